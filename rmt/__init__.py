@@ -1,0 +1,1 @@
+"""The engine: wrap, train, run and record Recurrent Memory Transformers. Import from its modules."""

@@ -1,0 +1,66 @@
+"""What a memory mechanism is: a state that crosses segment boundaries and a step that makes the next one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rmt.backbone import Backbone, Layout, Output
+from rmt.segments import Segment
+
+State = Any  # a tensor, None, or tuples of those: whatever the cell carries
+
+
+@dataclass(frozen=True)
+class Step:
+    """One segment read: the backbone's output and the layout it was read with."""
+
+    output: Output
+    layout: Layout
+
+    @property
+    def logits(self) -> Tensor:
+        """(B, T, V) over the tokens for a language model, (B, C) for a classifier."""
+        return self.output.logits
+
+
+class MemoryCell(nn.Module):
+    """Base of all mechanisms. State is passed in and returned, never kept on the module."""
+
+    def __init__(self, dim: int, n_memory: int = 0):
+        super().__init__()
+        self.dim, self.n_memory = dim, n_memory
+
+    def initial(self, batch: int) -> State:
+        """The state before the first segment."""
+        raise NotImplementedError
+
+    def step(self, backbone: Backbone, segment: Segment, state: State) -> tuple[Step, State]:
+        """Read one segment with what is remembered; return what it gave and what to remember now."""
+        raise NotImplementedError
+
+    def slots(self, state: State) -> Tensor:
+        """(B, M, D') the part of the state that the pages draw."""
+        raise NotImplementedError
+
+
+def map_state(function: Callable[..., Tensor], *states: State) -> State:
+    """Apply a function to the tensors of one state, or of several states of the same form."""
+    first = states[0]
+    if first is None:
+        return None
+    if isinstance(first, Tensor):
+        return function(*states)
+    return type(first)(map_state(function, *parts) for parts in zip(*states, strict=True))
+
+
+def detach(state: State) -> State:
+    """The same values with no gradient behind them: truncated BPTT is this and nothing else."""
+    return map_state(Tensor.detach, state)
+
+
+def choose(rows: Tensor, yes: State, no: State) -> State:
+    """Row by row (B,) the one state or the other."""
+    return map_state(lambda a, b: torch.where(rows.view(-1, *[1] * (a.dim() - 1)), a, b), yes, no)

@@ -1,0 +1,60 @@
+"""The Recurrent Memory Transformer: memory tokens read beside each segment and written by reading it."""
+
+import torch
+from torch import Tensor, nn
+
+from rmt.backbone import Backbone, Layout
+from rmt.memory.base import MemoryCell, Step
+from rmt.segments import Segment
+
+
+class RecurrentMemory(MemoryCell):
+    """RMT of Bulatov et al. 2022 and 2024 (arXiv 2207.06881 eq. 3-5, arXiv 2304.11062 eq. 1-2).
+
+    A decoder reads [read memory | tokens | write memory] under its plain causal mask, an encoder
+    [CLS] memory [SEP] tokens [SEP]. The next state is the last hidden state of the write memory, after the
+    final norm, fed back raw. The state is a tensor (B, M, D).
+    """
+
+    def __init__(self, dim: int, n_memory: int = 10, *, initial_std: float = 0.02):
+        super().__init__(dim, n_memory)
+        self.memory = nn.Parameter(torch.randn(n_memory, dim) * initial_std)
+
+    def initial(self, batch: int) -> Tensor:
+        return self.memory.expand(batch, -1, -1)
+
+    def step(self, backbone: Backbone, segment: Segment, state: Tensor) -> tuple[Step, Tensor]:
+        build = decoder_input if backbone.causal else encoder_input
+        x, layout, mask = build(backbone, segment, state)
+        output = backbone(x, layout=layout, mask=mask)
+        return Step(output, layout), output.hidden[:, layout.write]
+
+    def slots(self, state: Tensor) -> Tensor:
+        return state
+
+
+def decoder_input(backbone: Backbone, segment: Segment, state: Tensor) -> tuple[Tensor, Layout, Tensor | None]:
+    """[read | tokens | write], the write block a copy of what is read."""
+    x = backbone.embed(segment.ids)  # (B, T, D)
+    m, t = state.shape[1], x.shape[1]
+    x = torch.cat([state, x, state], dim=1)  # (B, M + T + M, D)
+    layout = Layout(slice(m, m + t), slice(0, m), slice(m + t, m + t + m))
+    mask = segment.mask
+    if mask is not None:
+        ones = mask.new_ones(len(mask), m)
+        mask = torch.cat([ones, mask, ones], dim=1)
+    return x, layout, mask
+
+
+def encoder_input(backbone: Backbone, segment: Segment, state: Tensor) -> tuple[Tensor, Layout, Tensor | None]:
+    """[CLS] memory [SEP] tokens [SEP]; the second [SEP] follows the last real token, padding comes after it."""
+    ids, mask = segment.ids, segment.mask
+    B, T = ids.shape
+    m = state.shape[1]
+    ids = torch.cat([ids, ids.new_full((B, 1), backbone.sep_id)], dim=1)
+    if mask is not None:
+        ids[torch.arange(B), mask.sum(1).long()] = backbone.sep_id
+        mask = torch.cat([mask.new_ones(B, m + 3), mask], dim=1)  # one more real position, as many pads
+    marks = backbone.embed(ids.new_tensor([backbone.cls_id, backbone.sep_id])).expand(B, 2, -1)
+    x = torch.cat([marks[:, :1], state, marks[:, 1:], backbone.embed(ids)], dim=1)  # (B, 1 + M + 1 + T + 1, D)
+    return x, Layout(slice(m + 2, m + 2 + T), slice(1, m + 1), slice(1, m + 1), answer=0), mask

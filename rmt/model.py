@@ -1,0 +1,104 @@
+"""A whole model: backbone, memory cell, tokenizer and how a document is cut."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers.utils import ModelOutput
+
+from rmt.backbone import HFBackbone
+from rmt.memory.base import MemoryCell, State
+from rmt.segments import IGNORE, split
+from rmt.unroll import unroll
+
+
+@dataclass
+class DocumentOutput(ModelOutput):
+    """What a model makes of a whole document.
+
+    logits: (B, T, V) of a language model, (B, C) of a classifier asked after the last segment.
+    loss: mean cross-entropy, when labels were given.
+    memory: (B, S + 1, M, D) the slots before the first segment and after each.
+    state: what crosses the boundary after the last segment.
+    """
+
+    logits: Tensor | None = None
+    loss: Tensor | None = None
+    memory: Tensor | None = None
+    state: State | None = None
+
+
+@dataclass
+class About:
+    """What a model says of itself beside its weights: where it came from and what it answers with."""
+
+    name: str = "model"
+    task: str | None = None
+    classes: list[str] = field(default_factory=list)
+    source: str = "made in memory"
+    fingerprint: str = ""
+    trained: bool = True
+
+
+class Model(nn.Module):
+    """Reads a document of any length segment by segment; see `DocumentOutput` for what it returns."""
+
+    def __init__(
+        self,
+        backbone: HFBackbone,
+        cell: MemoryCell,
+        *,
+        segment_length: int,
+        alignment: str = "left",
+        tokenizer: Tokenizer | None = None,
+        about: About | None = None,
+    ):
+        super().__init__()
+        self.backbone, self.cell = backbone, cell
+        self.segment_length, self.alignment = segment_length, alignment
+        self.tokenizer, self.about = tokenizer, about or About()
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def split(self, ids: Tensor, *, labels: Tensor | None = None, mask: Tensor | None = None):
+        return split(ids, self.segment_length, labels=labels, mask=mask, alignment=self.alignment)
+
+    def forward(
+        self,
+        ids: Tensor,
+        labels: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        *,
+        state: State | None = None,
+        bptt_unroll: int | None = None,
+        before: Callable[[int, State], State] | None = None,
+    ) -> DocumentOutput:
+        """Read ids (B, T), segments inside.
+
+        labels: (B, T) ids to predict for a language model (-100 where none is scored; shifted here, once), or
+            (B,) class indices for a classifier, scored after the last segment.
+        attention_mask: (B, T), true at real tokens.
+        state, bptt_unroll, before: as in `unroll`.
+        """
+        classify = self.backbone.head == "classify"
+        segments = self.split(ids, labels=None if classify else labels, mask=attention_mask)
+        state = self.cell.initial(len(ids)) if state is None else state
+        memory, logits = [self.cell.slots(state)], []
+        for i, (_segment, step, next_state) in enumerate(
+            unroll(self.cell, self.backbone, segments, state=state, bptt_unroll=bptt_unroll, before=before)
+        ):
+            state = next_state
+            memory.append(self.cell.slots(state))
+            if not classify or i == len(segments) - 1:
+                logits.append(step.logits)
+        logits = logits[-1] if classify else torch.cat(logits, dim=1)
+        loss = None
+        if labels is not None:
+            targets = labels if classify else torch.cat([s.labels for s in segments], dim=1)
+            loss = F.cross_entropy(logits.flatten(0, -2).float(), targets.flatten(), ignore_index=IGNORE)
+        return DocumentOutput(logits=logits, loss=loss, memory=torch.stack(memory, dim=1), state=state)

@@ -1,0 +1,63 @@
+"""A document cut into segments. Labels are shifted once, on the document, before it is cut."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from rmt.errors import InputError
+
+IGNORE = -100
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One stretch of a document: ids (B, T), labels (B, T) of the token after each, mask (B, T) of real tokens."""
+
+    ids: Tensor
+    labels: Tensor | None = None
+    mask: Tensor | None = None
+
+    def __post_init__(self):
+        for name in ("labels", "mask"):
+            other = getattr(self, name)
+            assert other is None or other.shape == self.ids.shape, (name, other.shape, self.ids.shape)
+
+
+def spans(n_tokens: int, segment_length: int, alignment: str = "left") -> list[tuple[int, int]]:
+    """Where segments begin and end.
+
+    left: the last segment may be short; right: the first may be; center: near-equal parts.
+    """
+    if n_tokens < 1 or segment_length < 1:
+        raise InputError(f"{n_tokens} tokens cannot be cut into segments of {segment_length}; both must be 1 or more.")
+    n_segments = -(-n_tokens // segment_length)
+    if alignment == "center":
+        segment_length = -(-n_tokens // n_segments)
+        n_segments = -(-n_tokens // segment_length)
+    elif alignment not in ("left", "right"):
+        raise InputError(f"Alignment is left, right or center, not {alignment!r}.")
+    first = n_tokens - (n_segments - 1) * segment_length if alignment == "right" else segment_length
+    ends = [min(first + i * segment_length, n_tokens) for i in range(n_segments)]
+    return list(zip([0, *ends], ends, strict=False))
+
+
+def split(
+    ids: Tensor,
+    segment_length: int,
+    *,
+    labels: Tensor | None = None,
+    mask: Tensor | None = None,
+    alignment: str = "left",
+) -> list[Segment]:
+    """Cut ids (B, T) into segments; labels (B, T) are the ids to predict, -100 where none is scored.
+
+    After the shift position t is scored on token t + 1, across segment boundaries too; the document's last
+    position has nothing to predict.
+    """
+    if labels is not None:
+        labels = F.pad(labels[:, 1:], (0, 1), value=IGNORE)
+    return [
+        Segment(ids[:, a:b], None if labels is None else labels[:, a:b], None if mask is None else mask[:, a:b])
+        for a, b in spans(ids.shape[1], segment_length, alignment)
+    ]

@@ -1,0 +1,42 @@
+"""Finding facts and the question in a text that a person typed."""
+
+import re
+
+import numpy as np
+
+from rmt.tasks.base import Span
+
+SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
+COMMON = frozenset(["a", "an", "and", "at", "did", "does", "for", "from", "her", "his", "in", "into", "is", "it", "of", "on", "she", "that", "the", "then", "they", "to", "was", "what", "where", "which", "who", "will", "with"])  # fmt: skip
+
+
+def find_spans(text: str, token_ends: np.ndarray, classes: list[str]) -> list[Span]:
+    """The question is the last sentence if it ends in "?"; a fact is a sentence before it that shares a word with
+    it and names one of the classes.
+
+    token_ends: where each token ends in the text, in characters. Returns spans in tokens, in order.
+    """
+    sentences = list(SENTENCE.finditer(text))
+    sentences = [match for match in sentences if match[0].strip()]
+    if not sentences or not sentences[-1][0].rstrip().endswith("?"):
+        return []
+    question = sentences[-1]
+    asked = _words(question[0])
+    answers = {name.lower() for name in classes}
+    spans = [
+        _span("fact", match, token_ends)
+        for match in sentences[:-1]
+        if _words(match[0]) & asked and _words(match[0]) & answers
+    ]
+    return [*spans, _span("question", question, token_ends)]
+
+
+def _words(sentence: str) -> set[str]:
+    return set(re.findall(r"\w+", sentence.lower())) - COMMON
+
+
+def _span(kind: str, match: re.Match, token_ends: np.ndarray) -> Span:
+    lead = len(match[0]) - len(match[0].lstrip())
+    start = int(np.searchsorted(token_ends, match.start() + lead, side="right"))
+    end = int(np.searchsorted(token_ends, match.start() + len(match[0].rstrip()), side="left")) + 1
+    return Span(kind, start, min(end, len(token_ends)))

@@ -1,0 +1,25 @@
+"""Reasoning: two facts anywhere; only the question tells which of them answers it (two-argument relations)."""
+
+from rmt.tasks.base import PLACES, Rng, Story, Task
+
+DIRECTIONS = ("north", "south", "east", "west")
+
+
+def story(rng: Rng, *, forms: int = 2) -> Story:
+    """Three places in a line. The middle one stands in both facts and in the question, so a place alone says nothing.
+
+    forms: 1 asks only "What is the {middle} east of?", 2 also "What is east of the {middle}?".
+    """
+    first, middle, last = rng.permutation(len(PLACES))[:3]
+    direction = rng.choice(DIRECTIONS)
+    facts = [
+        f"The {PLACES[first]} is {direction} of the {PLACES[middle]}.",
+        f"The {PLACES[middle]} is {direction} of the {PLACES[last]}.",
+    ]
+    rng.shuffle(facts)
+    if rng.integers(forms):
+        return Story(tuple(facts), f"What is {direction} of the {PLACES[middle]}?", int(first))
+    return Story(tuple(facts), f"What is the {PLACES[middle]} {direction} of?", int(last))
+
+
+TASK = Task("reasoning", PLACES, story, lessons=({"noise": False, "forms": 1}, {"noise": False}))
