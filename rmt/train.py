@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from torch.nn import functional as F
 from torch.optim import AdamW
 
 from rmt import checkpoint
@@ -40,7 +41,8 @@ class TrainConfig:
     vocabulary: int = 4096
     cell: str = "rmt"
     n_memory: int = 8
-    initial_std: float = 0.02  # spread of the initial memory
+    initial_std: float = 1.0  # of the initial memory; states have about this spread
+    slot_spread: float = 0.0  # weight of the mean squared cosine between slots
     segment_length: int = 64
     batch: int = 64  # over all processes
     lr: float = 5e-4
@@ -57,6 +59,14 @@ class TrainConfig:
     stream_lr: float = 2e-4
     log_every: int = 10
     save_every: int = 50
+
+
+def slot_alikeness(memory: torch.Tensor) -> torch.Tensor:
+    """Mean squared cosine between different slots of states (..., M, D): 1 for copies, 0 for orthogonal slots."""
+    unit = F.normalize(memory.float(), dim=-1)
+    M = unit.shape[-2]  # noqa: N806
+    squares = (unit @ unit.transpose(-1, -2)).square().sum((-1, -2)) - M
+    return squares.mean() / max(M * (M - 1), 1)
 
 
 @dataclass
@@ -106,6 +116,7 @@ class Trainer:
         }
         torch.manual_seed(config.seed)
         self.model = checkpoint.build(self.spec, tokenizer).train()
+        self.n_parameters = sum(p.numel() for p in self.model.parameters())
         self.sampler = Sampler(self.task, tokenizer, "train")
         decay = [p for p in self.model.parameters() if p.dim() > 1]
         plain = [p for p in self.model.parameters() if p.dim() <= 1]
@@ -173,7 +184,8 @@ class Trainer:
         )
         self.at.tokens += ids.size * self.accelerator.num_processes
         right = output.logits.argmax(-1).cpu().numpy() == labels
-        return output.loss, right, carry[0] if carry else None
+        loss = output.loss + self.config.slot_spread * slot_alikeness(output.memory)
+        return loss, right, carry[0] if carry else None
 
     def _length(self, rng, stage: Stage) -> tuple[int, int]:
         """Segments and tokens of this step's documents."""
