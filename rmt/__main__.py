@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from typer.exceptions import TyperException
 
 from rmt.errors import InputError
 
@@ -226,11 +227,17 @@ def _command() -> str:
 
 
 def main() -> None:
+    """Run a command; whatever a user can get wrong ends with one sentence and exit code 2."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except InputError as error:
-        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        sentence = str(error)
+    except TyperException as error:
+        sentence = f"{error.format_message().rstrip('.')}. See python -m rmt --help."
+    except typer.Abort:
+        sys.exit(130)
+    console.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

