@@ -107,6 +107,7 @@ def evaluate(
     control: Annotated[
         str, typer.Option(help="none, reset (memory at each boundary) or untrained (fresh weights).")
     ] = "none",
+    precision: Annotated[str, typer.Option(help="fp32, or bf16 matrix products.")] = "fp32",
     batch: Annotated[int, typer.Option(min=1, help="Samples at a time.")] = 100,
     device: str | None = None,
     as_json: Json = False,
@@ -121,11 +122,29 @@ def evaluate(
     with bar(model.about.name, "tokens") as update:
         rows = list(
             evaluation.evaluate(
-                model, segments=wanted, samples=samples, seed=seed, control=control, batch=batch, progress=update
+                model,
+                segments=wanted,
+                samples=samples,
+                seed=seed,
+                control=control,
+                precision=precision,
+                batch=batch,
+                progress=update,
             )
         )
     if as_json:
-        print(json.dumps({"command": _command(), "made_by": made_by(model), "seed": seed, "results": rows}, indent=1))
+        print(
+            json.dumps(
+                {
+                    "command": _command(),
+                    "made_by": made_by(model),
+                    "seed": seed,
+                    "precision": precision,
+                    "results": rows,
+                },
+                indent=1,
+            )
+        )
         return
     print("segments   tokens  accuracy  stderr  samples  control")
     for row in rows:
