@@ -1,0 +1,31 @@
+"""The app: `streamlit run app.py`. The list of pages is in rmt_viz/frame.py, the script that draws them."""
+
+import gc
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import streamlit as st
+
+from rmt_viz.routes import ROUTES
+from rmt_viz.wrong import show_error
+
+
+@asynccontextmanager
+async def lifespan(app):
+    """Open the first trace before the first visitor comes, then freeze what will stay: see .streamlit/config.toml."""
+    from rmt_viz import session, slices
+    from rmt_viz.pages import watch  # noqa: F401
+
+    for name in session.library().names()[:1]:
+        slices.overview(session.library().open(name))
+    gc.collect()
+    gc.freeze()
+    yield {}
+
+
+app = st.App(
+    Path(__file__).parent / "rmt_viz" / "frame.py",
+    lifespan=lifespan,
+    routes=ROUTES,
+    on_script_error=show_error,
+)

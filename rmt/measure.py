@@ -1,0 +1,209 @@
+"""What a trace's numbers say: change, shares of attention, likeness of slots, and the beats of a run. Numpy only.
+
+Letters as in `rmt.trace`: S segments, L layers, H heads, M slots, D width, T tokens of a segment, C classes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rmt.trace import BLOCKS, Trace
+
+CHUNK = 256  # states looked at together, so that a long run needs no more room than a short one
+RISE = 0.3  # a fact is written where the answer's probability rises by so much to where it never was
+SPIKE = 4.0  # or, where asking tells nothing, where memory changes by so many times the run's own median
+COMPARABLE = 0.5  # a second write changes memory by at least this share of the first
+KNOWN = 0.5
+
+
+@dataclass(frozen=True)
+class Beat:
+    """One of the four moments of the paper's Figure 6: "write", "keep", "append" or "read", and its segment."""
+
+    kind: str
+    segment: int
+
+
+@dataclass(frozen=True)
+class Measures:
+    """One number or row for each segment of a run.
+
+    change (S, M) in the memory's units, similarity (S,) cosine, shares {block: (S, L, H)} or None below detail
+    "summary", knows (S + 1,) probability of the answer before and after each segment (nan where nothing was
+    asked), loss (S,) mean over the segment's tokens, nan where nothing was scored.
+    """
+
+    change: np.ndarray
+    similarity: np.ndarray
+    shares: dict[str, np.ndarray] | None
+    knows: np.ndarray
+    loss: np.ndarray
+    beats: tuple[Beat, ...]
+
+    @property
+    def slot_mean(self) -> np.ndarray:
+        """(S,): change, mean of the slots."""
+        return self.change.mean(1)
+
+    def share(self, block: str) -> np.ndarray:
+        """(S,): a block's share, mean of layers and heads; nan below detail "summary"."""
+        return self.shares[block].mean((1, 2)) if self.shares else np.full(len(self.change), np.nan)
+
+
+def measure(trace: Trace) -> Measures:
+    """Everything the app shows of a whole run, from the segments recorded so far."""
+    done, arrays = trace.done, trace.arrays
+    lengths = np.diff(arrays["starts"])[:done]
+    moved = change(trace.memory)
+    answers = knows(trace)
+    return Measures(
+        change=moved,
+        similarity=similarity(trace.memory[1:]),
+        shares=shares(arrays["mass"][:done], trace.memory.shape[1], lengths) if "mass" in arrays else None,
+        knows=answers,
+        loss=segment_loss(arrays["loss"], arrays["starts"][: done + 1]),
+        beats=find_beats(moved.mean(1), answers, question_segment(trace), _answer_read(trace)),
+    )
+
+
+def change(memory: np.ndarray) -> np.ndarray:
+    """Euclidean distance of each slot to itself one segment before: (S + 1, M, D) -> (S, M)."""
+    out = np.empty((max(len(memory) - 1, 0), memory.shape[1]), np.float32)
+    for i in range(0, len(out), CHUNK):
+        out[i : i + CHUNK] = np.linalg.norm(np.diff(memory[i : i + CHUNK + 1], axis=0), axis=-1)
+    return out
+
+
+def similarity(memory: np.ndarray) -> np.ndarray:
+    """Mean cosine over the pairs of slots, 1 for copies: (S, M, D) -> (S,). One slot is like itself."""
+    n_slots, out = memory.shape[1], np.ones(len(memory), np.float32)
+    if n_slots < 2:
+        return out
+    for i in range(0, len(memory), CHUNK):
+        block = np.asarray(memory[i : i + CHUNK], np.float64)
+        unit = block / np.maximum(np.linalg.norm(block, axis=-1, keepdims=True), 1e-12)
+        squared = (unit.sum(1) ** 2).sum(-1)  # = M + the cosines of all ordered pairs
+        out[i : i + CHUNK] = (squared - n_slots) / (n_slots * (n_slots - 1))
+    return out
+
+
+def shares(mass: np.ndarray, n_memory: int, lengths: np.ndarray) -> dict[str, np.ndarray]:
+    """Each block's part of the attention that its rows can give, from 0 to 1.
+
+    mass (S, L, H, 4) sums over blocks, as recorded; lengths (S,) tokens a segment. write and carry are divided by
+    the M rows of write memory, read by the T token rows, local (the rest) by all N rows. Returns {block: (S, L, H)}.
+    """
+    read, write, carry, local = np.moveaxis(np.asarray(mass, np.float32), -1, 0)
+    rows = dict(zip(BLOCKS, (lengths[:, None, None], n_memory, n_memory, read + write + carry + local), strict=True))
+    return {name: block / rows[name] for name, block in zip(BLOCKS, (read, write, carry, local), strict=True)}
+
+
+def answer_class(trace: Trace) -> int | None:
+    """The class that `knows` follows: the right one where the trace says it, else the run's own final answer."""
+    if not trace.classes:
+        return None
+    if trace.meta["label"] is not None:
+        return int(trace.meta["label"])
+    return trace.classes.index(trace.answer) if trace.complete else None
+
+
+def knows(trace: Trace) -> np.ndarray:
+    """Probability of the answer if the question came now: (S + 1,), before the first segment and after each."""
+    answer = answer_class(trace)
+    if answer is None:
+        return np.full(trace.done + 1, np.nan, np.float32)
+    return np.asarray(trace.arrays["asked"][: trace.done + 1, answer])
+
+
+def segment_loss(loss: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Mean loss of each segment's scored tokens: (Tn,) and (S + 1,) -> (S,), nan where none was scored."""
+    if len(starts) < 2:
+        return np.empty(0, np.float32)
+    scored = np.isfinite(loss[: starts[-1]])
+    total = np.add.reduceat(np.where(scored, loss[: starts[-1]], 0.0), starts[:-1], dtype=np.float64)
+    count = np.add.reduceat(scored, starts[:-1], dtype=np.int64)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
+def edges(n: int, n_bins: int) -> np.ndarray:
+    """Where bins begin that share n items as evenly as whole numbers do: (min(n, n_bins) + 1,)."""
+    n_bins = min(n, n_bins)
+    return np.arange(n_bins + 1) * n // max(n_bins, 1)
+
+
+def pool(series: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Maximum and mean of a series in bins: (S,) and (n + 1,) -> two (n,). nan counts as nothing."""
+    finite = np.isfinite(series)
+    top = np.fmax.reduceat(series, at[:-1])
+    total = np.add.reduceat(np.where(finite, series, 0.0), at[:-1])
+    count = np.add.reduceat(finite, at[:-1], dtype=np.int64)
+    return top.astype(np.float32), np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
+def question_segment(trace: Trace) -> int | None:
+    """The segment in which the question ends."""
+    ends = [span["end"] - 1 for span in trace.spans if span["kind"] == "question"]
+    return trace.segment_of(ends[-1]) if ends else None
+
+
+def beats(trace: Trace) -> tuple[Beat, ...]:
+    """The moments of Figure 6 in a run, in order, found from memory and answers alone; see `find_beats`."""
+    return find_beats(change(trace.memory).mean(1), knows(trace), question_segment(trace), _answer_read(trace))
+
+
+def find_beats(
+    moved: np.ndarray, known: np.ndarray, question: int | None, answer_read: np.ndarray | None = None
+) -> tuple[Beat, ...]:
+    """Beats by threshold against the run's own numbers; where facts really stand is never looked at.
+
+    moved (S,) change of memory, known (S + 1,) probability of the answer or nan, question its segment,
+    answer_read (S,) attention of the answering position to memory, used where there is no question.
+    A run that writes nothing has no beats, and one that forgets what it wrote has no more than the write.
+    """
+    if not len(moved):
+        return ()
+    asked = bool(np.isfinite(known).all())
+    writes = _writes(moved, known if asked else None)
+    if not writes:
+        return ()
+    found = [Beat("write", writes[0])] + [Beat("append", s) for s in writes[1:2]]
+    last = question if question is not None else _largest_after(answer_read, writes[-1])
+    if last is None or last < writes[-1] or (asked and known[last + (last == writes[-1])] < KNOWN):
+        return tuple(found)
+    for after, before in zip(writes, [*writes[1:], last], strict=True):
+        if before - after > 1:
+            found.append(Beat("keep", after + 1 + int(np.argmin(moved[after + 1 : before]))))
+            break
+    return tuple(sorted([*found, Beat("read", last)], key=lambda beat: beat.segment))
+
+
+def _writes(moved: np.ndarray, known: np.ndarray | None) -> list[int]:
+    """One or two segments that wrote a fact, in order."""
+    rest = moved[1:]  # the first segment always changes a lot: it leaves the initial memory
+    spikes = set()
+    if len(rest) > 2:
+        high = max(SPIKE * float(np.median(rest)), COMPARABLE * float(rest.max()))
+        spikes = {int(s) + 1 for s in np.flatnonzero(rest >= high)}
+    if known is None:
+        return sorted(sorted(spikes, key=lambda s: -moved[s])[:2])
+    rise = np.diff(known)
+    before = np.maximum.accumulate(known)[:-1]  # a return to an old guess is not news
+    news = np.flatnonzero(known[1:] - before >= RISE)
+    spikes = {s for s in spikes if rise[s] > -RISE and known[s + 1 :].max() >= KNOWN}
+    if not len(news):
+        return sorted(sorted(spikes, key=lambda s: -moved[s])[:2])
+    decisive = int(news[np.argmax(rise[news])])
+    others = [s for s in {*spikes, *map(int, news)} - {decisive} if s == 0 or moved[s] >= COMPARABLE * moved[decisive]]
+    return sorted([decisive, *sorted(others, key=lambda s: -moved[s])[:1]])
+
+
+def _largest_after(series: np.ndarray | None, segment: int) -> int | None:
+    if series is None or segment + 1 >= len(series):
+        return None
+    return segment + 1 + int(np.argmax(series[segment + 1 :]))
+
+
+def _answer_read(trace: Trace) -> np.ndarray | None:
+    if "answer_read" not in trace.arrays:
+        return None
+    return np.asarray(trace.arrays["answer_read"][: trace.done]).sum(-1).mean((1, 2))

@@ -1,0 +1,1 @@
+"""The app: pages over recorded runs of recurrent memory models."""

@@ -1,0 +1,1 @@
+"""Parts drawn in the browser: plain JavaScript and CSS, without a build step."""

@@ -1,0 +1,44 @@
+"""The stepping surface's modules as one: what Streamlit, a self-contained HTML file and a notebook can take."""
+
+import re
+from pathlib import Path
+
+HERE = Path(__file__).parent
+MODULES = (  # each after those it imports
+    "dom.js",
+    "theme.js",
+    "draw.js",
+    "panel.js",
+    "spine.js",
+    "tokens.js",
+    "slots.js",
+    "answers.js",
+    "heads.js",
+    "maps.js",
+    "export.js",
+    "toolbar.js",
+    "surface.js",
+)
+IMPORT = re.compile(r"^import (\{[^}]*\}) from \"\./([a-z]+)\.js\"", re.MULTILINE)
+EXPORT = re.compile(r"^export ((?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
+
+
+def script(*names: str) -> str:
+    """Modules joined in order, each in a scope of its own; the last one stays as it is, with its export default."""
+    *parts, last = ((HERE / name).read_text() for name in names)
+    scopes = [_scope(name, _imports(text)) for name, text in zip(names, parts, strict=False)]
+    return "\n".join([*scopes, _imports(last)])
+
+
+def _imports(text: str) -> str:
+    return IMPORT.sub(r"const \1 = \2_js", text)
+
+
+def _scope(name: str, text: str) -> str:
+    exported = ", ".join(match[2] for match in EXPORT.finditer(text))
+    body = EXPORT.sub(lambda match: match[1], text)
+    return f"const {name.removesuffix('.js')}_js = (() => {{\n{body}\nreturn {{ {exported} }}\n}})()"
+
+
+def style() -> str:
+    return (HERE / "surface.css").read_text()

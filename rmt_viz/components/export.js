@@ -1,0 +1,69 @@
+// Figures as SVG and PNG, their numbers as CSV: what is on the screen, saved.
+
+import { button, el, svg } from "./dom.js"
+import { box, figure, words } from "./draw.js"
+
+const PNG_SCALE = 2
+
+export function exportDialog(panels, name) {
+  const rows = panels.map((panel) => el("tr", {},
+    el("th", { scope: "row" }, panel.spec.title(panel.frame())),
+    el("td", {}, button("SVG", () => save(`${name(panel)}.svg`, "image/svg+xml", picture(panel)))),
+    el("td", {}, button("PNG", () => savePng(`${name(panel)}.png`, picture(panel)))),
+    el("td", {}, button("CSV", () => save(`${name(panel)}.csv`, "text/csv", csv(panel.spec.table(panel.frame()))))),
+  ))
+  return el("table", { class: "export" }, el("tbody", {}, rows))
+}
+
+// A panel's figure as a document of its own.
+export function picture(panel) {
+  const drawn = panel.body.querySelector("svg[role]")
+  const strip = panel.body.querySelector(".strip")
+  const node = strip ? drawStrip(strip, panel.frame()) : drawn ? drawn.cloneNode(true) : figure(320, 40, "Nothing to show", panel.frame().theme)
+  const theme = panel.frame().theme
+  node.prepend(box(0, 0, "100%", "100%", theme.page))
+  node.setAttribute("xmlns", "http://www.w3.org/2000/svg")
+  return new XMLSerializer().serializeToString(node)
+}
+
+// The token strip as it stands on the page, word for word.
+function drawStrip(strip, { theme }) {
+  const area = strip.getBoundingClientRect()
+  const node = figure(Math.ceil(area.width), Math.ceil(area.height) + 8, strip.getAttribute("aria-label"), theme)
+  node.setAttribute("font-size", getComputedStyle(strip).fontSize)
+  for (const token of strip.children) {
+    const style = getComputedStyle(token)
+    const rects = [...token.getClientRects()]
+    for (const rect of rects) node.append(box(rect.x - area.x, rect.y - area.y, rect.width, rect.height, style.backgroundColor, { rx: 3 }))
+    const last = rects.at(-1)
+    if (last) node.append(words(last.x - area.x + parseFloat(style.paddingLeft), last.y - area.y + last.height * 0.74, token.textContent.trim(), { fill: style.color }))
+    if (token.className.includes("span-") && last) node.append(svg("line", { x1: last.x - area.x, x2: last.right - area.x, y1: last.bottom - area.y + 1, y2: last.bottom - area.y + 1, stroke: theme.ink }))
+  }
+  return node
+}
+
+export function csv({ columns, rows }) {
+  const cell = (value) => {
+    const text = String(value)
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  }
+  return [columns, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n"
+}
+
+function save(name, type, content) {
+  const url = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type }))
+  el("a", { href: url, download: name }).click()
+  setTimeout(() => URL.revokeObjectURL(url), 10_000)
+}
+
+function savePng(name, source) {
+  const image = new Image()
+  image.onload = () => {
+    const canvas = el("canvas", { width: image.width * PNG_SCALE, height: image.height * PNG_SCALE })
+    const context = canvas.getContext("2d")
+    context.scale(PNG_SCALE, PNG_SCALE)
+    context.drawImage(image, 0, 0)
+    canvas.toBlob((blob) => save(name, "image/png", blob))
+  }
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(source)}`
+}

@@ -1,0 +1,73 @@
+// A card around a figure: title, note, controls, its numbers as a table, and more room when asked.
+
+import { button, el } from "./dom.js"
+
+// spec: {id, title(frame), note(frame), draw(body, frame, act), table(frame), controls?(frame, act), mark?(body, frame)}
+// `table` gives {columns, rows}; it is what the table shows and what the CSV holds.
+export function panel(spec, act) {
+  const title = el("h2")
+  const note = el("p", { class: "note" })
+  const controls = el("div", { class: "controls" })
+  const body = el("div", { class: "body" })
+  const table = el("div", { class: "numbers", hidden: true, tabindex: 0, role: "region", "aria-label": "Numbers" })
+  const tableButton = button("≡", toggleTable, { class: "small", "aria-label": "Numbers as a table", title: "Numbers as a table", "aria-pressed": "false" })
+  const moreButton = button("⤢", maximise, { class: "small", "aria-label": "More room", title: "More room" })
+  const head = el("header", {}, title, controls, el("div", { class: "tools" }, tableButton, moreButton), note)
+  const node = el("section", { class: `panel ${spec.id}`, "aria-label": spec.id }, head, body, table)
+  let frame = null
+
+  function update(next) {
+    frame = next
+    title.textContent = spec.title(frame)
+    note.textContent = spec.note?.(frame) ?? ""
+    if (spec.controls) keepFocus(controls, () => controls.replaceChildren(...spec.controls(frame, act)))
+    spec.draw(body, frame, act)
+    if (!table.hidden) fillTable()
+  }
+
+  function toggleTable() {
+    table.hidden = !table.hidden
+    body.hidden = !table.hidden
+    tableButton.setAttribute("aria-pressed", String(!table.hidden))
+    if (table.hidden) update(frame)
+    else fillTable()
+  }
+
+  function fillTable() {
+    const { columns, rows } = spec.table(frame)
+    table.replaceChildren(el("table", {},
+      el("thead", {}, el("tr", {}, columns.map((name) => el("th", { scope: "col" }, name)))),
+      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, String(cell)))))),
+    ))
+  }
+
+  function maximise() {
+    const dialog = el("dialog", { class: "room", "aria-label": title.textContent })
+    const place = document.createComment(spec.id)
+    node.replaceWith(place)
+    dialog.append(node)
+    act.root.append(dialog)
+    dialog.onclose = () => {
+      place.replaceWith(node)
+      dialog.remove()
+      moreButton.onclick = () => maximise()
+      update(frame)
+    }
+    moreButton.onclick = () => dialog.close()
+    dialog.showModal()
+    update(frame)
+  }
+
+  return { spec, node, body, update, mark: () => frame && spec.mark?.(body, frame), frame: () => frame }
+}
+
+// Rebuilding controls must not take the keyboard away from the one in use.
+function keepFocus(host, rebuild) {
+  const focused = [...host.querySelectorAll("select,button")].indexOf(host.getRootNode().activeElement)
+  rebuild()
+  if (focused >= 0) host.querySelectorAll("select,button")[focused]?.focus()
+}
+
+export function locked(body, sentence) {
+  body.replaceChildren(el("p", { class: "locked" }, sentence))
+}

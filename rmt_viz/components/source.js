@@ -1,0 +1,48 @@
+// Slices from the server, with a small cache, so that a step draws what is already here.
+
+const KEPT = 96
+const TYPES = { "<f4": Float32Array, "<i4": Int32Array }
+
+export function unpack(buffer) {
+  const length = new DataView(buffer).getUint32(0, true)
+  const { meta, arrays } = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)))
+  const slice = { meta }
+  for (const [name, { dtype, shape, offset }] of Object.entries(arrays)) {
+    const items = shape.reduce((product, n) => product * n, 1)
+    slice[name] = { shape, data: new TYPES[dtype](buffer, 4 + length + offset, items) }
+  }
+  return slice
+}
+
+export function httpSource(base) {
+  const cache = new Map() // path -> slice, or the promise of it
+
+  function get(path) {
+    const hit = cache.get(path)
+    if (hit) return hit
+    const promise = fetch(`${base}/${path}`).then(read)
+    cache.set(path, promise)
+    promise.then((slice) => cache.set(path, slice), () => cache.delete(path))
+    if (cache.size > KEPT) cache.delete(cache.keys().next().value)
+    return promise
+  }
+
+  function segment(index, layer, head) {
+    const query = new URLSearchParams()
+    if (layer != null) query.set("layer", layer)
+    if (head != null) query.set("head", head)
+    return get(`segment/${index}${query.size ? `?${query}` : ""}`)
+  }
+
+  return {
+    overview: () => get("overview"),
+    segment,
+    prefetch: (index, layer, head) => Promise.resolve(segment(index, layer, head)).catch(() => {}),
+  }
+}
+
+async function read(response) {
+  if (response.ok) return unpack(await response.arrayBuffer())
+  const told = await response.json().catch(() => ({}))
+  throw new Error(told.error ?? "The server did not answer.")
+}

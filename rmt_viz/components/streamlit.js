@@ -1,0 +1,63 @@
+// The surface on a Streamlit page: mount it, follow the theme and the choice of trace, keep the address in step.
+
+import { mount } from "./surface.js"
+import { httpSource } from "./source.js"
+
+const SYNC_MS = 200
+const mounted = new WeakMap()
+
+export default function (component) {
+  const { data, parentElement } = component
+  const root = parentElement.querySelector(".surface")
+  const here = mounted.get(root) ?? { surface: null, run: null, name: null, timer: 0 }
+  mounted.set(root, here)
+  if (here.run === data.run) here.surface?.retheme()
+  else open(root, here, data)
+  return () => {
+    clearTimeout(here.timer)
+    here.surface?.destroy()
+    mounted.delete(root)
+  }
+}
+
+async function open(root, here, data) {
+  const view = startingView(here, data)
+  Object.assign(here, { run: data.run, name: data.name })
+  here.surface?.destroy()
+  const options = {
+    view, colours: data.colours, keys: data.keys,
+    onView: (next) => sync(here, data, next),
+    link: (next) => window.location.origin + address(data, next),
+  }
+  try {
+    const surface = await mount(root, httpSource(`${data.base}/${data.run}`), options)
+    if (here.run !== data.run) return surface.destroy()
+    here.surface = surface
+    sync(here, data, surface.view)
+  } catch (error) {
+    root.textContent = error.message
+  }
+}
+
+// A control of the same run is shown where the visitor is; another run begins where it begins.
+function startingView(here, data) {
+  if (!here.surface) return data.view
+  if (here.name !== data.name) return data.defaults
+  const { colour, ...view } = here.surface.view
+  return { ...data.view, ...view, colour: data.colours.includes(colour) ? colour : data.defaults.colour }
+}
+
+function address(data, view) {
+  const query = new URLSearchParams(data.fixed)
+  for (const field of data.fields) {
+    const value = view[field]
+    if (value != null && value !== data.defaults[field]) query.set(field, value)
+  }
+  const text = query.toString()
+  return window.location.pathname + (text ? `?${text}` : "")
+}
+
+function sync(here, data, view) {
+  clearTimeout(here.timer)
+  here.timer = setTimeout(() => window.history.replaceState(window.history.state, "", address(data, view)), SYNC_MS)
+}

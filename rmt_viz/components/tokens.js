@@ -1,0 +1,104 @@
+// The segment's tokens, coloured by what memory took from them or what they took from memory.
+
+import { el, picker, range, shown, visible } from "./dom.js"
+import { legend } from "./draw.js"
+import { locked } from "./panel.js"
+import { colourOf } from "./theme.js"
+
+const COLOURS = {
+  write: { label: "write", title: (s) => `What memory took from segment ${s}`, unit: "share of memory’s attention on the token" },
+  read: { label: "read", title: (s) => `What segment ${s} took from memory`, unit: "share of the token’s attention on memory" },
+  loss: { label: "loss", title: (s) => `What surprised the model in segment ${s}`, unit: "loss in nats" },
+  gain: { label: "Δloss", title: (s) => `Where memory helped in segment ${s}`, unit: "loss without memory minus loss with it, in nats" },
+}
+const KINDS = { fact: "fact", answer: "the answer in it", question: "question" }
+
+export const tokensPanel = {
+  id: "tokens",
+  title: (frame) => (COLOURS[frame.view.colour] ?? COLOURS.write).title(frame.view.segment),
+  note: (frame) => `colour: ${COLOURS[frame.view.colour]?.unit ?? "none"}, ${frame.whose}`,
+  controls: (frame, act) => [picker("colour", frame.colours.map((id) => [id, COLOURS[id].label]), frame.view.colour, (colour) => act.pin({ colour }))],
+  draw(body, frame, act) {
+    const scale = tokenScale(frame)
+    const strip = el("p", { class: "strip", role: "img", "aria-label": label(frame, scale) }, frame.slice.meta.tokens.map((token, i) => drawToken(token, i, frame, scale)))
+    interact(strip, frame, act, scale)
+    const key = scale ? legend(frame.theme.ramps[frame.view.colour], scale.low, scale.high, frame.theme, scale.unit) : null
+    const kinds = [...new Set(frame.slice.meta.spans.map((span) => span.kind))].filter((kind) => KINDS[kind])
+    body.replaceChildren(strip, el("div", { class: "key" }, key, el("span", {}, scale?.told ?? ""), kinds.map((kind) => el("span", { class: `span-${kind}` }, KINDS[kind]))))
+    if (!frame.slice.meta.tokens.length) locked(body, "This segment has no tokens.")
+    markTokens(body, frame)
+  },
+  mark: markTokens,
+  table(frame) {
+    const names = ["write", "read", "loss", "gain"].filter((name) => values(frame, name))
+    const kind = (i) => frame.slice.meta.spans.filter((span) => span.start <= i && i < span.end).map((span) => span.kind).join(" ")
+    const rows = frame.slice.meta.tokens.map((token, i) => [frame.slice.meta.start + i + 1, token, ...names.map((name) => shown(values(frame, name)[i])), kind(i)])
+    return { columns: ["token", "text", ...names.map((name) => COLOURS[name].label), "part of"], rows }
+  },
+}
+
+// A token's numbers: of the pinned slot where there is one, else of all slots.
+export function values(frame, colour) {
+  const { slice, view } = frame
+  const matrix = slice[colour]
+  if ((colour === "write" || colour === "read") && view.slot && matrix) {
+    const columns = matrix.shape[1]
+    return matrix.data.subarray((view.slot - 1) * columns, view.slot * columns)
+  }
+  return (colour === "write" || colour === "read" ? slice[`token_${colour}`] : slice[colour])?.data
+}
+
+// Write is shown from its mean up: attention must go somewhere, and an even spread says nothing.
+function tokenScale(frame) {
+  const { colour, slot, layer, head } = frame.view
+  const series = values(frame, colour)
+  if (!series) return null
+  const { unit } = COLOURS[colour]
+  const { write_scale: most, write_mean: mean } = frame.overview.meta
+  const high = Math.max(...series.filter(Number.isFinite).map(Math.abs), 1e-6)
+  const even = series.reduce((sum, value) => sum + value, 0) / series.length
+  if (colour === "gain") return { series, low: -high, high, unit, told: "in this segment" }
+  if (colour === "loss") return { series, low: 0, high, unit, told: "in this segment" }
+  if (colour === "read") return { series, low: 0, high: slot ? high : 1, unit, told: slot ? "in this segment" : "" }
+  if (slot || layer || head) return { series, low: even, high, unit, told: "mean to maximum of this segment" }
+  return { series, low: mean, high: most, unit, told: "mean to maximum of the run" }
+}
+
+function drawToken(token, i, frame, scale) {
+  const node = el("span", { class: "token", "data-i": i }, token.replaceAll("\n", "⏎\n"))
+  if (scale && Number.isFinite(scale.series[i])) {
+    const colour = colourOf(frame.theme.ramps[frame.view.colour], (scale.series[i] - scale.low) / (scale.high - scale.low))
+    node.style.background = colour.fill
+    node.style.color = colour.ink
+  }
+  for (const span of frame.slice.meta.spans) if (span.start <= i && i < span.end && KINDS[span.kind]) node.classList.add(`span-${span.kind}`)
+  return node
+}
+
+function label(frame, scale) {
+  if (!scale) return `The tokens of segment ${frame.view.segment}`
+  const order = range(scale.series.length).sort((a, b) => scale.series[b] - scale.series[a]).slice(0, 3)
+  return `The tokens of segment ${frame.view.segment}; most: ${order.map((i) => `${visible(frame.slice.meta.tokens[i])} ${shown(scale.series[i])}`).join(", ")}`
+}
+
+function interact(strip, frame, act) {
+  const at = (event) => event.target.dataset?.i
+  strip.onpointermove = (event) => {
+    if (at(event) === undefined) return
+    const i = Number(at(event))
+    const lines = ["write", "read", "loss", "gain"].filter((name) => values(frame, name)).map((name) => `${COLOURS[name].label} ${shown(values(frame, name)[i])}`)
+    act.tip(event, [`“${visible(frame.slice.meta.tokens[i])}” · token ${frame.slice.meta.start + i + 1}`, ...lines])
+    act.hover({ token: i })
+  }
+  strip.onpointerleave = () => {
+    act.tip(null)
+    act.hover({})
+  }
+  strip.onclick = (event) => at(event) !== undefined && act.pin({ token: Number(at(event)) })
+}
+
+function markTokens(body, frame) {
+  for (const node of body.querySelectorAll(".marked")) node.classList.remove("marked")
+  const token = frame.hover.token ?? frame.view.token
+  if (token != null) body.querySelector(`[data-i="${token}"]`)?.classList.add("marked")
+}

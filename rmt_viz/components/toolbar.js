@@ -1,0 +1,50 @@
+// The row of buttons: steps, play, beats, link, export, help.
+
+import { button, el } from "./dom.js"
+
+const STEPS = [
+  { action: "first", shown: "⇤", name: "First segment" },
+  { action: "previous", shown: "←", name: "Previous segment" },
+  { action: "play", shown: "Play", name: "Play" },
+  { action: "next", shown: "→", name: "Next segment" },
+  { action: "last", shown: "⇥", name: "Last segment" },
+]
+
+export function toolbar(overview, actions, hasLink) {
+  const steps = STEPS.map(({ action, shown, name }) => button(shown, actions[action], { "aria-label": name, title: name, class: action, "data-action": action }))
+  const beats = overview.meta.beats.map(({ kind, segment }, i) =>
+    button(`${i + 1} ${kind}`, actions[`beat${i + 1}`], { class: `beat ${kind}`, title: `Segment ${segment + 1}`, "data-segment": segment + 1 }))
+  const none = beats.length ? null : el("span", { class: "note" }, "no beats: nothing was written here")
+  const link = hasLink ? button("Link", actions.link, { title: "Copy a link to this view", class: "link" }) : null
+  const node = el("div", { class: "toolbar", role: "toolbar", "aria-label": "Steps" },
+    el("div", { class: "steps" }, steps),
+    el("div", { class: "beats", role: "group", "aria-label": "Beats" }, beats, none),
+    el("div", { class: "right" }, link, button("Export", actions.export, { class: "export-button" }), button("?", actions.help, { "aria-label": "Keys", title: "Keys" })),
+  )
+  const play = node.querySelector(".play")
+
+  function update(view, playing, n) {
+    play.textContent = playing ? "Stop" : "Play"
+    play.setAttribute("aria-label", playing ? "Stop" : "Play")
+    for (const beat of beats) beat.setAttribute("aria-pressed", String(Number(beat.dataset.segment) === view.segment))
+    for (const step of steps) {
+      const back = step.dataset.action === "first" || step.dataset.action === "previous"
+      const on = step.dataset.action === "next" || step.dataset.action === "last"
+      step.setAttribute("aria-disabled", String((back && view.segment === 1) || (on && view.segment === n)))
+    }
+  }
+
+  return { node, update }
+}
+
+export function helpTable(keys) {
+  const rows = keys.map((key) => el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, key.shown)), el("td", {}, key.help)))
+  return el("div", {},
+    el("table", {}, el("tbody", {}, rows)),
+    el("p", {}, "Pointing at a token, a head or a cell previews it with its numbers; a click pins it, Esc lets go. Everything that is pinned is in the address, so the link brings others to the same view."),
+  )
+}
+
+export function sentence(parts) {
+  return parts.map(({ kind, text }) => (kind === "strong" ? el("strong", {}, text) : kind === "token" ? el("mark", {}, text) : text))
+}

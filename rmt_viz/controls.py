@@ -1,0 +1,55 @@
+"""Shared widgets of the sidebar: which trace, which control, and where it comes from."""
+
+import streamlit as st
+
+from rmt_viz import session, view
+from rmt_viz.library import Run, with_control
+from rmt_viz.own_text import own_text
+from rmt_viz.plain import plain
+from rmt_viz.sentence import TITLES, provenance
+from rmt_viz.wrong import say
+
+LABELS = {"trained": "Trained", "reset": "Reset", "untrained": "Untrained"}
+HELP = (
+    "The same text, read by the trained model, by the same model with its memory reset before every segment, "
+    "and by a model that was never trained."
+)
+
+
+def pick_run() -> tuple[Run, str, str] | None:
+    """The run that the visitor chose in the sidebar or came with in the address, its name and its control."""
+    with st.sidebar:
+        names = session.trace_names(st.query_params.get("trace"))
+        if not names:
+            say("There is no trace in assets/traces; record one with python -m rmt record.")
+            return None
+        name = _pick_trace(names)
+        control = _pick_control(name)
+        run = session.library().open(with_control(name, control))
+        st.caption("  \n".join(map(plain, provenance(run.trace, run.source))))
+        ask = st.button("Your own text …", key="own text", width="stretch")
+    if ask:
+        own_text()
+    return run, name, control
+
+
+def _pick_trace(names: list[str]) -> str:
+    first = view.read(st.query_params, {"trace": names}, {"trace": names[0]})["trace"]
+    session.begin("trace", first, names)
+    return st.selectbox("Trace", names, format_func=_title, key="trace")
+
+
+def _pick_control(name: str) -> str:
+    controls = session.library().controls(name)
+    if len(controls) < 2:
+        return controls[0]
+    key = f"control of {name}"
+    asked = st.query_params if st.query_params.get("trace", session.library().names()[0]) == name else {}
+    session.begin(key, view.read(asked, {"control": controls}, {"control": "trained"})["control"], controls)
+    return st.segmented_control("Control", controls, format_func=LABELS.get, key=key, required=True, help=HELP)
+
+
+def _title(name: str) -> str:
+    run = session.library().open(name)
+    title = "Your text" if run.source == "live" else TITLES.get(run.trace.meta["task"], name)
+    return f"{title}, {run.trace.n_segments} segments"

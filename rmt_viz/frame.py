@@ -1,0 +1,22 @@
+"""The script behind every page: the list of pages, the sidebar's frame, then the page itself."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from rmt_viz.pages import watch
+
+PAGES = {
+    "See": [st.Page(watch.page, title="Watch", url_path="watch", default=True)],
+}
+STYLE = Path(__file__).parent / "components" / "frame.css"
+
+st.set_page_config(page_title="RMT Viz", page_icon="🧠", layout="wide", initial_sidebar_state="expanded")
+st.html(STYLE)
+page = st.navigation(PAGES, position="hidden")
+with st.sidebar:
+    for section, pages in PAGES.items():
+        st.caption(section)
+        for listed in pages:
+            st.page_link(listed)
+page.run()

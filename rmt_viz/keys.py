@@ -1,0 +1,33 @@
+"""The keys of the app: one table, from which the handlers and the help are made."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Key:
+    """key as a browser names it, how it is shown, the surface's action, and what it does in words."""
+
+    key: str
+    shown: str
+    action: str
+    help: str
+
+
+KEYS = (
+    Key("ArrowLeft", "←", "previous", "one segment back"),
+    Key("ArrowRight", "→", "next", "one segment on"),
+    Key("Home", "Home", "first", "the first segment"),
+    Key("End", "End", "last", "the last segment"),
+    Key(" ", "Space", "play", "play, or stop"),
+    Key("1", "1", "beat1", "the first beat, where a fact is written"),
+    Key("2", "2", "beat2", "the second beat"),
+    Key("3", "3", "beat3", "the third beat"),
+    Key("4", "4", "beat4", "the fourth beat"),
+    Key("Escape", "Esc", "unpin", "let go of what is pinned"),
+    Key("?", "?", "help", "this list"),
+)
+
+
+def table() -> list[dict]:
+    """The table as the surface takes it."""
+    return [asdict(key) for key in KEYS]

@@ -1,0 +1,64 @@
+"""The dialog for a visitor's own text: write, choose a checkpoint, run, and open the recorded run."""
+
+import streamlit as st
+
+from rmt.errors import InputError
+from rmt.tasks.base import ACTIONS, NAMES
+from rmt_viz import session
+from rmt_viz.examples import EXAMPLES, HINTS
+from rmt_viz.plain import plain
+from rmt_viz.sentence import TITLES
+from rmt_viz.wrong import say
+
+LENGTHS = (16, 24, 32, 48, 64, 96, 128, 256, 512)
+
+
+@st.dialog("Your own text", width="large", on_dismiss=session.stop_run)
+def own_text() -> None:
+    """When the run is done, its trace is the one shown."""
+    configs = session.checkpoints()
+    if not configs:
+        say("There is no checkpoint in assets/checkpoints; train one first.")
+        return
+    name = st.selectbox("Checkpoint", configs, format_func=lambda n: TITLES.get(n, n), key="own checkpoint")
+    config = configs[name]
+    _what_it_knows(config)
+    text = st.text_area("Text", EXAMPLES.get(config.get("task"), ""), height=240, key=f"own text {name}")
+    longest = config["segment_length"]
+    lengths = sorted({n for n in LENGTHS if n < longest} | {longest})
+    length = st.select_slider("Tokens a segment", lengths, longest, key=f"own length {name}")
+    if st.button("Run", type="primary", key="own run"):
+        try:
+            session.start_run(text, name, length)
+        except InputError as error:
+            say(str(error))
+    _progress()
+
+
+def _what_it_knows(config: dict) -> None:
+    hint = HINTS.get(config.get("task"), "")
+    told = (
+        f"{hint} The model knows {', '.join(NAMES)}, who {', '.join(ACTIONS[:-1])} or {ACTIONS[-1]}; the text may be "
+        f"any English, but its answer is always one of {', '.join(config.get('classes', []))}. "
+        "The last sentence is the question."
+    )
+    st.caption(plain(told))
+
+
+@st.fragment(run_every="400ms")
+def _progress() -> None:
+    job = session.current_run()
+    if job is None:
+        return
+    if job.state == "failed":
+        session.stop_run()
+        say(job.error)
+        return
+    if session.take_finished_run():
+        st.rerun()
+    told = "Waiting for another run to end" if job.state == "waiting" else "Opening the checkpoint"
+    told = f"Segment {job.done} of {job.total}" if job.total else told
+    st.progress(job.done / max(job.total, 1), told)
+    if st.button("Cancel", key="own cancel"):
+        session.stop_run()
+        st.rerun(scope="fragment")

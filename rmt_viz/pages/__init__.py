@@ -1,0 +1,1 @@
+"""One page each; they pick, call and draw, and compute nothing."""

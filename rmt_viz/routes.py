@@ -1,0 +1,59 @@
+"""Slices of traces over HTTP, for the stepping surface: everything that comes in is checked, errors are sentences."""
+
+import re
+from collections.abc import Callable
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from rmt.errors import InputError
+from rmt_viz import session, slices
+from rmt_viz.library import Run
+
+PREFIX = "/rmt/trace"
+NUMBER = re.compile(r"[0-9]{1,9}")
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+async def overview(request: Request) -> Response:
+    """The whole run, pooled."""
+    return await _answer(request, slices.overview)
+
+
+async def segment(request: Request) -> Response:
+    """One segment, counted from 0; ?layer= and ?head= choose maps."""
+    return await _answer(request, lambda run: _segment(run, request))
+
+
+def _segment(run: Run, request: Request) -> bytes:
+    made = run.trace.meta["made_by"]
+    index = _index(request.path_params["index"], run.trace.done)
+    layer = _index(request.query_params.get("layer"), made["layers"])
+    head = _index(request.query_params.get("head"), made["heads"])
+    if index is None:
+        raise InputError("A segment has a number.")
+    return slices.segment(run, index, layer, head, session.reset_of(run.id))
+
+
+def _index(text: str | None, n: int) -> int | None:
+    if text is None:
+        return None
+    if not NUMBER.fullmatch(text) or int(text) >= n:
+        raise InputError(f"There is no number {text[:12]!r} here; it goes from 0 to {n - 1}.")
+    return int(text)
+
+
+async def _answer(request: Request, make: Callable[[Run], bytes]) -> Response:
+    try:
+        body = await anyio.to_thread.run_sync(lambda: make(session.library().open(request.path_params["trace"])))
+    except InputError as error:
+        return JSONResponse({"error": str(error)}, 404, headers=HEADERS)
+    return Response(body, media_type="application/octet-stream", headers=HEADERS)
+
+
+ROUTES = [
+    Route(f"{PREFIX}/{{trace}}/overview", overview),
+    Route(f"{PREFIX}/{{trace}}/segment/{{index}}", segment),
+]

@@ -1,0 +1,128 @@
+"""What a segment did, in one plain sentence: parts of text, never markup.
+
+A part is {"kind", "text"}: "text" plain, "strong" emphasised, "token" words of the document.
+"""
+
+import numpy as np
+
+from rmt.measure import Measures, answer_class
+from rmt.trace import SegmentRecord, Trace
+
+TITLES = {"memorize": "Memorize", "detect": "Detect", "reasoning": "Reasoning"}
+VERBS = {"write": "writes", "append": "adds", "keep": "keeps", "read": "reads"}
+LOST = 0.3  # a fall of P(answer) worth a word
+PEAK = 2.0  # attention on a token, against the segment's median, worth naming the token
+QUIET = 1.5
+ALIKE, COPIES = 0.9, 0.98
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def sentence(trace: Trace, measures: Measures, record: SegmentRecord) -> list[dict]:
+    """The finding of a segment, as parts."""
+    s, moved = record.index, measures.slot_mean
+    beat = next((b.kind for b in measures.beats if b.segment == s), None)
+    parts = [_part(f"Segment {s + 1} of {trace.n_segments} ")]
+    if beat in ("write", "append"):
+        what = " a fact" if beat == "write" else " a second fact"
+        parts += [_part(VERBS[beat], "strong"), _part(f"{what}: memory {_looks(record)}")]
+        parts += [*_peak(record), _part(f"{_rank(moved, s)}. ")]
+    elif beat == "keep":
+        parts += [_part("keeps", "strong"), _part(f" what memory holds: it moves by only {moved[s]:.1f}. ")]
+    elif beat == "read":
+        share = measures.share("read")[s]
+        told = f": {share:.0%} of its tokens’ attention goes to memory. " if np.isfinite(share) else " from memory. "
+        parts += [_part("reads", "strong"), _part(told)]
+    elif measures.knows[s] - measures.knows[s + 1] > LOST:
+        parts += [_part("loses", "strong"), _part(f" what memory held: it changes by {moved[s]:.1f}. ")]
+    elif s == 0:
+        parts += [_part("leaves the initial memory", "strong"), _part(f", a change of {moved[0]:.1f}. ")]
+    else:
+        parts += [_part(f"{_plain_change(moved, s)}. ")]
+    return parts + _asked(trace, measures, record)
+
+
+def remark(measures: Measures, s: int) -> str:
+    """What may be said of the slots' likeness after a segment."""
+    n, cosine = measures.change.shape[1], float(measures.similarity[s])
+    if n < 2:
+        return "There is one slot."
+    slots = NUMBERS[n] if n < len(NUMBERS) else str(n)
+    if cosine >= COPIES:
+        return f"The {slots} slots are copies here (mean cosine {cosine:.3f}): one would do."
+    if cosine >= ALIKE:
+        return f"The {slots} slots are much alike here (mean cosine {cosine:.2f})."
+    return f"The {slots} slots differ here (mean cosine {cosine:.2f})."
+
+
+def question_text(trace: Trace) -> str:
+    """The question as it was asked, or ""."""
+    spans = [span for span in trace.spans if span["kind"] == "question"]
+    return "".join(trace.token_texts(spans[-1]["start"], spans[-1]["end"])).strip() if spans else ""
+
+
+def provenance(trace: Trace, source: str) -> list[str]:
+    """Where a run comes from, in short lines; the first says how far to trust it."""
+    made = trace.meta["made_by"]
+    control = {
+        "reset": "Control: memory reset before every segment",
+        "untrained": "Control: weights that were never trained",
+    }.get(trace.meta["control"] or "")
+    lines = [control] if control else []
+    lines.append(f"{'Live run' if source == 'live' else 'Recorded'} · checkpoint {made['checkpoint']}")
+    lines.append(f"{_count(made['parameters'])} parameters · {made['layers']} layers × {made['heads']} heads")
+    lines.append(f"{made['n_memory']} slots · {trace.meta['segment_length']} tokens a segment")
+    return lines
+
+
+def _looks(record: SegmentRecord) -> str:
+    return "looks most at " if _peak(record) else "takes it in"
+
+
+def _peak(record: SegmentRecord) -> list[dict]:
+    """The word that memory looked at most, where it stands out."""
+    weights = record.token_write
+    if weights is None or not len(weights) or weights.max() < PEAK * np.median(weights):
+        return []
+    word = record.tokens[int(np.argmax(weights))].strip()
+    return [_part(word, "token")] if any(map(str.isalnum, word)) else []
+
+
+def _rank(moved: np.ndarray, s: int) -> str:
+    others = np.delete(moved, s)
+    if len(others) and moved[s] > others.max():
+        return f" and changes more than at any other step ({moved[s]:.1f})"
+    if s and len(others) > 1 and moved[s] > np.delete(moved[1:], s - 1).max():
+        return f" and changes more than at any step but the first ({moved[s]:.1f})"
+    return f" and changes by {moved[s]:.1f}"
+
+
+def _plain_change(moved: np.ndarray, s: int) -> str:
+    usual = float(np.median(moved[1:]))
+    if moved[s] > QUIET * usual:
+        return f"changes memory by {moved[s]:.1f}, more than the usual {usual:.1f}"
+    return f"changes memory little, by {moved[s]:.1f}; {usual:.1f} is usual in this run"
+
+
+def _asked(trace: Trace, measures: Measures, record: SegmentRecord) -> list[dict]:
+    """What the model would answer now, and how that differs from one segment earlier."""
+    asked, question = record.asked, question_text(trace)
+    if asked is None or not len(asked) or not np.isfinite(asked).all():
+        loss = measures.loss[record.index]
+        return [_part(f"Mean loss {loss:.2f}.")] if np.isfinite(loss) else []
+    now, truth = int(np.argmax(asked)), answer_class(trace)
+    before = trace.arrays["asked"][record.index]
+    parts = [_part(f"Asked now “{question}”, it answers "), _part(trace.classes[now], "strong")]
+    parts.append(_part(f" with {asked[now]:.2f}"))
+    if abs(asked[now] - before[now]) >= LOST:
+        parts.append(_part(f"; one segment earlier, {before[now]:.2f}"))
+    if trace.meta["label"] is not None and now != truth:
+        parts.append(_part(f", which is wrong: it is {trace.classes[truth]}"))
+    return [*parts, _part(".")]
+
+
+def _count(n: int) -> str:
+    return f"{n / 1e6:.1f} M" if n >= 1e6 else f"{n / 1e3:.0f} k" if n >= 1e3 else str(n)
+
+
+def _part(text: str, kind: str = "text") -> dict:
+    return {"kind": kind, "text": text}

@@ -1,0 +1,130 @@
+"""What all visitors share and what belongs to one: the only module that touches st.cache_* and st.session_state."""
+
+import gc
+import json
+from pathlib import Path
+
+import streamlit as st
+
+from rmt.errors import InputError
+from rmt_viz.jobs import Job, Worker
+from rmt_viz.library import ASSETS, LIVE, Library
+
+CHECKPOINTS = ASSETS / "checkpoints"
+MOST_CHARACTERS = 20_000
+SEGMENT_LENGTHS = (16, 512)
+
+
+@st.cache_resource(show_spinner=False)
+def library() -> Library:
+    return Library()
+
+
+@st.cache_resource(show_spinner=False)
+def worker() -> Worker:
+    return Worker()
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def model(name: str):
+    """A shipped checkpoint, loaded once; torch comes in here and nowhere else. Only the worker's thread runs it."""
+    import torch
+
+    from rmt.checkpoint import load
+
+    torch.set_num_threads(1)
+    loaded = load(_checkpoint(name))
+    gc.collect()
+    gc.freeze()  # what torch brought stays for good; looking through it at each collection would stall the viewers
+    return loaded
+
+
+def checkpoints() -> dict[str, dict]:
+    """Name -> config.json of the checkpoints in assets."""
+    folders = sorted(path.parent for path in CHECKPOINTS.glob("*/config.json"))
+    return {folder.name: json.loads((folder / "config.json").read_text()) for folder in folders}
+
+
+def reset_of(id: str):
+    """The reset control of a trained run, where there is one."""
+    shelf = library()
+    return shelf.open(f"{id}.reset") if "." not in id and shelf.has(f"{id}.reset") else None
+
+
+def start_run(text: str, checkpoint: str, segment_length: int) -> Job:
+    """Record a text in the background; the visitor's earlier run, if it still goes, is stopped.
+
+    The job's result is the id of the trace. Raises InputError for a text that cannot be run.
+    """
+    check_text(text, segment_length)
+    stop_run()
+    job = worker().submit(lambda progress: _record(text, checkpoint, segment_length, progress))
+    st.session_state["job"] = job
+    return job
+
+
+def stop_run() -> None:
+    if current_run():
+        current_run().stop.set()
+    st.session_state.pop("job", None)
+
+
+def current_run() -> Job | None:
+    """The visitor's own job, if any."""
+    return st.session_state.get("job")
+
+
+def take_finished_run() -> bool:
+    """Whether the visitor's run has just finished; if so, its trace is the one shown next."""
+    job = current_run()
+    if job is None or job.state != "done":
+        return False
+    del st.session_state["job"]
+    st.session_state.setdefault("runs", []).append(job.result)
+    st.session_state["wanted"] = job.result
+    return True
+
+
+def trace_names(asked: str | None) -> list[str]:
+    """What this visitor can choose from: bundled traces, own runs, and the live run that the address names."""
+    names = [*library().names(), *own_runs()]
+    if asked and asked not in names and LIVE.fullmatch(asked) and library().has(asked):
+        names.append(asked)
+    return names
+
+
+def begin(key: str, first, allowed) -> None:
+    """A widget's value for its first time, or when what it had is gone; a run just made is shown at once."""
+    if key == "trace" and st.session_state.get("wanted") in allowed:
+        st.session_state[key] = st.session_state.pop("wanted")
+    if st.session_state.get(key) not in allowed:
+        st.session_state[key] = first
+
+
+def own_runs() -> list[str]:
+    """Ids of the visitor's runs that can still be opened, the newest last."""
+    return [id for id in st.session_state.get("runs", []) if library().has(id)]
+
+
+def check_text(text: str, segment_length: int) -> None:
+    """Raises InputError with what is wrong and what to do."""
+    if not text.strip():
+        raise InputError("The text is empty; write a fact, some noise and a question.")
+    if len(text) > MOST_CHARACTERS:
+        raise InputError(f"The text has {len(text):,} characters; shorten it to {MOST_CHARACTERS:,}.")
+    if not SEGMENT_LENGTHS[0] <= segment_length <= SEGMENT_LENGTHS[1]:
+        raise InputError(f"Choose {SEGMENT_LENGTHS[0]} to {SEGMENT_LENGTHS[1]} tokens a segment.")
+
+
+def _record(text: str, checkpoint: str, segment_length: int, progress) -> str:
+    from rmt.recorder import record
+
+    reader = model(checkpoint)
+    reader.segment_length = segment_length  # safe: only the worker's one thread comes here
+    return library().add(record(reader, text, detail="thin", progress=progress))
+
+
+def _checkpoint(name: str) -> Path:
+    if name not in checkpoints():
+        raise InputError("There is no such checkpoint here; choose one of the list.")
+    return CHECKPOINTS / name

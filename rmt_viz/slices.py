@@ -1,0 +1,122 @@
+"""Slices of a run as bytes for the stepping surface: an overview, and one segment at a time.
+
+A slice is: length of the header (4 bytes, little-endian), header (JSON, padded to 8), arrays one after another,
+each padded to 8 bytes. The header is {"meta": ..., "arrays": {name: {"dtype", "shape", "offset"}}}.
+"""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+
+from rmt.measure import edges, pool
+from rmt.trace import SegmentRecord
+from rmt_viz.library import Run
+from rmt_viz.sentence import question_text, remark, sentence
+
+BINS = 256  # of the spine, whatever the length of the run
+WINDOW = 24  # segments around the current one in the grid of change
+TYPES = {"f": "<f4", "i": "<i4", "u": "<i4"}
+
+
+def pack(meta: dict, **arrays: np.ndarray) -> bytes:
+    """The bytes of a slice; numbers go as float32 or int32."""
+    parts, index, offset = [], {}, 0
+    for name, array in arrays.items():
+        data = np.ascontiguousarray(array, TYPES[np.asarray(array).dtype.kind])
+        body = data.tobytes() + b"\0" * (-data.nbytes % 8)
+        index[name] = {"dtype": data.dtype.str, "shape": data.shape, "offset": offset}
+        parts.append(body)
+        offset += len(body)
+    head = json.dumps({"meta": meta, "arrays": index}).encode()
+    head += b" " * (-(4 + len(head)) % 8)
+    return len(head).to_bytes(4, "little") + head + b"".join(parts)
+
+
+def overview(run: Run) -> bytes:
+    """The whole run in a size that does not grow with it: pooled rows of the spine, beats, marks, scales."""
+    trace, measures = run.trace, run.measures
+    at = edges(trace.done, BINS)
+    rows = {"write": measures.share("write"), "read": measures.share("read"), "change": measures.slot_mean}
+    rows |= {"knows": measures.knows[1:], "loss": measures.loss}
+    rows = {name: pool(row, at) for name, row in rows.items() if np.isfinite(row).any()}
+    write = trace.arrays.get("token_write")
+    meta = {
+        "id": run.id,
+        "n_segments": trace.done,
+        "complete": trace.complete,
+        "classes": trace.classes,
+        "label": trace.meta["label"],
+        "question": question_text(trace),
+        "n_layers": trace.meta["made_by"]["layers"],
+        "n_heads": trace.meta["made_by"]["heads"],
+        "n_memory": int(trace.memory.shape[1]),
+        "causal": trace.meta["causal"],
+        "detail": trace.meta["detail"],
+        "control": trace.meta["control"],
+        "beats": [{"kind": beat.kind, "segment": beat.segment} for beat in measures.beats],
+        "marks": _marks(run),
+        "change_scale": float(measures.change.max(initial=0.0)),
+        "write_scale": float(write.max(initial=0.0)) if write is not None else 0.0,
+        "write_mean": float(write.mean()) if write is not None else 0.0,
+    }
+    moved = measures.slot_mean
+    peak = np.array([a + int(np.argmax(moved[a:b])) for a, b in pairwise(at)])
+    pooled = {f"{name}_{of}": row[i] for name, row in rows.items() for i, of in enumerate(("max", "mean"))}
+    return pack(meta, edges=at, peak=peak, **pooled)
+
+
+def segment(run: Run, index: int, layer: int | None = None, head: int | None = None, reset: Run | None = None) -> bytes:
+    """One segment. layer, head: whose maps; None for the mean of all. reset: the run's reset control, for gain."""
+    trace, measures = run.trace, run.measures
+    record = trace.segments[index]
+    start = max(0, min(index - WINDOW // 2, trace.done - WINDOW))
+    meta = {
+        "index": index,
+        "start": record.start,
+        "tokens": record.tokens,
+        "spans": _local_spans(trace.spans, record),
+        "sentence": sentence(trace, measures, record),
+        "remark": remark(measures, index),
+        "window_start": start,
+        "similarity": float(measures.similarity[index]),
+    }
+    arrays = {"window": measures.change[start : start + WINDOW], "ids": record.ids}
+    if trace.classes and np.isfinite(record.asked).all():
+        arrays |= {"asked_before": trace.arrays["asked"][index], "asked": record.asked}
+    if measures.shares:
+        arrays |= {f"{block}_share": share[index] for block, share in measures.shares.items()}
+        arrays |= {"token_write": record.token_write, "token_read": record.token_read}
+    if record.read is not None:
+        arrays |= _maps(record, layer, head)
+    if np.isfinite(record.loss).any():
+        arrays["loss"] = record.loss
+        other = reset.trace.arrays["loss"][record.start : record.end] if _same_text(run, reset) else None
+        if other is not None:
+            arrays["gain"] = other - record.loss
+    return pack(meta, **arrays)
+
+
+def _maps(record: SegmentRecord, layer: int | None, head: int | None) -> dict[str, np.ndarray]:
+    """The thin maps of a layer and head, or means: read and write (M, T), and the tokens' shares that follow."""
+    read, write = (np.asarray(maps, np.float32) for maps in (record.read, record.write))
+    for axis, pick in ((1, head), (0, layer)):
+        read, write = (m.mean(axis) if pick is None else m.take(pick, axis) for m in (read, write))
+    return {"read": read.T, "write": write, "token_write": write.mean(0), "token_read": read.sum(1)}
+
+
+def _marks(run: Run) -> list[dict]:
+    """Segments that hold a fact or the question."""
+    spans = [span for span in run.trace.spans if span["kind"] in ("fact", "question")]
+    found = {(run.trace.segment_of(span["start"]), span["kind"]) for span in spans}
+    return [{"segment": segment, "kind": kind} for segment, kind in sorted(found)]
+
+
+def _local_spans(spans: list[dict], record: SegmentRecord) -> list[dict]:
+    """Spans that reach into the segment, counted from its first token."""
+    cut = [(s["kind"], max(s["start"], record.start), min(s["end"], record.end)) for s in spans]
+    return [{"kind": kind, "start": a - record.start, "end": b - record.start} for kind, a, b in cut if a < b]
+
+
+def _same_text(run: Run, other: Run | None) -> bool:
+    return other is not None and np.array_equal(run.trace.arrays["ids"], other.trace.arrays["ids"])

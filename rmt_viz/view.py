@@ -1,0 +1,57 @@
+"""What of the view is in the address: one table of fields, each read with a fallback, defaults left out."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+NUMBER = re.compile(r"[0-9]{1,9}")
+COLOURS = ("write", "read", "loss", "gain")
+
+
+def among(text: str, allowed) -> str | None:
+    """The text where it is one of the allowed."""
+    return text if text in allowed else None
+
+
+def counted(text: str, most: int) -> int | None:
+    """A whole number from 1 to `most`: people count from 1."""
+    return int(text) if NUMBER.fullmatch(text) and 1 <= int(text) <= most else None
+
+
+@dataclass(frozen=True)
+class Field:
+    """A parameter of the address and how it is read: parse(text, limit) gives None for what makes no sense."""
+
+    name: str
+    parse: Callable
+
+
+FIELDS = (
+    Field("trace", among),
+    Field("control", among),
+    Field("segment", counted),
+    Field("layer", counted),
+    Field("head", counted),
+    Field("slot", counted),
+    Field("colour", among),
+)
+
+
+def read(params: Mapping[str, str], limits: Mapping, defaults: Mapping | None = None) -> dict:
+    """Field -> value for the fields in `limits`; what is missing or wrong is the default, never an error.
+
+    limits: field -> the largest number, or the allowed words.
+    """
+    values = dict.fromkeys(limits) | {k: v for k, v in (defaults or {}).items() if k in limits}
+    for field in FIELDS:
+        if field.name in limits and field.name in params:
+            value = field.parse(str(params[field.name]), limits[field.name])
+            values[field.name] = values[field.name] if value is None else value
+    return values
+
+
+def link(values: Mapping, defaults: Mapping) -> str:
+    """The query of a permalink, "" where everything is as it is by default; fields in the table's order."""
+    kept = {f.name: values[f.name] for f in FIELDS if values.get(f.name) not in (None, defaults.get(f.name))}
+    return f"?{urlencode(kept)}" if kept else ""
