@@ -1,41 +1,22 @@
-"""Checkpoints: a folder with config.json, model.safetensors and tokenizer.json, and nothing pickled."""
+"""Checkpoints: ours are a folder with config.json, model.safetensors and tokenizer.json, and nothing pickled.
 
-import hashlib
+`load` and `inspect` read other programs' too: see `rmt.foreign`.
+"""
+
 import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from rmt.backbone import HFBackbone
+from rmt.build import FORMAT, build, read_config, shared, unshared
+from rmt.candidate import Candidate, examine
 from rmt.errors import InputError
-from rmt.memory import CELLS
-from rmt.model import About, Model
-from rmt.vocabulary import CLS, SEP, open_tokenizer
-
-FORMAT = "rmt-checkpoint-1"
-HEADS = {"lm": AutoModelForCausalLM, "classify": AutoModelForSequenceClassification}
-
-
-def build(config: dict, tokenizer: Tokenizer | None = None) -> Model:
-    """A model with fresh weights from its config.json; what `load` fills and the untrained control leaves."""
-    options = dict(config["backbone"]["config"])
-    stock = HEADS[config["backbone"]["head"]].from_config(AutoConfig.for_model(options.pop("model_type"), **options))
-    marks = [tokenizer.token_to_id(mark) if tokenizer else None for mark in (CLS, SEP)]
-    backbone = HFBackbone(stock, cls_id=marks[0], sep_id=marks[1])
-    cell = CELLS[config["cell"]["kind"]](backbone.dim, **config["cell"]["options"])
-    about = About(task=config.get("task"), classes=config.get("classes", []), trained=False)
-    return Model(
-        backbone,
-        cell,
-        segment_length=config["segment_length"],
-        alignment=config.get("alignment", "left"),
-        tokenizer=tokenizer,
-        about=about,
-    ).eval()
+from rmt.model import Model
+from rmt.places import plain
+from rmt.report import Report, report
+from rmt.vocabulary import open_tokenizer
 
 
 def save(model: Model, config: dict, folder: Path) -> None:
@@ -45,86 +26,105 @@ def save(model: Model, config: dict, folder: Path) -> None:
     if model.tokenizer is not None:
         model.tokenizer.save(str(folder / "tokenizer.json"))
     part = folder / "model.safetensors.part"
-    save_file(_unshared(model), part)
+    save_file(unshared(model), part)
     part.replace(folder / "model.safetensors")
 
 
-def load(path, *, device=None, segment_length: int | None = None, backbone: str | None = None) -> Model:
-    """Open a checkpoint folder as a model ready to run.
+def load(path, *, device=None, segment_length: int | None = None, backbone=None, options: dict | None = None) -> Model:
+    """Open a checkpoint, ours or another program's, as a model ready to run.
 
-    device: CUDA where there is one, by default. segment_length: tokens a segment, instead of the checkpoint's own.
-    Raises InputError with a sentence for anything that is not such a folder.
+    path: a folder, a file of weights, or a repository of the hub. device: CUDA where there is one, by default.
+    segment_length: tokens a segment, instead of the checkpoint's own; needed where it has none.
+    backbone: a folder with config.json, or a name like "gpt2", for weights without a configuration beside them.
+    options: of the memory, where no file holds them: n_memory, retrieve, correction, alignment, lora_alpha.
+    Raises InputError with a sentence for anything that cannot be opened; nothing in a file is ever run.
     """
-    folder = Path(path)
-    config = read_config(folder)
-    model = _build_for(folder, config)
-    weights = folder / "model.safetensors"
-    try:
-        state = load_file(weights)
-    except FileNotFoundError:
-        raise InputError(f"{folder} has no model.safetensors; it is not a whole checkpoint, train it again.") from None
-    except SafetensorError as error:
-        raise InputError(f"{weights} is damaged ({error}); copy it again.") from None
-    wanted = _unshared(model)
-    wrong = sorted(k for k in wanted.keys() & state.keys() if wanted[k].shape != state[k].shape)
-    lost, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
-    if wrong or lost or extra:
-        raise InputError(
-            f"{weights} does not fit its config.json: {len(lost)} tensors missing, {len(extra)} unexpected, "
-            f"{len(wrong)} of another shape ({', '.join([*lost, *extra, *wrong][:3])}); copy both from the same run."
-        )
-    model.load_state_dict(state, strict=False)  # strict but for tied weights, checked above
-    model.about.trained = True
-    model.about.fingerprint = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
-    return _place(model, device, segment_length)
+    candidate, empty = examine(path, segment_length=segment_length, backbone=backbone, options=options)
+    if candidate.missing:
+        raise InputError(f"{plain(path)} cannot be run yet. {' '.join(candidate.missing)}")
+    _check_room(candidate, empty)
+    tokenizer = _tokenizer(candidate, empty)
+    model = build({**candidate.config, "segment_length": candidate.segment_length}, tokenizer)
+    _fill(model, candidate)
+    about = model.about
+    about.name, about.source = candidate.path.resolve().name, str(candidate.path)
+    about.trained, about.fingerprint = not candidate.fresh, candidate.weights.fingerprint()
+    return _place(model, device)
+
+
+def inspect(path, *, segment_length: int | None = None, backbone=None, options: dict | None = None) -> Report:
+    """Say what a checkpoint is, and what is missing to run it, without building it.
+
+    Every number in it is read once. Raises InputError for what `load` could not open whatever else it was given.
+    """
+    candidate, empty = examine(path, segment_length=segment_length, backbone=backbone, options=options)
+    _read_all(candidate)
+    if empty is not None:
+        _tokenizer(candidate, empty)
+        if candidate.segment_length:
+            _check_room(candidate, empty)
+    return report(candidate, empty)
 
 
 def untrained(path, *, seed: int = 0, device=None, segment_length: int | None = None) -> Model:
     """The control: the same checkpoint's shape with weights that never saw a step of training."""
     folder = Path(path)
+    config, file = read_config(folder), folder / "tokenizer.json"
+    if segment_length is not None:
+        config["segment_length"] = segment_length
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = _build_for(folder, read_config(folder))
-    model.about.fingerprint = f"untrained-{seed}"
-    return _place(model, device, segment_length)
-
-
-def read_config(folder: Path) -> dict:
-    """config.json of a checkpoint folder, checked as far as `build` relies on it."""
-    try:
-        config = json.loads((folder / "config.json").read_text())
-    except FileNotFoundError:
-        raise InputError(f"{folder} is not a checkpoint: it has no config.json. Give the folder of a run.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError):
-        raise InputError(f"{folder / 'config.json'} is not JSON; copy it again.") from None
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise InputError(f"{folder / 'config.json'} is not of the format {FORMAT!r}; train or convert it first.")
-    kind = config.get("cell", {}).get("kind")
-    if kind not in CELLS:
-        raise InputError(f"{folder} has the memory cell {kind!r}; this version knows {', '.join(CELLS)}.")
-    return config
-
-
-def _build_for(folder: Path, config: dict) -> Model:
-    file = folder / "tokenizer.json"
-    model = build(config, open_tokenizer(file) if file.exists() else None)
+        model = build(config, open_tokenizer(file) if file.is_file() else None)
     model.about.name, model.about.source = folder.name, str(folder)
-    return model
+    model.about.fingerprint = f"untrained-{seed}"
+    return _place(model, device)
 
 
-def _place(model: Model, device, segment_length: int | None) -> Model:
-    if segment_length is not None:
-        if segment_length < 1:
-            raise InputError(f"A segment holds one token or more, not {segment_length}.")
-        model.segment_length = segment_length
+def _fill(model: Model, candidate: Candidate) -> None:
+    """Copy every tensor into its place; all are read and checked before the model is handed out."""
+    target = model.state_dict()
+    for names in shared(model).values():
+        held = [name for name in names if name in candidate.sources]
+        read = [candidate.sources[name].read(candidate.weights, candidate.lora_scale) for name in held]
+        if any(not torch.equal(read[0], other) for other in read[1:]):
+            raise InputError(
+                f"{' and '.join(held)} are tied in this backbone and differ in the file; set tie_word_embeddings to "
+                "false in its configuration, or give the file it belongs to."
+            )
+        if read:
+            with torch.no_grad():
+                target[names[0]].copy_(read[0])
+
+
+def _read_all(candidate: Candidate) -> None:
+    for source in candidate.sources.values():
+        source.read(candidate.weights, candidate.lora_scale or 0.0)
+    if not candidate.sources:
+        for name in candidate.weights.shapes:
+            candidate.weights.tensor(name)
+
+
+def _tokenizer(candidate: Candidate, empty: Model) -> Tokenizer | None:
+    if candidate.tokenizer is None:
+        return None
+    tokenizer = open_tokenizer(candidate.tokenizer)
+    rows = empty.backbone.model.get_input_embeddings().num_embeddings
+    if tokenizer.get_vocab_size() > rows:
+        raise InputError(
+            f"{candidate.tokenizer} knows {tokenizer.get_vocab_size()} tokens and the model {rows}: it belongs to another."
+        )
+    return tokenizer
+
+
+def _check_room(candidate: Candidate, empty: Model) -> None:
+    """A learned position table must hold a segment with its memory."""
+    table, room = empty.backbone.n_positions, empty.cell.room(empty.backbone.causal)
+    if table is not None and candidate.segment_length + room > table:
+        raise InputError(
+            f"The backbone has {table} positions, of which memory takes {room}: a segment may hold {table - room} "
+            f"tokens, not {candidate.segment_length}. Pass a smaller segment_length."
+        )
+
+
+def _place(model: Model, device) -> Model:
     return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).requires_grad_(False)
-
-
-def _unshared(model: Model) -> dict[str, torch.Tensor]:
-    """The state dict without the second name of tied tensors."""
-    state, seen = {}, set()
-    for name, tensor in model.state_dict().items():
-        if tensor.data_ptr() not in seen or tensor.numel() == 0:
-            state[name] = tensor.contiguous()
-            seen.add(tensor.data_ptr())
-    return state

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from rmt.errors import InputError
 
@@ -61,3 +63,23 @@ def split(
         Segment(ids[:, a:b], None if labels is None else labels[:, a:b], None if mask is None else mask[:, a:b])
         for a, b in spans(ids.shape[1], segment_length, alignment)
     ]
+
+
+def split_each(ids: Tensor, mask: Tensor, segment_length: int, *, alignment: str = "left") -> list[Segment]:
+    """Cut each document on its own, ids (B, T) where mask (B, T) is true, and let all of them end together.
+
+    A shorter document begins with segments that hold none of its tokens, all false in their mask; within a
+    segment padding follows the tokens. Encoders read documents so.
+    """
+    rows = [row[real.bool()] for row, real in zip(ids, mask, strict=True)]
+    cuts = [spans(len(row), segment_length, alignment) for row in rows]
+    segments = []
+    for i in range(max(map(len, cuts))):
+        parts = []
+        for row, cut in zip(rows, cuts, strict=True):
+            empty = max(map(len, cuts)) - len(cut)
+            parts.append(row[slice(*cut[i - empty])] if i >= empty else row[:0])
+        lengths = torch.tensor([len(part) for part in parts], device=ids.device)
+        real = torch.arange(int(lengths.max()), device=ids.device) < lengths[:, None]
+        segments.append(Segment(pad_sequence(parts, batch_first=True), mask=real))
+    return segments

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+from rmt.errors import InputError
+
 PAD, CLS, SEP = "[PAD]", "[CLS]", "[SEP]"
 
 
@@ -30,7 +32,10 @@ def train_tokenizer(texts: Iterable[str], *, size: int = 4096) -> Tokenizer:
 
 def open_tokenizer(path: Path) -> Tokenizer:
     """A tokenizer.json, read so that "[SEP]" typed by a person is five characters and not a mark."""
-    tokenizer = Tokenizer.from_file(str(path))
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception:  # the library raises nothing narrower
+        raise InputError(f"{path} is not a tokenizer; copy it again.") from None
     tokenizer.encode_special_tokens = True
     return tokenizer
 

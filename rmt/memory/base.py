@@ -27,11 +27,23 @@ class Step:
 
 
 class MemoryCell(nn.Module):
-    """Base of all mechanisms. State is passed in and returned, never kept on the module."""
+    """Base of all mechanisms. State is passed in and returned, never kept on the module.
+
+    n_memory: memory tokens; n_read and n_write: how many of the augmented input's positions are read memory and
+    write memory (one block that is both, in an encoder).
+    """
+
+    past = False  # whether the state is made of all slots since the start, not of the latest alone
 
     def __init__(self, dim: int, n_memory: int = 0):
         super().__init__()
         self.dim, self.n_memory = dim, n_memory
+        self.n_read = self.n_write = n_memory
+
+    @classmethod
+    def fit(cls, backbone: Backbone, **options) -> "MemoryCell":
+        """A cell with fresh weights for this backbone."""
+        return cls(backbone.dim, **options)
 
     def initial(self, batch: int) -> State:
         """The state before the first segment."""
@@ -42,8 +54,16 @@ class MemoryCell(nn.Module):
         raise NotImplementedError
 
     def slots(self, state: State) -> Tensor:
-        """(B, M, D') the part of the state that the pages draw."""
+        """(B, M, D') what the state holds for the pages to draw and a trace to keep; `restore` is its inverse."""
         raise NotImplementedError
+
+    def restore(self, slots: Tensor) -> State:
+        """The state from its slots (B, M, D'); where `past`, from the slots of every moment so far, (B, s + 1, M, D')."""
+        return slots
+
+    def room(self, causal: bool) -> int:
+        """Positions of the augmented input that tokens cannot have: memory, and an encoder's [CLS], [SEP], [SEP]."""
+        return self.n_read + self.n_write if causal else self.n_memory + 3
 
 
 def map_state(function: Callable[..., Tensor], *states: State) -> State:

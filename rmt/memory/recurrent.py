@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from rmt.backbone import Backbone, Layout
-from rmt.memory.base import MemoryCell, Step
+from rmt.memory.base import MemoryCell, Step, choose
 from rmt.segments import Segment
 
 
@@ -24,37 +24,50 @@ class RecurrentMemory(MemoryCell):
         return self.memory.expand(batch, -1, -1)
 
     def step(self, backbone: Backbone, segment: Segment, state: Tensor) -> tuple[Step, Tensor]:
-        build = decoder_input if backbone.causal else encoder_input
-        x, layout, mask = build(backbone, segment, state)
+        if backbone.causal:
+            x, layout, mask = decoder_input(backbone, segment, state, state)
+        else:
+            x, layout, mask = encoder_input(backbone, segment, state)
         output = backbone(x, layout=layout, mask=mask)
-        return Step(output, layout), output.hidden[:, layout.write]
+        return Step(output, layout), keep_unread(backbone, segment, output.hidden[:, layout.write], state)
 
     def slots(self, state: Tensor) -> Tensor:
         return state
 
 
-def decoder_input(backbone: Backbone, segment: Segment, state: Tensor) -> tuple[Tensor, Layout, Tensor | None]:
-    """[read | tokens | write], the write block a copy of what is read."""
+def decoder_input(
+    backbone: Backbone, segment: Segment, read: Tensor, write: Tensor
+) -> tuple[Tensor, Layout, Tensor | None]:
+    """[read | tokens | write] from memory tokens read (B, R, D) and write (B, W, D)."""
     x = backbone.embed(segment.ids)  # (B, T, D)
-    m, t = state.shape[1], x.shape[1]
-    x = torch.cat([state, x, state], dim=1)  # (B, M + T + M, D)
-    layout = Layout(slice(m, m + t), slice(0, m), slice(m + t, m + t + m))
+    r, t, w = read.shape[1], x.shape[1], write.shape[1]
+    x = torch.cat([read, x, write], dim=1)  # (B, R + T + W, D)
+    layout = Layout(slice(r, r + t), slice(0, r), slice(r + t, r + t + w))
     mask = segment.mask
     if mask is not None:
-        ones = mask.new_ones(len(mask), m)
-        mask = torch.cat([ones, mask, ones], dim=1)
+        mask = torch.cat([mask.new_ones(len(mask), r), mask, mask.new_ones(len(mask), w)], dim=1)
     return x, layout, mask
 
 
-def encoder_input(backbone: Backbone, segment: Segment, state: Tensor) -> tuple[Tensor, Layout, Tensor | None]:
+def encoder_input(backbone: Backbone, segment: Segment, memory: Tensor) -> tuple[Tensor, Layout, Tensor | None]:
     """[CLS] memory [SEP] tokens [SEP]; the second [SEP] follows the last real token, padding comes after it."""
     ids, mask = segment.ids, segment.mask
-    B, T = ids.shape
-    m = state.shape[1]
+    B, T = ids.shape  # noqa: N806
+    m = memory.shape[1]
     ids = torch.cat([ids, ids.new_full((B, 1), backbone.sep_id)], dim=1)
     if mask is not None:
-        ids[torch.arange(B), mask.sum(1).long()] = backbone.sep_id
+        ids[torch.arange(B, device=ids.device), mask.sum(1).long()] = backbone.sep_id
         mask = torch.cat([mask.new_ones(B, m + 3), mask], dim=1)  # one more real position, as many pads
     marks = backbone.embed(ids.new_tensor([backbone.cls_id, backbone.sep_id])).expand(B, 2, -1)
-    x = torch.cat([marks[:, :1], state, marks[:, 1:], backbone.embed(ids)], dim=1)  # (B, 1 + M + 1 + T + 1, D)
+    x = torch.cat([marks[:, :1], memory, marks[:, 1:], backbone.embed(ids)], dim=1)  # (B, 1 + M + 1 + T + 1, D)
     return x, Layout(slice(m + 2, m + 2 + T), slice(1, m + 1), slice(1, m + 1), answer=0), mask
+
+
+def keep_unread(backbone: Backbone, segment: Segment, after, before):
+    """The state after a segment, but for rows of an encoder that have no token in it: those keep the one before.
+
+    A decoder reads its padding as a segment like any other, as the reference implementation does.
+    """
+    if backbone.causal or segment.mask is None:
+        return after
+    return choose(segment.mask.any(1), after, before)

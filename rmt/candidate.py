@@ -1,0 +1,221 @@
+"""Everything known of a checkpoint before its tensors are allocated: what it is, what fits and what is missing."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from rmt.build import FORMAT, build, check_config, read_config, shared
+from rmt.configs import Run, backbone_config, beside, fit_tables, n_layers, read_run
+from rmt.errors import InputError
+from rmt.foreign import Foreign, Source, recognise, translate
+from rmt.model import Model
+from rmt.places import locate
+from rmt.weights import FLOATS, Weights, find_weights, open_weights, read_json
+
+ENCODERS = ("bert",)
+FRESH = ("backbone.model.classifier.", "backbone.model.score.")  # a head that weights of a trunk lack
+
+
+@dataclass
+class Candidate:
+    """A checkpoint on disk. `config` is what `build` takes, None while no backbone is known."""
+
+    path: Path
+    found: Foreign
+    weights: Weights
+    config: dict | None = None
+    sources: dict[str, Source] = field(default_factory=dict)
+    segment_length: int | None = None
+    segment_length_from: str | None = None
+    backbone_from: str | None = None
+    tokenizer: Path | None = None
+    lora_scale: float | None = None
+    inferred: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)  # our tensors that the file may lack and does
+
+
+def examine(path, *, segment_length=None, backbone=None, options: dict | None = None) -> tuple[Candidate, Model | None]:
+    """What lies at a path or under a hub name, and its model on the meta device where a backbone is known.
+
+    options: of the memory cell, and lora_alpha and alignment, where no file holds them.
+    Raises InputError where it cannot be a checkpoint, or one whose tensors do not fit its configuration.
+    """
+    place = locate(path)
+    ours = place.is_dir() and (place / "config.json").is_file() and "format" in read_json(place / "config.json")
+    candidate = _own(place) if ours else _foreign(place, backbone, dict(options or {}))
+    if ours and (backbone is not None or options):
+        raise InputError(f"{place} says itself what its backbone and memory are; leave out backbone= and options=.")
+    if segment_length is not None:
+        candidate.segment_length, candidate.segment_length_from = segment_length, "the caller"
+    if candidate.segment_length is None:
+        candidate.missing.append(
+            "How long a segment is stands in no file: pass segment_length=, as it was in training."
+        )
+    elif candidate.segment_length < 1:
+        raise InputError(f"A segment holds one token or more, not {candidate.segment_length}.")
+    return candidate, None if candidate.config is None else _fit(candidate, ours)
+
+
+def _own(folder: Path) -> Candidate:
+    config = read_config(folder)
+    if not (folder / "model.safetensors").is_file():
+        raise InputError(f"{folder} has no model.safetensors; it is not a whole checkpoint, train it again.")
+    weights = open_weights([folder / "model.safetensors"])
+    return Candidate(
+        folder,
+        Foreign("checkpoint of this program", config["cell"]["kind"]),
+        weights,
+        config,
+        sources={name: Source((name,)) for name in weights.shapes},
+        segment_length=config.get("segment_length"),
+        segment_length_from="its config.json",
+        backbone_from="its config.json",
+        tokenizer=folder / "tokenizer.json" if (folder / "tokenizer.json").is_file() else None,
+    )
+
+
+def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
+    files = find_weights(place)
+    weights = open_weights(files)
+    found, configs = recognise(weights), beside(files[0])
+    run = read_run(configs)
+    candidate = Candidate(place, found, weights)
+    candidate.segment_length, candidate.segment_length_from = _run_length(found, run)
+    alignment = options.pop("alignment", None) or run.get("segment_alignment") or found.alignment
+    alpha = options.pop("lora_alpha", None) or run.get("lora_alpha", "lora_attn_alpha")
+    if found.lora and alpha is None:
+        candidate.missing.append("LoRA's alpha is in no file: pass options={'lora_alpha': …}, as it was in training.")
+    candidate.lora_scale = alpha / found.lora if found.lora and alpha else None
+    cell = _cell_options(found, run, options, candidate)
+    stock = backbone_config(backbone, configs, run, found, weights)
+    if stock is None:
+        candidate.missing.append(
+            "The backbone's configuration is in no file: pass backbone= as a folder with config.json, or a name such as "
+            "gpt2."
+        )
+        return candidate
+    config, candidate.backbone_from, folder = stock
+    config, told, said = fit_tables(config, found, weights)
+    candidate.inferred += said
+    places = [files[0].parent, place if place.is_dir() else place.parent, folder]
+    candidate.tokenizer = next((f for p in places if p and (f := p / "tokenizer.json").is_file()), None)
+    names = config.get("architectures") or []
+    classify = config["model_type"] in ENCODERS or any("SequenceClassification" in str(name) for name in names)
+    classify = classify or any(name.endswith(("classifier.weight", "score.weight")) for name in weights.shapes)
+    candidate.config = check_config(
+        {
+            "format": FORMAT,
+            "cell": {"kind": found.cell, "options": {**told, **cell}},
+            "segment_length": candidate.segment_length,
+            "alignment": alignment,
+            "backbone": {"head": "classify" if classify else "lm", "config": config, **found.marks},
+            "classes": list(config.get("id2label", {0: "LABEL_0", 1: "LABEL_1"}).values()) if classify else [],
+        },
+        place,
+    )
+    return candidate
+
+
+def _run_length(found: Foreign, run: Run) -> tuple[int | None, str | None]:
+    """The segment length from the run's arguments, given or by input_size, which counts memory and marks too."""
+    length, size = run.get("segment_size", "segment_length"), run.get("input_size")
+    if isinstance(length, int):
+        return length, f"segment_size in {run.file.name}"
+    if isinstance(size, int) and found.cell == "rmt":
+        m = found.options["n_memory"]
+        return size - (
+            2 * m if found.kind != "BERT RMT classifier" else m + 3
+        ), f"input_size in {run.file.name}, less memory"
+    return None, None
+
+
+def _cell_options(found: Foreign, run: Run, given: dict, candidate: Candidate) -> dict:
+    """What shapes tell of the memory cell, then the run's arguments, then the caller's options."""
+    options = dict(found.options)
+    if found.cell == "rmt-r":
+        said = {"n_memory": run.get("num_write_mem_tokens"), "retrieve": run.get("retrieve_mode")}
+        options |= {key: value for key, value in said.items() if value is not None}
+        for key, what in (("n_memory", "How many memory tokens are written"), ("retrieve", "attention or top_1")):
+            if key not in {**options, **given}:
+                candidate.missing.append(f"{what}: no file says; pass options={{'{key}': …}}, as it was in training.")
+    if found.cell == "armt":
+        options["correction"] = run.get("correction") is not False
+        if "correction" not in given and run.get("correction") is None:
+            candidate.inferred.append("The correction of z is taken to be on, as in the published models.")
+    unknown = given.keys() - {"n_memory", "retrieve", "correction", "wrapped", "nu"}
+    if unknown:
+        raise InputError(f"There is no option {', '.join(map(str, unknown))} for this checkpoint.")
+    return {**options, **given}
+
+
+def _fit(candidate: Candidate, ours: bool) -> Model:
+    """The model on the meta device, once every tensor is seen to fit it; nothing of its size is allocated."""
+    weights, config = candidate.weights, candidate.config
+    _same_depth(candidate)
+    if candidate.found.cell == "rmt-r" and "n_memory" not in config["cell"]["options"]:
+        config["cell"]["options"]["n_memory"] = config["cell"]["options"]["n_read"]  # a stand-in, it is in `missing`
+    try:
+        with torch.device("meta"):
+            model = build(config)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a wrong configuration makes a model's constructor trip over
+        raise InputError(
+            f"{candidate.path} has a configuration that makes no model ({str(error)[:120] or type(error).__name__}); "
+            "give the one it was trained with."
+        ) from None
+    if not ours:
+        candidate.sources, candidate.ignored = translate(candidate.found, weights, model.backbone.model)
+    for name in {name for source in candidate.sources.values() for name in source.names}:
+        if weights.dtypes[name] not in FLOATS.values():
+            raise InputError(
+                f"{weights.files[0].name} stores {name} as {weights.dtypes[name]}; only float64, float32, float16 and "
+                "bfloat16 are read. Save it in one of those."
+            )
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    lost, wrong = [], []
+    for first, names in shared(model).items():
+        held = [name for name in names if name in candidate.sources]
+        if not held and not (first == "cell.memory" and wanted[first][0] == 0):
+            (candidate.fresh if not ours and first.startswith(FRESH) else lost).append(first)
+        wrong += [name for name in held if _shape(candidate.sources[name], weights) != wanted[name]]
+    extra = sorted([*(candidate.sources.keys() - wanted.keys()), *candidate.ignored])
+    if lost or wrong or extra:
+        raise InputError(_misfit(candidate, lost, wrong, extra, wanted))
+    return model
+
+
+def _same_depth(candidate: Candidate) -> None:
+    config = candidate.config["backbone"]["config"]
+    said = next((config[key] for key in ("num_hidden_layers", "n_layer") if key in config), None)
+    held = n_layers(candidate.weights)
+    if said is not None and said != held:
+        raise InputError(
+            f"{candidate.path} holds {held} layers and the backbone's configuration says {said}: it belongs to another. "
+            "Give the configuration it was trained with."
+        )
+
+
+def _shape(source: Source, weights: Weights) -> tuple[int, ...]:
+    """The shape a source gives, without reading it."""
+    shape = weights.shapes[source.names[0]]
+    return (len(range(*slice(source.first, source.last).indices(shape[0]))), *shape[1:]) if shape else shape
+
+
+def _misfit(candidate: Candidate, lost: list, wrong: list, extra: list, wanted: dict) -> str:
+    parts = []
+    if lost:
+        parts.append(f"{len(lost)} tensors missing ({', '.join(lost[:3])})")
+    if extra:
+        parts.append(f"{len(extra)} unexpected ({', '.join(extra[:3])})")
+    if wrong:
+        name = wrong[0]
+        shape = _shape(candidate.sources[name], candidate.weights)
+        parts.append(f"{len(wrong)} of another shape ({name} is {shape}, not {wanted[name]})")
+    return (
+        f"{candidate.weights.files[0]} does not fit its configuration, {candidate.backbone_from}: {'; '.join(parts)}. "
+        "Give the weights and the configuration of one run."
+    )

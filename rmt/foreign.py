@@ -1,0 +1,190 @@
+"""State dicts of other programs: which kind one is, by its keys and shapes, and what its tensors are called here."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from rmt.errors import InputError
+from rmt.weights import Weights
+
+# Another function under keys like ours, or another architecture: loading one would give wrong numbers.
+STRANGERS = {
+    r"^armt\.": "an ARMT of 2025, which computes another function than the published one of 2024 (normalised keys)",
+    r"^model\..*\.W_mq\.": "an ARMT of 2025, which computes another function than the published one of 2024",
+    r"^embed_summary\.": "an AutoCompressor, whose summaries take no positions",
+    r"^recurrent_wrapper\.": "a port of RMT with other positions for its memory",
+    r"^read_memory_emb$": "an RMT of its own architecture and not around a transformers model",
+}
+OLD_BUFFERS = re.compile(r"(\.attn\.bias|\.attention\.bias|masked_bias|inv_freq|position_ids)$")
+LM_MARKS = ("cls_token", "sep_token", "eos_token", "bos_token", "mem_token_ids")
+RETRIEVAL = {
+    "q_proj": "query", "k_proj": "key", "v_proj": "value", "o_proj": "output", "fc_1": "grow", "fc_2": "shrink",
+    "ln_q": "norm_state", "ln_kv": "norm_past", "ln_mlp": "norm_mlp",
+}  # fmt: skip
+ASSOCIATIVE = {"W_mq": "query", "W_mk": "key", "W_mv": "value", "W_mb": "gate"}
+LORA = re.compile(r"(.*)\.lora_([AB])\.(?:\w+\.)?weight$")
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A recognised state dict: `cell` and `options` are what its shapes tell of ours."""
+
+    kind: str
+    cell: str
+    prefix: str = ""
+    options: dict = field(default_factory=dict)
+    alignment: str = "left"
+    marks: dict = field(default_factory=dict)  # cls_id and sep_id, where the file holds them
+    lora: int = 0  # rank of its adapters
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one of our tensors comes from: tensors of the file, all equal, some rows of them, with an adapter added."""
+
+    names: tuple[str, ...]
+    first: int = 0  # rows first to last of them
+    last: int | None = None
+    adapter: tuple[str, str] | None = None
+    transposed: bool = False
+
+    def read(self, weights: Weights, scale: float | None) -> Tensor:
+        tensor = weights.tensor(self.names[0])
+        for other in self.names[1:]:
+            if not torch.equal(tensor, weights.tensor(other)):
+                raise InputError(
+                    f"{self.names[0]} and {other} are one tensor in this model and differ in {weights.files[0].name}; "
+                    "the file was put together from two runs, or its config.json wrongly ties word embeddings."
+                )
+        if self.adapter:
+            a, b = (weights.tensor(name).float() for name in self.adapter)
+            change = (b @ a).T if self.transposed else b @ a
+            tensor = tensor.float() + scale * change
+        return tensor[self.first : self.last] if self.first or self.last else tensor
+
+
+def recognise(weights: Weights) -> Foreign:
+    """The kind of a state dict. Raises InputError for one of a kind that is known and cannot be run here."""
+    shapes = weights.shapes
+    for pattern, what in STRANGERS.items():
+        if any(re.search(pattern, name) for name in shapes):
+            raise InputError(f"{weights.files[0].name} holds {what}; this program does not run it.")
+    lora = {shapes[name][0] for name in shapes if ".lora_A." in name and len(shapes[name]) == 2}
+    lora = max(lora, default=0)
+    if any(name.startswith("memory_cell.") for name in shapes):
+        prefix = "memory_cell.model."
+        if any(".W_mq." in name for name in shapes):
+            return Foreign("ARMT", "armt", prefix, _associative(shapes), lora=lora)
+        if "q_proj.weight" in shapes:
+            return Foreign("RMT-R", "rmt-r", prefix, _retrieval(weights), lora=lora)
+        n_memory = shapes.get("memory_cell.memory", (0,))[0]
+        return Foreign("decoder RMT", "rmt", prefix, {"n_memory": n_memory}, lora=lora)
+    if "mem_token_ids" in shapes and any(name.startswith("model.bert.") for name in shapes):
+        marks = {f"{m}_id": int(weights.tensor(f"{m}_token")[0]) for m in ("cls", "sep") if f"{m}_token" in shapes}
+        options = {"n_memory": shapes["mem_token_ids"][0]}
+        return Foreign("BERT RMT classifier", "rmt", "model.", options, alignment="right", marks=marks)
+    if "memory" in shapes and any(name.startswith("model.") for name in shapes):
+        options = {"n_memory": shapes["memory"][0]}
+        return Foreign("decoder RMT of the older class", "rmt", "model.", options, alignment="right", lora=lora)
+    return Foreign("model without memory", "none", lora=lora)
+
+
+def _retrieval(weights: Weights) -> dict:
+    """n_memory, the write tokens, is in no shape: half of what is read, unless the caller knows better."""
+    n_read = weights.shapes["memory_cell.memory"][0]
+    return {"n_memory": n_read // 2, "n_read": n_read}
+
+
+def _associative(shapes: dict) -> dict:
+    layers = {int(m[1]) for m in (re.search(r"\.(\d+)\.W_mq\.weight$", name) for name in shapes) if m}
+    d_memory = next(shape[0] for name, shape in shapes.items() if name.endswith("W_mq.weight"))
+    n_memory = shapes["memory_cell.memory"][0]
+    return {"n_memory": n_memory, "n_layers": len(layers), "d_memory": d_memory}
+
+
+def translate(found: Foreign, weights: Weights, stock: nn.Module) -> tuple[dict[str, Source], list[str]]:
+    """Our tensor names -> where each comes from, and the file's tensors that are none of ours.
+
+    stock: the transformers model, on the meta device: its names and layers decide what the file's names mean.
+    """
+    wanted = set(stock.state_dict())
+    layers = next(
+        name
+        for name, module in stock.named_modules()
+        if isinstance(module, nn.ModuleList) and len(module) == stock.config.num_hidden_layers
+    )
+    rename = _renamer(found, wanted, layers, stock.base_model_prefix)
+    names, adapters, extra = {}, {}, []
+    for name in weights.shapes:
+        match = LORA.match(name)
+        ours = rename(f"{match[1]}.weight" if match else name)
+        if match and ours in wanted_names(wanted):
+            adapters.setdefault(ours, {})[match[2]] = name
+        elif ours is None:
+            extra.append(name)
+        else:
+            names.setdefault(ours, []).append(name)
+    sources = {}
+    for ours, theirs in names.items():
+        pair = adapters.get(ours, {})
+        module = stock.get_submodule(ours.removeprefix("backbone.model.").rpartition(".")[0]) if pair else None
+        sources[ours] = Source(
+            tuple(theirs),
+            adapter=(pair["A"], pair["B"]) if pair.keys() == {"A", "B"} else None,
+            transposed=isinstance(module, Conv1D),
+        )
+    if found.kind == "BERT RMT classifier":
+        _split_embeddings(sources, found.options["n_memory"], weights, stock)
+    return sources, [name for name in extra if name not in LM_MARKS and not OLD_BUFFERS.search(name)]
+
+
+def wanted_names(wanted: set[str]) -> set[str]:
+    return {f"backbone.model.{name}" for name in wanted}
+
+
+def _renamer(found: Foreign, wanted: set[str], layers: str, base: str) -> Callable[[str], str | None]:
+    """A function from a name in the file to ours, None for what is none of ours."""
+
+    def cell(name: str) -> str | None:
+        if name == "memory_cell.memory" or (name == "memory" and found.prefix == "model."):
+            return "cell.memory"
+        module, _, leaf = name.rpartition(".")
+        if found.cell == "rmt-r" and module in RETRIEVAL:
+            return f"cell.{RETRIEVAL[module]}.{leaf}"
+        match = re.search(r"\.(\d+)\.(W_m\w)\.(weight|bias)$", name)
+        if found.cell == "armt" and match and match[2] in ASSOCIATIVE:
+            return f"cell.{ASSOCIATIVE[match[2]]}.{match[1]}.{match[3]}"
+        return None
+
+    def backbone(name: str) -> str | None:
+        if found.cell == "armt":
+            name = re.sub(r"^memory_cell\.layers\.", f"{found.prefix}{layers}.", name)
+            name = re.sub(r"(\.\d+)\.layer\.", r"\1.", name)
+        if not name.startswith(found.prefix):
+            return None
+        name = name.removeprefix(found.prefix).removeprefix("base_model.model.")
+        name = name.replace(".base_layer.", ".").replace("LayerNorm.gamma", "LayerNorm.weight")
+        name = name.replace("LayerNorm.beta", "LayerNorm.bias")
+        if found.kind == "BERT RMT classifier" and name == "embeddings.weight":
+            name = f"{base}.embeddings.word_embeddings.weight"
+        for candidate in (name, f"{base}.{name}"):  # a file of the trunk alone leaves its prefix out
+            if candidate in wanted:
+                return f"backbone.model.{candidate}"
+        return None
+
+    return lambda name: cell(name) or backbone(name)
+
+
+def _split_embeddings(sources: dict[str, Source], n_memory: int, weights: Weights, stock: nn.Module) -> None:
+    """BERT's memory tokens are the last rows of its word embeddings: give them to the cell."""
+    words = next(name for name in sources if name.endswith("embeddings.word_embeddings.weight"))
+    names = sources[words].names
+    n_words = weights.shapes[names[0]][0] - n_memory
+    if weights.tensor("mem_token_ids").tolist() != list(range(n_words, n_words + n_memory)):
+        raise InputError(f"{weights.files[0].name} keeps its memory elsewhere than in the last word embeddings.")
+    sources[words] = Source(names, last=n_words)
+    sources["cell.memory"] = Source(names, first=n_words)

@@ -1,0 +1,75 @@
+"""Where a name points: a local path, a path under an allowed root, or a repository of the Hugging Face hub."""
+
+import re
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+from rmt.errors import InputError
+
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+SMALL = ["*.json", "*.txt", "*.model"]
+
+
+def plain(name) -> str:
+    """A name as text without control characters; raises InputError for one that has them, or for no text at all."""
+    text = str(name)
+    if not text.strip() or not text.isprintable():
+        raise InputError(f"The name {ascii(text)[:80]} is empty or holds control characters; type it again.")
+    return text
+
+
+def resolve_under(root: str | Path, name: str) -> Path:
+    """The existing file or folder that a user means by `name` under `root`; nothing outside it, whatever the links.
+
+    Raises InputError with a sentence that does not tell whether anything outside exists.
+    """
+    root = Path(root).resolve()
+    path = root / plain(name)
+    try:
+        path = path.resolve()
+    except (OSError, RuntimeError):
+        raise InputError(f"{name} cannot be opened; give a path under {root.name}.") from None
+    if not path.is_relative_to(root):
+        raise InputError(f"{name} lies outside of {root.name}; give a path under it.")
+    if not path.exists():
+        raise InputError(f"There is no {name} in {root.name}.")
+    return path
+
+
+def locate(name, *, what: str = "checkpoint") -> Path:
+    """A local file or folder, or the folder a hub repository was downloaded to.
+
+    Of a repository the configuration is fetched first, then safetensors, and pickled weights only where it has none.
+    """
+    text = plain(name)
+    path = Path(text)
+    try:
+        if path.exists():
+            return path
+    except OSError as error:
+        raise InputError(f"{text[:80]} cannot be opened ({error.strerror}); give the path of a {what}.") from None
+    if not REPOSITORY.fullmatch(text) or text.startswith(".") or ".." in text:
+        raise InputError(f"There is no {text[:200]}; give the path of a {what}, or a hub name like owner/name.")
+    try:
+        folder = Path(snapshot_download(text, allow_patterns=[*SMALL, "*.safetensors"]))
+        if what == "checkpoint" and not any(folder.glob("*.safetensors")):
+            folder = Path(snapshot_download(text, allow_patterns=[*SMALL, "*.bin", "*.pth"]))
+    except LocalEntryNotFoundError:
+        raise InputError(
+            f"There is no folder {text} here, and the hub cannot be reached for one of that name; download it first."
+        ) from None
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise InputError(f"The hub did not give {text} ({type(error).__name__}); check its name and access.") from None
+    return folder
+
+
+def fetch_config(name: str) -> Path:
+    """The folder with a hub repository's config.json and tokenizer, without its weights."""
+    try:
+        return Path(snapshot_download(name, allow_patterns=SMALL))
+    except (HfHubHTTPError, OSError, ValueError):
+        raise InputError(
+            f"There is no folder {name} here, and the hub gives none; pass backbone= as a folder with config.json."
+        ) from None
