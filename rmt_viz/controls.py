@@ -46,7 +46,9 @@ def _pick_control(name: str) -> str:
     key = f"control of {name}"
     asked = st.query_params if st.query_params.get("trace", session.library().names()[0]) == name else {}
     session.begin(key, view.read(asked, {"control": controls}, {"control": "trained"})["control"], controls)
-    return st.segmented_control("Control", controls, format_func=LABELS.get, key=key, required=True, help=HELP)
+    return st.segmented_control(
+        "Control", controls, format_func=LABELS.get, key=key, required=True, help=HELP, width="stretch"
+    )
 
 
 def _title(name: str) -> str:

@@ -13,7 +13,7 @@ from rmt_viz.wrong import say
 LENGTHS = (16, 24, 32, 48, 64, 96, 128, 256, 512)
 
 
-@st.dialog("Your own text", width="large", on_dismiss=session.stop_run)
+@st.dialog("Your own text", width="medium", on_dismiss=session.stop_run)
 def own_text() -> None:
     """When the run is done, its trace is the one shown."""
     configs = session.checkpoints()
@@ -23,7 +23,7 @@ def own_text() -> None:
     name = st.selectbox("Checkpoint", configs, format_func=lambda n: TITLES.get(n, n), key="own checkpoint")
     config = configs[name]
     _what_it_knows(config)
-    text = st.text_area("Text", EXAMPLES.get(config.get("task"), ""), height=240, key=f"own text {name}")
+    text = st.text_area("Text", EXAMPLES.get(config.get("task"), ""), height=200, key=f"own text {name}")
     longest = config["segment_length"]
     lengths = sorted({n for n in LENGTHS if n < longest} | {longest})
     length = st.select_slider("Tokens a segment", lengths, longest, key=f"own length {name}")

@@ -5,7 +5,7 @@ A part is {"kind", "text"}: "text" plain, "strong" emphasised, "token" words of 
 
 import numpy as np
 
-from rmt.measure import Measures, answer_class
+from rmt.measure import KNOWN, Measures, answer_class
 from rmt.trace import SegmentRecord, Trace
 
 TITLES = {"memorize": "Memorize", "detect": "Detect", "reasoning": "Reasoning"}
@@ -111,12 +111,13 @@ def _asked(trace: Trace, measures: Measures, record: SegmentRecord) -> list[dict
         return [_part(f"Mean loss {loss:.2f}.")] if np.isfinite(loss) else []
     now, truth = int(np.argmax(asked)), answer_class(trace)
     before = trace.arrays["asked"][record.index]
-    parts = [_part(f"Asked now “{question}”, it answers "), _part(trace.classes[now], "strong")]
+    sure = "it answers " if asked[now] >= KNOWN else "it cannot tell: at most "
+    parts = [_part(f"Asked now “{question}”, {sure}"), _part(trace.classes[now], "strong")]
     parts.append(_part(f" with {asked[now]:.2f}"))
+    if trace.meta["label"] is not None and now != truth and asked[now] >= KNOWN:
+        parts.append(_part(f", which is wrong (it is {trace.classes[truth]})"))
     if abs(asked[now] - before[now]) >= LOST:
         parts.append(_part(f"; one segment earlier, {before[now]:.2f}"))
-    if trace.meta["label"] is not None and now != truth:
-        parts.append(_part(f", which is wrong: it is {trace.classes[truth]}"))
     return [*parts, _part(".")]
 
 

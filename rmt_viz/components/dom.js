@@ -43,12 +43,12 @@ export const range = (n) => Array.from({ length: n }, (_, i) => i)
 
 const integer = new Intl.NumberFormat("en", { maximumFractionDigits: 0 })
 
-// A number as people read it: two decimals for shares and probabilities, fewer where it is large.
+// A number as people read it: two decimals for shares and probabilities, three for small ones, fewer for large ones.
 export function shown(value) {
   if (!Number.isFinite(value)) return "–"
   if (Math.abs(value) >= 1000) return integer.format(value)
   if (Math.abs(value) >= 10) return value.toFixed(1)
-  return value !== 0 && Math.abs(value) < 0.01 ? value.toPrecision(2) : value.toFixed(2)
+  return value !== 0 && Math.abs(value) < 0.1 ? value.toFixed(3) : value.toFixed(2)
 }
 
 // A token where its spaces and line ends must be seen.

@@ -58,15 +58,15 @@ function grid(id, title, x, { side, row, layers, heads }, frame, act) {
     const value = frame.slice[`${id}_share`].data[layer * heads + head]
     const colour = colourOf(theme.ramps[id], value)
     const chosen = view.layer === layer + 1 && view.head === head + 1
-    const faded = (view.layer && view.layer !== layer + 1) || (view.head && view.head !== head + 1)
-    const pick = chosen ? { layer: null, head: null } : { layer: layer + 1, head: head + 1 }
+    const among = !chosen && (view.layer === layer + 1 ? !view.head : view.head === head + 1 && !view.layer)
+      const pick = chosen ? { layer: null, head: null } : { layer: layer + 1, head: head + 1 }
     return svg("g", {
-      class: "pickable", opacity: faded ? 0.45 : 1, "data-layer": layer + 1, "data-head": head + 1,
+      class: "pickable", "data-layer": layer + 1, "data-head": head + 1,
       onclick: () => act.pin(pick),
       onpointerenter: () => act.preview({ layer: layer + 1, head: head + 1 }),
       onpointermove: (event) => act.tip(event, [`Layer ${layer + 1} · head ${head + 1}`, ...["write", "read", "carry", "local"].map((name) => `${name} ${shown(frame.slice[`${name}_share`].data[layer * heads + head])}`)]),
     },
-      box(x + head * step + 1, HEAD + layer * row + 1, step - 2, row - 2, colour.fill, { rx: 3, stroke: chosen ? theme.accent : "none", "stroke-width": 2 }),
+      box(x + head * step + 1, HEAD + layer * row + 1, step - 2, row - 2, colour.fill, { rx: 3, stroke: chosen || among ? theme.ink : "none", "stroke-width": chosen ? 2.5 : 1.5 }),
       step > 26 && row > 13 ? words(x + (head + 0.5) * step, HEAD + (layer + 0.5) * row + 4, value.toFixed(2).replace(/^0/, ""), { "text-anchor": "middle", "font-size": 11, fill: colour.ink, "pointer-events": "none" }) : null,
     )
   }

@@ -12,7 +12,7 @@ export function panel(spec, act) {
   const table = el("div", { class: "numbers", hidden: true, tabindex: 0, role: "region", "aria-label": "Numbers" })
   const tableButton = button("≡", toggleTable, { class: "small", "aria-label": "Numbers as a table", title: "Numbers as a table", "aria-pressed": "false" })
   const moreButton = button("⤢", maximise, { class: "small", "aria-label": "More room", title: "More room" })
-  const head = el("header", {}, title, controls, el("div", { class: "tools" }, tableButton, moreButton), note)
+  const head = el("header", {}, title, el("div", { class: "tools" }, tableButton, moreButton), note, controls)
   const node = el("section", { class: `panel ${spec.id}`, "aria-label": spec.id }, head, body, table)
   let frame = null
 

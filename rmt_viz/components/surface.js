@@ -106,7 +106,7 @@ class Surface {
     const low = window.innerHeight < 800
     return {
       overview, slice, view, theme, hover, colours: this.options.colours, whose: whose(view),
-      rowHeight: low ? 27 : 36, panelHeight: low ? 150 : 190,
+      rowHeight: low ? 27 : 36, panelHeight: low ? 150 : window.innerHeight > 1000 ? 210 : 180,
     }
   }
 
