@@ -79,6 +79,6 @@ def _answers(model: Model, ids: np.ndarray, *, reset: bool, precision: str, coun
     before = (lambda i, state: initial) if reset else None
     dtype = PRECISIONS[precision]
     with torch.autocast(model.device.type, dtype, enabled=dtype is not None):
-        for segment, step, _ in unroll(model.cell, model.backbone, segments, state=initial, before=before):
+        for segment, step, _ in unroll(model.cell, model.backbone, segments, state=initial, before=before):  # noqa: B007
             count(segment.ids.numel())
         return step.logits.argmax(-1).cpu().numpy()

@@ -142,7 +142,13 @@ def test_the_gate_opens_on_the_mean_of_a_full_window():
 
 def test_lessons_come_before_lengths_and_streams_last():
     names = [stage.name for stage in stages(TASKS["reasoning"], 2, streaming=True)]
-    assert names == ["1 segment, noise False, forms 1", "1 segment, noise False", "1 segment", "2 segments", "streaming"]
+    assert names == [
+        "1 segment, noise False, forms 1",
+        "1 segment, noise False",
+        "1 segment",
+        "2 segments",
+        "streaming",
+    ]
 
 
 def test_streams_carry_their_story_until_they_begin_anew(tokenizer_file):
