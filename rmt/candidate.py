@@ -8,13 +8,15 @@ import torch
 from rmt.build import FORMAT, build, check_config, read_config, shared
 from rmt.configs import Run, backbone_config, beside, fit_tables, n_layers, read_run
 from rmt.errors import InputError
-from rmt.foreign import Foreign, Source, recognise, translate
+from rmt.foreign import Foreign, Source, recognise, spare, translate
 from rmt.model import Model
 from rmt.places import locate
 from rmt.weights import FLOATS, Weights, find_weights, open_weights, read_json
 
 ENCODERS = ("bert",)
 FRESH = ("backbone.model.classifier.", "backbone.model.score.")  # a head that weights of a trunk lack
+
+OPTIONS = {"rmt-r": ("n_memory", "retrieve"), "armt": ("correction", "wrapped", "nu")}  # what no shape tells
 
 
 @dataclass
@@ -93,8 +95,8 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
     stock = backbone_config(backbone, configs, run, found, weights)
     if stock is None:
         candidate.missing.append(
-            "The backbone's configuration is in no file: pass backbone= as a folder with config.json, or a name such as "
-            "gpt2."
+            "The backbone's configuration is in no file: pass backbone= as a folder with config.json, "
+            "or a name such as gpt2."
         )
         return candidate
     config, candidate.backbone_from, folder = stock
@@ -145,30 +147,20 @@ def _cell_options(found: Foreign, run: Run, given: dict, candidate: Candidate) -
         options["correction"] = run.get("correction") is not False
         if "correction" not in given and run.get("correction") is None:
             candidate.inferred.append("The correction of z is taken to be on, as in the published models.")
-    unknown = given.keys() - {"n_memory", "retrieve", "correction", "wrapped", "nu"}
+    unknown = given.keys() - set(OPTIONS.get(found.cell, ()))
     if unknown:
-        raise InputError(f"There is no option {', '.join(map(str, unknown))} for this checkpoint.")
+        raise InputError(f"A {found.kind} has no option {', '.join(map(str, unknown))} to be told; leave it out.")
     return {**options, **given}
 
 
 def _fit(candidate: Candidate, ours: bool) -> Model:
     """The model on the meta device, once every tensor is seen to fit it; nothing of its size is allocated."""
-    weights, config = candidate.weights, candidate.config
+    weights = candidate.weights
     _same_depth(candidate)
-    if candidate.found.cell == "rmt-r" and "n_memory" not in config["cell"]["options"]:
-        config["cell"]["options"]["n_memory"] = config["cell"]["options"]["n_read"]  # a stand-in, it is in `missing`
-    try:
-        with torch.device("meta"):
-            model = build(config)
-    except InputError:
-        raise
-    except Exception as error:  # whatever a wrong configuration makes a model's constructor trip over
-        raise InputError(
-            f"{candidate.path} has a configuration that makes no model ({str(error)[:120] or type(error).__name__}); "
-            "give the one it was trained with."
-        ) from None
+    model, extra = _empty(candidate), []
     if not ours:
-        candidate.sources, candidate.ignored = translate(candidate.found, weights, model.backbone.model)
+        candidate.sources, extra = translate(candidate.found, weights, model.backbone.model)
+        candidate.ignored = [name for name in extra if spare(name)]
     for name in {name for source in candidate.sources.values() for name in source.names}:
         if weights.dtypes[name] not in FLOATS.values():
             raise InputError(
@@ -179,13 +171,30 @@ def _fit(candidate: Candidate, ours: bool) -> Model:
     lost, wrong = [], []
     for first, names in shared(model).items():
         held = [name for name in names if name in candidate.sources]
-        if not held and not (first == "cell.memory" and wanted[first][0] == 0):
+        if not held and 0 not in wanted[first]:
             (candidate.fresh if not ours and first.startswith(FRESH) else lost).append(first)
         wrong += [name for name in held if _shape(candidate.sources[name], weights) != wanted[name]]
-    extra = sorted([*(candidate.sources.keys() - wanted.keys()), *candidate.ignored])
+    extra = [*(candidate.sources.keys() - wanted.keys()), *(name for name in extra if not spare(name))]
     if lost or wrong or extra:
         raise InputError(_misfit(candidate, lost, wrong, extra, wanted))
     return model
+
+
+def _empty(candidate: Candidate) -> Model:
+    config = candidate.config
+    options = config["cell"]["options"]
+    if candidate.found.cell == "rmt-r" and "n_memory" not in options:  # it is among what is missing
+        config = {**config, "cell": {"kind": "rmt-r", "options": {**options, "n_memory": options["n_read"]}}}
+    try:
+        with torch.device("meta"):
+            return build(config)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a wrong configuration makes a model's constructor trip over
+        raise InputError(
+            f"{candidate.path} has a configuration that makes no model "
+            f"({ascii(error)[:120]}); give the one it was trained with."
+        ) from None
 
 
 def _same_depth(candidate: Candidate) -> None:
@@ -194,7 +203,7 @@ def _same_depth(candidate: Candidate) -> None:
     held = n_layers(candidate.weights)
     if said is not None and said != held:
         raise InputError(
-            f"{candidate.path} holds {held} layers and the backbone's configuration says {said}: it belongs to another. "
+            f"{candidate.path} holds {held} layers and the backbone's configuration says {said}: it is of another. "
             "Give the configuration it was trained with."
         )
 

@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -58,8 +59,12 @@ def inspect(path, *, segment_length: int | None = None, backbone=None, options: 
     Every number in it is read once. Raises InputError for what `load` could not open whatever else it was given.
     """
     candidate, empty = examine(path, segment_length=segment_length, backbone=backbone, options=options)
-    _read_all(candidate)
-    if empty is not None:
+    if empty is None:
+        for name in candidate.weights.shapes:
+            candidate.weights.tensor(name)
+    else:
+        for _ in _values(empty, candidate):
+            pass
         _tokenizer(candidate, empty)
         if candidate.segment_length:
             _check_room(candidate, empty)
@@ -81,27 +86,25 @@ def untrained(path, *, seed: int = 0, device=None, segment_length: int | None = 
 
 
 def _fill(model: Model, candidate: Candidate) -> None:
-    """Copy every tensor into its place; all are read and checked before the model is handed out."""
+    """Copy every tensor into its place; a model is handed out only when the last has been."""
     target = model.state_dict()
+    for name, tensor in _values(model, candidate):
+        with torch.no_grad():
+            target[name].copy_(tensor)
+
+
+def _values(model: Model, candidate: Candidate) -> Iterator[tuple[str, torch.Tensor]]:
+    """Our tensors from the file, each once; finite, and equal wherever the file has one of them twice."""
     for names in shared(model).values():
         held = [name for name in names if name in candidate.sources]
-        read = [candidate.sources[name].read(candidate.weights, candidate.lora_scale) for name in held]
+        read = [candidate.sources[name].read(candidate.weights, candidate.lora_scale or 0.0) for name in held]
         if any(not torch.equal(read[0], other) for other in read[1:]):
             raise InputError(
                 f"{' and '.join(held)} are tied in this backbone and differ in the file; set tie_word_embeddings to "
                 "false in its configuration, or give the file it belongs to."
             )
         if read:
-            with torch.no_grad():
-                target[names[0]].copy_(read[0])
-
-
-def _read_all(candidate: Candidate) -> None:
-    for source in candidate.sources.values():
-        source.read(candidate.weights, candidate.lora_scale or 0.0)
-    if not candidate.sources:
-        for name in candidate.weights.shapes:
-            candidate.weights.tensor(name)
+            yield names[0], read[0]
 
 
 def _tokenizer(candidate: Candidate, empty: Model) -> Tokenizer | None:
@@ -111,7 +114,7 @@ def _tokenizer(candidate: Candidate, empty: Model) -> Tokenizer | None:
     rows = empty.backbone.model.get_input_embeddings().num_embeddings
     if tokenizer.get_vocab_size() > rows:
         raise InputError(
-            f"{candidate.tokenizer} knows {tokenizer.get_vocab_size()} tokens and the model {rows}: it belongs to another."
+            f"{candidate.tokenizer} knows {tokenizer.get_vocab_size()} tokens, the model {rows}; give its own."
         )
     return tokenizer
 

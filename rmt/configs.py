@@ -95,14 +95,16 @@ def _named(name: str) -> tuple[dict, str, Path | None]:
         return _hf(read_json(path), path), str(path), path.parent
     if path.is_dir():
         return _hf(read_json(path / "config.json"), path), str(path), path
-    if name in STOCK:
-        return dict(STOCK[name]), f"the stock configuration of {name}", None
-    if not REPOSITORY.fullmatch(name) or ".." in name:
+    if name not in STOCK and (not REPOSITORY.fullmatch(name) or ".." in name):
         raise InputError(
             f"There is no backbone {ascii(name)[:80]}; give a folder with config.json, a hub name, or one of "
             f"{', '.join(STOCK)}."
         )
     folder = fetch_config(name)
+    if folder is None and name in STOCK:
+        return dict(STOCK[name]), f"the stock configuration of {name}", None
+    if folder is None:
+        raise InputError(f"There is no folder {name} here and the hub gives none; pass a folder with config.json.")
     return _hf(read_json(folder / "config.json"), folder), f"{name} on the hub", folder
 
 

@@ -80,7 +80,7 @@ def recognise(weights: Weights) -> Foreign:
         if any(".W_mq." in name for name in shapes):
             return Foreign("ARMT", "armt", prefix, _associative(shapes), lora=lora)
         if "q_proj.weight" in shapes:
-            return Foreign("RMT-R", "rmt-r", prefix, _retrieval(weights), lora=lora)
+            return Foreign("RMT-R", "rmt-r", prefix, {"n_read": shapes["memory_cell.memory"][0]}, lora=lora)
         n_memory = shapes.get("memory_cell.memory", (0,))[0]
         return Foreign("decoder RMT", "rmt", prefix, {"n_memory": n_memory}, lora=lora)
     if "mem_token_ids" in shapes and any(name.startswith("model.bert.") for name in shapes):
@@ -91,12 +91,6 @@ def recognise(weights: Weights) -> Foreign:
         options = {"n_memory": shapes["memory"][0]}
         return Foreign("decoder RMT of the older class", "rmt", "model.", options, alignment="right", lora=lora)
     return Foreign("model without memory", "none", lora=lora)
-
-
-def _retrieval(weights: Weights) -> dict:
-    """n_memory, the write tokens, is in no shape: half of what is read, unless the caller knows better."""
-    n_read = weights.shapes["memory_cell.memory"][0]
-    return {"n_memory": n_read // 2, "n_read": n_read}
 
 
 def _associative(shapes: dict) -> dict:
@@ -139,7 +133,12 @@ def translate(found: Foreign, weights: Weights, stock: nn.Module) -> tuple[dict[
         )
     if found.kind == "BERT RMT classifier":
         _split_embeddings(sources, found.options["n_memory"], weights, stock)
-    return sources, [name for name in extra if name not in LM_MARKS and not OLD_BUFFERS.search(name)]
+    return sources, extra
+
+
+def spare(name: str) -> bool:
+    """Whether a tensor that is none of ours can be left out: masks and marks that older versions stored."""
+    return name in LM_MARKS or OLD_BUFFERS.search(name) is not None
 
 
 def wanted_names(wanted: set[str]) -> set[str]:

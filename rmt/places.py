@@ -65,11 +65,10 @@ def locate(name, *, what: str = "checkpoint") -> Path:
     return folder
 
 
-def fetch_config(name: str) -> Path:
-    """The folder with a hub repository's config.json and tokenizer, without its weights."""
+def fetch_config(name: str) -> Path | None:
+    """The folder with a hub repository's config.json and tokenizer, without its weights; None where it gives none."""
     try:
-        return Path(snapshot_download(name, allow_patterns=SMALL))
+        folder = Path(snapshot_download(name, allow_patterns=SMALL))
     except (HfHubHTTPError, OSError, ValueError):
-        raise InputError(
-            f"There is no folder {name} here, and the hub gives none; pass backbone= as a folder with config.json."
-        ) from None
+        return None
+    return folder if (folder / "config.json").is_file() else None

@@ -54,7 +54,7 @@ class Report:
         if self.backbone:
             what = "classifies documents" if self.head == "classify" else "predicts the next token"
             said.append(
-                f"Its backbone is a {self.backbone} of {self.layers} layers, {self.heads} heads, width {self.width} and "
+                f"Its backbone is a {self.backbone} of {self.layers} layers, {self.heads} heads, width {self.width}, "
                 f"{self.vocabulary:,} tokens, and {what}; this is from {self.backbone_from}."
             )
         if self.layout:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from rmt.errors import InputError
+from rmt.places import plain
 
 NAMED = (
     "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
@@ -121,6 +122,7 @@ def open_weights(files: list[Path]) -> Weights:
     """Weights from safetensors or from pickled state dicts. Nothing pickled is run: see `_unpickle`."""
     shapes, dtypes, readers = {}, {}, {}
     for file in files:
+        plain(file.name)
         found = _safetensors(file) if file.name.endswith(".safetensors") else _pickled(file)
         for name, (shape, dtype, read) in found.items():
             if not name.isprintable() or len(name) > 500:

@@ -58,7 +58,7 @@ class MemoryCell(nn.Module):
         raise NotImplementedError
 
     def restore(self, slots: Tensor) -> State:
-        """The state from its slots (B, M, D'); where `past`, from the slots of every moment so far, (B, s + 1, M, D')."""
+        """The state from its slots (B, M, D'); where `past`, from those of every moment so far, (B, s + 1, M, D')."""
         return slots
 
     def room(self, causal: bool) -> int:

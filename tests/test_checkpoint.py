@@ -1,0 +1,392 @@
+"""Opening checkpoints of every kind, and refusing what is no checkpoint, with a sentence."""
+
+import json
+import os
+import pickle
+import struct
+
+import pytest
+import torch
+from foreign import LAYERS, SEGMENT, add_lora, baggage, bert_state_dict, hf_config, state_dict, tiny
+from safetensors.torch import load_file, save_file
+
+from rmt.checkpoint import inspect, load, save
+from rmt.errors import InputError
+from rmt.places import resolve_under
+
+IDS = torch.arange(2 * 21).reshape(2, 21) % 47 + 3
+
+
+def write(folder, state, name="model.safetensors", config=None):
+    folder.mkdir(parents=True, exist_ok=True)
+    if name.endswith(".safetensors"):
+        save_file({key: tensor.contiguous() for key, tensor in state.items()}, folder / name)
+    else:
+        torch.save(state, folder / name)
+    if config is not None:
+        (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@torch.no_grad()
+def same(loaded, model):
+    """Equal logits, bit for bit, and so equal cells and layouts."""
+    assert torch.equal(loaded(IDS).logits, model(IDS).logits)
+    assert loaded.segment_length == model.segment_length
+
+
+def test_our_own_folder_comes_back_as_it_was(tmp_path):
+    model = tiny()
+    save(model, model.about.config, tmp_path)
+    same(load(tmp_path), model)
+    report = inspect(tmp_path)
+    assert report.ready and report.segment_length == SEGMENT and report.n_memory == 3
+    assert report.parameters == sum(p.numel() for p in model.parameters())
+    assert json.loads(json.dumps(report.as_dict()))["kind"] == "checkpoint of this program"
+
+
+def test_decoder_rmt_as_a_training_run_leaves_it(tmp_path):
+    """pytorch_model.bin in model_best, the run's arguments one level up, the backbone's configuration elsewhere."""
+    model = tiny()
+    write(tmp_path / "run" / "model_best", state_dict(model), "pytorch_model.bin")
+    (tmp_path / "run" / "config.json").write_text(json.dumps({"segment_size": SEGMENT, "lr": 1e-5}))
+    (tmp_path / "gpt2").mkdir()
+    (tmp_path / "gpt2" / "config.json").write_text(json.dumps(hf_config("gpt2")))
+    same(load(tmp_path / "run", backbone=tmp_path / "gpt2"), model)
+    report = inspect(tmp_path / "run", backbone=str(tmp_path / "gpt2"))
+    assert report.kind == "decoder RMT" and "config.json" in report.segment_length_from
+    assert report.layout == "[3 read memory | 8 tokens | 3 write memory]"
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_decoder_rmt_in_safetensors_beside_its_backbones_config(tmp_path, family):
+    model = tiny(family)
+    write(tmp_path, state_dict(model), config=hf_config(family))
+    same(load(tmp_path, segment_length=SEGMENT), model)
+
+
+def test_a_checkpoint_in_shards(tmp_path):
+    model, names = tiny(), []
+    for i, (name, tensor) in enumerate(state_dict(model).items()):
+        names.append((name, f"model-{i % 2}.safetensors"))
+        write(tmp_path, {}, config=hf_config("gpt2"))
+        shard = tmp_path / names[-1][1]
+        save_file({**(load_file(shard) if shard.exists() else {}), name: tensor}, shard)
+    (tmp_path / "model.safetensors").unlink()
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": dict(names)}))
+    same(load(tmp_path, segment_length=SEGMENT), model)
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"x": "../secret.safetensors"}}))
+    with pytest.raises(InputError, match="beside it"):
+        load(tmp_path, segment_length=SEGMENT)
+
+
+@pytest.mark.parametrize(
+    ("family", "module", "conv"),
+    [("gpt2", "transformer.h.1.attn.c_attn", True), ("llama", "model.layers.0.self_attn.k_proj", False)],
+)
+def test_lora_is_added_into_what_it_adapts(tmp_path, family, module, conv):
+    model = tiny(family)
+    state, merged = add_lora(state_dict(model), module, rank=2, scale=1.5, conv=conv)
+    write(tmp_path, state, config=hf_config(family))
+    with pytest.raises(InputError, match="alpha"):
+        load(tmp_path, segment_length=SEGMENT)
+    loaded = load(tmp_path, segment_length=SEGMENT, options={"lora_alpha": 3})
+    model.backbone.model.get_submodule(module).weight.copy_(merged)
+    same(loaded, model)
+
+
+def test_the_older_language_model_class_with_its_trainers_baggage(tmp_path):
+    model = tiny()
+    state = {name.removeprefix("memory_cell."): tensor for name, tensor in state_dict(model).items()}
+    state |= {"cls_token": torch.tensor([1]), "model.transformer.h.0.attn.bias": torch.ones(1, 1, 4, 4)}
+    write(tmp_path, baggage(state), "model_best.pth", config={"input_size": SEGMENT + 6})
+    (tmp_path / "gpt2.json").write_text(json.dumps(hf_config("gpt2")))
+    loaded = load(tmp_path, backbone=tmp_path / "gpt2.json")
+    assert loaded.alignment == "right"
+    assert inspect(tmp_path, backbone=tmp_path / "gpt2.json").ignored == [
+        "cls_token",
+        "model.transformer.h.0.attn.bias",
+    ]
+    model.alignment = "right"
+    same(loaded, model)
+
+
+def test_bert_rmt_with_its_trainers_baggage(tmp_path):
+    model = tiny("bert")
+    write(tmp_path, baggage(bert_state_dict(model)), "model_best.pth", config=hf_config("bert"))
+    loaded = load(tmp_path, segment_length=SEGMENT, options={"alignment": "left"})
+    assert (loaded.backbone.cls_id, loaded.backbone.sep_id) == (1, 2)
+    same(loaded, model)
+    assert load(tmp_path, segment_length=SEGMENT).alignment == "right"
+
+
+@pytest.mark.parametrize("retrieve", ["attention", "top_1"])
+def test_rmt_r_asks_for_what_no_file_holds(tmp_path, retrieve):
+    model = tiny(cell="rmt-r", n_read=6, retrieve=retrieve)
+    write(tmp_path, state_dict(model), "pytorch_model.bin", config=hf_config("gpt2"))
+    report = inspect(tmp_path, segment_length=SEGMENT)
+    assert not report.ready and len(report.missing) == 2
+    same(load(tmp_path, segment_length=SEGMENT, options={"n_memory": 3, "retrieve": retrieve}), model)
+
+
+def test_rmt_r_takes_them_from_the_runs_arguments(tmp_path):
+    model = tiny(cell="rmt-r", n_read=3, retrieve="top_1")
+    write(tmp_path / "model_best", state_dict(model), "pytorch_model.bin", config=hf_config("gpt2"))
+    run = {"segment_size": SEGMENT, "num_write_mem_tokens": 3, "num_read_mem_tokens": 3, "retrieve_mode": "top_1"}
+    (tmp_path / "config.json").write_text(json.dumps(run))
+    same(load(tmp_path / "model_best"), model)
+    same(load(tmp_path), model)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+@pytest.mark.parametrize("kept", ["both", "model", "layers"])
+def test_armt_with_its_layers_twice_or_once(tmp_path, family, kept):
+    """A pickle names every layer twice; safetensors of the hub mixin keep one of the two, and either may be it."""
+    model = tiny(family, cell="armt", d_memory=4)
+    state = state_dict(model)
+    drop = {"both": "-", "model": "memory_cell.layers.", "layers": f"memory_cell.model.{LAYERS[family]}."}[kept]
+    write(tmp_path, {name: t for name, t in state.items() if not name.startswith(drop)}, config=hf_config(family))
+    same(load(tmp_path, segment_length=SEGMENT), model)
+
+
+def test_armt_with_positions_of_its_own(tmp_path):
+    model = tiny(cell="armt", d_memory=4, wrapped=True)
+    write(tmp_path, state_dict(model), config={**hf_config("gpt2"), "n_positions": 37})
+    report = inspect(tmp_path, segment_length=SEGMENT)
+    assert any("for its memory tokens alone" in sentence for sentence in report.sentences())
+    same(load(tmp_path, segment_length=SEGMENT), model)
+
+
+def test_a_plain_model_has_no_memory(tmp_path):
+    model = tiny(cell="none")
+    model.backbone.model.save_pretrained(tmp_path)
+    loaded = load(tmp_path, segment_length=SEGMENT)
+    same(loaded, model)
+    assert loaded.cell.n_memory == 0 and "no memory" in inspect(tmp_path).sentences()[0]
+
+
+def test_a_trunk_alone_gets_its_prefix_and_a_fresh_head_is_called_untrained(tmp_path):
+    model = tiny("bert", cell="none")
+    trunk = {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma"): t for name, t in model.backbone.trunk.state_dict().items()
+    }
+    write(tmp_path, trunk, config=hf_config("bert"))
+    loaded = load(tmp_path, segment_length=SEGMENT)
+    assert not loaded.about.trained
+    assert torch.equal(loaded.backbone.trunk.pooler.dense.weight, model.backbone.trunk.pooler.dense.weight)
+    assert any("fresh" in sentence for sentence in inspect(tmp_path, segment_length=SEGMENT).sentences())
+
+
+def test_bfloat16_is_reported_and_run_in_float32(tmp_path):
+    model = tiny().bfloat16()
+    write(tmp_path, state_dict(model), "pytorch_model.bin", config=hf_config("gpt2"))
+    assert inspect(tmp_path).precision == "bfloat16"
+    same(load(tmp_path, segment_length=SEGMENT), model.float())
+
+
+def test_hub_names_take_the_same_path(tmp_path, monkeypatch):
+    """A cache as the hub client lays it out, read without a network."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    model = tiny()
+    for name, revision in (("booydar/rmt-gpt2-babilong-qa1", "a" * 40), ("tiny/gpt2", "b" * 40)):
+        folder = tmp_path / f"models--{name.replace('/', '--')}"
+        (folder / "refs").mkdir(parents=True)
+        (folder / "refs" / "main").write_text(revision)
+        (folder / "snapshots" / revision).mkdir(parents=True)
+        if name.startswith("tiny"):
+            (folder / "snapshots" / revision / "config.json").write_text(json.dumps(hf_config("gpt2")))
+        else:
+            write(folder / "snapshots" / revision, state_dict(model.bfloat16()), "pytorch_model.bin")
+    loaded = load("booydar/rmt-gpt2-babilong-qa1", segment_length=SEGMENT, backbone="tiny/gpt2")
+    same(loaded, model.float())
+    with pytest.raises(InputError, match="hub"):
+        load("nobody/nothing", segment_length=SEGMENT)
+
+
+def test_what_is_missing_is_asked_for_in_sentences(tmp_path):
+    write(tmp_path, state_dict(tiny("llama")))
+    report = inspect(tmp_path)
+    assert not report.ready and report.n_memory == 3 and report.backbone is None
+    text = " ".join(report.sentences())
+    assert "segment_length=" in text and "backbone=" in text
+    with pytest.raises(InputError, match="segment_length="):
+        load(tmp_path)
+
+
+# -- what is refused
+
+
+class Evil:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def evil(folder, mark):
+    torch.save({"memory_cell.memory": Evil(str(mark))}, folder / "pytorch_model.bin")
+
+
+def evil_bare(folder, mark):
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Evil(str(mark))))
+
+
+def truncated(folder, mark):
+    write(folder, state_dict(tiny()))
+    data = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
+
+
+def truncated_pickle(folder, mark):
+    write(folder, state_dict(tiny()), "pytorch_model.bin")
+    data = (folder / "pytorch_model.bin").read_bytes()
+    (folder / "pytorch_model.bin").write_bytes(data[: len(data) // 2])
+
+
+def lying_header(folder, mark):
+    header = json.dumps({"memory": {"dtype": "F32", "shape": [10**9, 10**6], "data_offsets": [0, 4 * 10**15]}}).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 64)
+
+
+def lying_stride(folder, mark):
+    """One number that says it is a trillion, all the same: to copy it would take what it claims."""
+    state = state_dict(tiny())
+    state["memory_cell.memory"] = torch.zeros(1).expand(10**12, 16)
+    write(folder, state, "pytorch_model.bin", config=hf_config("gpt2"))
+
+
+def bomb(folder, mark):
+    import zipfile
+
+    with zipfile.ZipFile(folder / "pytorch_model.bin", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\0" * 10**6)
+
+
+def lying_config(folder, mark):
+    write(folder, state_dict(tiny()), config={**hf_config("gpt2"), "n_embd": 10**9, "n_head": 1})
+
+
+def lying_depth(folder, mark):
+    write(folder, state_dict(tiny()), config={**hf_config("gpt2"), "n_layer": 10**9})
+
+
+def nan(folder, mark):
+    state = state_dict(tiny())
+    state["memory_cell.model.transformer.h.0.mlp.c_fc.weight"][0, 0] = torch.nan
+    write(folder, state, config=hf_config("gpt2"))
+
+
+def wrong_backbone(folder, mark):
+    write(folder, state_dict(tiny("llama")), config=hf_config("gpt2"))
+
+
+def other_width(folder, mark):
+    write(folder, state_dict(tiny()), config={**hf_config("gpt2"), "n_embd": 32})
+
+
+def lacking(folder, mark):
+    state = state_dict(tiny())
+    del state["memory_cell.model.transformer.h.1.ln_1.weight"]
+    write(folder, state, config=hf_config("gpt2"))
+
+
+def unequal_ties(folder, mark):
+    state = state_dict(tiny())
+    state["memory_cell.model.lm_head.weight"] += 1
+    write(folder, state, config=hf_config("gpt2"))
+
+
+def unequal_doubles(folder, mark):
+    state = state_dict(tiny(cell="armt", d_memory=4))
+    state["memory_cell.layers.1.W_mk.weight"] += 1
+    write(folder, state, config=hf_config("gpt2"))
+
+
+def integers(folder, mark):
+    write(folder, {name: t.to(torch.int8) for name, t in state_dict(tiny()).items()}, config=hf_config("gpt2"))
+
+
+def strange_name(folder, mark):
+    write(folder, {**state_dict(tiny()), "memory\x1b[2J\n": torch.zeros(1)}, config=hf_config("gpt2"))
+
+
+def not_json(folder, mark):
+    write(folder, state_dict(tiny()))
+    (folder / "config.json").write_bytes(b"[" * 100_000)
+
+
+def unknown_family(folder, mark):
+    write(folder, state_dict(tiny()), config={"model_type": "nonsense", "auto_map": {"AutoConfig": "evil.Config"}})
+
+
+def of_2025(folder, mark):
+    write(folder, {"armt.memory_cell.memory": torch.zeros(3, 16)})
+
+
+def no_weights(folder, mark):
+    (folder / "config.json").write_text(json.dumps(hf_config("gpt2")))
+
+
+BROKEN = [
+    evil, evil_bare, truncated, truncated_pickle, lying_header, lying_stride, bomb, lying_config, lying_depth, nan,
+    wrong_backbone, other_width, lacking, unequal_ties, unequal_doubles, integers, strange_name, not_json,
+    unknown_family, of_2025, no_weights,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("breaking", BROKEN, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("opening", [load, inspect])
+def test_broken_checkpoints_get_a_sentence_and_run_nothing(tmp_path, breaking, opening):
+    mark, folder = tmp_path / "mark", tmp_path / "checkpoint"
+    folder.mkdir()
+    breaking(folder, mark)
+    with pytest.raises(InputError) as error:
+        opening(folder, segment_length=SEGMENT)
+    sentence = str(error.value)
+    assert not mark.exists()
+    assert sentence.isprintable() and sentence.endswith(".") and len(sentence) < 600
+    print(sentence)
+
+
+def test_the_evil_pickle_would_have_run(tmp_path):
+    """The proof that the test above can fail."""
+    evil(tmp_path, tmp_path / "mark")
+    torch.load(tmp_path / "pytorch_model.bin", weights_only=False)
+    assert (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "x\ny", "", "no/such/place", "../../etc", "nobody", "a" * 5000])
+def test_odd_names_get_a_sentence(name):
+    with pytest.raises(InputError) as error:
+        load(name, segment_length=SEGMENT)
+    assert str(error.value).isprintable()
+
+
+def test_a_segment_must_fit_the_position_table(tmp_path):
+    write(tmp_path, state_dict(tiny()), config=hf_config("gpt2"))
+    assert load(tmp_path, segment_length=34)(IDS[:, :20]).logits.shape[1] == 20
+    with pytest.raises(InputError, match="34 tokens, not 35"):
+        load(tmp_path, segment_length=35)
+
+
+def test_paths_stay_under_their_root(tmp_path):
+    root = tmp_path / "models"
+    (root / "mine").mkdir(parents=True)
+    (tmp_path / "secret").mkdir()
+    (root / "link").symlink_to(tmp_path / "secret")
+    assert resolve_under(root, "mine") == root / "mine"
+    for name in (
+        "../secret",
+        "link",
+        str(tmp_path / "secret"),
+        "/etc/passwd",
+        "mine/../../secret",
+        "a\x00",
+        "a\n",
+        "none",
+    ):
+        with pytest.raises(InputError) as error:
+            resolve_under(root, name)
+        assert "secret" not in str(error.value).replace(name, "")
