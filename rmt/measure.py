@@ -43,7 +43,7 @@ class Measures:
     @property
     def slot_mean(self) -> np.ndarray:
         """(S,): change, mean of the slots."""
-        return self.change.mean(1)
+        return slot_mean(self.change)
 
     def share(self, block: str) -> np.ndarray:
         """(S,): a block's share, mean of layers and heads; nan below detail "summary"."""
@@ -59,10 +59,10 @@ def measure(trace: Trace) -> Measures:
     return Measures(
         change=moved,
         similarity=similarity(trace.memory[1:]),
-        shares=shares(arrays["mass"][:done], trace.memory.shape[1], lengths) if "mass" in arrays else None,
+        shares=shares(arrays["mass"][:done], _write_rows(trace), lengths) if "mass" in arrays else None,
         knows=answers,
         loss=segment_loss(arrays["loss"], arrays["starts"][: done + 1]),
-        beats=find_beats(moved.mean(1), answers, question_segment(trace), _answer_read(trace)),
+        beats=find_beats(slot_mean(moved), answers, question_segment(trace), _answer_read(trace)),
     )
 
 
@@ -72,6 +72,11 @@ def change(memory: np.ndarray) -> np.ndarray:
     for i in range(0, len(out), CHUNK):
         out[i : i + CHUNK] = np.linalg.norm(np.diff(memory[i : i + CHUNK + 1], axis=0), axis=-1)
     return out
+
+
+def slot_mean(moved: np.ndarray) -> np.ndarray:
+    """Mean of the slots: (S, M) -> (S,); nothing moves where there are none."""
+    return moved.mean(1) if moved.shape[1] else np.zeros(len(moved), np.float32)
 
 
 def similarity(memory: np.ndarray) -> np.ndarray:
@@ -87,15 +92,18 @@ def similarity(memory: np.ndarray) -> np.ndarray:
     return out
 
 
-def shares(mass: np.ndarray, n_memory: int, lengths: np.ndarray) -> dict[str, np.ndarray]:
+def shares(mass: np.ndarray, n_write: int, lengths: np.ndarray) -> dict[str, np.ndarray]:
     """Each block's part of the attention that its rows can give, from 0 to 1.
 
     mass (S, L, H, 4) sums over blocks, as recorded; lengths (S,) tokens a segment. write and carry are divided by
-    the M rows of write memory, read by the T token rows, local (the rest) by all N rows. Returns {block: (S, L, H)}.
+    the n_write rows of write memory, read by the T token rows, local (the rest) by all N rows. Returns
+    {block: (S, L, H)}; zeros where there is no memory.
     """
     read, write, carry, local = np.moveaxis(np.asarray(mass, np.float32), -1, 0)
-    rows = dict(zip(BLOCKS, (lengths[:, None, None], n_memory, n_memory, read + write + carry + local), strict=True))
-    return {name: block / rows[name] for name, block in zip(BLOCKS, (read, write, carry, local), strict=True)}
+    blocks = dict(zip(BLOCKS, (read, write, carry, local), strict=True))
+    n_write = max(n_write, 1)
+    rows = dict(zip(BLOCKS, (lengths[:, None, None], n_write, n_write, read + write + carry + local), strict=True))
+    return {name: block / rows[name] for name, block in blocks.items()}
 
 
 def answer_class(trace: Trace) -> int | None:
@@ -148,7 +156,7 @@ def question_segment(trace: Trace) -> int | None:
 
 def beats(trace: Trace) -> tuple[Beat, ...]:
     """The moments of Figure 6 in a run, in order, found from memory and answers alone; see `find_beats`."""
-    return find_beats(change(trace.memory).mean(1), knows(trace), question_segment(trace), _answer_read(trace))
+    return find_beats(slot_mean(change(trace.memory)), knows(trace), question_segment(trace), _answer_read(trace))
 
 
 def find_beats(
@@ -201,6 +209,12 @@ def _largest_after(series: np.ndarray | None, segment: int) -> int | None:
     if series is None or segment + 1 >= len(series):
         return None
     return segment + 1 + int(np.argmax(series[segment + 1 :]))
+
+
+def _write_rows(trace: Trace) -> int:
+    """Rows of write memory: as many as its maps have, or as read memory where no maps were kept."""
+    arrays = trace.arrays
+    return arrays["write"].shape[3] if "write" in arrays else arrays["answer_read"].shape[3]
 
 
 def _answer_read(trace: Trace) -> np.ndarray | None:

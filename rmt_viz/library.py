@@ -1,5 +1,6 @@
 """The traces that the app can show: bundled ones by name, and runs made in a session by an id nobody can guess."""
 
+import os
 import re
 import secrets
 import threading
@@ -12,7 +13,7 @@ from rmt.errors import InputError
 from rmt.measure import Measures, measure
 from rmt.trace import Trace
 
-ASSETS = Path(__file__).parents[1] / "assets"
+ASSETS = Path(os.environ.get("RMT_VIZ_ASSETS") or Path(__file__).parents[1] / "assets")  # traces/ and checkpoints/
 SUFFIX = ".trace.safetensors"
 CONTROLS = ("trained", "reset", "untrained")
 BUNDLED = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(\.(reset|untrained))?")
@@ -71,7 +72,7 @@ class Library:
                 path = self._path(id)
                 if path is None:
                     raise InputError("There is no such trace here; choose another one.")
-                run = self.opened[id] = Run(id, Trace.open(path), "recorded")
+                run = self.opened[id] = Run(id, _whole(Trace.open(path)), "recorded")
                 while len(self.opened) > MOST_OPEN:
                     self.opened.popitem(last=False)
             return run
@@ -79,6 +80,12 @@ class Library:
     def _path(self, id: str) -> Path | None:
         path = self.folder / f"{id}{SUFFIX}"
         return path if BUNDLED.fullmatch(id) and path.is_file() else None
+
+
+def _whole(trace: Trace) -> Trace:
+    if not trace.done:
+        raise InputError(f"{trace.path.name} holds no whole segment yet; go on recording it.")
+    return trace
 
 
 def with_control(name: str, control: str) -> str:

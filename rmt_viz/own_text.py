@@ -5,12 +5,12 @@ import streamlit as st
 from rmt.errors import InputError
 from rmt.tasks.base import ACTIONS, NAMES
 from rmt_viz import session
-from rmt_viz.examples import EXAMPLES, HINTS
 from rmt_viz.plain import plain
 from rmt_viz.sentence import TITLES
+from rmt_viz.texts import EXAMPLES, HINTS, LEAST_LENGTH
 from rmt_viz.wrong import say
 
-LENGTHS = (16, 24, 32, 48, 64, 96, 128, 256, 512)
+LENGTHS = (LEAST_LENGTH, 24, 32, 48, 64, 96, 128, 256, 512)
 
 
 @st.dialog("Your own text", width="medium", on_dismiss=session.stop_run)
@@ -37,10 +37,10 @@ def own_text() -> None:
 
 def _what_it_knows(config: dict) -> None:
     hint = HINTS.get(config.get("task"), "")
+    people = f"The people it knows are {', '.join(NAMES)}, who {', '.join(ACTIONS[:-1])} or {ACTIONS[-1]}. "
     told = (
-        f"{hint} The model knows {', '.join(NAMES)}, who {', '.join(ACTIONS[:-1])} or {ACTIONS[-1]}; the text may be "
-        f"any English, but its answer is always one of {', '.join(config.get('classes', []))}. "
-        "The last sentence is the question."
+        f"{hint} {people if config.get('task') != 'reasoning' else ''}Around it stands any English text. "
+        f"The answer is always one of {', '.join(config.get('classes', []))}."
     )
     st.caption(plain(told))
 

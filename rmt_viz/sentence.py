@@ -45,7 +45,7 @@ def remark(measures: Measures, s: int) -> str:
     """What may be said of the slots' likeness after a segment."""
     n, cosine = measures.change.shape[1], float(measures.similarity[s])
     if n < 2:
-        return "There is one slot."
+        return "There is one slot." if n else "This model has no memory."
     slots = NUMBERS[n] if n < len(NUMBERS) else str(n)
     if cosine >= COPIES:
         return f"The {slots} slots are copies here (mean cosine {cosine:.3f}): one would do."

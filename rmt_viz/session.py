@@ -2,17 +2,15 @@
 
 import gc
 import json
-from pathlib import Path
 
 import streamlit as st
 
 from rmt.errors import InputError
+from rmt_viz import texts
 from rmt_viz.jobs import Job, Worker
 from rmt_viz.library import ASSETS, LIVE, Library
 
 CHECKPOINTS = ASSETS / "checkpoints"
-MOST_CHARACTERS = 20_000
-SEGMENT_LENGTHS = (16, 512)
 
 
 @st.cache_resource(show_spinner=False)
@@ -33,7 +31,7 @@ def model(name: str):
     from rmt.checkpoint import load
 
     torch.set_num_threads(1)
-    loaded = load(_checkpoint(name))
+    loaded = load(CHECKPOINTS / name)
     gc.collect()
     gc.freeze()  # what torch brought stays for good; looking through it at each collection would stall the viewers
     return loaded
@@ -43,6 +41,13 @@ def checkpoints() -> dict[str, dict]:
     """Name -> config.json of the checkpoints in assets."""
     folders = sorted(path.parent for path in CHECKPOINTS.glob("*/config.json"))
     return {folder.name: json.loads((folder / "config.json").read_text()) for folder in folders}
+
+
+def config_of(name: str) -> dict:
+    """The config of a shipped checkpoint. Raises InputError where there is no such one."""
+    if name not in checkpoints():
+        raise InputError("There is no such checkpoint here; choose one of the list.")
+    return checkpoints()[name]
 
 
 def reset_of(id: str):
@@ -56,7 +61,7 @@ def start_run(text: str, checkpoint: str, segment_length: int) -> Job:
 
     The job's result is the id of the trace. Raises InputError for a text that cannot be run.
     """
-    check_text(text, segment_length)
+    texts.check(text, config_of(checkpoint), segment_length)
     stop_run()
     job = worker().submit(lambda progress: _record(text, checkpoint, segment_length, progress))
     st.session_state["job"] = job
@@ -106,25 +111,9 @@ def own_runs() -> list[str]:
     return [id for id in st.session_state.get("runs", []) if library().has(id)]
 
 
-def check_text(text: str, segment_length: int) -> None:
-    """Raises InputError with what is wrong and what to do."""
-    if not text.strip():
-        raise InputError("The text is empty; write a fact, some noise and a question.")
-    if len(text) > MOST_CHARACTERS:
-        raise InputError(f"The text has {len(text):,} characters; shorten it to {MOST_CHARACTERS:,}.")
-    if not SEGMENT_LENGTHS[0] <= segment_length <= SEGMENT_LENGTHS[1]:
-        raise InputError(f"Choose {SEGMENT_LENGTHS[0]} to {SEGMENT_LENGTHS[1]} tokens a segment.")
-
-
 def _record(text: str, checkpoint: str, segment_length: int, progress) -> str:
     from rmt.recorder import record
 
     reader = model(checkpoint)
     reader.segment_length = segment_length  # safe: only the worker's one thread comes here
     return library().add(record(reader, text, detail="thin", progress=progress))
-
-
-def _checkpoint(name: str) -> Path:
-    if name not in checkpoints():
-        raise InputError("There is no such checkpoint here; choose one of the list.")
-    return CHECKPOINTS / name

@@ -7,9 +7,10 @@ import { locked } from "./panel.js"
 const LEFT = 54
 const RIGHT = 4
 const HEAD = 22
-const BETWEEN = 20
+const BETWEEN = 14
 const FOOT = 24
-const SIDES = { write: "write · how much each slot looks at each token", read: "read · how much each token looks at each slot" }
+const SIDES = ["write", "read"]
+const TITLES = { write: "write · how much each slot looks at each token", read: "read · how much each token looks at each slot" }
 
 export const mapsPanel = {
   id: "maps",
@@ -17,10 +18,11 @@ export const mapsPanel = {
   note: (frame) => frame.whose,
   draw(body, frame, act) {
     if (!frame.slice.write) return locked(body, "This run did not keep its maps. Record it again with --detail thin to see them here.")
+    if (!frame.overview.meta.n_memory) return locked(body, "This model has no memory, so nothing is written or read.")
     const place = layout(body, frame)
     const node = figure(place.width, place.height, label(frame), frame.theme)
     node.place = place
-    for (const side of Object.keys(SIDES)) node.append(...drawSide(side, frame, place, act))
+    for (const side of SIDES) node.append(...drawSide(side, frame, place, act))
     node.append(...spans(frame, place), svg("g", { class: "marks", "pointer-events": "none" }))
     interact(node, frame, act, place)
     body.replaceChildren(node)
@@ -29,57 +31,61 @@ export const mapsPanel = {
   mark: markMaps,
   table(frame) {
     if (!frame.slice.write) return { columns: ["token", "text"], rows: [] }
-    const [slots, tokens] = frame.slice.write.shape
-    const cell = (side, s, t) => shown(frame.slice[side].data[s * tokens + t])
-    const columns = ["token", "text", ...Object.keys(SIDES).flatMap((side) => range(slots).map((s) => `${side}, slot ${s + 1}`))]
-    const rows = range(tokens).map((t) => [frame.slice.meta.start + t + 1, frame.slice.meta.tokens[t], ...Object.keys(SIDES).flatMap((side) => range(slots).map((s) => cell(side, s, t)))])
-    return { columns, rows }
+    const tokens = frame.slice.write.shape[1]
+    const cells = SIDES.flatMap((side) => range(frame.slice[side].shape[0]).map((slot) => ({ side, slot })))
+    const rows = range(tokens).map((t) => [frame.slice.meta.start + t + 1, frame.slice.meta.tokens[t], ...cells.map(({ side, slot }) => shown(frame.slice[side].data[slot * tokens + t]))])
+    return { columns: ["token", "text", ...cells.map(({ side, slot }) => `${side}, slot ${slot + 1}`)], rows }
   },
 }
 
+// Where each side's rows begin and how high they are; both sides share the axis of tokens.
 function layout(body, frame) {
-  const [slots, tokens] = frame.slice.write.shape
   const width = body.clientWidth
-  const row = Math.max(3, Math.min(15, Math.floor(frame.panelHeight / slots)))
-  const tall = slots * row
-  return {
-    width, row, slots, tokens, tall, step: (width - LEFT - RIGHT) / tokens,
-    write: HEAD, read: HEAD + tall + BETWEEN + HEAD - 8, height: 2 * (HEAD + tall) + BETWEEN + FOOT - 8,
+  const tokens = frame.slice.write.shape[1]
+  const place = { width, tokens, step: (width - LEFT - RIGHT) / tokens }
+  let top = 0
+  for (const side of SIDES) {
+    const slots = frame.slice[side].shape[0]
+    const row = Math.max(3, Math.min(15, Math.floor(frame.panelHeight / slots)))
+    place[side] = { slots, row, top: top + HEAD, height: slots * row }
+    top += HEAD + slots * row + BETWEEN
   }
+  place.height = top - BETWEEN + FOOT
+  return place
 }
 
 const most = (map) => Math.max(...map.data, 1e-9)
 
 function label(frame) {
-  const [, tokens] = frame.slice.write.shape
   const top = (side) => {
-    const { data } = frame.slice[side]
+    const { data, shape } = frame.slice[side]
     const i = data.indexOf(Math.max(...data))
-    return `${side} is largest between slot ${Math.floor(i / tokens) + 1} and “${visible(frame.slice.meta.tokens[i % tokens])}”, ${shown(data[i])}`
+    return `${side} is largest between slot ${Math.floor(i / shape[1]) + 1} and “${visible(frame.slice.meta.tokens[i % shape[1]])}”, ${shown(data[i])}`
   }
-  return `Attention between memory and tokens, ${frame.whose}: ${top("write")}; ${top("read")}`
+  return `Attention between memory and tokens, ${frame.whose}: ${SIDES.map(top).join("; ")}`
 }
 
 function drawSide(side, frame, place, act) {
   const { theme, slice, view } = frame
-  const every = Math.ceil(11 / place.row)
+  const { slots, row, top, height } = place[side]
+  const every = Math.ceil(11 / row)
   const high = most(slice[side])
-  const area = { x: LEFT, y: place[side], width: place.step * place.tokens, height: place.tall }
-  const names = range(place.slots).filter((s) => s % every === 0).map((s) => {
+  const names = range(slots).filter((s) => s % every === 0).map((s) => {
     const pinned = view.slot === s + 1
-    return words(0, place[side] + (s + 0.5) * place.row + 4, `slot ${s + 1}`, { class: "pickable", "font-size": 11, "font-weight": pinned ? 700 : 400, fill: pinned ? theme.accent : theme.muted, onclick: () => act.pin({ slot: pinned ? null : s + 1 }) })
+    const look = pinned ? { "font-weight": 700, fill: theme.accent } : { fill: theme.muted }
+    return words(0, top + (s + 0.5) * row + 4, `slot ${s + 1}`, { class: "pickable", "font-size": 11, ...look, onclick: () => act.pin({ slot: pinned ? null : s + 1 }) })
   })
   return [
-    words(LEFT, place[side] - 8, SIDES[side], { "font-weight": 600, fill: theme[side] }),
-    words(place.width - RIGHT, place[side] - 8, `0 to ${shown(high)}`, { "text-anchor": "end", "font-size": 11, fill: theme.muted }),
+    words(LEFT, top - 8, TITLES[side], { "font-weight": 600, fill: theme[side] }),
+    words(place.width - RIGHT, top - 8, `0 to ${shown(high)}`, { "text-anchor": "end", "font-size": 11, fill: theme.muted }),
     ...names,
-    heat(slice[side].data, place.slots, place.tokens, area, theme.ramps[side], high),
+    heat(slice[side].data, slots, place.tokens, { x: LEFT, y: top, width: place.step * place.tokens, height }, theme.ramps[side], high),
   ]
 }
 
 // Where facts and question stand, under the axis of tokens.
 function spans(frame, place) {
-  const y = place.read + place.tall + 4
+  const y = place.read.top + place.read.height + 4
   return frame.slice.meta.spans.filter((span) => span.kind === "fact" || span.kind === "question").flatMap((span) => {
     const [from, to] = [LEFT + span.start * place.step, LEFT + span.end * place.step]
     const colour = span.kind === "question" ? frame.theme.read : frame.theme.write
@@ -93,11 +99,15 @@ function spans(frame, place) {
 function interact(node, frame, act, place) {
   const at = (event) => {
     const area = node.getBoundingClientRect()
-    const token = Math.floor((event.clientX - area.left - LEFT) / place.step)
-    const y = event.clientY - area.top
-    const side = y < place.write + place.tall ? "write" : "read"
-    const slot = Math.floor((y - place[side]) / place.row)
-    return token >= 0 && token < place.tokens && slot >= 0 && slot < place.slots ? { side, token, slot } : null
+    const [x, y] = [event.clientX - area.left, event.clientY - area.top]
+    const token = Math.floor((x - LEFT) / place.step)
+    const side = SIDES.find((each) => y >= place[each].top && y < place[each].top + place[each].height)
+    if (!side || token < 0 || token >= place.tokens) return null
+    return { side, token, slot: Math.floor((y - place[side].top) / place[side].row) }
+  }
+  const leave = () => {
+    act.tip(null)
+    act.hover({})
   }
   node.onpointermove = (event) => {
     const cell = at(event)
@@ -105,10 +115,6 @@ function interact(node, frame, act, place) {
     const value = frame.slice[cell.side].data[cell.slot * place.tokens + cell.token]
     act.tip(event, [`slot ${cell.slot + 1} · “${visible(frame.slice.meta.tokens[cell.token])}”`, `${cell.side} ${shown(value)}`])
     act.hover({ token: cell.token })
-  }
-  const leave = () => {
-    act.tip(null)
-    act.hover({})
   }
   node.onpointerleave = leave
   node.onclick = (event) => at(event) && act.pin({ token: at(event).token })
@@ -119,11 +125,9 @@ function markMaps(body, frame) {
   const host = node?.querySelector(".marks")
   if (!host) return
   const { place } = node
-  const token = frame.hover.token ?? frame.view.token
-  const column = (side) => box(LEFT + token * place.step - 1, place[side] - 1, place.step + 1, place.tall + 1, "none", { stroke: frame.theme.ink, "stroke-width": 1.5 })
-  const row = (side) => box(LEFT - 1, place[side] + (frame.view.slot - 1) * place.row - 1, place.step * place.tokens + 1, place.row, "none", { stroke: frame.theme.accent, "stroke-width": 1.5 })
-  host.replaceChildren(
-    ...(token == null ? [] : Object.keys(SIDES).map(column)),
-    ...(frame.view.slot ? Object.keys(SIDES).map(row) : []),
-  )
+  const { slot, token: pinned } = frame.view
+  const token = frame.hover.token ?? pinned
+  const columns = token == null ? [] : SIDES.map((side) => box(LEFT + token * place.step - 1, place[side].top - 1, place.step + 1, place[side].height + 1, "none", { stroke: frame.theme.ink, "stroke-width": 1.5 }))
+  const rows = SIDES.filter((side) => slot && slot <= place[side].slots).map((side) => box(LEFT - 1, place[side].top + (slot - 1) * place[side].row - 1, place.step * place.tokens + 1, place[side].row, "none", { stroke: frame.theme.accent, "stroke-width": 1.5 }))
+  host.replaceChildren(...columns, ...rows)
 }

@@ -1,0 +1,50 @@
+"""A visitor's own text: what to begin with, what the models know, and what is wrong with a text, in a sentence."""
+
+import re
+
+from rmt.errors import InputError
+from rmt.tasks.base import NAMES, PLACES
+
+MOST_CHARACTERS = 20_000
+LEAST_LENGTH = 16  # tokens a segment
+NOISE = (
+    "The survey of the northern coast was finished in the spring, and its charts were sent to every harbor on the "
+    "lakes. Trade along the canals has grown with each season, so that new locks are wanted at three places. The "
+    "commission asks for two more engineers and for the means to print its report. Farmers in the valley had a good "
+    "year; their wheat was carried by rail as far as the sea, and the price of freight fell by a third. The schools "
+    "have opened a second term for those who work in summer."
+)
+EXAMPLES = {
+    "memorize": f"Mary went to the garden. {NOISE} Where is Mary?",
+    "detect": f"{NOISE} John moved to the hallway. {NOISE} Where is John?",
+    "reasoning": f"The garden is north of the kitchen. {NOISE} The kitchen is north of the office. "
+    "What is the kitchen north of?",
+}
+HINTS = {
+    "memorize": "It remembers where a person went, told at the start: “Mary went to the garden.” … “Where is Mary?”",
+    "detect": "It remembers where a person went, told anywhere: “John moved to the hallway.” … “Where is John?”",
+    "reasoning": "It needs two facts, told anywhere: “The garden is north of the kitchen. The kitchen is north of the "
+    "office.” … “What is the kitchen north of?”",
+}
+KNOWN = {"memorize": NAMES, "detect": NAMES, "reasoning": PLACES}  # one of these must stand in the question
+LAST_SENTENCE = re.compile(r"[^.!?\n]*\?\s*$")
+
+
+def check(text: str, config: dict, segment_length: int) -> None:
+    """Raises InputError with what is wrong with a text and what to do. config: of the checkpoint that is to read it."""
+    if not text.strip():
+        raise InputError("The text is empty; write a fact, some noise and a question.")
+    if len(text) > MOST_CHARACTERS:
+        raise InputError(f"The text has {len(text):,} characters; shorten it to {MOST_CHARACTERS:,}.")
+    if not LEAST_LENGTH <= segment_length <= config["segment_length"]:
+        raise InputError(f"Choose {LEAST_LENGTH} to {config['segment_length']} tokens a segment.")
+    question = LAST_SENTENCE.search(text)
+    if question is None:
+        raise InputError("The text does not end with a question; end it with one, such as “Where is John?”")
+    known = KNOWN.get(config.get("task"))
+    if known and not any(re.search(rf"\b{name}\b", question[0], re.IGNORECASE) for name in known):
+        raise InputError(f"The question names nobody and nothing the model knows; ask about {_either(known)}.")
+
+
+def _either(words: tuple[str, ...]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
