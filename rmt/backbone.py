@@ -4,16 +4,26 @@ Letters in shape comments, here and everywhere: B batch, T tokens of a segment, 
 N augmented length (tokens and memory), L layers, H heads, D width, V vocabulary, C classes, S segments.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import signature
+from threading import get_ident
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+from transformers.utils import ModelOutput
 
 from rmt import attention
 from rmt.errors import InputError
+from rmt.segments import IGNORE
+
+CHUNK = 64  # positions whose logits are alive at once when a loss is all that is asked
 
 
 @dataclass(frozen=True)
@@ -32,14 +42,38 @@ class Layout:
 
 @dataclass(frozen=True)
 class Output:
-    """What a backbone makes of one segment: `hidden` (B, N, D) after the final norm, `logits` when asked for."""
+    """What a backbone makes of one segment: `hidden` (B, N, D) after the final norm, logits and loss when asked for.
+
+    rows: what the head reads, (B, T, D) of the tokens in a language model, all of hidden in a classifier.
+    head: rows -> logits.
+    """
 
     hidden: Tensor
-    head: Callable[[], Tensor]
+    rows: Tensor
+    head: Callable[[Tensor], Tensor]
 
     @cached_property
     def logits(self) -> Tensor:
-        return self.head()
+        """(B, T, V) over the tokens for a language model, (B, C) for a classifier."""
+        return self.head(self.rows)
+
+    def token_loss(self, labels: Tensor) -> Tensor:
+        """Cross-entropy (B, T) of a language model at labels (B, T), nan where those are -100.
+
+        The head runs at the positions that are scored, `CHUNK` of them at a time.
+        """
+        scored = labels != IGNORE
+        parts = [
+            F.cross_entropy(wide(self.head(rows[None])[0]), targets, reduction="none")
+            for rows, targets in zip(self.rows[scored].split(CHUNK), labels[scored].split(CHUNK), strict=True)
+        ]
+        losses = torch.cat(parts)  # (scored positions,)
+        return losses.new_full(labels.shape, torch.nan).masked_scatter(scored, losses)
+
+
+def wide(logits: Tensor) -> Tensor:
+    """In float32 or wider: what a softmax over a vocabulary needs."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 class Backbone(Protocol):
@@ -52,16 +86,23 @@ class Backbone(Protocol):
     cls_id: int | None
     sep_id: int | None
 
+    n_positions: int | None  # rows of the learned position table, None for rotary positions
+
     def embed(self, ids: Tensor) -> Tensor: ...  # (B, T) -> (B, T, D)
 
-    def __call__(self, x: Tensor, *, layout: Layout, mask: Tensor | None = None) -> Output: ...
+    def around_layers(self, before: Callable, after: Callable): ...  # see HFBackbone
+
+    def __call__(
+        self, x: Tensor, *, layout: Layout, mask: Tensor | None = None, positions: Tensor | None = None
+    ) -> Output: ...
 
 
 class HFBackbone(nn.Module):
-    """A stock transformers model with its head: causal language model or sequence classifier.
+    """A stock transformers model: causal or masked language model, sequence classifier, or a trunk alone.
 
-    Calls go through `rmt.attention`, whose plain path is the fused kernel. The model itself is not
-    changed. Raises InputError for a model without a head we know how to read.
+    head: "lm", "mlm", "classify" or "none", in that order. Where transformers lets us, attention goes through
+    `rmt.attention`, whose plain path is the fused kernel (`fused`); other families run their own eager one. The
+    model itself is not changed. Raises InputError for a model of another kind.
     """
 
     def __init__(self, model: nn.Module, *, cls_id: int | None = None, sep_id: int | None = None):
@@ -71,10 +112,16 @@ class HFBackbone(nn.Module):
         self.dim = model.get_input_embeddings().embedding_dim
         self.n_layers = config.num_hidden_layers
         self.n_heads = config.num_attention_heads
-        self.head = _head_kind(model)
         self.causal = not _is_encoder(model)
+        self.head = _head_kind(model)
         self.cls_id, self.sep_id = cls_id, sep_id
-        model.set_attn_implementation(attention.NAME)
+        self.n_positions = config.max_position_embeddings if _has_position_table(model) else None
+        self.takes_positions = "position_ids" in signature(self.trunk.forward).parameters  # BLOOM has no positions
+        self.fused = model._can_set_attn_implementation() and not getattr(config, "attn_logit_softcapping", None)
+        if self.fused:
+            model.set_attn_implementation(attention.NAME)
+        else:
+            config._attn_implementation = "eager"
 
     @property
     def trunk(self) -> nn.Module:
@@ -83,57 +130,163 @@ class HFBackbone(nn.Module):
     def embed(self, ids: Tensor) -> Tensor:
         return self.model.get_input_embeddings()(ids)
 
-    def forward(self, x: Tensor, *, layout: Layout, mask: Tensor | None = None, capture=None) -> Output:
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The trunk's layers, first to last."""
+        lists = (m for m in self.trunk.modules() if isinstance(m, nn.ModuleList) and len(m) == self.n_layers)
+        return next(lists)
+
+    @contextmanager
+    def around_layers(self, before: Callable[[int, Tensor], Tensor], after: Callable[[int, Tensor], None]) -> Iterator:
+        """For the calls inside this context: before(layer, input) -> input and after(layer, output) of every layer.
+
+        Both see (B, N, D). The hooks are gone when the context ends; calls of other threads do not see them.
+        """
+        thread = get_ident()
+
+        def enter(i: int, args: tuple, kwargs: dict):
+            if get_ident() != thread:
+                return args, kwargs
+            if args:
+                return (before(i, args[0]), *args[1:]), kwargs
+            return args, {**kwargs, "hidden_states": before(i, kwargs["hidden_states"])}
+
+        def leave(i: int, output) -> None:
+            if get_ident() == thread:
+                after(i, output if isinstance(output, Tensor) else output[0])
+
+        hooks = []
+        try:
+            for i, layer in enumerate(self.layers):
+                hooks.append(layer.register_forward_pre_hook(lambda _, a, k, i=i: enter(i, a, k), with_kwargs=True))
+                hooks.append(layer.register_forward_hook(lambda _m, _a, output, i=i: leave(i, output)))
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def forward(
+        self,
+        x: Tensor,
+        *,
+        layout: Layout,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        capture=None,
+    ) -> Output:
         """Run the trunk over augmented embeddings x (B, N, D).
 
         mask: (B, N), true where a position may be seen; None means all of them, which keeps the fused kernel.
+        positions: (N,) position indices of a decoder's input, in order by default.
         capture: called once a layer by `rmt.attention` (see there); `Recorder` passes one.
         """
-        B, N, _ = x.shape
-        kwargs = {} if capture is None else {"capture": capture}
-        if mask is not None:
-            kwargs["attention_mask"] = self._widen(mask.bool(), N)
+        B, N, _ = x.shape  # noqa: N806
+        kwargs = {}
+        if mask is not None:  # a family outside the registry makes its own mask, and BLOOM its positions, from (B, N)
+            kwargs["attention_mask"] = self._widen(mask.bool(), N) if self.fused else mask.long()
         if self.causal:
             kwargs["use_cache"] = False
-            kwargs["position_ids"] = torch.arange(N, device=x.device).expand(B, N)
-        hidden = self.trunk(inputs_embeds=x, **kwargs).last_hidden_state  # (B, N, D)
-        return Output(hidden, lambda: self._logits(hidden, layout, mask))
+            if self.takes_positions:
+                kwargs["position_ids"] = self._positions(x, mask) if positions is None else positions.expand(B, N)
+        hooks = nullcontext()
+        if capture is not None and self.fused:
+            kwargs["capture"] = capture
+        elif capture is not None:
+            kwargs["output_attentions"] = True
+            hooks = attention.watched(self.trunk, capture)
+        with hooks:
+            output = self.trunk(inputs_embeds=x, **kwargs)
+        hidden = output.last_hidden_state  # (B, N, D)
+        if self.head == "classify":
+            return Output(hidden, hidden, lambda _: self._classify(output, layout, mask))
+        return Output(hidden, hidden[:, layout.tokens], lambda rows: self._read(type(output)(last_hidden_state=rows)))
+
+    def _positions(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, N) positions in order; OPT numbers what is not padding, and so do we for it."""
+        if mask is not None and self.model.config.model_type == "opt":
+            return mask.long().cumsum(1) * mask.long() - 1
+        return torch.arange(x.shape[1], device=x.device).expand(x.shape[:2])
 
     def _widen(self, mask: Tensor, n: int) -> Tensor:
         """(B, N) -> (B, 1, N, N), true where a query may see a key.
 
-        A row that may see nothing would be a softmax over nothing, so every position sees itself.
+        A query that may see nothing would be a softmax over nothing: it sees itself.
         """
         allowed = mask[:, None, None, :].expand(-1, 1, n, n)
         if self.causal:
             allowed = allowed & torch.ones(n, n, dtype=torch.bool, device=mask.device).tril()
-        return allowed | torch.eye(n, dtype=torch.bool, device=mask.device)
+        return allowed | (torch.eye(n, dtype=torch.bool, device=mask.device) & ~allowed.any(-1, keepdim=True))
 
-    def _logits(self, hidden: Tensor, layout: Layout, mask: Tensor | None) -> Tensor:
-        """(B, T, V) over the tokens of a language model; (B, C) at the answering position of a classifier."""
-        if self.head == "lm":
-            return self.model.get_output_embeddings()(hidden[:, layout.tokens])
+    def _classify(self, output: ModelOutput, layout: Layout, mask: Tensor | None) -> Tensor:
+        """(B, C): an encoder's own head, which reads position 0 or a mean; a decoder's at its answering position."""
         if not self.causal:
-            pooled = self.trunk.pooler(hidden)  # BERT's pooler reads position 0, our layout.answer
-            return self.model.classifier(self.model.dropout(pooled))
-        last = torch.full((len(hidden),), layout.tokens.stop - 1, device=hidden.device)
-        if mask is not None:
-            seen = mask[:, layout.tokens].bool()
-            last = layout.tokens.start + seen.shape[1] - 1 - seen.flip(1).int().argmax(1)
-        return self.model.score(hidden[torch.arange(len(hidden), device=hidden.device), last])
+            return self._read(output, attention_mask=mask)
+        rows = output.last_hidden_state  # (B, N, D)
+        last = answering(layout, mask)
+        if isinstance(last, Tensor):
+            return self.model.score(rows[torch.arange(len(rows), device=rows.device), last])
+        return self.model.score(rows[:, last])
+
+    def _read(self, output: ModelOutput, **kwargs) -> Tensor:
+        """Logits of the model's own head, whatever it is made of, over a trunk output that is already there.
+
+        Runs the forward of a shallow copy whose trunk is a stand-in that hands the output over.
+        """
+        if self.head == "none":
+            raise InputError(f"{type(self.model).__name__} is a trunk without a head, so it has no logits; give one.")
+        model = copy(self.model)
+        model._modules = {**self.model._modules, self.model.base_model_prefix: _Ran(output)}
+        return model(inputs_embeds=output.last_hidden_state, **kwargs).logits
+
+
+class _Ran(nn.Module):
+    """Stands where a trunk was and returns what that has returned."""
+
+    def __init__(self, output: ModelOutput):
+        super().__init__()
+        self.output = output
+
+    @property
+    def decoder(self) -> nn.Module:  # OPT's head calls its trunk by this name
+        return self
+
+    def forward(self, *_, **__) -> ModelOutput:
+        return self.output
+
+
+def answering(layout: Layout, mask: Tensor | None) -> int | Tensor:
+    """Where the answer is read: an encoder's [CLS], a decoder's last token; (B,) where mask (B, N) hides padding."""
+    if layout.answer is not None:
+        return layout.answer
+    if mask is None:
+        return layout.tokens.stop - 1
+    seen = mask[:, layout.tokens].bool()
+    return layout.tokens.start + seen.shape[1] - 1 - seen.flip(1).int().argmax(1)
+
+
+def _has_position_table(model: nn.Module) -> bool:
+    """GPT-2 calls it wpe, BERT position_embeddings, OPT embed_positions; rotary models have none."""
+    return any(
+        isinstance(module, nn.Embedding)
+        and name.rpartition(".")[2] in ("wpe", "position_embeddings", "embed_positions")
+        for name, module in model.named_modules()
+    )
 
 
 def _is_encoder(model: nn.Module) -> bool:
-    return not getattr(model.config, "is_decoder", False) and hasattr(model.base_model, "encoder")
+    """Whether tokens see what comes after them: families of masked language models, unless made decoders."""
+    config = model.config
+    return config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False)
 
 
 def _head_kind(model: nn.Module) -> str:
-    if _is_encoder(model) and hasattr(model, "classifier") and getattr(model.base_model, "pooler", None) is not None:
-        return "classify"
-    if hasattr(model, "score"):
-        return "classify"
-    if model.get_output_embeddings() is not None:
-        return "lm"
+    if not getattr(model.config, "is_encoder_decoder", False):
+        if model.base_model is model:
+            return "none"
+        if type(model).__name__.endswith("ForSequenceClassification"):
+            return "classify"
+        if model.get_output_embeddings() is not None:
+            return "mlm" if _is_encoder(model) else "lm"
     raise InputError(
         f"{type(model).__name__} has no head this program can read; use a causal language model "
         "or a sequence classifier (…ForCausalLM, …ForSequenceClassification)."

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.utils import ModelOutput
 
-from rmt.backbone import HFBackbone
+from rmt.backbone import HFBackbone, wide
+from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, State
-from rmt.segments import IGNORE, split
+from rmt.segments import IGNORE, Segment, split, split_each
 from rmt.unroll import unroll
 
 
@@ -19,7 +20,7 @@ from rmt.unroll import unroll
 class DocumentOutput(ModelOutput):
     """What a model makes of a whole document.
 
-    logits: (B, T, V) of a language model, (B, C) of a classifier asked after the last segment.
+    logits: (B, T, V) of a language model, (B, C) of a classifier asked after the last segment; unless left out.
     loss: mean cross-entropy, when labels were given.
     memory: (B, S + 1, M, D) the slots before the first segment and after each.
     state: what crosses the boundary after the last segment.
@@ -33,7 +34,10 @@ class DocumentOutput(ModelOutput):
 
 @dataclass
 class About:
-    """What a model says of itself beside its weights: where it came from and what it answers with."""
+    """What a model says of itself beside its weights: where it came from and what it answers with.
+
+    config: what `rmt.build.build` made it from; `rmt.checkpoint.save` writes it beside the weights.
+    """
 
     name: str = "model"
     task: str | None = None
@@ -41,6 +45,7 @@ class About:
     source: str = "made in memory"
     fingerprint: str = ""
     trained: bool = True
+    config: dict = field(default_factory=dict)
 
 
 class Model(nn.Module):
@@ -65,7 +70,10 @@ class Model(nn.Module):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
-    def split(self, ids: Tensor, *, labels: Tensor | None = None, mask: Tensor | None = None):
+    def split(self, ids: Tensor, *, labels: Tensor | None = None, mask: Tensor | None = None) -> list[Segment]:
+        """Segments of ids (B, T): cut at common columns, but each row on its own where an encoder has padding."""
+        if mask is not None and not self.backbone.causal:
+            return split_each(ids, mask, self.segment_length, alignment=self.alignment)
         return split(ids, self.segment_length, labels=labels, mask=mask, alignment=self.alignment)
 
     def forward(
@@ -77,6 +85,7 @@ class Model(nn.Module):
         state: State | None = None,
         bptt_unroll: int | None = None,
         before: Callable[[int, State], State] | None = None,
+        keep_logits: bool = True,
     ) -> DocumentOutput:
         """Read ids (B, T), segments inside.
 
@@ -84,21 +93,33 @@ class Model(nn.Module):
             (B,) class indices for a classifier, scored after the last segment.
         attention_mask: (B, T), true at real tokens.
         state, bptt_unroll, before: as in `unroll`.
+        keep_logits: false where a language model's memory and loss are all that is wanted; its head then runs at
+            scored positions only.
         """
-        classify = self.backbone.head == "classify"
+        head = self.backbone.head
+        if labels is not None and head not in ("lm", "classify"):
+            kind = type(self.backbone.model).__name__
+            raise InputError(f"{kind} neither predicts the next token nor classifies, so it has no loss; omit labels.")
+        classify = head == "classify"
         segments = self.split(ids, labels=None if classify else labels, mask=attention_mask)
         state = self.cell.initial(len(ids)) if state is None else state
-        memory, logits = [self.cell.slots(state)], []
-        for i, (_segment, step, next_state) in enumerate(
+        memory, logits, losses = [self.cell.slots(state)], [], []
+        for i, (segment, step, next_state) in enumerate(
             unroll(self.cell, self.backbone, segments, state=state, bptt_unroll=bptt_unroll, before=before)
         ):
             state = next_state
             memory.append(self.cell.slots(state))
-            if not classify or i == len(segments) - 1:
+            if classify:
+                logits = [step.logits] if i == len(segments) - 1 else []
+            elif keep_logits and head != "none":
                 logits.append(step.logits)
-        logits = logits[-1] if classify else torch.cat(logits, dim=1)
+            elif labels is not None:
+                losses.append(step.output.token_loss(segment.labels))
+        logits = torch.cat(logits, dim=-2) if logits else None
         loss = None
-        if labels is not None:
+        if losses:
+            loss = torch.cat(losses, dim=1).nanmean()
+        elif labels is not None:
             targets = labels if classify else torch.cat([s.labels for s in segments], dim=1)
-            loss = F.cross_entropy(logits.flatten(0, -2).float(), targets.flatten(), ignore_index=IGNORE)
+            loss = F.cross_entropy(wide(logits.flatten(0, -2)), targets.flatten(), ignore_index=IGNORE)
         return DocumentOutput(logits=logits, loss=loss, memory=torch.stack(memory, dim=1), state=state)

@@ -1,70 +1,92 @@
 """Recording a run segment by segment, and replaying any segment of it."""
 
+import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from rmt.backbone import HFBackbone, Layout, Output
+from rmt.attention import Capture, Maps, Scores
+from rmt.backbone import HFBackbone, Layout, Output, answering
 from rmt.errors import InputError
+from rmt.memory.base import State
 from rmt.model import Model
 from rmt.provenance import made_by
-from rmt.segments import IGNORE, Segment
+from rmt.segments import Segment
 from rmt.spans import find_spans
 from rmt.tasks.base import Span
-from rmt.trace import DETAILS, SegmentRecord, Trace, TraceWriter, temporary
+from rmt.trace import SegmentRecord, Trace
+from rmt.trace_file import DETAILS, TraceWriter, temporary
 from rmt.unroll import unroll
 
 ASK_AT_ONCE = 64  # states asked in one batch
-
-
-@dataclass(frozen=True)
-class Maps:
-    """What attention did in one layer of one segment, cut by the layout.
-
-    read (B, H, T, M) tokens to read memory, write (B, H, M, T) write memory to tokens, answer_read (B, H, M) the
-    answering position to read memory, mass (B, H, 4) the sums over the blocks read, write, carry, local.
-    """
-
-    read: Tensor
-    write: Tensor
-    answer_read: Tensor
-    mass: Tensor
-    attention: Tensor | None = None
 
 
 class Recorder:
     """A Backbone around a Backbone that keeps what attention did in the last segment it ran.
 
     full: keep whole maps (B, H, N, N) too, as a replay does.
+    deferred: compute the maps of all layers together, when the last has run: fewer kernels, more memory. By default
+    where launching a kernel costs more than it does, on CUDA.
     """
 
-    def __init__(self, backbone: HFBackbone, *, full: bool = False):
-        self.backbone, self.full = backbone, full
+    def __init__(self, backbone: HFBackbone, *, full: bool = False, deferred: bool | None = None):
+        self.backbone, self.full, self.deferred = backbone, full, deferred
         self.maps: list[Maps] = []  # of the last segment, one a layer
 
     def __getattr__(self, name):
         return getattr(self.backbone, name)
 
-    def __call__(self, x: Tensor, *, layout: Layout, mask: Tensor | None = None) -> Output:
-        self.maps = []
-        return self.backbone(x, layout=layout, mask=mask, capture=lambda p: self.maps.append(self._cut(p, layout)))
+    def __call__(self, x: Tensor, *, layout: Layout, mask: Tensor | None = None, **options) -> Output:
+        deferred = x.is_cuda if self.deferred is None else self.deferred
+        answer, layers = answering(layout, mask), []
 
-    def _cut(self, p: Tensor, layout: Layout) -> Maps:
-        tokens, read, write = layout.tokens, layout.read, layout.write
-        answer = layout.tokens.stop - 1 if layout.answer is None else layout.answer
-        blocks = p[:, :, tokens, read], p[:, :, write, tokens], p[:, :, write, read]
-        mass = torch.stack([block.sum((-1, -2)) for block in blocks], dim=-1)  # (B, H, 3)
-        mass = torch.cat([mass, p.shape[-1] - mass.sum(-1, keepdim=True)], dim=-1)
-        return Maps(blocks[0], blocks[1], p[:, :, answer, read], mass, p if self.full else None)
+        def look(layer) -> Maps:
+            maps = layer.thin(layout, answer)
+            return replace(maps, attention=layer.full()) if self.full else maps
 
-    def stack(self, name: str) -> np.ndarray:
+        capture: Capture = layers.append if deferred else lambda layer: layers.append(look(layer))
+        output = self.backbone(x, layout=layout, mask=mask, capture=capture, **options)
+        if len(layers) != self.backbone.n_layers:
+            raise InputError(
+                f"{type(self.backbone.model).__name__} hands out the attention of {len(layers)} of its "
+                f"{self.backbone.n_layers} layers; record it at detail 'memory', or use another family."
+            )
+        together = Scores.stack(layers) if deferred and isinstance(layers[0], Scores) else None
+        if together is not None:
+            with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+                self.maps = look(together).layers()
+        else:
+            self.maps = [look(layer) for layer in layers] if deferred else layers
+        return output
+
+    def stack(self, name: str) -> Tensor:
         """One field of the maps for all layers, first sample: (L, H, ...)."""
-        return torch.stack([getattr(m, name)[0] for m in self.maps]).cpu().numpy()
+        return torch.stack([getattr(maps, name)[0] for maps in self.maps])
+
+    def arrays(self, thin: bool) -> dict[str, np.ndarray]:
+        """What a trace keeps of the last segment, of its first sample; names and shapes as in `rmt.trace`."""
+        read, write = self.stack("read"), self.stack("write")  # (L, H, T, R), (L, H, W, T)
+        found = {"mass": self.stack("mass"), "answer_read": self.stack("answer_read")}
+        found["token_write"] = write.sum((0, 1, 2)) / max(write[..., 0].numel(), 1)
+        found["token_read"] = read.sum(-1).mean((0, 1))
+        if thin:
+            found |= {"read": read.half(), "write": write.half()}
+        return {name: _numpy(value) for name, value in found.items()}
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text in tokens: ids (n_tokens,), their texts as one, where each ends in it in bytes, and the spans found."""
+
+    ids: np.ndarray
+    text: bytes
+    ends: np.ndarray
+    spans: list[Span]
 
 
 @torch.inference_mode()
@@ -79,81 +101,107 @@ def record(
     label: int | None = None,
     control: str | None = None,
     seed: int | None = None,
+    loss: bool = True,
 ) -> Trace:
     """Run a model over a document and keep what its memory did.
 
     text: a string, or token ids (n_tokens,). detail: memory, summary or thin (see `rmt.trace`). out: where to
-    write; a temporary file by default. progress(done, n_segments) is called after each segment.
+    write, a temporary file by default; where it holds this very recording, begun and not finished, that goes on
+    to the same end. progress(done, n_segments) is called after each segment.
     spans and label: where facts and question stand, and the right class, as a task's example gives them; in a
     string they are looked for. control "reset" puts the initial memory back before every segment.
+    loss: score a language model at every token; without it the head, most of a small model's work, never runs.
     Raises InputError for a text that cannot be recorded.
     """
     if detail not in DETAILS:
         raise InputError(f"There is no level of detail {detail!r}; choose {', '.join(DETAILS)}.")
     if control not in (None, "reset"):
         raise InputError(f"There is no control {control!r} for a recording; choose reset.")
-    ids, texts, found = _read(model, text)
-    spans = list(spans) or found
-    segments = model.split(torch.as_tensor(ids, device=model.device)[None], labels=_labels(model, ids))
+    document = _read(model, text)
+    spans = list(spans) or document.spans
+    ids = torch.as_tensor(document.ids, device=model.device)[None]
+    segments = model.split(ids, labels=ids if loss and model.backbone.head == "lm" else None)
     path, keep = (Path(out), None) if out else temporary()
-    writer = _create(path, model, ids, texts, segments, spans, label, control, detail, seed)
-    state = first = model.cell.initial(1)
-    writer.write("memory", 0, _numpy(model.cell.slots(state)))
-    recorder = Recorder(model.backbone)
+    about = {"spans": spans, "label": label, "control": control, "detail": detail, "seed": seed}
+    with closing(_open(path, model, document, segments, **about)) as writer:
+        for done in _run(writer, model, segments, detail, control):
+            if done == len(segments):
+                _ask(writer, model, document.ids, spans)
+            writer.finish(done)
+            if progress:
+                progress(done, len(segments))
+    return Trace.open(path, keep=keep)
+
+
+def _run(writer: TraceWriter, model: Model, segments: list[Segment], detail: str, control: str | None):
+    """Read and write what is missing of a recording; yield how many segments are there after each."""
+    cell, first, start = model.cell, model.cell.initial(1), sum(s.ids.shape[1] for s in segments[: writer.done])
+    if writer.done == 0:
+        writer.begin(_numpy(cell.slots(first)))
+        state = first
+    else:
+        memory = writer.read("memory", 0 if cell.past else writer.done, writer.done + 1)
+        state = _state(model, memory)
+    watcher = model.backbone if detail == "memory" else Recorder(model.backbone)
     before = (lambda i, s: first) if control == "reset" else None
-    start = 0
-    steps = unroll(model.cell, recorder, segments, state=state, before=before)
-    for i, (segment, step, state) in enumerate(steps):
-        writer.write("memory", i + 1, _numpy(model.cell.slots(state)))
+    steps = unroll(cell, watcher, segments[writer.done :], state=state, before=before)
+    for i, (segment, step, state) in enumerate(steps, writer.done):
+        values = {"memory": _numpy(cell.slots(state)), "loss": np.full(segment.ids.shape[1], np.nan)}
         if detail != "memory":
-            _write_summary(writer, recorder, i, start)
-        if detail == "thin":
-            _write_maps(writer, recorder, i)
-        if model.backbone.head == "lm":
-            writer.write("loss", start, _numpy(_token_loss(step.logits[0], segment.labels[0])))
-        elif i == len(segments) - 1:
+            values |= watcher.arrays(thin=detail == "thin")
+        if segment.labels is not None:
+            values["loss"] = _numpy(step.output.token_loss(segment.labels)[0])
+        writer.segment(i, start, values)
+        if model.backbone.head == "classify" and i == len(segments) - 1:
             writer.write("probabilities", 0, _numpy(step.logits[0].float().softmax(-1)))
         start += segment.ids.shape[1]
-        if i < len(segments) - 1:
-            writer.finish(i + 1)
-        if progress:
-            progress(i + 1, len(segments))
-    _ask(writer, model, Trace.open(path), ids, spans)
-    writer.finish(len(segments))
-    writer.close()
-    return Trace.open(path, keep=keep)
+        yield i + 1
 
 
 @torch.inference_mode()
 def replay(model: Model, trace: Trace, segment: int) -> SegmentRecord:
     """Run one segment again from its stored memory, with everything: attention (L, H, N, N), read, write, logits.
 
-    Equal to the recorded run bit for bit on the same machine. Raises InputError where the model is another one.
+    Equal to the recorded run bit for bit on the same machine. logits (T, V) of a language model, (C,) of a
+    classifier, None where the model has no head. Raises InputError where the model is another one.
     """
-    if model.about.fingerprint != trace.meta["made_by"]["fingerprint"]:
+    if fingerprint(model) != trace.meta["made_by"]["fingerprint"]:
         raise InputError(
             f"This trace was made with {trace.meta['made_by']['checkpoint']} and other weights; replay it with those."
         )
     recorded = trace.segments[segment]
     ids = torch.as_tensor(np.array(recorded.ids), device=model.device).long()[None]
     recorder = Recorder(model.backbone, full=True)
-    before = trace.arrays["memory"][0 if trace.meta["control"] == "reset" else recorded.index]
-    state = torch.tensor(np.array(before), device=model.device, dtype=next(model.parameters()).dtype)[None]
+    s = 0 if trace.meta["control"] == "reset" else recorded.index
+    state = _state(model, trace.arrays["memory"][0 if model.cell.past else s : s + 1])
     step, state = model.cell.step(recorder, Segment(ids), state)
+    names = ("read", "write", "mass", "answer_read", "attention")
     return replace(
         recorded,
-        memory=_numpy(model.cell.slots(state)),
-        read=recorder.stack("read"),
-        write=recorder.stack("write"),
-        mass=recorder.stack("mass"),
-        answer_read=recorder.stack("answer_read"),
-        attention=recorder.stack("attention"),
-        logits=_numpy(step.logits[0]),
+        memory=_numpy(model.cell.slots(state)[0]),
+        logits=None if model.backbone.head == "none" else _numpy(step.logits[0]),
+        **{name: _numpy(recorder.stack(name)) for name in names},
     )
 
 
-def _read(model: Model, text) -> tuple[np.ndarray, list[str], list[Span]]:
-    """ids (n_tokens,), the text of each token, and the spans found in a string."""
+def fingerprint(model: Model) -> str:
+    """What tells a model's weights from others': its checkpoint's, or for one made in memory a hash of them."""
+    if model.about.fingerprint:
+        return model.about.fingerprint
+    digest = hashlib.sha256()
+    for tensor in model.state_dict().values():
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
+
+
+def _state(model: Model, memory: np.ndarray) -> State:
+    """The state from stored slots (1, M, D), or (s + 1, M, D) where a cell keeps its past."""
+    slots = torch.tensor(np.array(memory), device=model.device, dtype=next(model.parameters()).dtype)
+    return model.cell.restore(slots[None] if model.cell.past else slots)
+
+
+def _read(model: Model, text) -> Document:
+    """A string or token ids as a document."""
     if isinstance(text, str):
         if model.tokenizer is None:
             raise InputError("This checkpoint has no tokenizer.json, so it reads token ids only; give those.")
@@ -163,50 +211,29 @@ def _read(model: Model, text) -> tuple[np.ndarray, list[str], list[Span]]:
             raise InputError("The text is empty; write at least one word.")
         ends = np.maximum.accumulate([end for _, end in encoding.offsets])
         ends[-1] = len(text)  # white space at the end belongs to the last token
-        texts = [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
-        return np.array(encoding.ids), texts, find_spans(text, ends, model.about.classes)
+        pieces = [text[a:b].encode() for a, b in zip([0, *ends], ends, strict=False)]
+        spans = find_spans(text, ends, model.about.classes)
+        return Document(np.array(encoding.ids), text.encode(), np.cumsum([len(piece) for piece in pieces]), spans)
     ids = np.asarray(text.cpu() if isinstance(text, Tensor) else text).reshape(-1)
     size = model.backbone.model.get_input_embeddings().num_embeddings
     if not len(ids) or not np.issubdtype(ids.dtype, np.integer) or ids.min() < 0 or ids.max() >= size:
         raise InputError(f"Token ids are whole numbers from 0 to {size - 1}, at least one of them.")
+    known, which = np.unique(ids, return_inverse=True)  # a text for each id, not for each token: documents are long
+    pieces = [_token_text(model, int(i)) for i in known]
+    ends = np.cumsum(np.array([len(piece) for piece in pieces])[which])
+    return Document(ids.astype(np.int64), b"".join(pieces[i] for i in which), ends, [])
+
+
+def _token_text(model: Model, token: int) -> bytes:
     if model.tokenizer is None:
-        return ids, [f"[{i}]" for i in ids], []
-    return ids, [model.tokenizer.decode([int(i)], skip_special_tokens=False) for i in ids], []
+        return f"[{token}]".encode()
+    return model.tokenizer.decode([token], skip_special_tokens=False).encode("utf-8", "replace")
 
 
-def _labels(model: Model, ids: np.ndarray) -> Tensor | None:
-    if model.backbone.head == "classify":
-        return None
-    return torch.as_tensor(ids, device=model.device)[None]
-
-
-def _create(path, model, ids, texts, segments, spans, label, control, detail, seed) -> TraceWriter:
+def _open(path, model, document, segments, *, spans, label, control, detail, seed) -> TraceWriter:
+    """The trace file of this run, new or as far as it got."""
     lengths = [segment.ids.shape[1] for segment in segments]
-    slots = model.cell.slots(model.cell.initial(1))
-    S, M, D = len(segments), *slots.shape[1:]  # noqa: N806
-    L, H, C, T = model.backbone.n_layers, model.backbone.n_heads, len(model.about.classes), max(lengths)  # noqa: N806
-    text = b"".join(raw := [t.encode("utf-8", "replace") for t in texts])
-    wide = "<f8" if slots.dtype == torch.float64 else "<f4"
-    shapes = {
-        "done": ("<i8", (1,)),
-        "starts": ("<i8", (S + 1,)),
-        "token_ends": ("<i8", (len(ids),)),
-        "ids": ("<i4", (len(ids),)),
-        "memory": (wide, (S + 1, M, D)),
-        "asked": ("<f4", (S + 1, C)),
-        "probabilities": ("<f4", (C,)),
-        "loss": ("<f4", (len(ids),)),
-        "token_text": ("|u1", (len(text),)),
-    }
-    if detail != "memory":
-        shapes |= {
-            "mass": ("<f4", (S, L, H, 4)),
-            "answer_read": ("<f4", (S, L, H, M)),
-            "token_write": ("<f4", (len(ids),)),
-            "token_read": ("<f4", (len(ids),)),
-        }
-    if detail == "thin":
-        shapes |= {"read": ("<f2", (S, L, H, T, M)), "write": ("<f2", (S, L, H, M, T))}
+    cell, slots = model.cell, model.cell.slots(model.cell.initial(1))
     meta = {
         "detail": detail,
         "task": model.about.task,
@@ -214,52 +241,41 @@ def _create(path, model, ids, texts, segments, spans, label, control, detail, se
         "label": label,
         "spans": [{"kind": s.kind, "start": s.start, "end": s.end} for s in spans],
         "segment_length": model.segment_length,
-        "n_memory": M,
+        "n_memory": slots.shape[1],
         "causal": model.backbone.causal,
         "head": model.backbone.head,
         "control": control or (None if model.about.trained else "untrained"),
         "seed": seed,
-        "made_by": made_by(model),
+        "made_by": {**made_by(model), "fingerprint": fingerprint(model)},
     }
-    writer = TraceWriter(path, meta, dict(sorted(shapes.items(), key=lambda item: -np.dtype(item[1][0]).itemsize)))
-    writer.write("starts", 0, np.cumsum([0, *lengths]))
-    writer.write("ids", 0, ids)
-    writer.write("token_ends", 0, np.cumsum([len(r) for r in raw]))
-    writer.write("token_text", 0, np.frombuffer(text, np.uint8))
-    writer.write("asked", 0, np.full((S + 1, C), np.nan))
-    writer.write("loss", 0, np.full(len(ids), np.nan))
-    return writer
+    n_read, n_write = cell.n_read, cell.n_write
+    if not model.backbone.causal:  # one block is both
+        n_read = n_write = max(n_read, n_write)
+    sizes = {
+        **{"S": len(segments), "Tn": len(document.ids), "T": max(lengths), "bytes": len(document.text)},
+        **{"M": slots.shape[1], "D": slots.shape[2], "R": n_read, "W": n_write},
+        **{"L": model.backbone.n_layers, "H": model.backbone.n_heads, "C": len(model.about.classes)},
+    }
+    fixed = {
+        "starts": np.cumsum([0, *lengths]),
+        "token_ends": document.ends,
+        "ids": document.ids,
+        "token_text": np.frombuffer(document.text, np.uint8),
+    }
+    return TraceWriter(path, meta, sizes, fixed, wide=slots.dtype == torch.float64)
 
 
-def _write_summary(writer: TraceWriter, recorder: Recorder, i: int, start: int) -> None:
-    writer.write("mass", i, recorder.stack("mass"))
-    writer.write("answer_read", i, recorder.stack("answer_read"))
-    writer.write("token_write", start, recorder.stack("write").mean((0, 1, 2)))  # (L, H, M, T) -> (T,)
-    writer.write("token_read", start, recorder.stack("read").sum(-1).mean((0, 1)))  # (L, H, T, M) -> (T,)
-
-
-def _write_maps(writer: TraceWriter, recorder: Recorder, i: int) -> None:
-    for name, axis in (("read", 2), ("write", 3)):
-        maps = recorder.stack(name)
-        room = writer.shapes[name][1][axis + 1] - maps.shape[axis]
-        writer.write(name, i, np.pad(maps, [(0, room if a == axis else 0) for a in range(4)]))
-
-
-def _token_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    loss = F.cross_entropy(logits.float(), labels, ignore_index=IGNORE, reduction="none")
-    return loss.masked_fill(labels == IGNORE, torch.nan)
-
-
-def _ask(writer: TraceWriter, model: Model, trace: Trace, ids: np.ndarray, spans: Sequence[Span]) -> None:
+def _ask(writer: TraceWriter, model: Model, ids: np.ndarray, spans: Sequence[Span]) -> None:
     """Ask the question of every state of the run, on copies, many states at once."""
     question = next((s for s in spans if s.kind == "question"), None)
     if question is None or model.backbone.head != "classify":
         return
     words = torch.as_tensor(ids[question.start : question.end], device=model.device)[None]
-    memory = trace.arrays["memory"]
-    for i in range(0, len(memory), ASK_AT_ONCE):
-        state = torch.tensor(np.array(memory[i : i + ASK_AT_ONCE]), device=model.device)
-        output = model(words.expand(len(state), -1), state=state.to(next(model.parameters()).dtype))
+    n_states, past = writer.arrays["memory"][1][0], model.cell.past
+    for i in range(0, n_states, 1 if past else ASK_AT_ONCE):
+        memory = writer.read("memory", 0, i + 1) if past else writer.read("memory", i, min(i + ASK_AT_ONCE, n_states))
+        state = _state(model, memory)
+        output = model(words.expand(1 if past else len(memory), -1), state=state)
         writer.write("asked", i, _numpy(output.logits.float().softmax(-1)))
 
 

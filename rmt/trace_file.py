@@ -1,0 +1,248 @@
+"""The file behind a trace: what it holds, how its header is read, how it is written a segment at a time. Numpy only.
+
+The header comes first and never changes; the arrays follow at their full size (sparse until written); `done` counts
+the segments that are whole. A file appears under its name only when header and text are in it, and a segment counts
+only when all of its arrays are in, so a trace is valid whenever its writer is killed, and can be gone on with.
+"""
+
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from rmt.errors import InputError
+
+SCHEMA = "rmt-trace-1"
+DETAILS = ("memory", "summary", "thin")
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "|u1"}
+NAMES = {np.dtype(v): k for k, v in DTYPES.items()}
+MAX_HEADER = 100_000_000  # as in the safetensors format
+PART = 1 << 22  # bytes compared at a time
+
+# name -> type, axes (letters as in rmt.trace; "S+" is S + 1), least detail that has it; larger types first
+ARRAYS = {
+    "done": ("<i8", ("1",), "memory"),
+    "crc": ("<i8", ("S+",), "memory"),
+    "starts": ("<i8", ("S+",), "memory"),
+    "token_ends": ("<i8", ("Tn",), "memory"),
+    "memory": ("<f4", ("S+", "M", "D"), "memory"),
+    "ids": ("<i4", ("Tn",), "memory"),
+    "asked": ("<f4", ("S+", "C"), "memory"),
+    "probabilities": ("<f4", ("C",), "memory"),
+    "loss": ("<f4", ("Tn",), "memory"),
+    "mass": ("<f4", ("S", "L", "H", "4"), "summary"),
+    "answer_read": ("<f4", ("S", "L", "H", "R"), "summary"),
+    "token_write": ("<f4", ("Tn",), "summary"),
+    "token_read": ("<f4", ("Tn",), "summary"),
+    "read": ("<f2", ("S", "L", "H", "T", "R"), "thin"),
+    "write": ("<f2", ("S", "L", "H", "W", "T"), "thin"),
+    "token_text": ("|u1", ("bytes",), "memory"),
+}
+FIXED = ("starts", "token_ends", "ids", "token_text")  # known before the run
+SEGMENT = ("memory", "loss", "mass", "answer_read", "token_write", "token_read", "read", "write")  # of each segment
+
+
+def arrays_at(detail: str) -> list[str]:
+    """Names of the arrays that a trace of this detail has."""
+    return [name for name, (_, _, least) in ARRAYS.items() if DETAILS.index(least) <= DETAILS.index(detail)]
+
+
+def segment_parts(arrays: dict, index: int, start: int, end: int) -> Iterator[tuple[str, slice]]:
+    """Which items of which arrays belong to a segment of tokens start to end, in the order they are written."""
+    for name in SEGMENT:
+        if name in arrays:
+            first = {"S": index, "S+": index + 1, "Tn": start}[ARRAYS[name][1][0]]
+            yield name, slice(first, first + (end - start if ARRAYS[name][1][0] == "Tn" else 1))
+
+
+def read_header(path: Path) -> tuple[dict, int]:
+    """The header of a trace and where its data begins; every claim it makes checked against the file."""
+    try:
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > min(size - 8, MAX_HEADER):
+                raise InputError(f"{path.name} is not a trace: its header does not fit the file. Record it again.")
+            header = json.loads(file.read(length))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); give the path of a trace file.") from None
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        raise InputError(f"{path.name} is not a trace: its header is not JSON. Record it again.") from None
+    try:
+        problem = _header_problem(header, size - 8 - length)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+        problem = f"its header lacks or garbles {str(error)[:60]}"
+    if problem:
+        raise InputError(f"{path.name} is not a whole trace: {problem}. Record it again.")
+    return header, 8 + length
+
+
+def _header_problem(header, room: int) -> str | None:
+    meta = json.loads(header["__metadata__"]["trace"])
+    if meta["schema"] != SCHEMA:
+        return f"its schema is {str(meta['schema'])[:40]!r}, this version reads {SCHEMA!r}"
+    missing = [name for name in arrays_at(meta["detail"]) if name not in header and name != "crc"]
+    if missing:
+        return f"it lacks {', '.join(missing)}"
+    sizes = {"1": 1, "4": 4, "C": len(meta["classes"])}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        if name not in ARRAYS:
+            return f"{ascii(name)[:40]} is no array of a trace"
+        problem = _entry_problem(entry, room) or _shape_problem(ARRAYS[name][1], entry["shape"], sizes)
+        if problem:
+            return f"{name} {problem}"
+    return _meta_problem(meta, sizes["Tn"])
+
+
+def _entry_problem(entry: dict, room: int) -> str | None:
+    begin, end = entry["data_offsets"]
+    items = 1
+    for n in entry["shape"]:
+        if type(n) is not int or n < 0:
+            return "has an impossible shape"
+        items *= n
+    if entry["dtype"] not in DTYPES or items * np.dtype(DTYPES[entry["dtype"]]).itemsize != end - begin:
+        return "has a size that its shape and type do not give"
+    if not 0 <= begin <= end <= room:
+        return "lies past the end of the file, which was cut short"
+    return None
+
+
+def _shape_problem(axes: tuple[str, ...], shape: list[int], sizes: dict[str, int]) -> str | None:
+    """Axes of one letter must agree over all arrays; `sizes` collects them."""
+    if len(axes) != len(shape):
+        return f"has {len(shape)} axes where {len(axes)} are needed"
+    for axis, n in zip(axes, shape, strict=True):
+        letter, n = (axis[0], n - 1) if axis == "S+" else (axis, n)
+        if n != sizes.setdefault(letter, n) or (letter in ("S", "Tn") and n < 1):
+            return f"has the shape {tuple(shape)}, which does not fit the other arrays"
+    return None
+
+
+def _meta_problem(meta: dict, n_tokens: int) -> str | None:
+    if not all(isinstance(name, str) for name in meta["classes"]):
+        return "its classes are not words"
+    for span in meta["spans"]:
+        if not (isinstance(span["kind"], str) and 0 <= int(span["start"]) <= int(span["end"]) <= n_tokens):
+            return f"a span lies outside the text ({str(span)[:60]})"
+    if not isinstance(meta["made_by"]["fingerprint"], str):
+        return "it does not say which weights made it"
+    return None
+
+
+class TraceWriter:
+    """Fills a trace of known size a segment at a time; memory use does not grow with length.
+
+    meta: what to say of the run. sizes: letter -> size of the axes in ARRAYS. fixed: the arrays in FIXED.
+    Where `path` already holds a trace of the very same run, `done` says how many of its segments are whole.
+    """
+
+    def __init__(self, path: Path, meta: dict, sizes: dict[str, int], fixed: dict[str, np.ndarray], *, wide=False):
+        self.arrays, self.crc = {}, 0  # name -> (dtype, shape, offset)
+        sizes = {"1": 1, "4": 4, "S+": sizes["S"] + 1, **sizes}
+        header, position = {"__metadata__": {"trace": json.dumps({"schema": SCHEMA, **meta})}}, 0
+        for name in arrays_at(meta["detail"]):
+            dtype = np.dtype("<f8" if wide and name == "memory" else ARRAYS[name][0])
+            shape = tuple(sizes[axis] for axis in ARRAYS[name][1])
+            end = position + int(np.prod(shape)) * dtype.itemsize
+            header[name] = {"dtype": NAMES[dtype], "shape": shape, "data_offsets": [position, end]}
+            self.arrays[name], position = (dtype, shape, position), end
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        self.head, self.size = len(text).to_bytes(8, "little") + text, 8 + len(text) + position
+        try:
+            self.done = self._go_on(path, fixed) if path.exists() else None
+            if self.done is None:
+                self._begin(path, fixed)
+        except OSError as error:
+            raise InputError(f"{path} cannot be written ({error.strerror}); choose another path.") from None
+
+    def _begin(self, path: Path, fixed: dict[str, np.ndarray]) -> None:
+        """A new file, under its name only when it can be opened."""
+        part = path.with_name(path.name + ".part")
+        self.done, self.file = 0, os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.truncate(self.file, self.size)
+        os.pwrite(self.file, self.head, 0)
+        for name, values in fixed.items():
+            self.write(name, 0, values)
+        self.write("asked", 0, np.full(self.arrays["asked"][1], np.nan))
+        self.crc = 0
+        os.replace(part, path)
+
+    def _go_on(self, path: Path, fixed: dict[str, np.ndarray]) -> int | None:
+        """How many segments of this very run the file holds; None where it is another run or no trace."""
+        self.file = os.open(path, os.O_RDWR)
+        same = os.fstat(self.file).st_size == self.size and os.pread(self.file, len(self.head), 0) == self.head
+        if same and all(self._holds(name, values) for name, values in fixed.items()):
+            return int(self.read("done", 0, 1)[0])
+        os.close(self.file)
+        return None
+
+    def _holds(self, name: str, values: np.ndarray) -> bool:
+        n = max(PART // max(values.itemsize, 1), 1)
+        return all(
+            np.array_equal(self.read(name, i, min(i + n, len(values))), values[i : i + n])
+            for i in range(0, len(values), n)
+        )
+
+    def _place(self, name: str, index: int) -> int:
+        dtype, shape, offset = self.arrays[name]
+        return len(self.head) + offset + index * int(np.prod(shape[1:])) * dtype.itemsize
+
+    def write(self, name: str, index: int, values: np.ndarray) -> None:
+        """Put values at `index` of an array's first axis: one item of it, or several where values has that axis."""
+        dtype, shape, _ = self.arrays[name]
+        data = np.ascontiguousarray(values, dtype)
+        assert data.size % max(int(np.prod(shape[1:])), 1) == 0, (name, data.shape, shape)
+        self.crc = zlib.crc32(data, self.crc)
+        view = memoryview(data).cast("B") if data.size else b""
+        place = self._place(name, index)
+        while len(view):  # a write may be cut short, by a signal or at 2 GB
+            n = os.pwrite(self.file, view, place)
+            view, place = view[n:], place + n
+
+    def read(self, name: str, start: int, end: int) -> np.ndarray:
+        """Items start to end of an array's first axis, as they stand in the file."""
+        dtype, shape, _ = self.arrays[name]
+        place = self._place(name, start)
+        data = os.pread(self.file, self._place(name, end) - place, place)
+        return np.frombuffer(data, dtype).reshape(end - start, *shape[1:])
+
+    def begin(self, memory: np.ndarray) -> None:
+        """The slots before the first segment."""
+        self.write("memory", 0, memory)
+        self._seal(0)
+
+    def segment(self, index: int, start: int, values: dict[str, np.ndarray]) -> None:
+        """Everything of one segment, whose tokens begin at `start`; maps of a short one are padded with zeros."""
+        for name, where in segment_parts(self.arrays, index, start, start + len(values["loss"])):
+            data, shape = values[name], self.arrays[name][1]
+            if name in ("read", "write"):
+                data = np.pad(data, [(0, n - m) for n, m in zip(shape[1:], data.shape, strict=True)])
+            self.write(name, where.start, data)
+        self._seal(index + 1)
+
+    def _seal(self, index: int) -> None:
+        crc, self.crc = self.crc, 0
+        self.write("crc", index, np.array([crc]))
+        self.crc = 0
+
+    def finish(self, done: int) -> None:
+        """Say that `done` segments are whole; call it after their arrays."""
+        self.write("done", 0, np.array([done]))
+        self.crc, self.done = 0, done
+
+    def close(self) -> None:
+        os.close(self.file)
+
+
+def temporary() -> tuple[Path, tempfile.TemporaryDirectory]:
+    """A path for a trace that nobody asked to keep, and what to hold on to as long as it is used."""
+    folder = tempfile.TemporaryDirectory(prefix="rmt-trace-")
+    return Path(folder.name) / "run.trace.safetensors", folder
