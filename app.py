@@ -1,4 +1,4 @@
-"""The app: `streamlit run app.py`. The list of pages is in rmt_viz/frame.py, the script that draws them."""
+"""The app: `streamlit run app.py`. The list of pages is in frame.py, the script behind every page."""
 
 import gc
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ async def lifespan(app):
 
 
 app = st.App(
-    Path(__file__).parent / "rmt_viz" / "frame.py",
+    Path(__file__).parent / "frame.py",
     lifespan=lifespan,
     routes=ROUTES,
     on_script_error=show_error,

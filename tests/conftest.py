@@ -1,4 +1,177 @@
-import os
+"""What tests share: small traces made with numpy only, and a server with a browser on it."""
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # models here are tiny: more threads only wait for each other
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test asks the network
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rmt.trace import Trace
+from rmt.trace_file import TraceWriter
+
+ROOT = Path(__file__).parent.parent
+CLASSES = ["bathroom", "hallway", "garden"]
+HOSTILE = [
+    " <script>window.hacked = 1</script>",
+    " <img src=x onerror='window.hacked = 2'>",
+    " $a$ :red[b] **c** [d](javascript:alert(1))",
+    " &lt;b&gt;",
+    " \u202eright to left",
+    "\n",
+    " 💾",
+]
+
+
+def write_trace(
+    path: Path,
+    *,
+    segments: int = 8,
+    fact: int | None = 3,
+    second: int | None = None,
+    length: int = 12,
+    slots: int = 4,
+    width: int = 6,
+    layers: int = 2,
+    heads: int = 2,
+    detail: str = "thin",
+    tokens: list[str] | None = None,
+    classes: list[str] = CLASSES,
+    label: int | None = 1,
+    control: str | None = None,
+    loss: bool = False,
+    question: bool = True,
+) -> Trace:
+    """A trace as a model would leave it that writes in segment `fact` (and `second`) and is asked in the last one."""
+    rng = np.random.default_rng(segments)
+    n_tokens = segments * length
+    text = [(tokens or [f" word{i}" for i in range(7)])[i % len(tokens or range(7))] for i in range(n_tokens)]
+    raw = [token.encode() for token in text]
+    spans = [{"kind": "question", "start": n_tokens - 4, "end": n_tokens}] if question else []
+    spans += [{"kind": "fact", "start": s * length + 2, "end": s * length + 6} for s in (fact, second) if s is not None]
+    made = {"checkpoint": "toy", "fingerprint": "0", "layers": layers, "heads": heads, "n_memory": slots}
+    meta = {
+        "detail": detail,
+        "task": "detect",
+        "classes": classes,
+        "label": label,
+        "spans": spans,
+        "causal": False,
+        "segment_length": length,
+        "n_memory": slots,
+        "head": "classify",
+        "control": control,
+        "seed": 0,
+        "made_by": made | {"parameters": 1_300_000, "trained": control != "untrained", "segment_length": length},
+    }
+    sizes = {"S": segments, "Tn": n_tokens, "T": length, "M": slots, "R": slots, "W": slots, "D": width}
+    sizes |= {"L": layers, "H": heads, "C": len(classes), "bytes": sum(map(len, raw))}
+    fixed = {
+        "starts": np.arange(segments + 1) * length,
+        "ids": np.arange(n_tokens),
+        "token_ends": np.cumsum([len(r) for r in raw]),
+        "token_text": np.frombuffer(b"".join(raw), np.uint8),
+    }
+    writer = TraceWriter(path, meta, sizes, fixed)
+    state = rng.normal(size=(slots, width))
+    writer.begin(state)
+    knows = second if second is not None else fact
+    for s in range(segments):
+        step = 5.0 if s == 0 or s in (fact, second) else 0.1
+        state = state + step * rng.normal(size=(slots, width)) / np.sqrt(width)
+        writer.segment(s, s * length, _segment(rng, state, s in (fact, second), sizes, loss))
+    guess, answer = _answers(len(classes), 0), _answers(len(classes), 1 if label is None else label)
+    asked = np.array([answer if knows is not None and s > knows else guess for s in range(segments + 1)])
+    if question:
+        writer.write("asked", 0, asked)
+    writer.write("probabilities", 0, asked[-1])
+    writer.finish(segments)
+    writer.close()
+    return Trace.open(path)
+
+
+def _answers(n: int, best: int) -> np.ndarray:
+    return np.where(np.arange(n) == best, 0.9, 0.1 / (n - 1))
+
+
+def _segment(rng, state, writes: bool, sizes: dict, loss: bool) -> dict:
+    """Arrays of one segment: attention that sums to one in each row, and looks at one token where it writes."""
+    L, H, T, M = (sizes[letter] for letter in "LHTM")  # noqa: N806
+    write = rng.uniform(0.5, 1.0, (L, H, M, T))
+    if writes:
+        write[..., 5] *= 20
+    write *= 0.8 / write.sum(-1, keepdims=True)
+    read = np.full((L, H, T, M), 0.6 / M) * rng.uniform(0.8, 1.0, (L, H, T, M))
+    mass = np.stack([read.sum((2, 3)), write.sum((2, 3)), np.full((L, H), 0.1 * M)], -1)
+    return {
+        "memory": state,
+        "loss": rng.uniform(0, 5, T) if loss else np.full(T, np.nan),
+        "mass": np.concatenate([mass, T + M - mass.sum(-1, keepdims=True)], -1),
+        "answer_read": read[:, :, -1],
+        "token_write": write.mean((0, 1, 2)),
+        "token_read": read.sum(-1).mean((0, 1)),
+        "read": read,
+        "write": write,
+    }
+
+
+@pytest.fixture
+def make_trace(tmp_path):
+    """make_trace(name="toy", **options) writes a trace into a folder of its own and opens it."""
+    return lambda name="toy", **options: write_trace(tmp_path / f"{name}.trace.safetensors", **options)
+
+
+@pytest.fixture(scope="session")
+def assets(tmp_path_factory) -> Path:
+    """An assets folder with the shipped traces and checkpoints and some that only tests need."""
+    folder = tmp_path_factory.mktemp("assets")
+    shutil.copytree(ROOT / "assets" / "traces", folder / "traces")
+    (folder / "checkpoints").symlink_to(ROOT / "assets" / "checkpoints", target_is_directory=True)
+    traces = folder / "traces"
+    write_trace(traces / "toy.trace.safetensors")
+    write_trace(traces / "toy.reset.trace.safetensors", control="reset", fact=None)
+    write_trace(traces / "toy.untrained.trace.safetensors", control="untrained", fact=None)
+    write_trace(traces / "hostile.trace.safetensors", tokens=HOSTILE, classes=["<b>bold</b>", "<i>x</i>", "$y$"])
+    write_trace(traces / "long.trace.safetensors", segments=4096, fact=1500)
+    write_trace(traces / "short.trace.safetensors", segments=8)
+    write_trace(traces / "plain.trace.safetensors", detail="memory", question=False, label=None, loss=True)
+    whole = (traces / "toy.trace.safetensors").read_bytes()
+    (traces / "damaged.trace.safetensors").write_bytes(whole[: len(whole) // 2])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(assets, tmp_path_factory):
+    """The address of the app, run as a visitor would run it, over the test assets."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    command += ["--server.headless", "true", "--server.port", str(port)]
+    environment = os.environ | {"RMT_VIZ_ASSETS": str(assets)}
+    with open(log, "w") as out:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait(f"{address}/_stcore/health", process, log)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
+    for _ in range(240):
+        assert process.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.25)
+    raise AssertionError(f"the app did not start: {log.read_text()}")

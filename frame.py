@@ -1,4 +1,7 @@
-"""The script behind every page: the list of pages, the sidebar's frame, then the page itself."""
+"""The script behind every page: the list of pages, the sidebar's frame, then the page itself.
+
+It stands beside app.py because Streamlit takes a pages/ folder next to its script for pages of the old kind.
+"""
 
 from pathlib import Path
 
@@ -9,7 +12,7 @@ from rmt_viz.pages import watch
 PAGES = {
     "See": [st.Page(watch.page, title="Watch", url_path="watch", default=True)],
 }
-STYLE = Path(__file__).parent / "components" / "frame.css"
+STYLE = Path(__file__).parent / "rmt_viz" / "components" / "frame.css"
 
 st.set_page_config(page_title="RMT Viz", page_icon="🧠", layout="wide", initial_sidebar_state="expanded")
 st.html(STYLE)

@@ -1,0 +1,220 @@
+"""Pages without a browser: what Streamlit runs, what the routes answer, what is imported, what goes wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+import streamlit as st
+from starlette.applications import Starlette
+from starlette.routing import Match
+from streamlit.testing.v1 import AppTest
+
+from rmt.errors import InputError
+from rmt_viz import jobs, routes, session, texts, wrong
+from rmt_viz.library import Library
+
+ROOT = Path(__file__).parent.parent
+DETECT = {"task": "detect", "segment_length": 64}
+
+
+@pytest.fixture
+def shelf(monkeypatch, make_trace):
+    """The app over a few toy traces."""
+    folder = make_trace("toy").path.parent
+    make_trace("toy.reset", control="reset", fact=None)
+    make_trace("other", segments=5, fact=1)
+    library = Library(folder)
+    monkeypatch.setattr(session, "library", lambda: library)
+    return library
+
+
+def surface(at: AppTest) -> dict:
+    return json.loads(at.get("bidi_component")[0].proto.json)
+
+
+def run(**params) -> AppTest:
+    at = AppTest.from_file(str(ROOT / "frame.py"), default_timeout=30)
+    for name, value in params.items():
+        at.query_params[name] = value
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def test_the_first_page_is_a_finished_answer(shelf):
+    data = surface(run())
+    assert data["run"] == "other" and data["view"]["segment"] == 2, "open at the segment that writes"
+    assert data["fixed"] == {} and data["keys"]
+
+
+def test_the_address_opens_a_view(shelf):
+    data = surface(run(trace="toy", control="reset", segment="7", layer="2", colour="read"))
+    assert data["run"] == "toy.reset" and data["fixed"] == {"trace": "toy", "control": "reset"}
+    assert data["view"] == {"segment": 7, "layer": 2, "head": None, "slot": None, "colour": "read"}
+
+
+def test_bad_values_in_the_address_fall_back(shelf):
+    data = surface(run(trace="../x", control="evil", segment="999", layer="-1", head="zz", colour="<b>"))
+    assert data["run"] == "other" and data["view"] == {**data["defaults"], "layer": None, "head": None, "slot": None}
+
+
+def test_choosing_a_trace_and_a_control(shelf):
+    at = run()
+    at.selectbox(key="trace").select("toy").run()
+    assert surface(at)["run"] == "toy"
+    at.button_group(key="control of toy").set_value("reset").run()
+    assert not at.exception and surface(at)["run"] == "toy.reset"
+    assert "memory reset before every segment" in at.sidebar.caption[-1].value
+
+
+def test_no_traces_is_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr(session, "library", lambda: Library(tmp_path))
+    assert "record one" in run().error[0].value
+
+
+def test_viewing_imports_no_torch(shelf):
+    code = f"""
+import sys, json
+from streamlit.testing.v1 import AppTest
+from rmt_viz import session, slices
+from rmt_viz.library import Library
+from pathlib import Path
+shelf = Library(Path({str(shelf.folder)!r}))
+session.library = lambda: shelf
+at = AppTest.from_file("frame.py", default_timeout=60).run()
+assert not at.exception and at.get("bidi_component")
+slices.overview(shelf.open("toy")); slices.segment(shelf.open("toy"), 3)
+print(json.dumps(sorted(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert "rmt.measure" in loaded and not {"torch", "transformers"} & loaded
+
+
+def test_settings_that_make_it_fast_and_private():
+    found = subprocess.run(
+        [sys.executable, "-m", "streamlit", "config", "show"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    lines = {line.strip() for line in found.splitlines()}
+    assert {'address = "127.0.0.1"', "gatherUsageStats = false", 'toolbarMode = "viewer"'} <= lines
+    assert "postScriptGC = false" in (ROOT / ".streamlit" / "config.toml").read_text()
+    st.get_option("runner.postScriptGC")  # hidden, and may go: then this fails and the setting must be found again
+
+
+# Routes.
+
+
+def answer(path: str):
+    """Status and body of a route, without a server."""
+    bodies, status = [], []
+
+    async def send(message):
+        if message["type"] == "http.response.start":
+            status.append(message["status"])
+        bodies.append(message.get("body", b""))
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    path, _, query = path.partition("?")
+    scope = {"type": "http", "method": "GET", "path": path, "headers": [], "root_path": ""}
+    scope["query_string"] = query.encode()
+    anyio.run(Starlette(routes=routes.ROUTES), scope, receive, send)
+    return status[0], b"".join(bodies)
+
+
+def test_routes_answer_with_slices(shelf):
+    for path in ("overview", "segment/0", "segment/7?layer=1&head=0"):
+        status, body = answer(f"/rmt/trace/toy/{path}")
+        assert status == 200 and json.loads(body[4 : 4 + int.from_bytes(body[:4], "little")])["meta"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "toy/segment/8", "toy/segment/-1", "toy/segment/x", "toy/segment/1?layer=9", "toy/segment/1?head=zz",
+        "toy/segment/99999999999999999999", "nothing/overview", "..%2f..%2fetc/overview", "live-short/overview",
+    ],
+)  # fmt: skip
+def test_routes_refuse_with_a_sentence(shelf, path):
+    status, body = answer(f"/rmt/trace/{path}")
+    assert status == 404
+    told = json.loads(body)["error"]
+    assert told.startswith("There is no") and str(shelf.folder) not in told
+
+
+def test_routes_are_where_the_surface_looks():
+    scope = {"type": "http", "method": "GET", "path": f"{routes.PREFIX}/toy/segment/3", "headers": [], "root_path": ""}
+    assert any(route.matches(scope)[0] is Match.FULL for route in routes.ROUTES)
+
+
+# Own text.
+
+
+@pytest.mark.parametrize("task", texts.EXAMPLES)
+def test_examples_are_good_texts(task):
+    texts.check(texts.EXAMPLES[task], {"task": task, "segment_length": 64}, 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "empty"), (" \n ", "empty"), ("x" * 20_001, "shorten it to 20,000"), ("John went home.", "question"),
+        ("Peter went to the garden. Where is Peter?", "Mary, John, Daniel or Sandra"),
+        ("Where is John? He is away.", "does not end with a question"),
+    ],
+)  # fmt: skip
+def test_odd_texts_get_a_sentence(text, told):
+    with pytest.raises(InputError, match=told):
+        texts.check(text, DETECT, 64)
+
+
+@pytest.mark.parametrize("length", [0, 15, 65])
+def test_lengths_that_no_model_reads_get_a_sentence(length):
+    with pytest.raises(InputError, match="16 to 64 tokens"):
+        texts.check(texts.EXAMPLES["detect"], DETECT, length)
+
+
+def finished(job: jobs.Job) -> jobs.Job:
+    job.run()
+    return job
+
+
+def test_a_job_reports_and_ends():
+    seen = []
+
+    def work(progress):
+        progress(1, 2)
+        seen.append(1)
+        return "result"
+
+    job = finished(jobs.Job(work))
+    assert (job.state, job.result, job.done, job.total) == ("done", "result", 1, 2) and seen
+
+
+def test_a_job_stops_where_it_is():
+    job = jobs.Job(lambda progress: [job.stop.set(), progress(1, 2), pytest.fail("it went on")])
+    assert finished(job).state == "cancelled"
+
+
+def test_a_job_that_fails_says_a_sentence():
+    def refuse(progress):
+        raise InputError("No such thing.")
+
+    assert finished(jobs.Job(refuse)).error == "No such thing."
+    assert finished(jobs.Job(lambda progress: 1 / 0)).error == jobs.SORRY
+
+
+# What goes wrong.
+
+
+def test_errors_are_sentences_without_markup(monkeypatch, caplog):
+    said = []
+    monkeypatch.setattr(wrong.st, "error", said.append)
+    assert wrong.show_error(InputError("It is *wrong* <b>here</b>."))
+    assert wrong.show_error(ZeroDivisionError("/secret/path"))
+    assert said[0] == r"It is \*wrong\* \<b\>here\</b\>\."
+    assert "secret" not in said[1] and "secret" in caplog.text, "the log has it, the page does not"
