@@ -4,7 +4,13 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+)
 
 from rmt.backbone import HFBackbone
 from rmt.errors import InputError
@@ -14,7 +20,13 @@ from rmt.vocabulary import CLS, SEP
 from rmt.weights import read_json
 
 FORMAT = "rmt-checkpoint-1"
-HEADS = {"lm": AutoModelForCausalLM, "classify": AutoModelForSequenceClassification}
+HEADS = {
+    "lm": AutoModelForCausalLM,
+    "mlm": AutoModelForMaskedLM,
+    "classify": AutoModelForSequenceClassification,
+    "none": AutoModel,
+}
+MARKS = {"cls_id": (CLS, "<s>"), "sep_id": (SEP, "</s>")}  # what tokenizers call them
 # What a configuration may say that would change how it is built: types, kernels, quantisation, somebody's code.
 NOT_OURS = ("dtype", "torch_dtype", "attn_implementation", "_attn_implementation", "quantization_config", "auto_map")
 COUNTS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
@@ -26,10 +38,7 @@ def build(config: dict, tokenizer: Tokenizer | None = None) -> Model:
     options = {key: value for key, value in spec["config"].items() if key not in NOT_OURS}
     stock = AutoConfig.for_model(options.pop("model_type"), **options)
     stock = HEADS[spec["head"]].from_config(stock, trust_remote_code=False)
-    marks = [
-        spec.get(key, tokenizer and tokenizer.token_to_id(mark)) for key, mark in (("cls_id", CLS), ("sep_id", SEP))
-    ]
-    backbone = HFBackbone(stock, cls_id=marks[0], sep_id=marks[1])
+    backbone = HFBackbone(stock, **{key: spec.get(key, mark_id(tokenizer, names)) for key, names in MARKS.items()})
     cell = CELLS[config["cell"]["kind"]].fit(backbone, **config["cell"]["options"])
     about = About(task=config.get("task"), classes=config.get("classes", []), trained=False, config=config)
     return Model(
@@ -40,6 +49,11 @@ def build(config: dict, tokenizer: Tokenizer | None = None) -> Model:
         tokenizer=tokenizer,
         about=about,
     ).eval()
+
+
+def mark_id(tokenizer: Tokenizer | None, names: tuple[str, ...]) -> int | None:
+    ids = [tokenizer.token_to_id(name) for name in names] if tokenizer else []
+    return next((i for i in ids if i is not None), None)
 
 
 def read_config(folder: Path) -> dict:

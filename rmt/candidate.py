@@ -1,9 +1,11 @@
 """Everything known of a checkpoint before its tensors are allocated: what it is, what fits and what is missing."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from rmt.build import FORMAT, build, check_config, read_config, shared
 from rmt.configs import Run, backbone_config, beside, fit_tables, n_layers, read_run
@@ -12,9 +14,6 @@ from rmt.foreign import Foreign, Source, recognise, spare, translate
 from rmt.model import Model
 from rmt.places import locate
 from rmt.weights import FLOATS, Weights, find_weights, open_weights, read_json
-
-ENCODERS = ("bert",)
-FRESH = ("backbone.model.classifier.", "backbone.model.score.")  # a head that weights of a trunk lack
 
 OPTIONS = {"rmt-r": ("n_memory", "retrieve"), "armt": ("correction", "wrapped", "nu")}  # what no shape tells
 
@@ -36,7 +35,6 @@ class Candidate:
     inferred: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
-    fresh: list[str] = field(default_factory=list)  # our tensors that the file may lack and does
 
 
 def examine(path, *, segment_length=None, backbone=None, options: dict | None = None) -> tuple[Candidate, Model | None]:
@@ -104,21 +102,31 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
     candidate.inferred += said
     places = [files[0].parent, place if place.is_dir() else place.parent, folder]
     candidate.tokenizer = next((f for p in places if p and (f := p / "tokenizer.json").is_file()), None)
-    names = config.get("architectures") or []
-    classify = config["model_type"] in ENCODERS or any("SequenceClassification" in str(name) for name in names)
-    classify = classify or any(name.endswith(("classifier.weight", "score.weight")) for name in weights.shapes)
+    head = _head(config, weights)
     candidate.config = check_config(
         {
             "format": FORMAT,
             "cell": {"kind": found.cell, "options": {**told, **cell}},
             "segment_length": candidate.segment_length,
             "alignment": alignment,
-            "backbone": {"head": "classify" if classify else "lm", "config": config, **found.marks},
-            "classes": list(config.get("id2label", {0: "LABEL_0", 1: "LABEL_1"}).values()) if classify else [],
+            "backbone": {"head": head, "config": config, **found.marks},
+            "classes": list(config.get("id2label", {0: "LABEL_0", 1: "LABEL_1"}).values())
+            if head == "classify"
+            else [],
         },
         place,
     )
     return candidate
+
+
+def _head(config: dict, weights: Weights) -> str:
+    """Which head a backbone has, by its tensors: an encoder may have none, a decoder's may be its embeddings."""
+    if any(re.search(r"(^|\.)(classifier|score)\.", name) for name in weights.shapes):
+        return "classify"
+    if config["model_type"] not in MODEL_FOR_MASKED_LM_MAPPING_NAMES or config.get("is_decoder"):
+        return "lm"
+    masked = re.compile(r"(^|\.)(cls\.predictions|lm_head|decoder|vocab_projector)\.")
+    return "mlm" if any(masked.search(name) for name in weights.shapes) else "none"
 
 
 def _run_length(found: Foreign, run: Run) -> tuple[int | None, str | None]:
@@ -172,7 +180,7 @@ def _fit(candidate: Candidate, ours: bool) -> Model:
     for first, names in shared(model).items():
         held = [name for name in names if name in candidate.sources]
         if not held and 0 not in wanted[first]:
-            (candidate.fresh if not ours and first.startswith(FRESH) else lost).append(first)
+            lost.append(first)
         wrong += [name for name in held if _shape(candidate.sources[name], weights) != wanted[name]]
     extra = [*(candidate.sources.keys() - wanted.keys()), *(name for name in extra if not spare(name))]
     if lost or wrong or extra:

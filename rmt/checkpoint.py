@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
-from rmt.build import FORMAT, build, read_config, shared, unshared
+from rmt.build import FORMAT, MARKS, build, mark_id, read_config, shared, unshared
 from rmt.candidate import Candidate, examine
 from rmt.errors import InputError
 from rmt.model import Model
@@ -41,15 +41,15 @@ def load(path, *, device=None, segment_length: int | None = None, backbone=None,
     Raises InputError with a sentence for anything that cannot be opened; nothing in a file is ever run.
     """
     candidate, empty = examine(path, segment_length=segment_length, backbone=backbone, options=options)
+    tokenizer = _tokenizer(candidate, empty) if empty else None
     if candidate.missing:
         raise InputError(f"{plain(path)} cannot be run yet. {' '.join(candidate.missing)}")
     _check_room(candidate, empty)
-    tokenizer = _tokenizer(candidate, empty)
     model = build({**candidate.config, "segment_length": candidate.segment_length}, tokenizer)
     _fill(model, candidate)
     about = model.about
     about.name, about.source = candidate.path.resolve().name, str(candidate.path)
-    about.trained, about.fingerprint = not candidate.fresh, candidate.weights.fingerprint()
+    about.trained, about.fingerprint = True, candidate.weights.fingerprint()
     return _place(model, device)
 
 
@@ -108,9 +108,16 @@ def _values(model: Model, candidate: Candidate) -> Iterator[tuple[str, torch.Ten
 
 
 def _tokenizer(candidate: Candidate, empty: Model) -> Tokenizer | None:
-    if candidate.tokenizer is None:
+    """The checkpoint's tokenizer; what is missing grows by a line where an encoder's marks are in it and it is not."""
+    tokenizer = open_tokenizer(candidate.tokenizer) if candidate.tokenizer else None
+    spec = candidate.config["backbone"]
+    unknown = any(spec.get(key, mark_id(tokenizer, names)) is None for key, names in MARKS.items())
+    if unknown and not empty.backbone.causal:
+        candidate.missing.append(
+            "Which tokens are [CLS] and [SEP] is in no file: put a tokenizer.json beside the weights."
+        )
+    if tokenizer is None:
         return None
-    tokenizer = open_tokenizer(candidate.tokenizer)
     rows = empty.backbone.model.get_input_embeddings().num_embeddings
     if tokenizer.get_vocab_size() > rows:
         raise InputError(

@@ -249,8 +249,8 @@ def _open(path, model, document, segments, *, spans, label, control, detail, see
         "made_by": {**made_by(model), "fingerprint": fingerprint(model)},
     }
     n_read, n_write = cell.n_read, cell.n_write
-    if not model.backbone.causal:  # one block is both
-        n_read = n_write = max(n_read, n_write)
+    if not model.backbone.causal:  # one block is read, and its first n_write positions are written
+        n_read = max(n_read, n_write)
     sizes = {
         **{"S": len(segments), "Tn": len(document.ids), "T": max(lengths), "bytes": len(document.text)},
         **{"M": slots.shape[1], "D": slots.shape[2], "R": n_read, "W": n_write},

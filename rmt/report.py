@@ -12,6 +12,12 @@ CELL_NAMES = {
     "armt": "associative memory in every layer (ARMT)",
     "none": "no memory",
 }
+HEAD_NAMES = {
+    "lm": "which predicts the next token",
+    "mlm": "which predicts masked tokens",
+    "classify": "which classifies documents",
+    "none": "without a head",
+}
 
 
 @dataclass(frozen=True)
@@ -52,10 +58,9 @@ class Report:
             f"{self.path} holds: {self.kind}, {CELL_NAMES[self.cell]}, {self.parameters:,} numbers in {self.precision}."
         ]
         if self.backbone:
-            what = "classifies documents" if self.head == "classify" else "predicts the next token"
             said.append(
                 f"Its backbone is a {self.backbone} of {self.layers} layers, {self.heads} heads, width {self.width}, "
-                f"{self.vocabulary:,} tokens, and {what}; this is from {self.backbone_from}."
+                f"{self.vocabulary:,} tokens, {HEAD_NAMES[self.head]}; this is from {self.backbone_from}."
             )
         if self.layout:
             said.append(f"A segment is read as {self.layout}.")
@@ -75,8 +80,6 @@ def report(candidate: Candidate, empty: Model | None) -> Report:
     backbone = empty and empty.backbone
     n_memory = cell.n_memory if cell else found.options.get("n_memory")
     inferred = list(candidate.inferred)
-    if candidate.fresh:
-        inferred.append(f"The weights lack a head ({candidate.fresh[0]}): a fresh, untrained one is made.")
     if found.lora:
         inferred.append(f"LoRA adapters of rank {found.lora} are added into the weights they adapt.")
     return Report(

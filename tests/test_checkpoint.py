@@ -9,10 +9,12 @@ import pytest
 import torch
 from foreign import LAYERS, SEGMENT, add_lora, baggage, bert_state_dict, hf_config, state_dict, tiny
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models
 
 from rmt.checkpoint import inspect, load, save
 from rmt.errors import InputError
 from rmt.places import resolve_under
+from rmt.segments import Segment
 
 IDS = torch.arange(2 * 21).reshape(2, 21) % 47 + 3
 
@@ -165,16 +167,21 @@ def test_a_plain_model_has_no_memory(tmp_path):
     assert loaded.cell.n_memory == 0 and "no memory" in inspect(tmp_path).sentences()[0]
 
 
-def test_a_trunk_alone_gets_its_prefix_and_a_fresh_head_is_called_untrained(tmp_path):
+def test_an_encoders_trunk_alone_with_names_as_of_old_has_no_head(tmp_path):
     model = tiny("bert", cell="none")
     trunk = {
         name.replace("LayerNorm.weight", "LayerNorm.gamma"): t for name, t in model.backbone.trunk.state_dict().items()
     }
     write(tmp_path, trunk, config=hf_config("bert"))
-    loaded = load(tmp_path, segment_length=SEGMENT)
-    assert not loaded.about.trained
-    assert torch.equal(loaded.backbone.trunk.pooler.dense.weight, model.backbone.trunk.pooler.dense.weight)
-    assert any("fresh" in sentence for sentence in inspect(tmp_path, segment_length=SEGMENT).sentences())
+    with pytest.raises(InputError, match=r"\[CLS\]"):
+        load(tmp_path, segment_length=SEGMENT)
+    words = {"[PAD]": 0, "[CLS]": 1, "[SEP]": 2, "word": 3}
+    Tokenizer(models.WordPiece(words, unk_token="[PAD]")).save(str(tmp_path / "tokenizer.json"))
+    loaded, ids = load(tmp_path, segment_length=SEGMENT), IDS[:, :SEGMENT]
+    assert loaded.backbone.head == "none" and "without a head" in " ".join(inspect(tmp_path).sentences())
+    segment = Segment(ids)
+    hidden = [m.cell.step(m.backbone, segment, m.cell.initial(2))[0].output.hidden for m in (loaded, model)]
+    assert torch.equal(*hidden)
 
 
 def test_bfloat16_is_reported_and_run_in_float32(tmp_path):

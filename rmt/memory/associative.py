@@ -13,7 +13,7 @@ State = tuple[Tensor, Tensor]
 
 
 class AssociativeMemory(MemoryCell):
-    """ARMT of Rodkin et al. 2024 (arXiv 2407.04841 eq. 1-8), as its code of that year computes it.
+    """ARMT of Rodkin et al. 2024 (arXiv 2407.04841), as its code of that year computes it.
 
     The same learned memory tokens stand at the end of each segment [tokens | memory], in an encoder between [CLS]
     and [SEP]; no token crosses a boundary. What does: for each layer a matrix A (B, K, D) and a vector z (B, K) with
@@ -93,7 +93,7 @@ class AssociativeMemory(MemoryCell):
         return matrix, norm + (novelty * keys).sum(1)
 
     def features(self, x: Tensor) -> Tensor:
-        """phi: DPFP of order nu (Schlag et al. 2021, arXiv 2102.11174 eq. 37), (..., d) -> (..., 2 nu d)."""
+        """phi: DPFP of order nu (Schlag et al. 2021, arXiv 2102.11174), (..., d) -> (..., 2 nu d)."""
         x = torch.cat([x, -x], dim=-1).relu()
         return torch.cat([x * x.roll(shift, dims=-1) for shift in range(1, self.nu + 1)], dim=-1)
 

@@ -29,8 +29,8 @@ class Step:
 class MemoryCell(nn.Module):
     """Base of all mechanisms. State is passed in and returned, never kept on the module.
 
-    n_memory: memory tokens; n_read and n_write: how many of the augmented input's positions are read memory and
-    write memory (one block that is both, in an encoder).
+    n_memory: memory tokens. n_read and n_write: how many positions of a decoder's augmented input are read memory
+    and write memory; an encoder has one block, as long as the longer of them.
     """
 
     past = False  # whether the state is made of all slots since the start, not of the latest alone
@@ -63,7 +63,7 @@ class MemoryCell(nn.Module):
 
     def room(self, causal: bool) -> int:
         """Positions of the augmented input that tokens cannot have: memory, and an encoder's [CLS], [SEP], [SEP]."""
-        return self.n_read + self.n_write if causal else self.n_memory + 3
+        return self.n_read + self.n_write if causal else max(self.n_read, self.n_write) + 3
 
 
 def map_state(function: Callable[..., Tensor], *states: State) -> State:

@@ -1,5 +1,7 @@
 """RMT-R: before each segment the memory looks back at every state it ever was in."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
@@ -7,19 +9,19 @@ from transformers.activations import ACT2FN
 from rmt.backbone import Backbone
 from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, Step
-from rmt.memory.recurrent import decoder_input, encoder_input, keep_unread
+from rmt.memory.recurrent import decoder_input, encoder_input
 from rmt.segments import Segment
 
 TOP_1 = 1e5  # scores times this make softmax a choice of the one best
 
 
 class RetrievalMemory(MemoryCell):
-    """RMT-R of Kuratov et al. 2024 (arXiv 2402.10790 §4), as its reference implementation computes it.
+    """RMT-R of Kuratov et al. 2024 (arXiv 2402.10790), as its reference implementation computes it.
 
     Before segment t > 0 the latest memory tokens attend, with one head, to the memory tokens of all states so
-    far, r = MLP(s + Attention(s, S, S)), pre-norm. Of [s | r] a decoder reads the last n_read tokens and writes to
-    copies of the first n_memory; an encoder has both in its one block. The reference's dropout is left out.
-    The state is a tensor (B, t M, D), all states one after another.
+    far: h = s + Attention(s, S, S), r = h + MLP(h), both pre-norm. Of [s | r] a decoder reads the last n_read tokens
+    and writes to copies of the first n_memory; an encoder reads the same n_read and writes to the first n_memory of
+    them. The reference's dropout is left out. The state is a tensor (B, t M, D), all states one after another.
 
     retrieve: "attention", or "top_1" for the best token alone.
     """
@@ -66,12 +68,20 @@ class RetrievalMemory(MemoryCell):
         read, write = memory[:, memory.shape[1] - self.n_read :], memory[:, : self.n_memory]
         if backbone.causal:
             x, layout, mask = decoder_input(backbone, segment, read, write)
-            hidden = (output := backbone(x, layout=layout, mask=mask)).hidden[:, layout.write]
         else:
-            x, layout, mask = encoder_input(backbone, segment, read)
-            hidden = (output := backbone(x, layout=layout, mask=mask)).hidden[:, layout.write][:, : self.n_memory]
-        hidden = keep_unread(backbone, segment, hidden, self.slots(state))
-        return Step(output, layout), torch.cat([state, hidden], dim=1)
+            x, layout, mask = self._encoder_input(backbone, segment, read)
+        output = backbone(x, layout=layout, mask=mask)
+        return Step(output, layout), torch.cat([state, output.hidden[:, layout.write]], dim=1)
+
+    def _encoder_input(self, backbone: Backbone, segment: Segment, memory: Tensor):
+        """As RMT's, writing to the first n_memory of the block."""
+        if segment.mask is not None and not segment.mask.any(1).all():
+            raise InputError(
+                "RMT-R looks back at every segment, so documents read together by an encoder must have as many "
+                "segments; read them one at a time."
+            )
+        x, layout, mask = encoder_input(backbone, segment, memory)
+        return x, replace(layout, write=slice(1, 1 + self.n_memory)), mask
 
     def look_back(self, latest: Tensor, past: Tensor) -> Tensor:
         """What the latest memory tokens (B, M, D) find among all past ones (B, t M, D): (B, M, D)."""
