@@ -25,6 +25,8 @@ from transformers import (
     RobertaConfig,
 )
 
+torch.set_num_threads(1)  # models this small are slower on more
+
 VOCABULARY, POSITIONS, CLASSES = 61, 96, 5
 SIZES = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "vocab_size": VOCABULARY}
 WIDE = {**SIZES, "intermediate_size": 48}
