@@ -136,10 +136,8 @@ def record(
 def _run(writer: TraceWriter, model: Model, segments: list[Segment], detail: str, control: str | None):
     """Read and write what is missing of a recording; yield how many segments are there after each."""
     cell, first, start = model.cell, model.cell.initial(1), sum(s.ids.shape[1] for s in segments[: writer.done])
-    if writer.done == 0:
-        writer.begin(_numpy(cell.slots(first)))
-        state = first
-    else:
+    state = first
+    if writer.done:
         memory = writer.read("memory", 0 if cell.past else writer.done, writer.done + 1)
         state = _state(model, memory)
     watcher = model.backbone if detail == "memory" else Recorder(model.backbone)
@@ -262,6 +260,7 @@ def _open(path, model, document, segments, *, spans, label, control, detail, see
         "token_ends": document.ends,
         "ids": document.ids,
         "token_text": np.frombuffer(document.text, np.uint8),
+        "memory": _numpy(slots),
     }
     return TraceWriter(path, meta, sizes, fixed, wide=slots.dtype == torch.float64)
 

@@ -42,7 +42,7 @@ ARRAYS = {
     "write": ("<f2", ("S", "L", "H", "W", "T"), "thin"),
     "token_text": ("|u1", ("bytes",), "memory"),
 }
-FIXED = ("starts", "token_ends", "ids", "token_text")  # known before the run
+FIXED = ("starts", "token_ends", "ids", "token_text", "memory")  # known before the run; of memory the first
 SEGMENT = ("memory", "loss", "mass", "answer_read", "token_write", "token_read", "read", "write")  # of each segment
 
 
@@ -85,6 +85,8 @@ def _header_problem(header, room: int) -> str | None:
     meta = json.loads(header["__metadata__"]["trace"])
     if meta["schema"] != SCHEMA:
         return f"its schema is {str(meta['schema'])[:40]!r}, this version reads {SCHEMA!r}"
+    if meta["detail"] not in DETAILS:
+        return f"its level of detail is {str(meta['detail'])[:40]!r}, none of {', '.join(DETAILS)}"
     missing = [name for name in arrays_at(meta["detail"]) if name not in header and name != "crc"]
     if missing:
         return f"it lacks {', '.join(missing)}"
@@ -139,7 +141,7 @@ def _meta_problem(meta: dict, n_tokens: int) -> str | None:
 class TraceWriter:
     """Fills a trace of known size a segment at a time; memory use does not grow with length.
 
-    meta: what to say of the run. sizes: letter -> size of the axes in ARRAYS. fixed: the arrays in FIXED.
+    meta: what to say of the run. sizes: letter -> size of the axes in ARRAYS. fixed: the arrays in FIXED, in order.
     Where `path` already holds a trace of the very same run, `done` says how many of its segments are whole.
     """
 
@@ -171,8 +173,8 @@ class TraceWriter:
         os.pwrite(self.file, self.head, 0)
         for name, values in fixed.items():
             self.write(name, 0, values)
+        self._seal(0)
         self.write("asked", 0, np.full(self.arrays["asked"][1], np.nan))
-        self.crc = 0
         os.replace(part, path)
 
     def _go_on(self, path: Path, fixed: dict[str, np.ndarray]) -> int | None:
@@ -214,13 +216,9 @@ class TraceWriter:
         data = os.pread(self.file, self._place(name, end) - place, place)
         return np.frombuffer(data, dtype).reshape(end - start, *shape[1:])
 
-    def begin(self, memory: np.ndarray) -> None:
-        """The slots before the first segment."""
-        self.write("memory", 0, memory)
-        self._seal(0)
-
     def segment(self, index: int, start: int, values: dict[str, np.ndarray]) -> None:
         """Everything of one segment, whose tokens begin at `start`; maps of a short one are padded with zeros."""
+        self.crc = 0
         for name, where in segment_parts(self.arrays, index, start, start + len(values["loss"])):
             data, shape = values[name], self.arrays[name][1]
             if name in ("read", "write"):
@@ -229,14 +227,12 @@ class TraceWriter:
         self._seal(index + 1)
 
     def _seal(self, index: int) -> None:
-        crc, self.crc = self.crc, 0
-        self.write("crc", index, np.array([crc]))
-        self.crc = 0
+        self.write("crc", index, np.array([self.crc]))
 
     def finish(self, done: int) -> None:
         """Say that `done` segments are whole; call it after their arrays."""
         self.write("done", 0, np.array([done]))
-        self.crc, self.done = 0, done
+        self.done = done
 
     def close(self) -> None:
         os.close(self.file)
