@@ -20,6 +20,7 @@ from rmt.vocabulary import CLS, SEP
 from rmt.weights import read_json
 
 FORMAT = "rmt-checkpoint-1"
+ADAPTER = "rmt-adapter-1"  # see rmt.adapter
 HEADS = {
     "lm": AutoModelForCausalLM,
     "mlm": AutoModelForMaskedLM,
@@ -69,10 +70,8 @@ def read_config(folder: Path) -> dict:
 
 def check_config(config: dict, place: Path) -> dict:
     """The same configuration; raises InputError where a part that `build` relies on is missing or odd."""
-    cell, backbone = config.get("cell"), config.get("backbone")
-    if not isinstance(cell, dict) or not isinstance(cell.get("options"), dict) or cell.get("kind") not in CELLS:
-        kind = cell.get("kind") if isinstance(cell, dict) else cell
-        raise InputError(f"{place} has the memory cell {ascii(kind)[:40]}; this version knows {', '.join(CELLS)}.")
+    check_memory(config, place)
+    backbone = config.get("backbone")
     if (
         not isinstance(backbone, dict)
         or backbone.get("head") not in HEADS
@@ -81,16 +80,30 @@ def check_config(config: dict, place: Path) -> dict:
         raise InputError(f"{place} does not say what its backbone is; copy its config.json again.")
     if not isinstance(backbone["config"].get("model_type"), str):
         raise InputError(f"{place} has a backbone without model_type; copy its config.json again.")
-    counts = [backbone["config"][key] for key in COUNTS if key in backbone["config"]]
-    counts += [value for key, value in cell["options"].items() if key.startswith("n_")]
-    if not all(isinstance(n, int) and 0 <= n <= 10_000 for n in counts):
-        raise InputError(f"{place} has an impossible number of layers or memory tokens in its configuration.")
+    _check_counts({key: backbone["config"][key] for key in COUNTS if key in backbone["config"]}, place)
+    return config
+
+
+def check_memory(config: dict, place: Path) -> None:
+    """The part of `check_config` about the memory cell and how documents are cut."""
+    cell = config.get("cell")
+    if not isinstance(cell, dict) or not isinstance(cell.get("options"), dict) or cell.get("kind") not in CELLS:
+        kind = cell.get("kind") if isinstance(cell, dict) else cell
+        raise InputError(f"{place} has the memory cell {ascii(kind)[:40]}; this version knows {', '.join(CELLS)}.")
+    counts = {k: v for k, v in cell["options"].items() if k.startswith("n_") or isinstance(v, int)}
+    _check_counts(counts, place)
     length, classes = config.get("segment_length"), config.get("classes", [])
     if length is not None and (not isinstance(length, int) or isinstance(length, bool) or length < 1):
         raise InputError(f"{place} has segments of {ascii(length)[:40]} tokens; a segment holds one token or more.")
     if not isinstance(classes, list) or config.get("alignment", "left") not in ("left", "right", "center"):
         raise InputError(f"{place} has an alignment or classes that cannot be read; copy its config.json again.")
-    return config
+
+
+def _check_counts(counts: dict, place: Path) -> None:
+    """Before anything is built: a wrong number here would make a loop that never ends."""
+    for name, count in counts.items():
+        if not isinstance(count, int) or not 0 <= count <= 10_000:
+            raise InputError(f"{place} has an impossible number in its configuration: {name} is {ascii(count)[:40]}.")
 
 
 def shared(model: nn.Module) -> dict[str, list[str]]:

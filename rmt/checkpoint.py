@@ -11,13 +11,14 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
-from rmt.build import FORMAT, MARKS, build, mark_id, read_config, shared, unshared
+from rmt.build import ADAPTER, FORMAT, MARKS, build, mark_id, read_config, shared, unshared
 from rmt.candidate import Candidate, examine
 from rmt.errors import InputError
 from rmt.model import Model
-from rmt.places import plain
+from rmt.places import locate, plain
 from rmt.report import Report, report
 from rmt.vocabulary import open_tokenizer
+from rmt.weights import read_json
 
 
 def save(model: Model, config: dict, folder: Path) -> None:
@@ -40,7 +41,12 @@ def load(path, *, device=None, segment_length: int | None = None, backbone=None,
     options: of the memory, where no file holds them: n_memory, retrieve, correction, alignment, lora_alpha.
     Raises InputError with a sentence for anything that cannot be opened; nothing in a file is ever run.
     """
-    candidate, empty = examine(path, segment_length=segment_length, backbone=backbone, options=options)
+    folder = locate(path)
+    if _is_adapter(folder):
+        from rmt.adapter import load_adapter  # which loads its backbone by this function
+
+        return load_adapter(folder, device=device, segment_length=segment_length, backbone=backbone)
+    candidate, empty = examine(folder, segment_length=segment_length, backbone=backbone, options=options)
     tokenizer = _tokenizer(candidate, empty) if empty else None
     if candidate.missing:
         raise InputError(f"{plain(path)} cannot be run yet. {' '.join(candidate.missing)}")
@@ -50,7 +56,7 @@ def load(path, *, device=None, segment_length: int | None = None, backbone=None,
     about = model.about
     about.name, about.source = candidate.path.resolve().name, str(candidate.path)
     about.trained, about.fingerprint = True, candidate.weights.fingerprint()
-    return _place(model, device)
+    return place(model, device)
 
 
 def inspect(path, *, segment_length: int | None = None, backbone=None, options: dict | None = None) -> Report:
@@ -58,7 +64,12 @@ def inspect(path, *, segment_length: int | None = None, backbone=None, options: 
 
     Every number in it is read once. Raises InputError for what `load` could not open whatever else it was given.
     """
-    candidate, empty = examine(path, segment_length=segment_length, backbone=backbone, options=options)
+    folder = locate(path)
+    if _is_adapter(folder):
+        from rmt.adapter import inspect_adapter
+
+        return inspect_adapter(folder, segment_length=segment_length, backbone=backbone)
+    candidate, empty = examine(folder, segment_length=segment_length, backbone=backbone, options=options)
     if empty is None:
         for name in candidate.weights.shapes:
             candidate.weights.tensor(name)
@@ -82,7 +93,12 @@ def untrained(path, *, seed: int = 0, device=None, segment_length: int | None = 
         model = build(config, open_tokenizer(file) if file.is_file() else None)
     model.about.name, model.about.source = folder.name, str(folder)
     model.about.fingerprint = f"untrained-{seed}"
-    return _place(model, device)
+    return place(model, device)
+
+
+def _is_adapter(folder: Path) -> bool:
+    file = folder / "config.json"
+    return folder.is_dir() and file.is_file() and read_json(file).get("format") == ADAPTER
 
 
 def _fill(model: Model, candidate: Candidate) -> None:
@@ -136,5 +152,6 @@ def _check_room(candidate: Candidate, empty: Model) -> None:
         )
 
 
-def _place(model: Model, device) -> Model:
+def place(model: Model, device) -> Model:
+    """The model on a device, CUDA where there is one by default, ready to be run and not to be trained."""
     return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).requires_grad_(False)

@@ -7,6 +7,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from rmt.errors import InputError
+from rmt.pretrained import PRETRAINED, package_folder
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 SMALL = ["*.json", "*.txt", "*.model"]
@@ -38,8 +39,8 @@ def resolve_under(root: str | Path, name: str) -> Path:
     return path
 
 
-def locate(name, *, what: str = "checkpoint") -> Path:
-    """A local file or folder, or the folder a hub repository was downloaded to.
+def locate(name) -> Path:
+    """A local file or folder, that of an installed package's model, or where a hub repository was downloaded to.
 
     Of a repository the configuration is fetched first, then safetensors, and pickled weights only where it has none.
     """
@@ -49,12 +50,17 @@ def locate(name, *, what: str = "checkpoint") -> Path:
         if path.exists():
             return path
     except OSError as error:
-        raise InputError(f"{text[:80]} cannot be opened ({error.strerror}); give the path of a {what}.") from None
+        raise InputError(f"{text[:80]} cannot be opened ({error.strerror}); give the path of a checkpoint.") from None
+    if text in PRETRAINED:
+        return package_folder(text)
     if not REPOSITORY.fullmatch(text) or text.startswith(".") or ".." in text:
-        raise InputError(f"There is no {text[:200]}; give the path of a {what}, or a hub name like owner/name.")
+        raise InputError(
+            f"There is no {text[:200]}; give the path of a checkpoint, a hub name like "
+            f"owner/name, or one of {', '.join(PRETRAINED)}."
+        )
     try:
         folder = Path(snapshot_download(text, allow_patterns=[*SMALL, "*.safetensors"]))
-        if what == "checkpoint" and not any(folder.glob("*.safetensors")):
+        if not any(folder.glob("*.safetensors")):
             folder = Path(snapshot_download(text, allow_patterns=[*SMALL, "*.bin", "*.pth"]))
     except LocalEntryNotFoundError:
         raise InputError(

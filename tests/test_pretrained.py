@@ -1,0 +1,66 @@
+"""The pretrained backbones that install as packages: they wrap, run, record, replay and train."""
+
+import pytest
+import torch
+
+from rmt.adapter import add_lora, wrap
+from rmt.checkpoint import inspect
+from rmt.errors import InputError
+from rmt.pretrained import PRETRAINED, package_folder
+from rmt.recorder import record, replay
+
+TEXT = "The capital of France is Paris. Mary moved to the bathroom and John went to the hallway in 1984. " * 6
+
+
+def installed(name):
+    try:
+        package_folder(name)
+    except InputError as error:
+        pytest.skip(str(error))
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for name, package in PRETRAINED.items():
+        with pytest.raises(InputError, match=package.requirement):
+            inspect(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "classes"), [("smollm2", ()), ("minilm", ()), ("minilm", ("garden", "office"))])
+def test_they_wrap_run_record_replay_and_train(name, classes):
+    installed(name)
+    model = wrap(name, n_memory=4, segment_length=16, classes=classes)
+    assert not model.about.trained
+    trace = record(model, TEXT)
+    assert trace.n_segments >= 8 and trace.meta["control"] == "untrained"
+    assert "".join(trace.tokens) == TEXT
+    again = replay(model, trace, 3)
+    assert again.attention.shape[:2] == (model.backbone.n_layers, model.backbone.n_heads)
+    assert abs(again.memory - trace.segments[3].memory).max() == 0
+    ids = torch.tensor(trace.arrays["ids"][:40].copy())[None].long()
+    add_lora(model, rank=4)
+    optimizer, losses = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=2e-3), []
+    for _ in range(4):
+        output = model(ids, ids if model.backbone.head == "lm" else torch.tensor([1]) if classes else None)
+        loss = output.memory[:, -1].square().mean() if output.loss is None else output.loss
+        loss.backward()
+        assert model.cell.memory.grad.norm() > 0
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.slow
+def test_smollm2_speaks_english_and_writes_numbers_digit_by_digit():
+    """The numbers of its GGUF file are its own, and the tokenizer's step that transformers leaves out is there."""
+    installed("smollm2")
+    from rmt.checkpoint import load
+    from rmt.generate import generate
+
+    model = load("smollm2", segment_length=64)
+    encode = lambda text: model.tokenizer.encode(text, add_special_tokens=False)  # noqa: E731
+    ids = torch.tensor(encode("The capital of France is").ids)[None]
+    assert model.tokenizer.decode(generate(model, ids, 1)[0].tolist()) == " Paris"
+    assert [model.tokenizer.decode([i]) for i in encode("1984").ids] == ["1", "9", "8", "4"]
