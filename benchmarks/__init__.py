@@ -1,0 +1,1 @@
+"""One runnable file per claim; each prints JSON: python -m benchmarks.<name> --json."""

@@ -1,0 +1,99 @@
+"""What every benchmark does the same way: small models, interleaved timing, medians with their spread, JSON."""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from transformers import BertConfig, BertForSequenceClassification, GPT2Config, GPT2LMHeadModel
+
+from rmt.backbone import HFBackbone
+from rmt.memory import CELLS
+from rmt.model import Model
+from rmt.provenance import versions
+
+
+def stock(family: str, *, layers: int, width: int, heads: int, positions: int, vocabulary: int, attention="sdpa"):
+    """A stock transformers model with fresh weights, the same ones whatever the attention."""
+    torch.manual_seed(0)
+    if family == "gpt2":
+        config = GPT2Config(
+            n_layer=layers, n_embd=width, n_head=heads, n_positions=positions, vocab_size=vocabulary,
+            bos_token_id=None, eos_token_id=None, attn_implementation=attention,
+        )  # fmt: skip
+        return GPT2LMHeadModel(config).eval()
+    config = BertConfig(
+        num_hidden_layers=layers, hidden_size=width, num_attention_heads=heads, intermediate_size=4 * width,
+        max_position_embeddings=positions, vocab_size=vocabulary, num_labels=6, attn_implementation=attention,
+    )  # fmt: skip
+    return BertForSequenceClassification(config).eval()
+
+
+def recurrent(model, *, n_memory: int, segment_length: int) -> Model:
+    """The model with RMT around it."""
+    torch.manual_seed(1)
+    backbone = HFBackbone(model, cls_id=1, sep_id=2)
+    cell = CELLS["rmt"].fit(backbone, n_memory=n_memory)
+    return Model(backbone, cell, segment_length=segment_length).eval().requires_grad_(False)
+
+
+def interleave(variants: dict[str, Callable[[], None]], rounds: int, clock=time.process_time) -> dict[str, list[float]]:
+    """Seconds of each variant in each round. All run once before; every round begins with another one."""
+    for run in variants.values():
+        run()
+    seconds = {name: [] for name in variants}
+    names = list(variants)
+    for i in range(rounds):
+        for name in names[i % len(names) :] + names[: i % len(names)]:
+            began = clock()
+            variants[name]()
+            seconds[name].append(clock() - began)
+    return seconds
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """The median and where the middle half lies."""
+    low, _, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
+    return {"median": round(statistics.median(values), 5), "low": round(low, 5), "high": round(high, 5)}
+
+
+def ratio(over: list[float], under: list[float]) -> dict[str, float]:
+    """Of two variants, round by round: what slows the whole machine for a while slows both."""
+    return spread([a / b for a, b in zip(over, under, strict=True)])
+
+
+def peak_rss() -> int:
+    """The most memory that this process ever had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def report(rows: list[dict], as_json: bool, **about) -> None:
+    machine = {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[0], 2),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+    }
+    command = " ".join(["python -m", sys.modules["__main__"].__spec__.name, *sys.argv[1:]])
+    document = {"command": command, "machine": machine, "versions": versions(), **about, "rows": rows}
+    if as_json:
+        print(json.dumps(document, indent=1))
+        return
+    for row in rows:
+        print("  ".join(f"{key} {value}" for key, value in row.items()))
+
+
+def arguments(doc: str, **options) -> argparse.Namespace:
+    """--json and options with their defaults."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    for name, default in options.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    return parser.parse_args()
