@@ -32,6 +32,7 @@ class Candidate:
     backbone_from: str | None = None
     tokenizer: Path | None = None
     lora_scale: float | None = None
+    n_memory_known: bool = True
     inferred: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
@@ -151,6 +152,8 @@ def _cell_options(found: Foreign, run: Run, given: dict, candidate: Candidate) -
         for key, what in (("n_memory", "How many memory tokens are written"), ("retrieve", "attention or top_1")):
             if key not in {**options, **given}:
                 candidate.missing.append(f"{what}: no file says; pass options={{'{key}': …}}, as it was in training.")
+        if "n_memory" not in {**options, **given}:  # a stand-in, so that the rest can be checked
+            options["n_memory"], candidate.n_memory_known = options["n_read"], False
     if found.cell == "armt":
         options["correction"] = run.get("correction") is not False
         if "correction" not in given and run.get("correction") is None:
@@ -168,7 +171,7 @@ def _fit(candidate: Candidate, ours: bool) -> Model:
     model, extra = _empty(candidate), []
     if not ours:
         candidate.sources, extra = translate(candidate.found, weights, model.backbone.model)
-        candidate.ignored = [name for name in extra if spare(name)]
+        candidate.ignored = [name for name in extra if spare(name) and not candidate.found.marks]
     for name in {name for source in candidate.sources.values() for name in source.names}:
         if weights.dtypes[name] not in FLOATS.values():
             raise InputError(
@@ -189,13 +192,9 @@ def _fit(candidate: Candidate, ours: bool) -> Model:
 
 
 def _empty(candidate: Candidate) -> Model:
-    config = candidate.config
-    options = config["cell"]["options"]
-    if candidate.found.cell == "rmt-r" and "n_memory" not in options:  # it is among what is missing
-        config = {**config, "cell": {"kind": "rmt-r", "options": {**options, "n_memory": options["n_read"]}}}
     try:
         with torch.device("meta"):
-            return build(config)
+            return build(candidate.config)
     except InputError:
         raise
     except Exception as error:  # whatever a wrong configuration makes a model's constructor trip over

@@ -78,7 +78,8 @@ def report(candidate: Candidate, empty: Model | None) -> Report:
     found, weights = candidate.found, candidate.weights
     cell = empty and empty.cell
     backbone = empty and empty.backbone
-    n_memory = cell.n_memory if cell else found.options.get("n_memory")
+    known = candidate.n_memory_known
+    n_memory = (cell.n_memory if cell else found.options.get("n_memory")) if known else None
     inferred = list(candidate.inferred)
     if found.lora:
         inferred.append(f"LoRA adapters of rank {found.lora} are added into the weights they adapt.")
@@ -91,7 +92,7 @@ def report(candidate: Candidate, empty: Model | None) -> Report:
         parameters=sum(p.numel() for p in empty.parameters()) if empty else sum(map(prod, weights.shapes.values())),
         cell=found.cell,
         n_memory=n_memory,
-        layout=_layout(empty, candidate.segment_length) if empty else None,
+        layout=_layout(empty, candidate.segment_length) if empty and known else None,
         segment_length=candidate.segment_length,
         segment_length_from=candidate.segment_length_from,
         backbone=type(backbone.model).__name__ if empty else None,
