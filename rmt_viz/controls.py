@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from rmt.errors import InputError
 from rmt_viz import session, view
 from rmt_viz.library import Run, with_control
 from rmt_viz.own_text import own_text
@@ -52,6 +53,9 @@ def _pick_control(name: str) -> str:
 
 
 def _title(name: str) -> str:
-    run = session.library().open(name)
+    try:
+        run = session.library().open(name)
+    except InputError:  # said in full when it is chosen; the others stay open to choose
+        return f"{name}, cannot be opened"
     title = "Your text" if run.source == "live" else TITLES.get(run.trace.meta["task"], name)
     return f"{title}, {run.trace.n_segments} segments"

@@ -19,7 +19,7 @@ CONTROLS = ("trained", "reset", "untrained")
 BUNDLED = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(\.(reset|untrained))?")
 LIVE = re.compile(r"live-[A-Za-z0-9_-]{16,64}")
 FIRST = "detect"  # what a visitor sees first, where it is there
-MOST_LIVE, MOST_OPEN = 64, 16
+MOST_LIVE, MOST_OPEN = 64, 64
 
 
 @dataclass(frozen=True)

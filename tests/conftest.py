@@ -76,10 +76,9 @@ def write_trace(
         "ids": np.arange(n_tokens),
         "token_ends": np.cumsum([len(r) for r in raw]),
         "token_text": np.frombuffer(b"".join(raw), np.uint8),
+        "memory": (state := rng.normal(size=(slots, width)))[None],
     }
     writer = TraceWriter(path, meta, sizes, fixed)
-    state = rng.normal(size=(slots, width))
-    writer.begin(state)
     knows = second if second is not None else fact
     for s in range(segments):
         step = 5.0 if s == 0 or s in (fact, second) else 0.1

@@ -21,7 +21,7 @@ export function picture(panel) {
   const strip = panel.body.querySelector(".strip")
   const node = strip ? drawStrip(strip, panel.frame()) : drawn ? drawn.cloneNode(true) : figure(320, 40, "Nothing to show", panel.frame().theme)
   const theme = panel.frame().theme
-  node.prepend(box(0, 0, "100%", "100%", theme.page))
+  node.prepend(svg("rect", { width: "100%", height: "100%", fill: theme.page }))
   node.setAttribute("xmlns", "http://www.w3.org/2000/svg")
   return new XMLSerializer().serializeToString(node)
 }

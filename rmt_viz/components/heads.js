@@ -30,6 +30,9 @@ export const headsPanel = {
     const node = figure(width, HEAD + layers * row + FOOT, label(frame), frame.theme)
     SIDES.forEach(({ id, title }, i) => node.append(grid(id, title, i * (side + GAP), { side, row, layers, heads }, frame, act)))
     body.replaceChildren(node)
+    // On the card, which stays, and not on the grid, which is drawn anew under the pointer.
+    body.onpointermove = (event) => event.target.closest("[data-layer]") ?? act.leave()
+    body.onpointerleave = () => act.leave()
   },
   table(frame) {
     if (!frame.slice.write_share) return { columns: ["layer", "head", "write", "read"], rows: [] }
@@ -70,7 +73,7 @@ function grid(id, title, x, { side, row, layers, heads }, frame, act) {
       step > 26 && row > 13 ? words(x + (head + 0.5) * step, HEAD + (layer + 0.5) * row + 4, value.toFixed(2).replace(/^0/, ""), { "text-anchor": "middle", "font-size": 11, fill: colour.ink, "pointer-events": "none" }) : null,
     )
   }
-  return svg("g", { onpointerleave: () => act.leave() },
+  return svg("g", {},
     words(x, 12, title, { "font-weight": 600, fill: theme[id] }),
     range(layers).flatMap((layer) => range(heads).map((head) => cell(layer, head))),
     words(x, HEAD + layers * row + 15, `rows: layers 1–${layers} · columns: heads 1–${heads}`, { fill: theme.muted, "font-size": 11 }),

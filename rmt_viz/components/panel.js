@@ -21,8 +21,8 @@ export function panel(spec, act) {
     title.textContent = spec.title(frame)
     note.textContent = spec.note?.(frame) ?? ""
     if (spec.controls) keepFocus(controls, () => controls.replaceChildren(...spec.controls(frame, act)))
-    spec.draw(body, frame, act)
-    if (!table.hidden) fillTable()
+    if (table.hidden) spec.draw(body, frame, act)
+    else fillTable()
   }
 
   function toggleTable() {

@@ -120,7 +120,9 @@ class Surface {
       this.sentence.replaceChildren(...sentence(this.slice.meta.sentence))
       this.spoken = this.slice
     }
-    for (const each of this.panels) each.update(frame)
+    // While a head is previewed its grid stays as it is: what the pointer is over must not be replaced.
+    for (const each of this.panels) if (!this.previewing || each.spec !== headsPanel) each.update(frame)
+    this.previewing = Boolean(this.previewed)
     this.root.dataset.drawn = this.view.segment
   }
 
@@ -131,12 +133,14 @@ class Surface {
     if (next === this.view.segment) return
     this.view = { ...this.view, segment: next, token: null }
     this.hover = {}
+    this.previewing = false
     this.tip(null)
     this.changed()
   }
 
   pin(fields) {
-    if ("token" in fields && fields.token === this.view.token) fields = { token: null }
+    this.previewing = false
+    if (fields.token != null && fields.token === this.view.token) fields = { token: null }
     this.view = { ...this.view, ...fields }
     this.previewed = null
     this.changed()
@@ -180,6 +184,7 @@ class Surface {
 
   preview(fields) {
     this.previewed = fields
+    this.previewing = true
     this.load()
   }
 

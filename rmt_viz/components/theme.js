@@ -19,7 +19,7 @@ export function readTheme(element) {
     line: read("--st-border-color", "#e3e7ee"),
     muted: mix(page, ink, dark ? 0.66 : 0.68),
     soft: mix(page, ink, 0.06),
-    font: read("--st-font", "sans-serif"),
+    font: [...new Set(read("--st-font", "sans-serif").split(","))].join(","),
   }
   theme.ramps = Object.fromEntries(Object.keys(hues).map((name) => [name, ramp([soften(page, hues[name], dark), hues[name]])]))
   theme.ramps.gain = ramp([hues.write, theme.soft, hues.read])
@@ -46,7 +46,7 @@ export const colourOf = (scale, value) => scale[level(value)]
 
 function inkOn(fill) {
   const light = luminance(rgb(fill))
-  return (light + 0.05) / 0.058 > 1.05 / (light + 0.05) ? "#10141b" : "#ffffff"
+  return (light + 0.05) / 0.05 > 1.05 / (light + 0.05) ? "#000000" : "#ffffff" // one of them always has 4.5 : 1
 }
 
 export function mix(from, to, share) {

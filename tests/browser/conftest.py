@@ -1,0 +1,65 @@
+"""A real Chromium on the running app; every page opened here must stay on this machine and throw nothing."""
+
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "test-output" / "screenshots"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+HALL = {"width": 1280, "height": 720}
+
+
+@pytest.fixture(scope="session")
+def browser():
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine: install chromium to run the journeys")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, server):
+    """visit(query="", size=..., theme="light") opens the app as a new visitor; what went wrong fails the test."""
+    contexts, wrong = [], []
+
+    def open_page(query="", *, size=HALL, theme="light", drawn=True, **options):
+        context = browser.new_context(viewport=size, color_scheme=theme, **options)
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" and "404" not in m.text else None)
+        page.on("request", lambda request: wrong.append(request.url) if _leaves(request.url, server) else None)
+        page.goto(f"{server}/{query}")
+        if drawn:
+            page.locator(".surface[data-drawn]").wait_for(timeout=30_000)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not wrong, wrong
+
+
+def _leaves(url: str, server: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != urlsplit(server).netloc
+
+
+@pytest.fixture
+def picture():
+    """picture(page, name) keeps a screenshot as test output."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    return lambda page, name: page.screenshot(path=PICTURES / f"{name}.png")
