@@ -17,7 +17,8 @@ from rmt.backbone import HFBackbone, Output
 from rmt.recorder import Recorder, record
 from rmt.unroll import unroll
 
-SEGMENTS, N_MEMORY, VOCABULARY = 8, 10, 512
+SEGMENTS = {128: 16, 512: 8, 1024: 4}  # read in a round, by their length n
+N_MEMORY, VOCABULARY = 10, 512
 
 
 class Alive(TorchDispatchMode):
@@ -69,12 +70,12 @@ class Eager:
 
 
 def variants(family: str, n: int, folder: Path, *, layers: int, width: int, heads: int) -> dict:
-    """name -> a function that runs SEGMENTS segments of n tokens."""
+    """name -> a function that runs SEGMENTS[n] segments of n tokens."""
     shape = {"layers": layers, "width": width, "heads": heads, "positions": n + 32, "vocabulary": VOCABULARY}
     model = recurrent(stock(family, **shape), n_memory=N_MEMORY, segment_length=n)
     model.about.fingerprint = "benchmark"
     slow = Eager(stock(family, **shape, attention="eager"), model.backbone)
-    ids = torch.randint(3, VOCABULARY, (SEGMENTS * n,), generator=torch.Generator().manual_seed(2))
+    ids = torch.randint(3, VOCABULARY, (SEGMENTS[n] * n,), generator=torch.Generator().manual_seed(2))
     segments = model.split(ids[None])
     watched = Recorder(model.backbone)
 
@@ -86,7 +87,7 @@ def variants(family: str, n: int, folder: Path, *, layers: int, width: int, head
     def thin() -> None:
         with torch.inference_mode():
             for _ in unroll(model.cell, watched, segments):
-                watched.arrays(thin=True)
+                watched.arrays("thin")
 
     def file() -> None:
         path = folder / "t"
@@ -101,7 +102,7 @@ def main() -> None:
     torch.set_num_threads(1)
     shape, rows = {"layers": options.layers, "width": options.width, "heads": options.heads}, []
     for family in ("gpt2", "bert"):
-        for n in (128, 512, 1024):
+        for n in SEGMENTS:
             with tempfile.TemporaryDirectory() as folder:
                 runs = variants(family, n, Path(folder), **shape)
                 seconds = interleave(runs, options.rounds)
@@ -110,7 +111,7 @@ def main() -> None:
                 rows.append(
                     {
                         "family": family, "n": n, "variant": name,
-                        "ms_per_segment": spread([s / SEGMENTS * 1e3 for s in seconds[name]]),
+                        "ms_per_segment": spread([s / SEGMENTS[n] * 1e3 for s in seconds[name]]),
                         "time_over_none": ratio(seconds[name], seconds["none"]),
                         "peak_mb": round(bytes_alive[name] / 1e6, 2),
                         "peak_over_none": round(bytes_alive[name] / bytes_alive["none"], 3),

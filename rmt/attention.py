@@ -26,7 +26,7 @@ from rmt.errors import InputError
 from rmt.kernels import attend, hide, log_sum_exp
 
 if TYPE_CHECKING:
-    from rmt.backbone import Layout
+    from rmt.backbone import Backbone, Layout
 
 # Registered without a mask builder: transformers then hands a ready 4-D mask through and builds none of its own.
 NAME = "rmt_thin"
@@ -35,11 +35,11 @@ UNKNOWN = ("softcap", "s_aux", "position_bias")  # they change the probabilities
 
 @dataclass(frozen=True)
 class Maps:
-    """What attention did in one layer of one segment, or with a first axis L in all of them, cut by the layout.
+    """What attention did in all layers of one segment, cut by the layout; `layers` has them one by one.
 
-    read (B, H, T, M) tokens to read memory, write (B, H, M, T) write memory to tokens, answer_read (B, H, M) the
-    answering position to read memory, mass (B, H, 4) the sums over the blocks read, write, carry, local, which
-    together are N. attention: whole maps (B, H, N, N), for a replay.
+    read (L, B, H, T, R) tokens to read memory, write (L, B, H, W, T) write memory to tokens, answer_read (L, B, H, R)
+    the answering position to read memory, mass (L, B, H, 4) the sums over the blocks read, write, carry, local, which
+    together are N. attention: whole maps (L, B, H, N, N), for a replay.
     """
 
     read: Tensor
@@ -50,7 +50,7 @@ class Maps:
 
     @staticmethod
     def cut(seen: Tensor, writing: Tensor, layout: Layout, answer: int | Tensor) -> Maps:
-        """From seen (..., H, M, N), each slot's column of the map lying down, and writing (..., H, M, N) its rows."""
+        """From seen (L, B, H, R, N), each slot's column of the map lying down, and writing (L, B, H, W, N) its rows."""
         read = seen[..., layout.tokens].transpose(-1, -2)
         write, carry = writing[..., layout.tokens], writing[..., layout.read or EMPTY]
         mass = torch.stack([block.sum((-1, -2)) for block in (read, write, carry)], dim=-1)
@@ -58,12 +58,11 @@ class Maps:
         if isinstance(answer, int):
             answer_read = seen[..., answer]
         else:
-            index = answer.view(*[1] * (seen.dim() - 4), -1, 1, 1, 1)
-            answer_read = seen.take_along_dim(index, dim=-1)[..., 0]
+            answer_read = seen.take_along_dim(answer.view(1, -1, 1, 1, 1), dim=-1)[..., 0]
         return Maps(read, write, answer_read, mass)
 
     def layers(self) -> list[Maps]:
-        """One for each, of maps with a first axis L."""
+        """One for each layer, without the first axis."""
         parts = {f.name: getattr(self, f.name) for f in fields(Maps)}
         n_layers = len(self.mass)
         return [Maps(**{k: part if part is None else part[i] for k, part in parts.items()}) for i in range(n_layers)]
@@ -74,51 +73,72 @@ EMPTY = slice(0, 0)  # where a layout has no such memory
 
 @dataclass(frozen=True)
 class Scores:
-    """Attention before its softmax, as the fused kernel saw it, in one layer (or all, with a first axis L).
+    """Attention before its softmax, as the fused kernel saw it, in one layer.
 
-    query, key (B, H, N, d); lse (B, H, N); scale a number (or (L, 1, 1, 1, 1)); mask None or bool (B, 1, N, N).
+    query, key (B, H, N, d); lse (B, H, N); mask None or bool (B, 1, N, N).
     """
 
     query: Tensor
     key: Tensor
     lse: Tensor
-    scale: float | Tensor
+    scale: float
     mask: Tensor | None
     causal: bool
 
-    def thin(self, layout: Layout, answer: int | Tensor) -> Maps:
+    def parts(self, layout: Layout) -> tuple[Tensor, Tensor]:
+        """All that must be kept of a layer: log probabilities (B, H, R, N) of the read columns, lying down, and
+        scores (B, H, W, N) of the write rows. Only the mask, not causality, has hidden anything in them.
+
+        Columns lie down because a product of R × N with long rows takes half the time of one of N × R.
+        """
         read, write = layout.read or EMPTY, layout.write or EMPTY
-        writing = self._rows(write).softmax(-1)  # (B, H, M, N)
-        # Columns are computed lying down: a product of M × N with long rows takes half the time of one of N × M.
-        query, key = self._wide(self.query), self._wide(self.key[..., read, :])
-        seen = (key * self.scale) @ query.transpose(-1, -2)
-        seen = seen.sub_(self.lse[..., None, :]).exp_()
+        query, key, lse = (_wide(t).flatten(0, -3) for t in (self.query, self.key, self.lse[..., None, :]))
+        columns = torch.baddbmm(lse, key[:, read], query.transpose(1, 2), beta=-1, alpha=self.scale)
+        rows = torch.baddbmm(lse, query[:, write], key.transpose(1, 2), beta=0, alpha=self.scale)
+        columns, rows = (t.unflatten(0, self.query.shape[:-2]) for t in (columns, rows))
         if self.mask is not None:
-            seen = seen.masked_fill_(~self.mask[..., read].transpose(-1, -2), 0)
-        elif self.causal:
-            seen = seen.triu_(read.start)
-        return Maps.cut(seen, writing, layout, answer)
+            columns.masked_fill_(~self.mask[..., read].transpose(-1, -2), -torch.inf)
+            hide(rows, self.mask, False, write)
+        return columns, rows
 
     def full(self) -> Tensor:
         """(B, H, N, N), every probability."""
-        return self._rows(slice(0, self.query.shape[-2])).softmax(-1)
+        scores = _wide(self.query) @ _wide(self.key).transpose(-1, -2) * self.scale
+        return hide(scores, self.mask, self.causal, slice(0, scores.shape[-2])).softmax(-1)
 
-    def _rows(self, rows: slice) -> Tensor:
-        query = self._wide(self.query[..., rows, :]) * self.scale
-        return hide(query @ self._wide(self.key).transpose(-1, -2), self.mask, self.causal, rows)
 
-    def _wide(self, tensor: Tensor) -> Tensor:
-        return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
-    @staticmethod
-    def stack(layers: list[Scores]) -> Scores | None:
-        """All layers as one, so that their maps take a dozen kernels in all; None where their masks differ."""
-        first = layers[0]
-        if any(s.mask is not first.mask or s.causal != first.causal or s.key.shape != first.key.shape for s in layers):
-            return None
-        scale = first.lse.new_tensor([s.scale for s in layers]).view(-1, 1, 1, 1, 1)
-        stacked = {name: torch.stack([getattr(s, name) for s in layers]) for name in ("query", "key", "lse")}
-        return replace(first, scale=scale, **stacked)
+
+def thin(layers: list[Scores] | list[tuple[Tensor, Tensor]], backbone: Backbone, layout: Layout, answer) -> Maps:
+    """The maps of all layers at once, from their parts, or from their scores.
+
+    Parts are small: a CPU keeps those. Where launching a kernel takes longer than running it, keep the scores: the
+    products of all layers are then two kernels. answer: position, or positions (B,), of the answer.
+    """
+    if isinstance(layers[0], Scores) and all(s.mask is layers[0].mask for s in layers):
+        columns, rows = _stack(layers).parts(layout)
+    else:
+        parts = [s.parts(layout) if isinstance(s, Scores) else s for s in layers]
+        columns, rows = (_wide(torch.stack(part)) for part in zip(*parts, strict=True))
+    if not backbone.fused:  # these went through their layer's softmax
+        return Maps.cut(columns, rows, layout, answer)
+    seen = columns.exp_()  # (L, B, H, R, N)
+    if backbone.causal:
+        seen = seen.triu_((layout.read or EMPTY).start)
+        rows = hide(rows, None, True, layout.write or EMPTY)
+    return Maps.cut(seen, rows.softmax(-1), layout, answer)
+
+
+def _stack(layers: list[Scores]) -> Scores:
+    """All layers as one with a first axis L."""
+    query, key, lse = (torch.stack([getattr(s, name) for s in layers]) for name in ("query", "key", "lse"))
+    scales = [s.scale for s in layers]
+    if len(set(scales)) > 1:  # GPT-2 with inverse layer scaling
+        query = _wide(query) * lse.new_tensor(scales).view(-1, 1, 1, 1, 1)
+        scales = [1.0]
+    return replace(layers[0], query=query, key=key, lse=lse, scale=scales[0])
 
 
 @dataclass(frozen=True)
@@ -127,10 +147,11 @@ class Weights:
 
     weights: Tensor
 
-    def thin(self, layout: Layout, answer: int | Tensor) -> Maps:
-        weights = self.weights.to(torch.promote_types(self.weights.dtype, torch.float32))
-        seen = weights[..., layout.read or EMPTY].transpose(-1, -2).clone()  # a view would keep the whole map alive
-        return Maps.cut(seen, weights[..., layout.write or EMPTY, :].clone(), layout, answer)
+    def parts(self, layout: Layout) -> tuple[Tensor, Tensor]:
+        """The read columns lying down (B, H, R, N) and the write rows (B, H, W, N), copied from the whole map."""
+        weights = self.weights
+        columns, rows = weights[..., layout.read or EMPTY].transpose(-1, -2), weights[..., layout.write or EMPTY, :]
+        return columns.clone(), rows.clone()
 
     def full(self) -> Tensor:
         return self.weights

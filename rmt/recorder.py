@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rmt.attention import Capture, Maps, Scores
+from rmt.attention import Maps, Scores, Weights, thin
 from rmt.backbone import HFBackbone, Layout, Output, answering
 from rmt.errors import InputError
 from rmt.memory.base import State, map_state
@@ -30,52 +30,54 @@ class Recorder:
     """A Backbone around a Backbone that keeps what attention did in the last segment it ran.
 
     full: keep whole maps (B, H, N, N) too, as a replay does.
-    deferred: compute the maps of all layers together, when the last has run: fewer kernels, more memory. By default
-    where launching a kernel costs more than it does, on CUDA.
+    deferred: keep queries and keys and compute the maps of all layers in one go: fewer kernels, more memory. By
+    default where launching a kernel costs more than it does, on CUDA.
     """
 
     def __init__(self, backbone: HFBackbone, *, full: bool = False, deferred: bool | None = None):
         self.backbone, self.full, self.deferred = backbone, full, deferred
-        self.maps: list[Maps] = []  # of the last segment, one a layer
+        self.all: Maps | None = None  # of the last segment, all layers
 
     def __getattr__(self, name):
         return getattr(self.backbone, name)
 
+    @property
+    def maps(self) -> list[Maps]:
+        """Of the last segment, one a layer."""
+        return self.all.layers()
+
     def __call__(self, x: Tensor, *, layout: Layout, mask: Tensor | None = None, **options) -> Output:
+        self.all = None  # what is no longer needed must not be alive beside this segment's activations
         deferred = x.is_cuda if self.deferred is None else self.deferred
-        answer, layers = answering(layout, mask), []
+        kept, whole = [], []
 
-        def look(layer) -> Maps:
-            maps = layer.thin(layout, answer)
-            return replace(maps, attention=layer.full()) if self.full else maps
+        def capture(layer: Scores | Weights) -> None:
+            if self.full:
+                whole.append(layer.full())
+            kept.append(layer if deferred and isinstance(layer, Scores) else layer.parts(layout))
 
-        capture: Capture = layers.append if deferred else lambda layer: layers.append(look(layer))
         output = self.backbone(x, layout=layout, mask=mask, capture=capture, **options)
-        if len(layers) != self.backbone.n_layers:
+        if len(kept) != self.backbone.n_layers:
             raise InputError(
-                f"{type(self.backbone.model).__name__} hands out the attention of {len(layers)} of its "
+                f"{type(self.backbone.model).__name__} hands out the attention of {len(kept)} of its "
                 f"{self.backbone.n_layers} layers; record it at detail 'memory', or use another family."
             )
-        together = Scores.stack(layers) if deferred and isinstance(layers[0], Scores) else None
-        if together is not None:
-            with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-                self.maps = look(together).layers()
-        else:
-            self.maps = [look(layer) for layer in layers] if deferred else layers
+        with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+            maps = thin(kept, self.backbone, layout, answering(layout, mask))
+            self.all = replace(maps, attention=torch.stack(whole)) if self.full else maps
         return output
 
-    def stack(self, name: str) -> Tensor:
-        """One field of the maps for all layers, first sample: (L, H, ...)."""
-        return torch.stack([getattr(maps, name)[0] for maps in self.maps])
-
-    def arrays(self, thin: bool) -> dict[str, np.ndarray]:
-        """What a trace keeps of the last segment, of its first sample; names and shapes as in `rmt.trace`."""
-        read, write = self.stack("read"), self.stack("write")  # (L, H, T, R), (L, H, W, T)
-        found = {"mass": self.stack("mass"), "answer_read": self.stack("answer_read")}
-        found["token_write"] = write.sum((0, 1, 2)) / max(write[..., 0].numel(), 1)
-        found["token_read"] = read.sum(-1).mean((0, 1))
-        if thin:
-            found |= {"read": read.half(), "write": write.half()}
+    def arrays(self, detail: str) -> dict[str, np.ndarray]:
+        """What a trace of this detail keeps of the last segment's first sample; names and shapes as in `rmt.trace`."""
+        read, write = self.all.read[:, 0], self.all.write[:, 0]  # (L, H, T, R), (L, H, W, T)
+        n_maps = read.shape[0] * read.shape[1]
+        found = {"mass": self.all.mass[:, 0], "answer_read": self.all.answer_read[:, 0]}
+        found["token_write"] = write.sum((0, 1, 2)) / (n_maps * max(write.shape[2], 1))
+        found["token_read"] = read.sum((0, 1, 3)) / n_maps
+        if detail == "thin":
+            found["read"], found["write"] = (
+                t.to(torch.float16, memory_format=torch.contiguous_format) for t in (read, write)
+            )
         return {name: _numpy(value) for name, value in found.items()}
 
 
@@ -144,12 +146,12 @@ def _run(writer: TraceWriter, model: Model, segments: list[Segment], detail: str
     before = (lambda i, s: first) if control == "reset" else None
     steps = unroll(cell, watcher, segments[writer.done :], state=state, before=before)
     for i, (segment, step, state) in enumerate(steps, writer.done):
-        values = {"memory": _numpy(cell.slots(state)), "loss": np.full(segment.ids.shape[1], np.nan)}
-        if detail != "memory":
-            values |= watcher.arrays(thin=detail == "thin")
+        values = watcher.arrays(detail) if detail != "memory" else {}
+        values |= {"memory": _numpy(cell.slots(state)), "loss": np.full(segment.ids.shape[1], np.nan, np.float32)}
         if segment.labels is not None:
             values["loss"] = _numpy(step.output.token_loss(segment.labels)[0])
         writer.segment(i, start, values)
+        del values  # nothing of this segment but its state is alive beside the next
         if model.backbone.head == "classify" and i == len(segments) - 1:
             writer.write("probabilities", 0, _numpy(step.logits[0].float().softmax(-1)))
         start += segment.ids.shape[1]
@@ -178,7 +180,7 @@ def replay(model: Model, trace: Trace, segment: int) -> SegmentRecord:
         recorded,
         memory=_numpy(model.cell.slots(state)[0]),
         logits=None if model.backbone.head == "none" else _numpy(step.logits[0]),
-        **{name: _numpy(recorder.stack(name)) for name in names},
+        **{name: _numpy(getattr(recorder.all, name)[:, 0]) for name in names},
     )
 
 

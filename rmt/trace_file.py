@@ -6,6 +6,7 @@ only when all of its arrays are in, so a trace is valid whenever its writer is k
 """
 
 import json
+import math
 import os
 import tempfile
 import zlib
@@ -146,15 +147,16 @@ class TraceWriter:
     """
 
     def __init__(self, path: Path, meta: dict, sizes: dict[str, int], fixed: dict[str, np.ndarray], *, wide=False):
-        self.arrays, self.crc = {}, 0  # name -> (dtype, shape, offset)
+        self.arrays, self.strides, self.crc = {}, {}, 0  # name -> (dtype, shape, offset); name -> bytes of an item
         sizes = {"1": 1, "4": 4, "S+": sizes["S"] + 1, **sizes}
         header, position = {"__metadata__": {"trace": json.dumps({"schema": SCHEMA, **meta})}}, 0
         for name in arrays_at(meta["detail"]):
             dtype = np.dtype("<f8" if wide and name == "memory" else ARRAYS[name][0])
             shape = tuple(sizes[axis] for axis in ARRAYS[name][1])
-            end = position + int(np.prod(shape)) * dtype.itemsize
+            end = position + math.prod(shape) * dtype.itemsize
             header[name] = {"dtype": NAMES[dtype], "shape": shape, "data_offsets": [position, end]}
-            self.arrays[name], position = (dtype, shape, position), end
+            self.arrays[name], self.strides[name] = (dtype, shape, position), math.prod(shape[1:]) * dtype.itemsize
+            position = end
         text = json.dumps(header).encode()
         text += b" " * (-len(text) % 8)
         self.head, self.size = len(text).to_bytes(8, "little") + text, 8 + len(text) + position
@@ -194,14 +196,12 @@ class TraceWriter:
         )
 
     def _place(self, name: str, index: int) -> int:
-        dtype, shape, offset = self.arrays[name]
-        return len(self.head) + offset + index * int(np.prod(shape[1:])) * dtype.itemsize
+        return len(self.head) + self.arrays[name][2] + index * self.strides[name]
 
     def write(self, name: str, index: int, values: np.ndarray) -> None:
         """Put values at `index` of an array's first axis: one item of it, or several where values has that axis."""
-        dtype, shape, _ = self.arrays[name]
-        data = np.ascontiguousarray(values, dtype)
-        assert data.size % max(int(np.prod(shape[1:])), 1) == 0, (name, data.shape, shape)
+        data = np.ascontiguousarray(values, self.arrays[name][0])
+        assert data.nbytes % (self.strides[name] or 1) == 0, (name, data.shape, self.arrays[name])
         self.crc = zlib.crc32(data, self.crc)
         view = memoryview(data).cast("B") if data.size else b""
         place = self._place(name, index)
@@ -221,7 +221,7 @@ class TraceWriter:
         self.crc = 0
         for name, where in segment_parts(self.arrays, index, start, start + len(values["loss"])):
             data, shape = values[name], self.arrays[name][1]
-            if name in ("read", "write"):
+            if name in ("read", "write") and data.shape != shape[1:]:
                 data = np.pad(data, [(0, n - m) for n, m in zip(shape[1:], data.shape, strict=True)])
             self.write(name, where.start, data)
         self._seal(index + 1)

@@ -1,5 +1,7 @@
 """Thin maps beside the fused kernel against the attention that stock models hand out when they run eagerly."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from families import ALL, DECODERS, EAGER, EAGER_DECODERS, FUSED, make
@@ -8,7 +10,7 @@ from torch.nn.attention import SDPBackend
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rmt import kernels
-from rmt.attention import EMPTY, Scores, attention
+from rmt.attention import EMPTY, Maps, Scores, attention, thin
 from rmt.backbone import HFBackbone, Layout
 from rmt.errors import InputError
 from rmt.recorder import Recorder
@@ -152,6 +154,10 @@ def look(query, key, value, mask=None, causal=True, **options) -> tuple[torch.Te
     return output, seen[0]
 
 
+def cut(scores: Scores, layout: Layout, answer: int, causal: bool = True) -> Maps:
+    return thin([scores], SimpleNamespace(fused=True, causal=causal), layout, answer).layers()[0]
+
+
 def truth(query, key, mask, causal) -> torch.Tensor:
     """Softmax of the same numbers in float64."""
     scores = query.double() @ key.double().transpose(2, 3) * query.shape[-1] ** -0.5
@@ -181,7 +187,7 @@ def test_half_precision_maps_are_true_to_their_inputs(dtype, kind, scale):
         mask |= torch.eye(n, dtype=torch.bool)
     _, scores = look(query, key, value, mask, kind == "causal")
     true = truth(query, key, mask, kind == "causal")
-    maps = scores.thin(Layout(slice(m, n - m), slice(0, m), slice(n - m, n)), n - m - 1)
+    maps = cut(scores, Layout(slice(m, n - m), slice(0, m), slice(n - m, n)), n - m - 1, kind != "both_ways")
     assert (maps.read - true[:, :, m:-m, :m]).abs().max() <= 1e-4
     assert (maps.write - true[:, :, -m:, m:-m]).abs().max() <= 1e-4
     assert (scores.full() - true).abs().max() <= 1e-4
@@ -190,7 +196,7 @@ def test_half_precision_maps_are_true_to_their_inputs(dtype, kind, scale):
 def test_attention_without_read_memory():
     query, key, value = heads(20, 8, torch.float64)
     _, scores = look(query, key, value)
-    maps = scores.thin(Layout(slice(0, 16), EMPTY, slice(16, 20)), 15)
+    maps = cut(scores, Layout(slice(0, 16), EMPTY, slice(16, 20)), 15)
     assert maps.read.shape == (2, 3, 16, 0) and maps.answer_read.shape == (2, 3, 0)
     assert (maps.mass[..., [0, 2]] == 0).all()
     torch.testing.assert_close(maps.mass.sum(-1), torch.full((2, 3), 20.0, dtype=torch.float64))
@@ -212,9 +218,9 @@ def test_gradients_flow_past_the_capture_and_not_through_it(masked):
     mask = torch.ones(2, 1, 20, 20, dtype=torch.bool).tril() if masked else None
     plain, _ = attention(Layer(True), *leaves, mask)
     maps, layout = [], Layout(slice(4, 16), slice(0, 4), slice(16, 20))
-    output, _ = attention(Layer(True), *leaves, mask, capture=lambda scores: maps.append(scores.thin(layout, 15)))
+    output, _ = attention(Layer(True), *leaves, mask, capture=lambda scores: maps.extend(scores.parts(layout)))
     assert torch.equal(output, plain)
-    assert not maps[0].read.requires_grad
+    assert not any(part.requires_grad for part in maps)
     for ours, theirs in zip(
         torch.autograd.grad(output.square().sum(), leaves),
         torch.autograd.grad(plain.square().sum(), leaves),
