@@ -43,6 +43,7 @@ def train(
     out: Annotated[Path, typer.Option(help="The run's folder; an interrupted run there goes on.")],
     segments: Annotated[int, typer.Option(min=1, help="The curriculum ends at documents of this many segments.")] = 7,
     seed: int = 0,
+    init: Annotated[Path | None, typer.Option(help="Start from this checkpoint's weights, of the same shape.")] = None,
     backbone: Annotated[str, typer.Option(help="Trained from scratch: bert, gpt2 or llama.")] = "bert",
     layers: Annotated[int, typer.Option(min=1)] = 4,
     width: Annotated[int, typer.Option(min=1)] = 128,
@@ -69,9 +70,9 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     config = TrainConfig(
-        task=task, segments=segments, seed=seed, backbone=backbone, layers=layers, width=width, heads=heads, cell=cell,
-        n_memory=n_memory, segment_length=segment_length, batch=batch, lr=lr, warmup=warmup, patience=patience,
-        stream_steps=stream_steps, slot_spread=slot_spread,
+        task=task, segments=segments, seed=seed, init=str(init) if init else None, backbone=backbone, layers=layers,
+        width=width, heads=heads, cell=cell, n_memory=n_memory, segment_length=segment_length, batch=batch, lr=lr,
+        warmup=warmup, patience=patience, stream_steps=stream_steps, slot_spread=slot_spread,
     )  # fmt: skip
     trainer = Trainer(config, out, precision=precision, cpu=cpu)
     main, line = trainer.accelerator.is_main_process, {}

@@ -7,7 +7,10 @@ import numpy as np
 from rmt.tasks.base import Span
 
 SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
-COMMON = frozenset(["a", "an", "and", "at", "did", "does", "for", "from", "her", "his", "in", "into", "is", "it", "of", "on", "she", "that", "the", "then", "they", "to", "was", "what", "where", "which", "who", "will", "with"])  # fmt: skip
+COMMON = frozenset(
+    "a an and at did does for from her his in into is it of on she that the then they to was what where which who "
+    "will with".split()
+)
 
 
 def find_spans(text: str, token_ends: np.ndarray, classes: list[str]) -> list[Span]:

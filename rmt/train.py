@@ -1,6 +1,7 @@
 """Training: curriculum over segments, then streams; resumable at any step, over any number of processes."""
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from rmt.backbones import backbone_config
 from rmt.curriculum import Gate, Stage, stages
 from rmt.errors import InputError
 from rmt.memory.base import State
+from rmt.model import Model
 from rmt.streams import Streams
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler
@@ -34,6 +36,7 @@ class TrainConfig:
     task: str
     segments: int = 7
     seed: int = 0
+    init: str | None = None  # a checkpoint to start from, of the same shape; else from scratch
     backbone: str = "bert"  # a family to train from scratch: bert, gpt2, llama
     layers: int = 4
     width: int = 128
@@ -116,6 +119,8 @@ class Trainer:
         }
         torch.manual_seed(config.seed)
         self.model = checkpoint.build(self.spec, tokenizer).train()
+        if config.init:
+            self._start_from(checkpoint.load(config.init, device="cpu"))
         self.n_parameters = sum(p.numel() for p in self.model.parameters())
         self.sampler = Sampler(self.task, tokenizer, "train")
         decay = [p for p in self.model.parameters() if p.dim() > 1]
@@ -236,11 +241,22 @@ class Trainer:
         numbers = {"step": self.at.step, "tokens": self.at.tokens, "seconds": round(self.at.seconds, 1), "lr": lr}
         return {**numbers, **rest, **{k: round(v, 5) for k, v in means.items()}}
 
+    def _start_from(self, other: Model) -> None:
+        try:
+            self.model.load_state_dict(other.state_dict())
+        except RuntimeError:
+            raise InputError(
+                f"{self.config.init} is of another shape; give the backbone, layers, width, heads and memory it has."
+            ) from None
+
     # -- what is on disk
 
     def _tokenizer(self):
         file = self.folder / "tokenizer.json"
-        if not file.exists() and self.accelerator.is_main_process:
+        if self.config.init and self.accelerator.is_main_process:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(Path(self.config.init) / "tokenizer.json", file)
+        elif not file.exists() and self.accelerator.is_main_process:
             rng = np.random.default_rng([TRAINING, self.config.seed])
             tales = (self.task.story(rng) for _ in range(3000))
             texts = [*documents("train").values(), *(" ".join([*tale.facts, tale.question]) for tale in tales)]

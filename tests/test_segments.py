@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -12,7 +14,7 @@ def test_alignment_says_which_segment_is_short(alignment, lengths):
     cut = spans(37, 10, alignment)
     assert [b - a for a, b in cut] == lengths
     assert cut[0][0] == 0 and cut[-1][1] == 37
-    assert all(a[1] == b[0] for a, b in zip(cut, cut[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(cut))
 
 
 def test_center_makes_near_equal_parts():

@@ -90,6 +90,16 @@ def test_other_settings_in_the_same_folder_are_refused(folder):
         Trainer(replace(TINY, lr=1e-2), folder, cpu=True)
 
 
+def test_a_run_may_start_from_another_of_the_same_shape(folder, tmp_path):
+    next(Trainer(TINY, folder, cpu=True).steps())
+    config = replace(TINY, init=str(folder), task="memorize")
+    begun = Trainer(config, tmp_path / "next", cpu=True)
+    before, after = weights(folder), begun.model.state_dict()
+    assert all(torch.equal(before[k], after[k]) for k in before)
+    with pytest.raises(InputError, match="another shape"):
+        Trainer(replace(config, width=32), tmp_path / "wide", cpu=True)
+
+
 @pytest.mark.slow
 def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
     options = "--task detect --segments 1 --layers 1 --width 16 --heads 2 --n-memory 2 --segment-length 24 --batch 4"
@@ -117,7 +127,7 @@ def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_train_one_model(folder):
-    """Two CPU processes under torchrun, which is what `accelerate launch` starts; gradients are shared, weights agree."""
+    """Two CPU processes under torchrun, which is what `accelerate launch` starts, end with the same weights."""
     script = folder.parent / "spread.py"
     script.write_text(
         "import sys, torch; from pathlib import Path; from rmt.train import Trainer, TrainConfig\n"
