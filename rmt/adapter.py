@@ -110,7 +110,9 @@ def inspect_adapter(folder: Path, *, segment_length: int | None = None, backbone
     found = report(candidate, empty)
     untrained = [] if config.get("trained", True) else ["Its memory is untrained."]
     files = [file.name for file in weights.files]
-    return replace(found, files=files, inferred=[*found.inferred, *untrained], classes=config["classes"])
+    head = "classify" if config["classes"] else found.head
+    inferred = [*found.inferred, *untrained]
+    return replace(found, files=files, inferred=inferred, head=head, classes=config["classes"])
 
 
 def _assemble(config: dict, backbone=None) -> Model:

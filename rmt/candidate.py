@@ -185,6 +185,7 @@ def _fit(candidate: Candidate, ours: bool) -> Model:
         if not held and 0 not in wanted[first]:
             lost.append(first)
         wrong += [name for name in held if _shape(candidate.sources[name], weights) != wanted[name]]
+        wrong += [name for name in held if len({weights.shapes[n] for n in candidate.sources[name].names}) > 1]
     extra = [*(candidate.sources.keys() - wanted.keys()), *(name for name in extra if not spare(name))]
     if lost or wrong or extra:
         raise InputError(_misfit(candidate, lost, wrong, extra, wanted))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -73,31 +73,44 @@ def recognise(weights: Weights) -> Foreign:
     for pattern, what in STRANGERS.items():
         if any(re.search(pattern, name) for name in shapes):
             raise InputError(f"{weights.files[0].name} holds {what}; this program does not run it.")
-    lora = {shapes[name][0] for name in shapes if ".lora_A." in name and len(shapes[name]) == 2}
-    lora = max(lora, default=0)
+    lora = max((shapes[name][0] for name in shapes if ".lora_A." in name and shapes[name]), default=0)
     if any(name.startswith("memory_cell.") for name in shapes):
-        prefix = "memory_cell.model."
+        prefix, rows = "memory_cell.model.", _rows(weights, "memory_cell.memory")
         if any(".W_mq." in name for name in shapes):
-            return Foreign("ARMT", "armt", prefix, _associative(shapes), lora=lora)
+            return Foreign("ARMT", "armt", prefix, {"n_memory": rows, **_associative(weights)}, lora=lora)
         if "q_proj.weight" in shapes:
-            return Foreign("RMT-R", "rmt-r", prefix, {"n_read": shapes["memory_cell.memory"][0]}, lora=lora)
-        n_memory = shapes.get("memory_cell.memory", (0,))[0]
-        return Foreign("decoder RMT", "rmt", prefix, {"n_memory": n_memory}, lora=lora)
+            return Foreign("RMT-R", "rmt-r", prefix, {"n_read": rows}, lora=lora)
+        return Foreign("decoder RMT", "rmt", prefix, {"n_memory": rows}, lora=lora)
     if "mem_token_ids" in shapes and any(name.startswith("model.bert.") for name in shapes):
-        marks = {f"{m}_id": int(weights.tensor(f"{m}_token")[0]) for m in ("cls", "sep") if f"{m}_token" in shapes}
-        options = {"n_memory": shapes["mem_token_ids"][0]}
-        return Foreign("BERT RMT classifier", "rmt", "model.", options, alignment="right", marks=marks)
+        options = {"n_memory": _rows(weights, "mem_token_ids")}
+        return Foreign("BERT RMT classifier", "rmt", "model.", options, alignment="right", marks=_marks(weights))
     if "memory" in shapes and any(name.startswith("model.") for name in shapes):
-        options = {"n_memory": shapes["memory"][0]}
+        options = {"n_memory": _rows(weights, "memory")}
         return Foreign("decoder RMT of the older class", "rmt", "model.", options, alignment="right", lora=lora)
     return Foreign("model without memory", "none", lora=lora)
 
 
-def _associative(shapes: dict) -> dict:
-    layers = {int(m[1]) for m in (re.search(r"\.(\d+)\.W_mq\.weight$", name) for name in shapes) if m}
-    d_memory = next(shape[0] for name, shape in shapes.items() if name.endswith("W_mq.weight"))
-    n_memory = shapes["memory_cell.memory"][0]
-    return {"n_memory": n_memory, "n_layers": len(layers), "d_memory": d_memory}
+def _rows(weights: Weights, name: str) -> int:
+    """The first size of a tensor; a wrapper without memory may lack it."""
+    shape = weights.shapes.get(name, (0,))
+    if not shape or shape[0] > 10_000:
+        raise InputError(f"{weights.files[0].name} has {name} in the shape {shape}; that is no memory.")
+    return shape[0]
+
+
+def _marks(weights: Weights) -> dict[str, int]:
+    """The ids of [CLS] and [SEP], which the file holds as tensors of one number."""
+    found = {}
+    for mark in ("cls", "sep"):
+        tensor = weights.tensor(f"{mark}_token") if weights.shapes.get(f"{mark}_token") == (1,) else None
+        if tensor is not None and not tensor.is_floating_point():
+            found[f"{mark}_id"] = int(tensor)
+    return found
+
+
+def _associative(weights: Weights) -> dict:
+    layers = {int(m[1]): name for name in weights.shapes if (m := re.search(r"\.(\d+)\.W_mq\.weight$", name))}
+    return {"n_layers": len(layers), "d_memory": max((_rows(weights, name) for name in layers.values()), default=0)}
 
 
 def translate(found: Foreign, weights: Weights, stock: nn.Module) -> tuple[dict[str, Source], list[str]]:
@@ -116,33 +129,37 @@ def translate(found: Foreign, weights: Weights, stock: nn.Module) -> tuple[dict[
     for name in weights.shapes:
         match = LORA.match(name)
         ours = rename(f"{match[1]}.weight" if match else name)
-        if match and ours in wanted_names(wanted):
-            adapters.setdefault(ours, {})[match[2]] = name
-        elif ours is None:
+        if ours is None or (match and not ours.startswith("backbone.model.")):
             extra.append(name)
+        elif match:
+            adapters.setdefault(ours, {})[match[2]] = name
         else:
             names.setdefault(ours, []).append(name)
-    sources = {}
-    for ours, theirs in names.items():
-        pair = adapters.get(ours, {})
-        module = stock.get_submodule(ours.removeprefix("backbone.model.").rpartition(".")[0]) if pair else None
-        sources[ours] = Source(
-            tuple(theirs),
-            adapter=(pair["A"], pair["B"]) if pair.keys() == {"A", "B"} else None,
-            transposed=isinstance(module, Conv1D),
-        )
+    sources = {ours: Source(tuple(theirs)) for ours, theirs in names.items()}
+    for ours, pair in adapters.items():
+        sources[ours] = _adapted(ours, sources.get(ours), pair, weights, stock)
     if found.kind == "BERT RMT classifier":
-        _split_embeddings(sources, found.options["n_memory"], weights, stock)
+        _split_embeddings(sources, found.options["n_memory"], weights)
     return sources, extra
+
+
+def _adapted(ours: str, base: Source | None, pair: dict, weights: Weights, stock: nn.Module) -> Source:
+    """The source of a tensor with LoRA's A (r, in) and B (out, r) on it."""
+    transposed = isinstance(stock.get_submodule(ours.removeprefix("backbone.model.").rpartition(".")[0]), Conv1D)
+    shapes = [weights.shapes[pair[part]] if part in pair else () for part in "AB"]
+    wanted = weights.shapes[base.names[0]] if base else ()
+    if any(len(shape) != 2 for shape in (*shapes, wanted)) or shapes[0][0] != shapes[1][1]:
+        fits = False
+    else:
+        fits = (shapes[1][0], shapes[0][1]) == (wanted[::-1] if transposed else wanted)
+    if not fits:
+        raise InputError(f"{weights.files[0].name} has an adapter that does not fit {ours}; give the whole checkpoint.")
+    return replace(base, adapter=(pair["A"], pair["B"]), transposed=transposed)
 
 
 def spare(name: str) -> bool:
     """Whether a tensor that is none of ours can be left out: masks and marks that older versions stored."""
     return name in LM_MARKS or OLD_BUFFERS.search(name) is not None
-
-
-def wanted_names(wanted: set[str]) -> set[str]:
-    return {f"backbone.model.{name}" for name in wanted}
 
 
 def _renamer(found: Foreign, wanted: set[str], layers: str, base: str) -> Callable[[str], str | None]:
@@ -178,12 +195,12 @@ def _renamer(found: Foreign, wanted: set[str], layers: str, base: str) -> Callab
     return lambda name: cell(name) or backbone(name)
 
 
-def _split_embeddings(sources: dict[str, Source], n_memory: int, weights: Weights, stock: nn.Module) -> None:
+def _split_embeddings(sources: dict[str, Source], n_memory: int, weights: Weights) -> None:
     """BERT's memory tokens are the last rows of its word embeddings: give them to the cell."""
-    words = next(name for name in sources if name.endswith("embeddings.word_embeddings.weight"))
-    names = sources[words].names
-    n_words = weights.shapes[names[0]][0] - n_memory
-    if weights.tensor("mem_token_ids").tolist() != list(range(n_words, n_words + n_memory)):
+    words = next((name for name in sources if name.endswith("embeddings.word_embeddings.weight")), None)
+    names = sources[words].names if words else ()
+    n_words = min((weights.shapes[name][0] for name in names if weights.shapes[name]), default=0) - n_memory
+    if n_words < 1 or weights.tensor("mem_token_ids").tolist() != list(range(n_words, n_words + n_memory)):
         raise InputError(f"{weights.files[0].name} keeps its memory elsewhere than in the last word embeddings.")
     sources[words] = Source(names, last=n_words)
     sources["cell.memory"] = Source(names, first=n_words)

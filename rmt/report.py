@@ -69,7 +69,9 @@ class Report:
         if not self.tokenizer:
             said.append("There is no tokenizer.json, so it reads token ids and no text.")
         if self.ignored:
-            said.append(f"{len(self.ignored)} tensors are not needed and left out ({', '.join(self.ignored[:3])}).")
+            said.append(
+                f"Left out, as not needed: {', '.join(self.ignored[:3])}{' and more' if len(self.ignored) > 3 else ''}."
+            )
         return [*said, *self.inferred, *self.missing, self.next]
 
 

@@ -31,12 +31,17 @@ def train_tokenizer(texts: Iterable[str], *, size: int = 4096) -> Tokenizer:
 
 
 def open_tokenizer(path: Path) -> Tokenizer:
-    """A tokenizer.json, read so that "[SEP]" typed by a person is five characters and not a mark."""
+    """A tokenizer.json, read so that "[SEP]" typed by a person is five characters and not a mark.
+
+    Sentence encoders ship theirs with a greatest length and padding; a document here is as long as it is.
+    """
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception:  # the library raises nothing narrower
         raise InputError(f"{path} is not a tokenizer; copy it again.") from None
     tokenizer.encode_special_tokens = True
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
     return tokenizer
 
 

@@ -43,7 +43,7 @@ class Weights:
     def tensor(self, name: str) -> Tensor:
         """One tensor; raises InputError where it is not made of finite numbers."""
         tensor = self.read(name)
-        # One pass and no copy: a sum in float64 is finite if and only if all of its terms are.
+        # One pass and no copy: a sum in float64 is finite where all of its terms are, and not otherwise.
         if tensor.is_floating_point() and not tensor.sum(dtype=torch.float64).isfinite():
             raise InputError(
                 f"{self.files[0].name} is damaged or its training diverged: {name} holds NaN or infinite numbers. "
@@ -154,13 +154,19 @@ def _pickled(file: Path) -> dict:
         content = next((content[key] for key in INSIDE if isinstance(content.get(key), dict)), content)
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise InputError(f"{file} holds no state dict; save model.state_dict() and give that.")
-    odd = [name for name, value in content.items() if not isinstance(value, Tensor) or value.layout != torch.strided]
-    odd += [name for name, value in content.items() if isinstance(value, Tensor) and value.device.type != "cpu"]
-    if odd:
+    odd = next((name for name, value in content.items() if not _plain(value)), None)
+    if odd is not None:
         raise InputError(
-            f"{file} holds {ascii(odd[0])[:60]}, which is no tensor; save model.state_dict() and give that."
+            f"{file} holds {ascii(odd)[:60]}, which is no plain tensor; save model.state_dict() and give that."
         )
     return {name: (tuple(v.shape), v.dtype, lambda _, v=v: v.detach()) for name, v in content.items()}
+
+
+def _plain(value) -> bool:
+    """Whether this is a dense tensor with every number of its own: one that repeats few could claim any size."""
+    if not isinstance(value, Tensor) or value.layout != torch.strided or value.device.type != "cpu":
+        return False
+    return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
 def _unpickle(file: Path):

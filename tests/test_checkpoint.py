@@ -97,6 +97,22 @@ def test_lora_is_added_into_what_it_adapts(tmp_path, family, module, conv):
     same(loaded, model)
 
 
+def test_an_armt_with_lora_of_which_every_name_appears_twice(tmp_path):
+    """As the hub has one under the name of an RMT: adapters inside of wrapped layers, and no correction."""
+    model = tiny("llama", "armt", d_memory=4, correction=False)
+    state, merged = add_lora(state_dict(model), "model.layers.1.layer.self_attn.v_proj", rank=2, scale=2.0, conv=False)
+    state = {name: tensor for name, tensor in state.items() if not name.startswith("memory_cell.layers.")}
+    prefix = "memory_cell.model.base_model.model.model.layers."
+    doubles = {n.replace(prefix, "memory_cell.layers."): t.clone() for n, t in state.items() if n.startswith(prefix)}
+    write(tmp_path, state | doubles, config=hf_config("llama"))
+    loaded = load(tmp_path, segment_length=SEGMENT, options={"lora_alpha": 4, "correction": False})
+    model.backbone.layers[1].self_attn.v_proj.weight.copy_(merged)
+    same(loaded, model)
+    assert not torch.equal(
+        load(tmp_path, segment_length=SEGMENT, options={"lora_alpha": 4})(IDS).logits, loaded(IDS).logits
+    )
+
+
 def test_the_older_language_model_class_with_its_trainers_baggage(tmp_path):
     model = tiny()
     state = {name.removeprefix("memory_cell."): tensor for name, tensor in state_dict(model).items()}

@@ -9,7 +9,7 @@ import traceback
 
 import pytest
 import torch
-from foreign import SEGMENT, baggage, bert_state_dict, hf_config, state_dict, tiny
+from foreign import SEGMENT, add_lora, baggage, bert_state_dict, hf_config, state_dict, tiny
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models
 
@@ -80,6 +80,61 @@ def guarded(monkeypatch):
         monkeypatch.setattr(module, name, lambda *a, **k: ran.append(a))
     monkeypatch.setattr("os.system", lambda *a: ran.append(a))
     return ran
+
+
+def disorder(state: dict, rng: random.Random) -> dict:
+    """One tensor lost, renamed, of another shape or type, repeated from one number, or of NaN."""
+    name = rng.choice(sorted(state))
+    tensor = state.pop(name)
+    changes = {
+        "lose": None,
+        "flat": tensor.reshape(-1),
+        "scalar": tensor.reshape(-1)[0],
+        "none": tensor[:0],
+        "longer": torch.cat([tensor, tensor]),
+        "wider": tensor[None],
+        "halves": tensor.to(torch.int8),
+        "complex": tensor.to(torch.complex64),
+        "endless": tensor.reshape(-1)[:1].expand(10**13),
+        "nan": torch.full_like(tensor, torch.nan, dtype=torch.float32),
+    }
+    kind = rng.choice([*changes, "rename"])
+    if kind == "rename":
+        return state | {
+            rng.choice([name + "x", "memory_cell." + name, "memory", name.replace("weight", "lora_A.weight")]): tensor
+        }
+    return (
+        state
+        if changes[kind] is None
+        else state | {name: changes[kind].clone() if kind != "endless" else changes[kind]}
+    )
+
+
+@pytest.mark.parametrize("kind", ["decoder", "armt", "rmt-r", "bert", "lora", "old"])
+def test_disordered_state_dicts_get_a_sentence_or_open_whole(tmp_path, kind, guarded):
+    rng, refused = random.Random(f"disorder {kind}"), 0
+    cell, options = {"armt": ("armt", {"d_memory": 2}), "rmt-r": ("rmt-r", {})}.get(kind, ("rmt", {}))
+    family = "bert" if kind == "bert" else "gpt2"
+    sound = (bert_state_dict if kind == "bert" else state_dict)(tiny(family, cell, **options))
+    if kind == "lora":
+        sound, _ = add_lora(sound, "transformer.h.0.mlp.c_fc", rank=2, scale=1.0, conv=True)
+    if kind == "old":
+        sound = {name.removeprefix("memory_cell."): tensor for name, tensor in sound.items()}
+    told = {"rmt-r": {"n_memory": 3, "retrieve": "attention"}, "lora": {"lora_alpha": 2}}.get(kind)
+    (tmp_path / "config.json").write_text(json.dumps(hf_config(family)))
+    for i in range(ROUNDS):
+        torch.save(disorder(dict(sound), rng), tmp_path / "pytorch_model.bin")
+        try:
+            assert inspect(tmp_path, options=told) is not None
+            model = load(tmp_path, segment_length=SEGMENT, options=told)
+            assert all(parameter.isfinite().all() for parameter in model.parameters())
+        except InputError as error:
+            refused += 1
+            assert str(error).isprintable() and len(str(error)) < 1000, str(error)
+        except Exception:
+            pytest.fail(f"round {i}: {traceback.format_exc()}")
+    assert refused > ROUNDS / 2 and not guarded
+    print(f"{kind}: {refused} of {ROUNDS} refused")
 
 
 @pytest.mark.parametrize("name", ["ours", "pickle", "safetensors", "baggage", "armt"])

@@ -33,7 +33,7 @@ def test_they_wrap_run_record_replay_and_train(name, classes):
     model = wrap(name, n_memory=4, segment_length=16, classes=classes)
     assert not model.about.trained
     trace = record(model, TEXT)
-    assert trace.n_segments >= 8 and trace.meta["control"] == "untrained"
+    assert trace.n_segments > 8 and trace.meta["control"] == "untrained"  # the package's tokenizer stops at 128 tokens
     assert "".join(trace.tokens) == TEXT
     again = replay(model, trace, 3)
     assert again.attention.shape[:2] == (model.backbone.n_layers, model.backbone.n_heads)

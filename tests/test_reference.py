@@ -24,7 +24,7 @@ from rmt.unroll import unroll
 GOLDEN = Path(os.environ.get("RMT_GOLDEN", Path(__file__).parents[2] / "shared" / "golden"))
 RUNS = sorted(file.with_suffix("") for file in GOLDEN.glob("*/run_*.safetensors"))
 TOLERANCE = {"logits": 2e-5, "memory": 2e-5, "hidden": 2e-5, "attention": 1e-6, "loss": 1e-5, "gradient": 1e-4}
-ARMT = TOLERANCE | {"logits": 1e-4, "hidden": 1e-4, "memory": 5e-5, "gradient": 1e-3}  # its division is ill-conditioned
+ARMT = TOLERANCE | {"logits": 1e-4, "hidden": 1e-4, "memory": 5e-5, "gradient": 5e-4}  # its division is ill-conditioned
 
 if not RUNS:
     pytest.skip(f"no golden tensors in {GOLDEN}: set RMT_GOLDEN", allow_module_level=True)
