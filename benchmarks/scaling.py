@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -32,7 +33,7 @@ def run(n_segments: int, family: str, n: int, detail: str, path: Path) -> dict:
     at = [time.process_time()]
     record(model, ids, detail=detail, out=path, progress=lambda done, total: at.append(time.process_time()))
     wall = time.perf_counter() - began
-    ms = [1e3 * (b - a) for a, b in zip(at, at[1:], strict=False)]
+    ms = [1e3 * (b - a) for a, b in pairwise(at)]
     began = time.perf_counter()
     Trace.open(path).segments[-1].mass.sum()
     opened = time.perf_counter() - began

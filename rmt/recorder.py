@@ -17,6 +17,7 @@ from rmt.memory.base import State, map_state
 from rmt.model import Model
 from rmt.provenance import made_by
 from rmt.segments import Segment
+from rmt.segments import spans as cuts
 from rmt.spans import find_spans
 from rmt.tasks.base import Span
 from rmt.trace import SegmentRecord, Trace
@@ -24,6 +25,7 @@ from rmt.trace_file import DETAILS, TraceWriter, temporary
 from rmt.unroll import unroll
 
 ASK_AT_ONCE = 64  # states asked in one batch
+SOME = 4096  # tokens whose texts are looked up at once
 
 
 class Recorder:
@@ -121,14 +123,15 @@ def record(
         raise InputError(f"There is no control {control!r} for a recording; choose reset.")
     document = _read(model, text)
     spans = list(spans) or document.spans
-    ids = torch.as_tensor(document.ids, device=model.device)[None]
-    segments = model.split(ids, labels=ids if loss and model.backbone.head == "lm" else None)
     path, keep = (Path(out), None) if out else temporary()
     about = {"spans": spans, "label": label, "control": control, "detail": detail, "seed": seed}
-    with closing(_open(path, model, document, segments, **about)) as writer:
+    with closing(_open(path, model, document, **about)) as writer:
+        ids = torch.as_tensor(document.ids, device=model.device)[None]
+        del document  # its texts are in the file
+        segments = model.split(ids, labels=ids if loss and model.backbone.head == "lm" else None)
         for done in _run(writer, model, segments, detail, control):
             if done == len(segments):
-                _ask(writer, model, document.ids, spans)
+                _ask(writer, model, ids, spans)
             writer.finish(done)
             if progress:
                 progress(done, len(segments))
@@ -219,10 +222,19 @@ def _read(model: Model, text) -> Document:
     size = model.backbone.model.get_input_embeddings().num_embeddings
     if not len(ids) or not np.issubdtype(ids.dtype, np.integer) or ids.min() < 0 or ids.max() >= size:
         raise InputError(f"Token ids are whole numbers from 0 to {size - 1}, at least one of them.")
-    known, which = np.unique(ids, return_inverse=True)  # a text for each id, not for each token: documents are long
-    pieces = [_token_text(model, int(i)) for i in known]
-    ends = np.cumsum(np.array([len(piece) for piece in pieces])[which])
-    return Document(ids.astype(np.int64), b"".join(pieces[i] for i in which), ends, [])
+    ids = ids.astype(np.int64, copy=False)
+    return Document(ids, *_texts(model, ids), [])
+
+
+def _texts(model: Model, ids: np.ndarray) -> tuple[bytes, np.ndarray]:
+    """The text of all tokens and where each ends; made from a table of each id's, as documents are long."""
+    known = np.flatnonzero(np.bincount(ids))
+    table, lengths = {int(i): _token_text(model, int(i)) for i in known}, np.zeros(known[-1] + 1, np.int64)
+    lengths[known] = [len(text) for text in table.values()]
+    ends = lengths[ids]
+    np.cumsum(ends, out=ends)
+    blocks = (ids[i : i + SOME].tolist() for i in range(0, len(ids), SOME))
+    return b"".join(b"".join(map(table.__getitem__, block)) for block in blocks), ends
 
 
 def _token_text(model: Model, token: int) -> bytes:
@@ -231,9 +243,9 @@ def _token_text(model: Model, token: int) -> bytes:
     return model.tokenizer.decode([token], skip_special_tokens=False).encode("utf-8", "replace")
 
 
-def _open(path, model, document, segments, *, spans, label, control, detail, seed) -> TraceWriter:
+def _open(path, model, document, *, spans, label, control, detail, seed) -> TraceWriter:
     """The trace file of this run, new or as far as it got."""
-    lengths = [segment.ids.shape[1] for segment in segments]
+    lengths = [end - start for start, end in cuts(len(document.ids), model.segment_length, model.alignment)]
     cell, slots = model.cell, model.cell.slots(model.cell.initial(1))
     meta = {
         "detail": detail,
@@ -253,7 +265,7 @@ def _open(path, model, document, segments, *, spans, label, control, detail, see
     if not model.backbone.causal:  # one block is read, and its first n_write positions are written
         n_read = max(n_read, n_write)
     sizes = {
-        **{"S": len(segments), "Tn": len(document.ids), "T": max(lengths), "bytes": len(document.text)},
+        **{"S": len(lengths), "Tn": len(document.ids), "T": max(lengths), "bytes": len(document.text)},
         **{"M": slots.shape[1], "D": slots.shape[2], "R": n_read, "W": n_write},
         **{"L": model.backbone.n_layers, "H": model.backbone.n_heads, "C": len(model.about.classes)},
     }
@@ -267,12 +279,12 @@ def _open(path, model, document, segments, *, spans, label, control, detail, see
     return TraceWriter(path, meta, sizes, fixed, wide=slots.dtype == torch.float64)
 
 
-def _ask(writer: TraceWriter, model: Model, ids: np.ndarray, spans: Sequence[Span]) -> None:
+def _ask(writer: TraceWriter, model: Model, ids: Tensor, spans: Sequence[Span]) -> None:
     """Ask the question of every state of the run, on copies, many states at once."""
     question = next((s for s in spans if s.kind == "question"), None)
     if question is None or model.backbone.head != "classify":
         return
-    words = torch.as_tensor(ids[question.start : question.end], device=model.device)[None]
+    words = ids[:, question.start : question.end]
     n_states, past = writer.arrays["memory"][1][0], model.cell.past
     for i in range(0, n_states, 1 if past else ASK_AT_ONCE):
         memory = writer.read("memory", 0, i + 1) if past else writer.read("memory", i, min(i + ASK_AT_ONCE, n_states))
