@@ -57,5 +57,6 @@ def _title(name: str) -> str:
         run = session.library().open(name)
     except InputError:  # said in full when it is chosen; the others stay open to choose
         return f"{name}, cannot be opened"
-    title = "Your text" if run.source == "live" else TITLES.get(run.trace.meta["task"], name)
+    begin = "".join(run.trace.token_texts(0, min(6, len(run.trace.arrays["ids"])))).strip()
+    title = f"“{begin[:10]} …”" if run.source == "live" else TITLES.get(run.trace.meta["task"], name)
     return f"{title}, {run.trace.n_segments} segments"

@@ -1,6 +1,6 @@
 """What a segment did, in one plain sentence: parts of text, never markup.
 
-A part is {"kind", "text"}: "text" plain, "strong" emphasised, "token" words of the document.
+A part is {"kind", "text"}: "text" plain, "strong" emphasised, "token" a word of the document, "quote" several.
 """
 
 import numpy as np
@@ -69,8 +69,9 @@ def provenance(trace: Trace, source: str) -> list[str]:
     }.get(trace.meta["control"] or "")
     lines = [control] if control else []
     lines.append(f"{'Live run' if source == 'live' else 'Recorded'} · checkpoint {made['checkpoint']}")
-    lines.append(f"{_count(made['parameters'])} parameters · {made['layers']} layers × {made['heads']} heads")
-    lines.append(f"{made['n_memory']} slots · {trace.meta['segment_length']} tokens a segment")
+    lines.append(f"{_count(made['parameters'])} parameters")
+    lines.append(f"{made['layers']} layers × {made['heads']} heads · {made['n_memory']} slots")
+    lines.append(f"{trace.meta['segment_length']} tokens a segment")
     return lines
 
 
@@ -112,12 +113,13 @@ def _asked(trace: Trace, measures: Measures, record: SegmentRecord) -> list[dict
     now, truth = int(np.argmax(asked)), answer_class(trace)
     before = trace.arrays["asked"][record.index]
     sure = "it answers " if asked[now] >= KNOWN else "it cannot tell: at most "
-    parts = [_part(f"Asked now “{question}”, {sure}"), _part(trace.classes[now], "strong")]
+    parts = [_part("Asked now “"), _part(question, "quote"), _part(f"”, {sure}"), _part(trace.classes[now], "strong")]
     parts.append(_part(f" with {asked[now]:.2f}"))
     if trace.meta["label"] is not None and now != truth and asked[now] >= KNOWN:
         parts.append(_part(f", which is wrong (it is {trace.classes[truth]})"))
     if abs(asked[now] - before[now]) >= LOST:
-        parts.append(_part(f"; one segment earlier, {before[now]:.2f}"))
+        earlier = "one segment earlier" if record.index else "before the first segment"
+        parts.append(_part(f"; {earlier}, {before[now]:.2f}"))
     return [*parts, _part(".")]
 
 

@@ -15,6 +15,7 @@ MODULES = (  # each after those it imports
     "answers.js",
     "heads.js",
     "maps.js",
+    "overlay.js",
     "export.js",
     "toolbar.js",
     "surface.js",

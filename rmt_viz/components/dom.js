@@ -51,5 +51,11 @@ export function shown(value) {
   return value !== 0 && Math.abs(value) < 0.1 ? value.toFixed(3) : value.toFixed(2)
 }
 
-// A token where its spaces and line ends must be seen.
-export const visible = (token) => token.replaceAll("\n", "⏎").replaceAll("\t", "⇥").trim() || "␣"
+// A token on one line of ours: its spaces, line ends and marks of writing direction are seen, not obeyed.
+export function visible(token) {
+  const plain = token.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replace(
+    /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    "◇",
+  )
+  return plain.trim() || "␣"
+}

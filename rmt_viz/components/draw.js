@@ -22,15 +22,18 @@ export function rule(x1, y1, x2, y2, stroke, attributes = {}) {
   return svg("line", { x1, y1, x2, y2, stroke, ...attributes })
 }
 
+const round = (value) => Math.round(value * 100) / 100
+
 // A matrix of cells: one path a colour, so that a big map costs no more elements than a small one.
 export function heat(values, rows, columns, area, scale, most) {
   const [w, h] = [area.width / columns, area.height / rows]
   const gap = w > 6 && h > 6 ? 1 : 0
+  const [across, down] = [round(w - gap), round(h - gap)]
   const paths = new Map()
   for (let row = 0; row < rows; row += 1) {
     for (let column = 0; column < columns; column += 1) {
       const at = level(values[row * columns + column] / most)
-      const cell = `M${(area.x + column * w).toFixed(2)} ${(area.y + row * h).toFixed(2)}h${(w - gap).toFixed(2)}v${(h - gap).toFixed(2)}h-${(w - gap).toFixed(2)}z`
+      const cell = `M${round(area.x + column * w)} ${round(area.y + row * h)}h${across}v${down}h${-across}z`
       paths.set(at, (paths.get(at) ?? "") + cell)
     }
   }

@@ -1,6 +1,6 @@
 // Figures as SVG and PNG, their numbers as CSV: what is on the screen, saved.
 
-import { button, el, svg } from "./dom.js"
+import { button, el, svg, visible } from "./dom.js"
 import { box, figure, words } from "./draw.js"
 
 const PNG_SCALE = 2
@@ -19,7 +19,11 @@ export function exportDialog(panels, name) {
 export function picture(panel) {
   const drawn = panel.body.querySelector("svg[role]")
   const strip = panel.body.querySelector(".strip")
-  const node = strip ? drawStrip(strip, panel.frame()) : drawn ? drawn.cloneNode(true) : figure(320, 40, "Nothing to show", panel.frame().theme)
+  const node = strip
+    ? drawStrip(strip, panel.frame())
+    : drawn
+    ? drawn.cloneNode(true)
+    : figure(320, 40, "Nothing to show", panel.frame().theme)
   const theme = panel.frame().theme
   node.prepend(svg("rect", { width: "100%", height: "100%", fill: theme.page }))
   node.setAttribute("xmlns", "http://www.w3.org/2000/svg")
@@ -31,15 +35,24 @@ function drawStrip(strip, { theme }) {
   const area = strip.getBoundingClientRect()
   const node = figure(Math.ceil(area.width), Math.ceil(area.height) + 8, strip.getAttribute("aria-label"), theme)
   node.setAttribute("font-size", getComputedStyle(strip).fontSize)
-  for (const token of strip.children) {
-    const style = getComputedStyle(token)
-    const rects = [...token.getClientRects()]
-    for (const rect of rects) node.append(box(rect.x - area.x, rect.y - area.y, rect.width, rect.height, style.backgroundColor, { rx: 3 }))
-    const last = rects.at(-1)
-    if (last) node.append(words(last.x - area.x + parseFloat(style.paddingLeft), last.y - area.y + last.height * 0.74, token.textContent.trim(), { fill: style.color }))
-    if (token.className.includes("span-") && last) node.append(svg("line", { x1: last.x - area.x, x2: last.right - area.x, y1: last.bottom - area.y + 1, y2: last.bottom - area.y + 1, stroke: theme.ink }))
-  }
+  for (const token of strip.children) node.append(...drawWord(token, area, theme))
   return node
+}
+
+// A token may go over the end of a line: its ground in parts, its text in the last of them.
+function drawWord(token, area, theme) {
+  const style = getComputedStyle(token)
+  const inside = ({ x, y, width, height }) => ({ x: x - area.x, y: y - area.y, width, height })
+  const parts = [...token.getClientRects()].map(inside)
+  const last = parts.at(-1)
+  if (!last) return []
+  const [left, base] = [last.x, last.y + last.height + 1]
+  const underline = { x1: left, x2: left + last.width, y1: base, y2: base, stroke: theme.ink }
+  return [
+    ...parts.map(({ x, y, width, height }) => box(x, y, width, height, style.backgroundColor, { rx: 3 })),
+    words(left, last.y + last.height * 0.74, visible(token.textContent), { fill: style.color }),
+    ...(token.className.includes("span-") ? [svg("line", underline)] : []),
+  ]
 }
 
 export function csv({ columns, rows }) {

@@ -9,6 +9,7 @@ const SIDES = [
   { id: "write", title: "write · memory → tokens" },
   { id: "read", title: "read · tokens → memory" },
 ]
+const LOCKED = "This run kept its memory only. Record it again with --detail summary or thin to see its heads."
 const HEAD = 24
 const FOOT = 22
 const GAP = 28
@@ -18,17 +19,29 @@ export const headsPanel = {
   title: () => "Who writes, who reads",
   note: () => "share of attention in this segment; click to choose",
   controls: (frame, act) => [
-    picker("layer", options(frame.overview.meta.n_layers), String(frame.view.layer ?? ""), (layer) => act.pin({ layer: Number(layer) || null })),
-    picker("head", options(frame.overview.meta.n_heads), String(frame.view.head ?? ""), (head) => act.pin({ head: Number(head) || null })),
+    picker(
+      "layer",
+      options(frame.overview.meta.n_layers),
+      String(frame.view.layer ?? ""),
+      (layer) => act.pin({ layer: Number(layer) || null }),
+    ),
+    picker(
+      "head",
+      options(frame.overview.meta.n_heads),
+      String(frame.view.head ?? ""),
+      (head) => act.pin({ head: Number(head) || null }),
+    ),
   ],
   draw(body, frame, act) {
-    if (!frame.slice.write_share) return locked(body, "This run kept its memory only. Record it again with --detail summary or thin to see its heads.")
+    if (!frame.slice.write_share) return locked(body, LOCKED)
     const width = body.clientWidth
     const side = (width - GAP) / 2
     const [layers, heads] = frame.slice.write_share.shape
     const row = Math.max(8, Math.min(30, Math.floor((frame.panelHeight - HEAD - FOOT) / layers)))
     const node = figure(width, HEAD + layers * row + FOOT, label(frame), frame.theme)
-    SIDES.forEach(({ id, title }, i) => node.append(grid(id, title, i * (side + GAP), { side, row, layers, heads }, frame, act)))
+    SIDES.forEach(({ id, title }, i) =>
+      node.append(grid(id, title, i * (side + GAP), { side, row, layers, heads }, frame, act))
+    )
     body.replaceChildren(node)
     // On the card, which stays, and not on the grid, which is drawn anew under the pointer.
     body.onpointermove = (event) => event.target.closest("[data-layer]") ?? act.leave()
@@ -38,7 +51,9 @@ export const headsPanel = {
     if (!frame.slice.write_share) return { columns: ["layer", "head", "write", "read"], rows: [] }
     const [layers, heads] = frame.slice.write_share.shape
     const names = ["write", "read", "carry", "local"]
-    const rows = range(layers * heads).map((i) => [Math.floor(i / heads) + 1, (i % heads) + 1, ...names.map((name) => shown(frame.slice[`${name}_share`].data[i]))])
+    const rows = range(layers * heads).map((i) =>
+      [Math.floor(i / heads) + 1, (i % heads) + 1, ...names.map((name) => shown(frame.slice[`${name}_share`].data[i]))]
+    )
     return { columns: ["layer", "head", ...names], rows }
   },
 }
@@ -62,20 +77,36 @@ function grid(id, title, x, { side, row, layers, heads }, frame, act) {
     const colour = colourOf(theme.ramps[id], value)
     const chosen = view.layer === layer + 1 && view.head === head + 1
     const among = !chosen && (view.layer === layer + 1 ? !view.head : view.head === head + 1 && !view.layer)
-      const pick = chosen ? { layer: null, head: null } : { layer: layer + 1, head: head + 1 }
+    const pick = chosen ? { layer: null, head: null } : { layer: layer + 1, head: head + 1 }
     return svg("g", {
       class: "pickable", "data-layer": layer + 1, "data-head": head + 1,
       onclick: () => act.pin(pick),
       onpointerenter: () => act.preview({ layer: layer + 1, head: head + 1 }),
-      onpointermove: (event) => act.tip(event, [`Layer ${layer + 1} · head ${head + 1}`, ...["write", "read", "carry", "local"].map((name) => `${name} ${shown(frame.slice[`${name}_share`].data[layer * heads + head])}`)]),
+      onpointermove: (event) => act.tip(event, [
+        `Layer ${layer + 1} · head ${head + 1}`,
+        ...["write", "read", "carry", "local"].map((name) =>
+          `${name} ${shown(frame.slice[`${name}_share`].data[layer * heads + head])}`
+        ),
+      ]),
     },
-      box(x + head * step + 1, HEAD + layer * row + 1, step - 2, row - 2, colour.fill, { rx: 3, stroke: chosen || among ? theme.ink : "none", "stroke-width": chosen ? 2.5 : 1.5 }),
-      step > 26 && row > 13 ? words(x + (head + 0.5) * step, HEAD + (layer + 0.5) * row + 4, value.toFixed(2).replace(/^0/, ""), { "text-anchor": "middle", "font-size": 11, fill: colour.ink, "pointer-events": "none" }) : null,
+      box(x + head * step + 1, HEAD + layer * row + 1, step - 2, row - 2, colour.fill, {
+        rx: 3, stroke: chosen || among ? theme.ink : "none", "stroke-width": chosen ? 2.5 : 1.5,
+      }),
+      step > 26 && row > 13
+        ? words(
+          x + (head + 0.5) * step,
+          HEAD + (layer + 0.5) * row + 4,
+          value.toFixed(2).replace(/^0/, ""),
+          { "text-anchor": "middle", "font-size": 11, fill: colour.ink, "pointer-events": "none" },
+        )
+        : null,
     )
   }
   return svg("g", {},
     words(x, 12, title, { "font-weight": 600, fill: theme[id] }),
     range(layers).flatMap((layer) => range(heads).map((head) => cell(layer, head))),
-    words(x, HEAD + layers * row + 15, `rows: layers 1–${layers} · columns: heads 1–${heads}`, { fill: theme.muted, "font-size": 11 }),
+    words(x, HEAD + layers * row + 15, `rows: layers 1–${layers} · columns: heads 1–${heads}`, {
+      fill: theme.muted, "font-size": 11,
+    }),
   )
 }

@@ -4,20 +4,24 @@ import { range, shown, svg, visible } from "./dom.js"
 import { box, figure, heat, words } from "./draw.js"
 import { locked } from "./panel.js"
 
+const LOCKED = "This run did not keep its maps. Record it again with --detail thin to see them here."
 const LEFT = 54
 const RIGHT = 4
 const HEAD = 22
 const BETWEEN = 14
 const FOOT = 24
 const SIDES = ["write", "read"]
-const TITLES = { write: "write · how much each slot looks at each token", read: "read · how much each token looks at each slot" }
+const TITLES = {
+  write: "write · how much each slot looks at each token",
+  read: "read · how much each token looks at each slot",
+}
 
 export const mapsPanel = {
   id: "maps",
   title: (frame) => `Memory and tokens in segment ${frame.view.segment}`,
   note: (frame) => frame.whose,
   draw(body, frame, act) {
-    if (!frame.slice.write) return locked(body, "This run did not keep its maps. Record it again with --detail thin to see them here.")
+    if (!frame.slice.write) return locked(body, LOCKED)
     if (!frame.overview.meta.n_memory) return locked(body, "This model has no memory, so nothing is written or read.")
     const place = layout(body, frame)
     const node = figure(place.width, place.height, label(frame), frame.theme)
@@ -33,7 +37,13 @@ export const mapsPanel = {
     if (!frame.slice.write) return { columns: ["token", "text"], rows: [] }
     const tokens = frame.slice.write.shape[1]
     const cells = SIDES.flatMap((side) => range(frame.slice[side].shape[0]).map((slot) => ({ side, slot })))
-    const rows = range(tokens).map((t) => [frame.slice.meta.start + t + 1, frame.slice.meta.tokens[t], ...cells.map(({ side, slot }) => shown(frame.slice[side].data[slot * tokens + t]))])
+    const rows = range(tokens).map((t) =>
+      [
+        frame.slice.meta.start + t + 1,
+        frame.slice.meta.tokens[t],
+        ...cells.map(({ side, slot }) => shown(frame.slice[side].data[slot * tokens + t])),
+      ]
+    )
     return { columns: ["token", "text", ...cells.map(({ side, slot }) => `${side}, slot ${slot + 1}`)], rows }
   },
 }
@@ -60,7 +70,8 @@ function label(frame) {
   const top = (side) => {
     const { data, shape } = frame.slice[side]
     const i = data.indexOf(Math.max(...data))
-    return `${side} is largest between slot ${Math.floor(i / shape[1]) + 1} and “${visible(frame.slice.meta.tokens[i % shape[1]])}”, ${shown(data[i])}`
+    const [slot, token] = [Math.floor(i / shape[1]) + 1, visible(frame.slice.meta.tokens[i % shape[1]])]
+    return `${side} is largest between slot ${slot} and “${token}”, ${shown(data[i])}`
   }
   return `Attention between memory and tokens, ${frame.whose}: ${SIDES.map(top).join("; ")}`
 }
@@ -73,13 +84,24 @@ function drawSide(side, frame, place, act) {
   const names = range(slots).filter((s) => s % every === 0).map((s) => {
     const pinned = view.slot === s + 1
     const look = pinned ? { "font-weight": 700, fill: theme.accent } : { fill: theme.muted }
-    return words(0, top + (s + 0.5) * row + 4, `slot ${s + 1}`, { class: "pickable", "font-size": 11, ...look, onclick: () => act.pin({ slot: pinned ? null : s + 1 }) })
+    return words(0, top + (s + 0.5) * row + 4, `slot ${s + 1}`, {
+      class: "pickable", "font-size": 11, ...look, onclick: () => act.pin({ slot: pinned ? null : s + 1 }),
+    })
   })
   return [
     words(LEFT, top - 8, TITLES[side], { "font-weight": 600, fill: theme[side] }),
-    words(place.width - RIGHT, top - 8, `0 to ${shown(high)}`, { "text-anchor": "end", "font-size": 11, fill: theme.muted }),
+    words(place.width - RIGHT, top - 8, `0 to ${shown(high)}`, {
+      "text-anchor": "end", "font-size": 11, fill: theme.muted,
+    }),
     ...names,
-    heat(slice[side].data, slots, place.tokens, { x: LEFT, y: top, width: place.step * place.tokens, height }, theme.ramps[side], high),
+    heat(
+      slice[side].data,
+      slots,
+      place.tokens,
+      { x: LEFT, y: top, width: place.step * place.tokens, height },
+      theme.ramps[side],
+      high,
+    ),
   ]
 }
 
@@ -91,7 +113,9 @@ function spans(frame, place) {
     const colour = span.kind === "question" ? frame.theme.read : frame.theme.write
     return [
       box(from, y, to - from - 1, 3, colour, { rx: 1.5 }),
-      words(Math.min((from + to) / 2, place.width - 30), y + 15, span.kind, { "text-anchor": "middle", "font-size": 11, fill: colour, "font-weight": 600 }),
+      words(Math.min((from + to) / 2, place.width - 30), y + 15, span.kind, {
+        "text-anchor": "middle", "font-size": 11, fill: colour, "font-weight": 600,
+      }),
     ]
   })
 }
@@ -113,7 +137,9 @@ function interact(node, frame, act, place) {
     const cell = at(event)
     if (!cell) return leave()
     const value = frame.slice[cell.side].data[cell.slot * place.tokens + cell.token]
-    act.tip(event, [`slot ${cell.slot + 1} · “${visible(frame.slice.meta.tokens[cell.token])}”`, `${cell.side} ${shown(value)}`])
+    act.tip(event, [
+      `slot ${cell.slot + 1} · “${visible(frame.slice.meta.tokens[cell.token])}”`, `${cell.side} ${shown(value)}`,
+    ])
     act.hover({ token: cell.token })
   }
   node.onpointerleave = leave
@@ -127,7 +153,27 @@ function markMaps(body, frame) {
   const { place } = node
   const { slot, token: pinned } = frame.view
   const token = frame.hover.token ?? pinned
-  const columns = token == null ? [] : SIDES.map((side) => box(LEFT + token * place.step - 1, place[side].top - 1, place.step + 1, place[side].height + 1, "none", { stroke: frame.theme.ink, "stroke-width": 1.5 }))
-  const rows = SIDES.filter((side) => slot && slot <= place[side].slots).map((side) => box(LEFT - 1, place[side].top + (slot - 1) * place[side].row - 1, place.step * place.tokens + 1, place[side].row, "none", { stroke: frame.theme.accent, "stroke-width": 1.5 }))
+  const columns = token == null
+    ? []
+    : SIDES.map((side) =>
+      box(
+        LEFT + token * place.step - 1,
+        place[side].top - 1,
+        place.step + 1,
+        place[side].height + 1,
+        "none",
+        { stroke: frame.theme.ink, "stroke-width": 1.5 },
+      )
+    )
+  const rows = SIDES.filter((side) => slot && slot <= place[side].slots).map((side) =>
+    box(
+      LEFT - 1,
+      place[side].top + (slot - 1) * place[side].row - 1,
+      place.step * place.tokens + 1,
+      place[side].row,
+      "none",
+      { stroke: frame.theme.accent, "stroke-width": 1.5 },
+    )
+  )
   host.replaceChildren(...columns, ...rows)
 }

@@ -2,7 +2,8 @@
 
 import { button, el } from "./dom.js"
 
-// spec: {id, title(frame), note(frame), draw(body, frame, act), table(frame), controls?(frame, act), mark?(body, frame)}
+// spec: {id, title(frame), note(frame), draw(body, frame, act), table(frame), and where there are some
+//   controls(frame, act), mark(body, frame)}.
 // `table` gives {columns, rows}; it is what the table shows and what the CSV holds.
 export function panel(spec, act) {
   const title = el("h2")
@@ -10,7 +11,9 @@ export function panel(spec, act) {
   const controls = el("div", { class: "controls" })
   const body = el("div", { class: "body" })
   const table = el("div", { class: "numbers", hidden: true, tabindex: 0, role: "region", "aria-label": "Numbers" })
-  const tableButton = button("≡", toggleTable, { class: "small", "aria-label": "Numbers as a table", title: "Numbers as a table", "aria-pressed": "false" })
+  const tableButton = button("≡", toggleTable, {
+    class: "small", "aria-label": "Numbers as a table", title: "Numbers as a table", "aria-pressed": "false",
+  })
   const moreButton = button("⤢", maximise, { class: "small", "aria-label": "More room", title: "More room" })
   const head = el("header", {}, title, el("div", { class: "tools" }, tableButton, moreButton), note, controls)
   const node = el("section", { class: `panel ${spec.id}`, "aria-label": spec.id }, head, body, table)

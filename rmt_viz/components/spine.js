@@ -11,7 +11,11 @@ const UNITS = { write: [0, 1], read: [0, 1], knows: [0, 1] }
 export const spinePanel = {
   id: "spine",
   title: () => "The whole run",
-  note: (frame) => (pooled(frame.overview) ? "maximum (pale) and mean of neighbouring segments; click to go there" : "one column a segment; click to go there"),
+  note: (frame) => (
+    pooled(frame.overview)
+      ? "maximum (pale) and mean of neighbouring segments; click to go there"
+      : "one column a segment; click to go there"
+  ),
   draw(body, frame, act) {
     const width = body.clientWidth
     const key = `${frame.overview.meta.id} ${width} ${frame.theme.page} ${frame.rowHeight}`
@@ -24,7 +28,12 @@ export const spinePanel = {
   table(frame) {
     const { overview } = frame
     const names = rowsOf(overview)
-    const rows = range(bins(overview)).map((bin) => [name(overview, bin), ...names.flatMap((row) => [shown(overview[`${row}_max`].data[bin]), shown(overview[`${row}_mean`].data[bin])])])
+    const rows = range(bins(overview)).map((bin) =>
+      [
+        name(overview, bin),
+        ...names.flatMap((row) => [shown(overview[`${row}_max`].data[bin]), shown(overview[`${row}_mean`].data[bin])]),
+      ]
+    )
     return { columns: ["segment", ...names.flatMap((row) => [`${row}, maximum`, `${row}, mean`])], rows }
   },
 }
@@ -57,12 +66,16 @@ export function binOf(overview, segment) {
 function build(width, frame, act) {
   const { overview, theme } = frame
   const rows = rowsOf(overview)
-  const place = { width, left: LABELS, step: (width - LABELS - RIGHT) / bins(overview), top: HEAD, row: frame.rowHeight }
+  const place = {
+    width, left: LABELS, step: (width - LABELS - RIGHT) / bins(overview), top: HEAD, row: frame.rowHeight,
+  }
   const height = HEAD + rows.length * place.row + 6
   const node = figure(width, height, `The whole run: ${rows.join(", ")} of ${overview.meta.n_segments} segments`, theme)
   node.place = place
   node.append(svg("g", { class: "cursor" }), svg("g", { class: "hover" }))
-  rows.forEach((row, i) => node.append(rowLabel(row, i, overview, place, theme), drawRow(row, i, overview, place, theme)))
+  rows.forEach((row, i) =>
+    node.append(rowLabel(row, i, overview, place, theme), drawRow(row, i, overview, place, theme))
+  )
   node.append(numbers(overview, place, theme), marks(overview, place, theme))
   interact(node, frame, act, rows)
   return node
@@ -75,10 +88,11 @@ function most(row, overview) {
 
 function rowLabel(row, i, overview, place, theme) {
   const base = place.top + (i + 1) * place.row
+  const top = shown(most(row, overview)).replace(/\.00$/, "")
   return svg("g", {},
     rule(place.left, base, place.width - RIGHT, base, theme.line),
     words(0, base - place.row / 2 + 2, row, { fill: theme[row], "font-weight": 600 }),
-    words(0, base - 2, `0–${shown(most(row, overview)).replace(/\.00$/, "")}`, { fill: theme.muted, "font-size": 10 }),
+    words(0, base - 2, `0–${top}`, { fill: theme.muted, "font-size": 10 }),
   )
 }
 
@@ -91,7 +105,14 @@ function drawRow(row, i, overview, place, theme) {
   const [highest, mean] = [overview[`${row}_max`].data, overview[`${row}_mean`].data]
   if (row === "knows") return line(mean, y, at, place, theme[row])
   const [pad, corner] = [place.step > 8 ? place.step * 0.16 : 0, place.step > 16 ? 2 : 0]
-  const bar = (series, bin, opacity) => box(at(bin) + pad, y(series[bin]), place.step - 2 * pad, base - y(series[bin]), theme[row], { rx: corner, "data-bin": bin, "data-full": opacity, opacity })
+  const bar = (series, bin, opacity) => box(
+    at(bin) + pad,
+    y(series[bin]),
+    place.step - 2 * pad,
+    base - y(series[bin]),
+    theme[row],
+    { rx: corner, "data-bin": bin, opacity },
+  )
   const shownBins = range(mean.length).filter((bin) => Number.isFinite(mean[bin]))
   return svg("g", {},
     pooled(overview) ? svg("g", {}, shownBins.map((bin) => bar(highest, bin, 0.35))) : null,
@@ -100,7 +121,9 @@ function drawRow(row, i, overview, place, theme) {
 }
 
 function line(series, y, at, place, colour) {
-  const points = range(series.length).filter((bin) => Number.isFinite(series[bin])).map((bin) => [at(bin) + place.step / 2, y(series[bin])])
+  const points = range(series.length).filter((bin) => Number.isFinite(series[bin])).map((bin) =>
+    [at(bin) + place.step / 2, y(series[bin])]
+  )
   const d = points.map(([px, py], i) => `${i ? "L" : "M"}${px.toFixed(1)} ${py.toFixed(1)}`).join("")
   return svg("g", {},
     svg("path", { d, fill: "none", stroke: colour, "stroke-width": 2, "stroke-linejoin": "round" }),
@@ -112,7 +135,9 @@ function numbers(overview, place, theme) {
   const every = stride(bins(overview), place.width - LABELS - RIGHT, 34)
   const shownBins = range(bins(overview)).filter((bin) => bin === 0 || (bin + 1) % every === 0)
   return svg("g", { class: "ticks" }, shownBins.map((bin) =>
-    words(place.left + (bin + 0.5) * place.step, HEAD - 8, String(overview.edges.data[bin] + 1), { "text-anchor": "middle", "font-size": 11, fill: theme.muted, "data-tick": bin })))
+    words(place.left + (bin + 0.5) * place.step, HEAD - 8, String(overview.edges.data[bin] + 1), {
+      "text-anchor": "middle", "font-size": 11, fill: theme.muted, "data-tick": bin,
+    })))
 }
 
 // Facts and question above the numbers; where many are close, only marks, no words.
@@ -121,7 +146,11 @@ function marks(overview, place, theme) {
   return svg("g", {}, overview.meta.marks.map(({ segment, kind }) => {
     const x = place.left + (binOf(overview, segment) + 0.5) * place.step
     const colour = kind === "question" ? theme.read : theme.write
-    const label = x - free > 54 ? words(clamp(x, 20, place.width - 30), 10, kind, { fill: colour, "text-anchor": "middle", "font-size": 11, "font-weight": 600 }) : null
+    const label = x - free > 54
+      ? words(clamp(x, 20, place.width - 30), 10, kind, {
+        fill: colour, "text-anchor": "middle", "font-size": 11, "font-weight": 600,
+      })
+      : null
     free = label ? x : free
     return svg("g", {}, label, svg("path", { d: `M${x - 4} 13h8l-4 4z`, fill: colour }))
   }))
@@ -134,7 +163,9 @@ function moveCursor(node, frame) {
   const x = place.left + (bin + 0.5) * place.step - width / 2
   const height = node.height.baseVal.value
   node.querySelector(".cursor").replaceChildren(
-    box(x, HEAD - 22, width, height - HEAD + 20, frame.theme.accent, { rx: Math.min(6, width / 3), opacity: frame.theme.dark ? 0.22 : 0.13 }),
+    box(x, HEAD - 22, width, height - HEAD + 20, frame.theme.accent, {
+      rx: Math.min(6, width / 3), opacity: frame.theme.dark ? 0.22 : 0.13,
+    }),
     rule(x, height - 2, x + width, height - 2, frame.theme.accent, { "stroke-width": 3, "stroke-linecap": "round" }),
   )
   for (const bar of node.querySelectorAll(".now")) bar.classList.remove("now")
@@ -152,13 +183,21 @@ function interact(node, frame, act, rows) {
     return clamp(Math.floor(x / node.place.step), 0, bins(overview) - 1)
   }
   const hover = node.querySelector(".hover")
-  for (const [key, value] of Object.entries({ role: "slider", tabindex: 0, "aria-valuemin": 1, "aria-valuemax": overview.meta.n_segments })) node.setAttribute(key, value)
+  const role = { role: "slider", tabindex: 0, "aria-valuemin": 1, "aria-valuemax": overview.meta.n_segments }
+  for (const [key, value] of Object.entries(role)) node.setAttribute(key, value)
   node.onclick = (event) => act.go(overview.peak.data[binAt(event)] + 1)
   node.onpointermove = (event) => {
     const bin = binAt(event)
-    hover.replaceChildren(box(LABELS + bin * node.place.step, HEAD - 22, node.place.step, 400, theme.ink, { opacity: 0.05 }))
+    hover.replaceChildren(
+      box(LABELS + bin * node.place.step, HEAD - 22, node.place.step, 400, theme.ink, { opacity: 0.05 }),
+    )
     const single = overview.edges.data[bin + 1] - overview.edges.data[bin] === 1
-    act.tip(event, [`Segment${single ? "" : "s"} ${name(overview, bin)}`, ...rows.map((row) => `${row} ${shown(overview[`${row}_${single ? "mean" : "max"}`].data[bin])}${single ? "" : " at most"}`)])
+    act.tip(event, [
+      `Segment${single ? "" : "s"} ${name(overview, bin)}`,
+      ...rows.map((row) =>
+        `${row} ${shown(overview[`${row}_${single ? "mean" : "max"}`].data[bin])}${single ? "" : " at most"}`
+      ),
+    ])
   }
   node.onpointerleave = () => {
     hover.replaceChildren()

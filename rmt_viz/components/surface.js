@@ -13,6 +13,7 @@ import { slotsPanel } from "./slots.js"
 import { answersPanel } from "./answers.js"
 import { headsPanel } from "./heads.js"
 import { mapsPanel } from "./maps.js"
+import { dialog, tips } from "./overlay.js"
 import { exportDialog } from "./export.js"
 import { helpTable, sentence, toolbar } from "./toolbar.js"
 
@@ -36,6 +37,7 @@ class Surface {
     this.hover = {}
     this.previewed = null
     this.actions = this.makeActions()
+    this.tip = tips(root)
   }
 
   async start() {
@@ -54,18 +56,16 @@ class Surface {
       preview: (fields) => this.preview(fields),
       leave: () => this.leave(),
       hover: (what) => this.mark(what),
-      tip: (event, lines) => this.tip(event, lines),
+      tip: this.tip,
     }
     this.bar = toolbar(this.overview, this.actions, Boolean(this.options.link))
     this.sentence = el("p", { class: "sentence", "aria-live": "polite" })
     this.spine = panel(spinePanel, act)
     this.panels = PANELS.map((spec) => panel(spec, act))
-    this.tipNode = el("div", { class: "tip", role: "tooltip", hidden: true })
     this.root.replaceChildren(
       el("div", { class: "top" }, this.bar.node, this.sentence, this.spine.node),
       el("div", { class: "grid" }, this.panels.map(({ node }) => node)),
       el("p", { class: "hint" }, "Hover previews, click pins, Esc lets go, ? lists the keys."),
-      this.tipNode,
     )
   }
 
@@ -85,7 +85,8 @@ class Surface {
 
   retheme() {
     this.theme = readTheme(this.root)
-    for (const name of ["write", "read", "change", "knows", "muted", "soft"]) this.root.style.setProperty(`--${name}`, this.theme[name])
+    const names = ["write", "read", "change", "knows", "muted", "soft"]
+    for (const name of names) this.root.style.setProperty(`--${name}`, this.theme[name])
     this.root.style.setProperty("--on-accent", this.theme.dark ? "#10141b" : "#ffffff")
     this.draw()
   }
@@ -177,7 +178,9 @@ class Surface {
   }
 
   fail() {
-    this.sentence.replaceChildren("This segment could not be fetched; is the server still running? Step again to retry.")
+    this.sentence.replaceChildren(
+      "This segment could not be fetched; is the server still running? Step again to retry.",
+    )
   }
 
   // Pointing.
@@ -202,17 +205,6 @@ class Surface {
     for (const each of this.panels) each.mark()
   }
 
-  tip(event, lines) {
-    this.tipNode.hidden = !event
-    if (!event) return
-    const host = this.root.querySelector("dialog[open]") ?? this.root
-    if (this.tipNode.parentNode !== host) host.append(this.tipNode)
-    this.tipNode.replaceChildren(...lines.map((line, i) => el(i ? "div" : "b", {}, line)))
-    const { offsetWidth, offsetHeight } = this.tipNode
-    this.tipNode.style.left = `${Math.min(event.clientX + 14, window.innerWidth - offsetWidth - 8)}px`
-    this.tipNode.style.top = `${event.clientY + 18 + offsetHeight > window.innerHeight ? event.clientY - offsetHeight - 10 : event.clientY + 18}px`
-  }
-
   // Acting: one function for each action of the table of keys.
 
   makeActions() {
@@ -228,8 +220,14 @@ class Surface {
       play: () => (this.timer ? this.stop() : this.play()),
       beat1: beat(0), beat2: beat(1), beat3: beat(2), beat4: beat(3),
       unpin: () => this.pin({ layer: null, head: null, slot: null, token: null }),
-      help: () => this.dialog("Keys", helpTable(this.options.keys)),
-      export: () => this.dialog("Export", exportDialog([this.spine, ...this.panels], (each) => `${this.overview.meta.id.slice(0, 24)}-segment-${this.view.segment}-${each.spec.id}`)),
+      help: () => dialog(this.root, "Keys", helpTable(this.options.keys)),
+      export: () => dialog(this.root, 
+        "Export",
+        exportDialog(
+          [this.spine, ...this.panels],
+          (each) => `${this.overview.meta.id.slice(0, 24)}-segment-${this.view.segment}-${each.spec.id}`,
+        ),
+      ),
       link: () => this.copyLink(),
     }
   }
@@ -237,7 +235,8 @@ class Surface {
   key(event) {
     const typing = event.composedPath()[0]
     const tag = typing?.tagName
-    if (event.ctrlKey || event.metaKey || event.altKey || typing?.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(tag)) return
+    if (event.ctrlKey || event.metaKey || event.altKey) return
+    if (typing?.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(tag)) return
     if (event.key === " " && (tag === "BUTTON" || tag === "A")) return
     if (this.root.querySelector("dialog[open]:not(.room)") || document.querySelector("[role=dialog]")) return
     if (event.key === "Escape" && this.root.querySelector("dialog[open]")) return
@@ -264,25 +263,25 @@ class Surface {
     this.schedule()
   }
 
-  dialog(title, content) {
-    const close = el("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => node.close() }, "×")
-    const node = el("dialog", { "aria-label": title, onclick: (event) => event.target === node && node.close() }, el("div", { class: "inside" }, el("h2", {}, title), close, content))
-    node.onclose = () => node.remove()
-    this.root.append(node)
-    node.showModal()
-  }
-
   async copyLink() {
     const link = this.options.link(this.view)
     const copied = await navigator.clipboard?.writeText(link).then(() => true, () => false)
     const node = this.bar.node.querySelector(".link")
-    if (!copied) return this.dialog("Link", el("input", { readonly: true, value: link, "aria-label": "Link to this view", onfocus: (event) => event.target.select() }))
+    const select = (event) => event.target.select()
+    const field = el("input", { readonly: true, value: link, "aria-label": "Link to this view", onfocus: select })
+    if (!copied) return dialog(this.root, "Link", field)
     node.textContent = "Copied"
     setTimeout(() => (node.textContent = "Link"), 1500)
   }
 }
 
 function whose({ layer, head, slot }) {
-  const of = layer && head ? `layer ${layer}, head ${head}` : layer ? `layer ${layer}, mean of heads` : head ? `head ${head}, mean of layers` : "mean of layers and heads"
+  const of = layer && head
+    ? `layer ${layer}, head ${head}`
+    : layer
+    ? `layer ${layer}, mean of heads`
+    : head
+    ? `head ${head}, mean of layers`
+    : "mean of layers and heads"
   return slot ? `${of}, slot ${slot}` : of
 }

@@ -21,7 +21,9 @@ export function readTheme(element) {
     soft: mix(page, ink, 0.06),
     font: [...new Set(read("--st-font", "sans-serif").split(","))].join(","),
   }
-  theme.ramps = Object.fromEntries(Object.keys(hues).map((name) => [name, ramp([soften(page, hues[name], dark), hues[name]])]))
+  theme.ramps = Object.fromEntries(
+    Object.keys(hues).map((name) => [name, ramp([soften(page, hues[name], dark), hues[name]])]),
+  )
   theme.ramps.gain = ramp([hues.write, theme.soft, hues.read])
   return theme
 }

@@ -6,10 +6,22 @@ import { locked } from "./panel.js"
 import { colourOf } from "./theme.js"
 
 const COLOURS = {
-  write: { label: "write", title: (s) => `What memory took from segment ${s}`, unit: "share of memory’s attention on the token" },
-  read: { label: "read", title: (s) => `What segment ${s} took from memory`, unit: "share of the token’s attention on memory" },
+  write: {
+    label: "write",
+    title: (s) => `What memory took from segment ${s}`,
+    unit: "share of memory’s attention on the token",
+  },
+  read: {
+    label: "read",
+    title: (s) => `What segment ${s} took from memory`,
+    unit: "share of the token’s attention on memory",
+  },
   loss: { label: "loss", title: (s) => `What surprised the model in segment ${s}`, unit: "loss in nats" },
-  gain: { label: "Δloss", title: (s) => `Where memory helped in segment ${s}`, unit: "loss without memory minus loss with it, in nats" },
+  gain: {
+    label: "Δloss",
+    title: (s) => `Where memory helped in segment ${s}`,
+    unit: "loss without memory minus loss with it, in nats",
+  },
 }
 const KINDS = { fact: "fact", answer: "the answer in it", question: "question" }
 
@@ -17,22 +29,45 @@ export const tokensPanel = {
   id: "tokens",
   title: (frame) => (COLOURS[frame.view.colour] ?? COLOURS.write).title(frame.view.segment),
   note: (frame) => `colour: ${COLOURS[frame.view.colour]?.unit ?? "none"}, ${frame.whose}`,
-  controls: (frame, act) => [picker("colour", frame.colours.map((id) => [id, COLOURS[id].label]), frame.view.colour, (colour) => act.pin({ colour }))],
+  controls: (frame, act) => [
+    picker(
+      "colour", frame.colours.map((id) => [id, COLOURS[id].label]), frame.view.colour, (colour) => act.pin({ colour }),
+    ),
+  ],
   draw(body, frame, act) {
     const scale = tokenScale(frame)
-    const strip = el("p", { class: "strip", role: "img", "aria-label": label(frame, scale) }, frame.slice.meta.tokens.map((token, i) => drawToken(token, i, frame, scale)))
+    const strip = el(
+      "p",
+      { class: "strip", role: "img", "aria-label": label(frame, scale) },
+      frame.slice.meta.tokens.map((token, i) => drawToken(token, i, frame, scale)),
+    )
     interact(strip, frame, act, scale)
-    const key = scale ? legend(frame.theme.ramps[frame.view.colour], scale.low, scale.high, frame.theme, scale.unit) : null
+    const key = scale
+      ? legend(frame.theme.ramps[frame.view.colour], scale.low, scale.high, frame.theme, scale.unit)
+      : null
     const kinds = [...new Set(frame.slice.meta.spans.map((span) => span.kind))].filter((kind) => KINDS[kind])
-    body.replaceChildren(strip, el("div", { class: "key" }, key, el("span", {}, scale?.told ?? ""), kinds.map((kind) => el("span", { class: `span-${kind}` }, KINDS[kind]))))
+    body.replaceChildren(
+      strip,
+      el(
+        "div",
+        { class: "key" },
+        key,
+        el("span", {}, scale?.told ?? ""),
+        kinds.map((kind) => el("span", { class: `span-${kind}` }, KINDS[kind])),
+      ),
+    )
     if (!frame.slice.meta.tokens.length) locked(body, "This segment has no tokens.")
     markTokens(body, frame)
   },
   mark: markTokens,
   table(frame) {
     const names = ["write", "read", "loss", "gain"].filter((name) => values(frame, name))
-    const kind = (i) => frame.slice.meta.spans.filter((span) => span.start <= i && i < span.end).map((span) => span.kind).join(" ")
-    const rows = frame.slice.meta.tokens.map((token, i) => [frame.slice.meta.start + i + 1, token, ...names.map((name) => shown(values(frame, name)[i])), kind(i)])
+    const kind = (i) => frame.slice.meta.spans.filter((span) =>
+      span.start <= i && i < span.end
+    ).map((span) => span.kind).join(" ")
+    const rows = frame.slice.meta.tokens.map((token, i) =>
+      [frame.slice.meta.start + i + 1, token, ...names.map((name) => shown(values(frame, name)[i])), kind(i)]
+    )
     return { columns: ["token", "text", ...names.map((name) => COLOURS[name].label), "part of"], rows }
   },
 }
@@ -67,18 +102,23 @@ function tokenScale(frame) {
 function drawToken(token, i, frame, scale) {
   const node = el("span", { class: "token", "data-i": i }, token.replaceAll("\n", "⏎\n"))
   if (scale && Number.isFinite(scale.series[i])) {
-    const colour = colourOf(frame.theme.ramps[frame.view.colour], (scale.series[i] - scale.low) / (scale.high - scale.low))
+    const colour = colourOf(
+      frame.theme.ramps[frame.view.colour],
+      (scale.series[i] - scale.low) / (scale.high - scale.low),
+    )
     node.style.background = colour.fill
     node.style.color = colour.ink
   }
-  for (const span of frame.slice.meta.spans) if (span.start <= i && i < span.end && KINDS[span.kind]) node.classList.add(`span-${span.kind}`)
+  const spans = frame.slice.meta.spans.filter((span) => span.start <= i && i < span.end && KINDS[span.kind])
+  node.classList.add(...spans.map((span) => `span-${span.kind}`))
   return node
 }
 
 function label(frame, scale) {
   if (!scale) return `The tokens of segment ${frame.view.segment}`
   const order = range(scale.series.length).sort((a, b) => scale.series[b] - scale.series[a]).slice(0, 3)
-  return `The tokens of segment ${frame.view.segment}; most: ${order.map((i) => `${visible(frame.slice.meta.tokens[i])} ${shown(scale.series[i])}`).join(", ")}`
+  const named = order.map((i) => `${visible(frame.slice.meta.tokens[i])} ${shown(scale.series[i])}`)
+  return `The tokens of segment ${frame.view.segment}; most: ${named.join(", ")}`
 }
 
 function interact(strip, frame, act) {
@@ -86,8 +126,11 @@ function interact(strip, frame, act) {
   strip.onpointermove = (event) => {
     if (at(event) === undefined) return
     const i = Number(at(event))
-    const lines = ["write", "read", "loss", "gain"].filter((name) => values(frame, name)).map((name) => `${COLOURS[name].label} ${shown(values(frame, name)[i])}`)
-    act.tip(event, [`“${visible(frame.slice.meta.tokens[i])}” · token ${frame.slice.meta.start + i + 1}`, ...lines])
+    const lines = ["write", "read", "loss", "gain"].filter((name) => values(frame, name)).map((name) =>
+      `${COLOURS[name].label} ${shown(values(frame, name)[i])}`
+    )
+    const { tokens, start } = frame.slice.meta
+    act.tip(event, [`“${visible(tokens[i])}” · token ${start + i + 1}`, ...lines])
     act.hover({ token: i })
   }
   strip.onpointerleave = () => {

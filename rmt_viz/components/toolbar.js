@@ -11,15 +11,25 @@ const STEPS = [
 ]
 
 export function toolbar(overview, actions, hasLink) {
-  const steps = STEPS.map(({ action, shown, name }) => button(shown, actions[action], { "aria-label": name, title: name, class: action, "data-action": action }))
+  const steps = STEPS.map(({ action, shown, name }) =>
+    button(shown, actions[action], { "aria-label": name, title: name, class: action, "data-action": action })
+  )
   const beats = overview.meta.beats.map(({ kind, segment }, i) =>
-    button(`${i + 1} ${kind}`, actions[`beat${i + 1}`], { class: `beat ${kind}`, title: `Segment ${segment + 1}`, "data-segment": segment + 1 }))
+    button(`${i + 1} ${kind}`, actions[`beat${i + 1}`], {
+      class: `beat ${kind}`, title: `Segment ${segment + 1}`, "data-segment": segment + 1,
+    }))
   const none = beats.length ? null : el("span", { class: "note" }, "no beats: nothing was written here")
   const link = hasLink ? button("Link", actions.link, { title: "Copy a link to this view", class: "link" }) : null
   const node = el("div", { class: "toolbar", role: "toolbar", "aria-label": "Steps" },
     el("div", { class: "steps" }, steps),
     el("div", { class: "beats", role: "group", "aria-label": "Beats" }, beats, none),
-    el("div", { class: "right" }, link, button("Export", actions.export, { class: "export-button" }), button("?", actions.help, { "aria-label": "Keys", title: "Keys" })),
+    el(
+      "div",
+      { class: "right" },
+      link,
+      button("Export", actions.export, { class: "export-button" }),
+      button("?", actions.help, { "aria-label": "Keys", title: "Keys" }),
+    ),
   )
   const play = node.querySelector(".play")
 
@@ -38,13 +48,27 @@ export function toolbar(overview, actions, hasLink) {
 }
 
 export function helpTable(keys) {
-  const rows = keys.map((key) => el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, key.shown)), el("td", {}, key.help)))
+  const rows = keys.map((key) =>
+    el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, key.shown)), el("td", {}, key.help))
+  )
   return el("div", {},
     el("table", {}, el("tbody", {}, rows)),
-    el("p", {}, "Pointing at a token, a head or a cell previews it with its numbers; a click pins it, Esc lets go. Everything that is pinned is in the address, so the link brings others to the same view."),
+    el(
+      "p",
+      {},
+      "Pointing at a token, a head or a cell previews it with its numbers; a click pins it, Esc lets go. ",
+      "The segment, layer, head, slot and colour are in the address: the link brings others to the same view.",
+    ),
   )
 }
 
+// Words of the document stand in <bdi>: marks of writing direction in them must not turn ours around.
 export function sentence(parts) {
-  return parts.map(({ kind, text }) => (kind === "strong" ? el("strong", {}, text) : kind === "token" ? el("mark", {}, text) : text))
+  const drawn = {
+    text: (text) => text,
+    strong: (text) => el("strong", {}, el("bdi", {}, text)),
+    token: (text) => el("mark", {}, el("bdi", {}, text)),
+    quote: (text) => el("bdi", {}, text),
+  }
+  return parts.map(({ kind, text }) => drawn[kind](text))
 }

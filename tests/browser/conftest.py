@@ -13,6 +13,7 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+PATIENCE_MS = 60_000  # a busy machine is slow, not wrong
 HALL = {"width": 1280, "height": 720}
 
 
@@ -21,8 +22,9 @@ def browser():
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         pytest.skip("no Chromium on this machine: install chromium to run the journeys")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS / 2)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         yield browser
@@ -37,14 +39,14 @@ def visit(browser, server):
     def open_page(query="", *, size=HALL, theme="light", drawn=True, **options):
         context = browser.new_context(viewport=size, color_scheme=theme, **options)
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
         page.on("console", lambda m: wrong.append(m.text) if m.type == "error" and "404" not in m.text else None)
         page.on("request", lambda request: wrong.append(request.url) if _leaves(request.url, server) else None)
         page.goto(f"{server}/{query}")
         if drawn:
-            page.locator(".surface[data-drawn]").wait_for(timeout=30_000)
+            page.locator(".surface[data-drawn]").wait_for()
         return page
 
     yield open_page

@@ -2,7 +2,6 @@
 
 import json
 import re
-import statistics
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +18,7 @@ PAINTED = """(key) => new Promise((done) => {
   document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }))
   requestAnimationFrame(look)
 })"""
+PATIENCE_MS = 60_000
 CONTRAST = Path(__file__).with_name("contrast.js")
 SIZES = [(1280, 720), (1280, 1024), (1920, 1080)]
 CARDS = ("spine", "tokens", "slots", "answers", "heads", "maps")
@@ -175,7 +175,7 @@ def test_own_text_runs_live(visit, picture):
     box.fill("Sandra travelled to the kitchen. " + "The report was long and nobody read it. " * 20 + "Where is Sandra?")
     picture(page, "own-text")
     dialog.get_by_role("button", name="Run").click()
-    page.wait_for_url("**trace=live-*", timeout=60_000)
+    page.wait_for_url("**trace=live-*", timeout=3 * PATIENCE_MS)  # the first run imports torch
     expect(page.locator("[data-testid=stSidebar]")).to_contain_text("Live run")
     expect(page.locator(".sentence")).to_contain_text("Where is Sandra?")
     page.keyboard.press("Home")
@@ -212,7 +212,7 @@ def test_what_a_trace_lacks_is_said(visit):
 def test_a_damaged_trace_is_a_sentence(visit, assets):
     page = visit("?trace=damaged", drawn=False)
     told = page.locator("[data-testid=stAlert]").first
-    expect(told).to_contain_text("damaged.trace.safetensors is not a whole trace", timeout=20_000)
+    expect(told).to_contain_text("damaged.trace.safetensors is not a whole trace")
     body = page.inner_text("body")
     assert "Traceback" not in body and str(assets) not in body
 
@@ -283,10 +283,11 @@ def test_both_themes_fit_the_screen(visit, picture, theme, width, height):
 
 
 def test_a_long_run_costs_what_a_short_one_costs(visit):
-    times = {}
-    for name, first in (("short", 1), ("long", 2000)):
-        page = visit(f"?trace={name}&segment={first}")
-        page.wait_for_timeout(400)
-        times[name] = statistics.median(steps(page, 6))
+    pages = {name: visit(f"?trace={name}&segment={first}") for name, first in (("short", 1), ("long", 2000))}
+    times = {name: [] for name in pages}
+    for _ in range(6):  # in turn, and the least of each: what else the machine does must not decide
+        for name, page in pages.items():
+            page.bring_to_front()
+            times[name] += steps(page, 1)
     print(json.dumps(times))
-    assert times["long"] < 1.5 * times["short"] + 20, times
+    assert min(times["long"]) < 1.5 * min(times["short"]) + 10, times
