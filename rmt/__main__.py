@@ -56,6 +56,7 @@ def train(
     warmup: Annotated[int, typer.Option(min=1)] = 200,
     patience: Annotated[int, typer.Option(min=1, help="Steps in one stage before the run gives up.")] = 6000,
     stream_steps: Annotated[int, typer.Option(min=0, help="Steps of streaming truncated BPTT at the end.")] = 0,
+    stream_wait: Annotated[int, typer.Option(min=0, help="Mean segments before a stream is told its story.")] = 0,
     slot_spread: Annotated[float, typer.Option(min=0, help="Weight of the penalty on slots that are alike.")] = 0.0,
     precision: Annotated[str | None, typer.Option(help="no or bf16; bf16 on a GPU by default.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
@@ -72,7 +73,8 @@ def train(
     config = TrainConfig(
         task=task, segments=segments, seed=seed, init=str(init) if init else None, backbone=backbone, layers=layers,
         width=width, heads=heads, cell=cell, n_memory=n_memory, segment_length=segment_length, batch=batch, lr=lr,
-        warmup=warmup, patience=patience, stream_steps=stream_steps, slot_spread=slot_spread,
+        warmup=warmup, patience=patience, stream_steps=stream_steps, stream_wait=stream_wait,
+        slot_spread=slot_spread,
     )  # fmt: skip
     trainer = Trainer(config, out, precision=precision, cpu=cpu)
     main, line = trainer.accelerator.is_main_process, {}

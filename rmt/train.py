@@ -60,6 +60,7 @@ class TrainConfig:
     stream_steps: int = 0
     streams: int = 48
     stream_lr: float = 2e-4
+    stream_wait: int = 0  # mean segments of distractor text before a stream is told its story
     log_every: int = 10
     save_every: int = 50
 
@@ -128,7 +129,7 @@ class Trainer:
         groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         self.wrapped, self.optimizer = self.accelerator.prepare(self.model, AdamW(groups, lr=config.lr))
         share = config.streams // self.accelerator.num_processes
-        self.streams = Streams(self.sampler, share, config.segment_length)
+        self.streams = Streams(self.sampler, share, config.segment_length, wait=config.stream_wait)
         self.gate = Gate(config.threshold, config.window)
         self.at = Progress()
         self._resume()

@@ -178,8 +178,25 @@ def test_streams_carry_their_story_until_they_begin_anew(tokenizer_file):
     assert (streams.state(torch.zeros(3, 2, 16)) == 1).all()
     streams.give_up = 1.0
     streams.update(rng, torch.ones(3, 2, 16), np.array([True, False, True]))
-    assert streams.age.tolist() == [6, 0, 6]
+    streams.next(rng)
+    assert streams.fresh.tolist() == [False, True, False] and streams.age.tolist() == [6, 0, 6]
     assert streams.state(torch.zeros(3, 2, 16)).amax((1, 2)).tolist() == [1, 0, 1]
+
+
+def test_a_waiting_stream_is_not_asked_before_its_story_is_told(tokenizer_file):
+    from rmt.vocabulary import open_tokenizer
+
+    sampler = Sampler(TASKS["detect"], open_tokenizer(tokenizer_file), "train")
+    streams, rng, told = Streams(sampler, 8, 24, wait=12, life=10**9, give_up=0.0), np.random.default_rng(0), {}
+    for step in range(40):
+        ids, labels = streams.next(rng)
+        for i, row in enumerate(ids):
+            if streams.stories[i].facts[0] in sampler.tokenizer.decode(row[: 3 * 24].tolist()):
+                told[i] = step
+            assert (labels[i] == streams.stories[i].answer) if i in told else (labels[i] == -100)
+        streams.update(rng, torch.ones(8, 2, 16), np.ones(8, bool))
+    assert len(told) == 8 and max(told.values()) > 0
+    assert streams.age.tolist() == [3 * (40 - told[i]) for i in range(8)]
 
 
 def test_alike_slots_score_one_and_orthogonal_slots_nothing():
