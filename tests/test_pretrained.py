@@ -9,7 +9,7 @@ from rmt.errors import InputError
 from rmt.pretrained import PRETRAINED, package_folder
 from rmt.recorder import record, replay
 
-TEXT = "The capital of France is Paris. Mary moved to the bathroom and John went to the hallway in 1984. " * 6
+TEXT = "The capital of France is Paris. Mary moved to the bathroom and John went to the hallway in 1984. " * 9
 
 
 def installed(name):
