@@ -12,6 +12,7 @@ from rmt.trace import BLOCKS, Trace
 CHUNK = 256  # states looked at together, so that a long run needs no more room than a short one
 RISE = 0.3  # a fact is written where the answer's probability rises by so much to where it never was
 SPIKE = 4.0  # or, where asking tells nothing, where memory changes by so many times the run's own median
+FOCUS = 1.4  # memory singles a token out: so many times the run's median of the most looked-at token
 COMPARABLE = 0.5  # a second write changes memory by at least this share of the first
 KNOWN = 0.5
 
@@ -62,7 +63,14 @@ def measure(trace: Trace) -> Measures:
         shares=shares(arrays["mass"][:done], _write_rows(trace), lengths) if "mass" in arrays else None,
         knows=answers,
         loss=segment_loss(arrays["loss"], arrays["starts"][: done + 1]),
-        beats=find_beats(slot_mean(moved), answers, question_segment(trace), _answer_read(trace)),
+        beats=find_beats(
+            slot_mean(moved),
+            answers,
+            question_segment(trace),
+            _answer_read(trace),
+            shift=shift(trace),
+            focus=focus(trace),
+        ),
     )
 
 
@@ -123,6 +131,21 @@ def knows(trace: Trace) -> np.ndarray:
     return np.asarray(trace.arrays["asked"][: trace.done + 1, answer])
 
 
+def shift(trace: Trace) -> np.ndarray | None:
+    """How far a segment moved the answers, were the question asked: total variation (S,), from 0 to 1."""
+    asked = np.asarray(trace.arrays["asked"][: trace.done + 1])
+    return np.abs(np.diff(asked, axis=0)).sum(-1) / 2 if asked.size and np.isfinite(asked).all() else None
+
+
+def focus(trace: Trace) -> np.ndarray | None:
+    """The most looked-at token of each segment by its write share, in units of the run's median of that: (S,)."""
+    if "token_write" not in trace.arrays or not trace.done:
+        return None
+    starts = trace.arrays["starts"][: trace.done + 1]
+    peaks = np.maximum.reduceat(trace.arrays["token_write"][: starts[-1]], starts[:-1])
+    return peaks / max(float(np.median(peaks)), 1e-12)
+
+
 def segment_loss(loss: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Mean loss of each segment's scored tokens: (Tn,) and (S + 1,) -> (S,), nan where none was scored."""
     if len(starts) < 2:
@@ -156,22 +179,30 @@ def question_segment(trace: Trace) -> int | None:
 
 def beats(trace: Trace) -> tuple[Beat, ...]:
     """The moments of Figure 6 in a run, in order, found from memory and answers alone; see `find_beats`."""
-    return find_beats(slot_mean(change(trace.memory)), knows(trace), question_segment(trace), _answer_read(trace))
+    return measure(trace).beats
 
 
 def find_beats(
-    moved: np.ndarray, known: np.ndarray, question: int | None, answer_read: np.ndarray | None = None
+    moved: np.ndarray,
+    known: np.ndarray,
+    question: int | None,
+    answer_read: np.ndarray | None = None,
+    *,
+    shift: np.ndarray | None = None,
+    focus: np.ndarray | None = None,
 ) -> tuple[Beat, ...]:
     """Beats by threshold against the run's own numbers; where facts really stand is never looked at.
 
     moved (S,) change of memory, known (S + 1,) probability of the answer or nan, question its segment,
-    answer_read (S,) attention of the answering position to memory, used where there is no question.
+    answer_read (S,) attention of the answering position to memory, used where there is no question. shift and focus
+    (S,) as the functions of these names give them: a segment that has both told something too.
     A run that writes nothing has no beats, and one that forgets what it wrote has no more than the write.
     """
     if not len(moved):
         return ()
     asked = bool(np.isfinite(known).all())
-    writes = _writes(moved, known if asked else None)
+    told = None if shift is None or focus is None else (shift >= RISE) & (focus >= FOCUS)
+    writes = _writes(moved, known if asked else None, told, focus)
     if not writes:
         return ()
     found = [Beat("write", writes[0])] + [Beat("append", s) for s in writes[1:2]]
@@ -185,7 +216,9 @@ def find_beats(
     return tuple(sorted([*found, Beat("read", last)], key=lambda beat: beat.segment))
 
 
-def _writes(moved: np.ndarray, known: np.ndarray | None) -> list[int]:
+def _writes(
+    moved: np.ndarray, known: np.ndarray | None, told: np.ndarray | None, focus: np.ndarray | None
+) -> list[int]:
     """One or two segments that wrote a fact, in order."""
     rest = moved[1:]  # the first segment always changes a lot: it leaves the initial memory
     spikes = set()
@@ -198,10 +231,13 @@ def _writes(moved: np.ndarray, known: np.ndarray | None) -> list[int]:
     before = np.maximum.accumulate(known)[:-1]  # a return to an old guess is not news
     news = np.flatnonzero(known[1:] - before >= RISE)
     spikes = {s for s in spikes if rise[s] > -RISE and known[s + 1 :].max() >= KNOWN}
+    if focus is not None:  # leaving the initial memory changes it too, and looks at nothing in particular
+        spikes = {s for s in spikes if focus[s] >= FOCUS}
     if not len(news):
         return sorted(sorted(spikes, key=lambda s: -moved[s])[:2])
     decisive = int(news[np.argmax(rise[news])])
-    others = [s for s in {*spikes, *map(int, news)} - {decisive} if s == 0 or moved[s] >= COMPARABLE * moved[decisive]]
+    others = {*spikes, *map(int, news), *map(int, np.flatnonzero(told) if told is not None else ())} - {decisive}
+    others = [s for s in others if s == 0 or moved[s] >= COMPARABLE * moved[decisive]]
     return sorted([decisive, *sorted(others, key=lambda s: -moved[s])[:1]])
 
 

@@ -98,6 +98,20 @@ def test_a_run_that_forgets_has_a_write_and_no_more():
     assert kinds(find_beats(moved, known, 7)) == {"write": 3}
 
 
+def test_a_second_fact_shows_where_answers_shift_and_memory_singles_out_a_token():
+    """A memory that moves all the time, as a rotating one does: change tells nothing, answers and attention do."""
+    moved, known = np.full(8, 9.0), np.array([0.1, 0.3, 0.3, 0.3, 0.3, 0.98, 0.98, 0.98, 0.98])
+    shift, focus = np.array([0.1, 0.6, 0, 0, 0.9, 0, 0, 0]), np.array([1, 2.0, 1, 1, 2.2, 1, 2.0, 1])
+    found = find_beats(moved, known, 7, shift=shift, focus=focus)
+    assert kinds(found) == {"write": 1, "keep": 2, "append": 4, "read": 7}
+    assert "append" not in kinds(find_beats(moved, known, 7, shift=shift, focus=np.ones(8)))
+
+
+def test_leaving_the_initial_memory_is_not_a_write():
+    moved, known = np.array([9.0, 4.0, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2]), np.full(9, 0.99)
+    assert find_beats(moved, known, 7, shift=np.zeros(8), focus=np.ones(8)) == ()
+
+
 def test_a_run_of_no_segments_has_no_beats():
     assert find_beats(np.empty(0), np.array([0.5]), None) == ()
 
