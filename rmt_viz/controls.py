@@ -58,5 +58,5 @@ def _title(name: str) -> str:
     except InputError:  # said in full when it is chosen; the others stay open to choose
         return f"{name}, cannot be opened"
     begin = "".join(run.trace.token_texts(0, min(6, len(run.trace.arrays["ids"])))).strip()
-    title = f"“{begin[:10]} …”" if run.source == "live" else TITLES.get(run.trace.meta["task"], name)
+    title = f"“{begin[:10]} …”" if run.source != "recorded" else TITLES.get(run.trace.meta["task"], name)
     return f"{title}, {run.trace.n_segments} segments"

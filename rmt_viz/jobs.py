@@ -17,9 +17,13 @@ class Cancel(BaseException):  # not an Exception: no handler on the way may swal
 
 @dataclass
 class Job:
-    """Work in progress. state: waiting, running, done, cancelled or failed; error is a sentence."""
+    """Work in progress. state: waiting, running, done, cancelled or failed; error is a sentence.
+
+    about: what was asked for, for whoever shows it.
+    """
 
     work: Callable
+    about: object = None
     state: str = "waiting"
     done: int = 0
     total: int = 0
@@ -60,8 +64,8 @@ class Worker:
     def __init__(self):
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="job")
 
-    def submit(self, work: Callable) -> Job:
+    def submit(self, work: Callable, about: object = None) -> Job:
         """work(progress) is called when its turn comes; progress(done, total) reports and may stop it."""
-        job = Job(work)
+        job = Job(work, about)
         self.pool.submit(job.run)
         return job

@@ -24,7 +24,7 @@ MOST_LIVE, MOST_OPEN = 64, 64
 
 @dataclass(frozen=True)
 class Run:
-    """An opened trace: its id, whether it is "recorded" or "live", and the measures of the whole run."""
+    """An opened trace: its id, whether it is "recorded", "live" or "uploaded", and the measures of the whole run."""
 
     id: str
     trace: Trace
@@ -52,9 +52,9 @@ class Library:
         """Which of trained, reset and untrained there are of a trace."""
         return [control for control in CONTROLS if control == "trained" or self._path(with_control(name, control))]
 
-    def add(self, trace: Trace) -> str:
-        """Keep a run made in a session, and give the id that opens it; the oldest go when there are too many."""
-        run = Run(f"live-{secrets.token_urlsafe(16)}", trace, "live")
+    def add(self, trace: Trace, source: str = "live") -> str:
+        """Keep a run made or uploaded in a session, and give the id that opens it; too many, and the oldest go."""
+        run = Run(f"live-{secrets.token_urlsafe(16)}", trace, source)
         with self.lock:
             self.live[run.id] = run
             while len(self.live) > MOST_LIVE:

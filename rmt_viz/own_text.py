@@ -6,6 +6,7 @@ from rmt.errors import InputError
 from rmt.tasks.base import ACTIONS, NAMES
 from rmt_viz import session
 from rmt_viz.plain import plain
+from rmt_viz.progress import progress
 from rmt_viz.sentence import TITLES
 from rmt_viz.texts import EXAMPLES, HINTS, LEAST_LENGTH
 from rmt_viz.wrong import say
@@ -56,9 +57,6 @@ def _progress() -> None:
         return
     if session.take_finished_run():
         st.rerun()
-    told = "Waiting for another run to end" if job.state == "waiting" else "Opening the checkpoint"
-    told = f"Segment {job.done} of {job.total}" if job.total else told
-    st.progress(job.done / max(job.total, 1), told)
-    if st.button("Cancel", key="own cancel"):
+    if progress(job, "Opening the checkpoint", "own cancel"):
         session.stop_run()
         st.rerun(scope="fragment")

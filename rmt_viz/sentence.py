@@ -9,6 +9,7 @@ from rmt.measure import KNOWN, Measures, answer_class
 from rmt.trace import SegmentRecord, Trace
 
 TITLES = {"memorize": "Memorize", "detect": "Detect", "reasoning": "Reasoning"}
+SOURCES = {"live": "Live run", "recorded": "Recorded", "uploaded": "Uploaded"}
 VERBS = {"write": "writes", "append": "adds", "keep": "keeps", "read": "reads"}
 LOST = 0.3  # a fall of P(answer) worth a word
 PEAK = 2.0  # attention on a token, against the segment's median, worth naming the token
@@ -68,7 +69,7 @@ def provenance(trace: Trace, source: str) -> list[str]:
         "untrained": "Control: weights that were never trained",
     }.get(trace.meta["control"] or "")
     lines = [control] if control else []
-    lines.append(f"{'Live run' if source == 'live' else 'Recorded'} · checkpoint {made['checkpoint']}")
+    lines.append(f"{SOURCES[source]} · checkpoint {made['checkpoint']}")
     lines.append(f"{_count(made['parameters'])} parameters")
     lines.append(f"{made['layers']} layers × {made['heads']} heads · {made['n_memory']} slots")
     lines.append(f"{trace.meta['segment_length']} tokens a segment")

@@ -6,7 +6,7 @@ import json
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt_viz import texts
+from rmt_viz import bring, texts
 from rmt_viz.jobs import Job, Worker
 from rmt_viz.library import ASSETS, LIVE, Library
 
@@ -56,6 +56,50 @@ def reset_of(id: str):
     return shelf.open(f"{id}.reset") if "." not in id and shelf.has(f"{id}.reset") else None
 
 
+def start_look(wanted: bring.Wanted) -> Job:
+    """Find out in the background what a checkpoint is; the job's result is its report."""
+    stop_look()
+    st.session_state["look"] = worker().submit(lambda progress: bring.look(wanted), wanted)
+    return st.session_state["look"]
+
+
+def stop_look() -> None:
+    if current_look():
+        st.session_state.pop("look").stop.set()
+
+
+def current_look() -> Job | None:
+    """The visitor's last question about a checkpoint, answered or not."""
+    return st.session_state.get("look")
+
+
+def start_own_run(wanted: bring.Wanted, text: str, tokenizer: bool) -> Job:
+    """Record a text, or ids where there is no tokenizer, with a visitor's own checkpoint, in the background."""
+    texts.check_length(text)
+    document = text if tokenizer else texts.token_ids(text)
+    stop_run()
+    job = worker().submit(lambda progress: library().add(bring.read(wanted, document, progress)), wanted)
+    st.session_state["job"] = job
+    return job
+
+
+def take_upload(file) -> bool:
+    """Check an uploaded trace, once; whether it is whole, and so the one shown next. Else `refusal` says why not."""
+    if st.session_state.get("uploaded") == file.file_id:
+        return False
+    st.session_state.update(uploaded=file.file_id, refusal="")
+    try:
+        _show_next(library().add(bring.take_in(file.getvalue()), "uploaded"))
+    except InputError as error:
+        st.session_state["refusal"] = str(error)
+    return not st.session_state["refusal"]
+
+
+def refusal() -> str:
+    """What is wrong with the trace uploaded last."""
+    return st.session_state.get("refusal", "")
+
+
 def start_run(text: str, checkpoint: str, segment_length: int) -> Job:
     """Record a text in the background; the visitor's earlier run, if it still goes, is stopped.
 
@@ -85,9 +129,13 @@ def take_finished_run() -> bool:
     if job is None or job.state != "done":
         return False
     del st.session_state["job"]
-    st.session_state.setdefault("runs", []).append(job.result)
-    st.session_state["wanted"] = job.result
+    _show_next(job.result)
     return True
+
+
+def _show_next(id: str) -> None:
+    st.session_state.setdefault("runs", []).append(id)
+    st.session_state["wanted"] = id
 
 
 def trace_names(asked: str | None) -> list[str]:

@@ -32,18 +32,31 @@ LAST_SENTENCE = re.compile(r"[^.!?\n]*\?\s*$")
 
 def check(text: str, config: dict, segment_length: int) -> None:
     """Raises InputError with what is wrong with a text and what to do. config: of the checkpoint that is to read it."""
+    check_length(text)
+    if not LEAST_LENGTH <= segment_length <= config["segment_length"]:
+        raise InputError(f"Choose {LEAST_LENGTH} to {config['segment_length']} tokens a segment.")
+    known = KNOWN.get(config.get("task"))
+    question = LAST_SENTENCE.search(text)
+    if known and question is None:
+        raise InputError("The text does not end with a question; end it with one, such as “Where is John?”")
+    if known and not any(re.search(rf"\b{name}\b", question[0], re.IGNORECASE) for name in known):
+        raise InputError(f"The question names nobody and nothing the model knows; ask about {_either(known)}.")
+
+
+def check_length(text: str) -> None:
+    """Raises InputError for a text that is empty or too long to be read while somebody waits."""
     if not text.strip():
         raise InputError("The text is empty; write a fact, some noise and a question.")
     if len(text) > MOST_CHARACTERS:
         raise InputError(f"The text has {len(text):,} characters; shorten it to {MOST_CHARACTERS:,}.")
-    if not LEAST_LENGTH <= segment_length <= config["segment_length"]:
-        raise InputError(f"Choose {LEAST_LENGTH} to {config['segment_length']} tokens a segment.")
-    question = LAST_SENTENCE.search(text)
-    if question is None:
-        raise InputError("The text does not end with a question; end it with one, such as “Where is John?”")
-    known = KNOWN.get(config.get("task"))
-    if known and not any(re.search(rf"\b{name}\b", question[0], re.IGNORECASE) for name in known):
-        raise InputError(f"The question names nobody and nothing the model knows; ask about {_either(known)}.")
+
+
+def token_ids(text: str) -> list[int]:
+    """Ids as a visitor writes them, for a model without a tokenizer. Raises InputError for anything else."""
+    words = text.replace(",", " ").split()
+    if not words or not all(re.fullmatch("[0-9]{1,9}", word) for word in words):
+        raise InputError("This model has no tokenizer.json, so it reads token ids: numbers with spaces between them.")
+    return [int(word) for word in words]
 
 
 def _either(words: tuple[str, ...]) -> str:

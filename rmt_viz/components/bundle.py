@@ -26,7 +26,7 @@ EXPORT = re.compile(r"^export ((?:async )?(?:function|const|class) (\w+))", re.M
 
 def script(*names: str) -> str:
     """Modules joined in order, each in a scope of its own; the last one stays as it is, with its export default."""
-    *parts, last = ((HERE / name).read_text() for name in names)
+    *parts, last = map(read, names)
     scopes = [_scope(name, _imports(text)) for name, text in zip(names, parts, strict=False)]
     return "\n".join([*scopes, _imports(last)])
 
@@ -42,4 +42,9 @@ def _scope(name: str, text: str) -> str:
 
 
 def style() -> str:
-    return (HERE / "surface.css").read_text()
+    return read("surface.css")
+
+
+def read(name: str) -> str:
+    """A file of this folder."""
+    return (HERE / name).read_text()

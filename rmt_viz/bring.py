@@ -1,0 +1,113 @@
+"""A checkpoint that a visitor brings: where it is, what it is, and a run of it. In jobs only: torch comes in."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from rmt.errors import InputError
+from rmt.trace import Trace, validate
+from rmt.trace_file import temporary
+
+ROOT = Path(os.environ.get("RMT_VIZ_ROOT") or Path.cwd()).resolve()  # what visitors may name lies under it
+MOST_TOLD = 5  # problems of one trace that are worth a visitor's time
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A checkpoint as a visitor asks for it; what is None stands in its files.
+
+    name: of a shipped one, else a folder under the root, a hub name, or one of `rmt.pretrained.PRETRAINED`.
+    options: of its memory, as (name, value). fresh: slots of an untrained memory to put around a model that has none.
+    """
+
+    name: str
+    shipped: Path | None = None
+    segment_length: int | None = None
+    backbone: str | None = None
+    options: tuple[tuple[str, object], ...] = ()
+    fresh: int = 0
+
+
+def look(wanted: Wanted):
+    """The `rmt.report.Report` of a checkpoint, in which places are called what the visitor called them."""
+    from rmt.checkpoint import inspect
+
+    with _places(wanted) as (folder, given, rename):
+        report = inspect(folder, **given)
+        told = {name: _each(value, rename) for name, value in asdict(report).items()}
+    return replace(report, **{**told, "path": wanted.name})
+
+
+def read(wanted: Wanted, document, progress: Callable[[int, int], None]) -> Trace:
+    """Record a text, or token ids, with it."""
+    from rmt.adapter import wrap
+    from rmt.checkpoint import load
+    from rmt.recorder import record
+
+    with _places(wanted) as (folder, given, _):
+        if wanted.fresh:
+            model = wrap(folder, n_memory=wanted.fresh, segment_length=wanted.segment_length)
+        else:
+            model = load(folder, **given)
+        model.about.name = Path(wanted.name).name + (", untrained memory" if wanted.fresh else "")
+        return record(model, document, detail="thin", progress=progress)
+
+
+def take_in(content: bytes) -> Trace:
+    """An uploaded trace, checked to its last number. Raises InputError with what is wrong with it."""
+    path, keep = temporary()
+    path.write_bytes(content)
+    wrong = validate(path)
+    if wrong:
+        more = [f"And {len(wrong) - MOST_TOLD} more like these."] if len(wrong) > MOST_TOLD else []
+        raise InputError(" ".join([*wrong[:MOST_TOLD], *more]).replace(path.name, "The file"))
+    trace = Trace.open(path, keep=keep)
+    if not trace.done:
+        raise InputError("The file holds no whole segment yet; go on recording it.")
+    return trace
+
+
+@contextmanager
+def _places(wanted: Wanted) -> Iterator[tuple]:
+    """(where it lies, what `load` is to be told, rename); what goes wrong is told without our places."""
+    from rmt.configs import STOCK
+    from rmt.places import locate
+    from rmt.pretrained import PRETRAINED
+
+    given = {"segment_length": wanted.segment_length, "backbone": None, "options": dict(wanted.options) or None}
+    folder = wanted.shipped or _allowed(wanted.name, PRETRAINED)
+    folder = folder if isinstance(folder, Path) else locate(folder)
+    if wanted.backbone:
+        given["backbone"] = _allowed(wanted.backbone, STOCK)
+
+    def rename(text: str) -> str:
+        for place, name in ((folder, wanted.name), (given["backbone"], wanted.backbone)):
+            text = text.replace(str(place), name) if isinstance(place, Path) else text
+        return text.replace(f"{ROOT}{os.sep}", "")
+
+    try:
+        yield folder, given, rename
+    except InputError as error:
+        raise InputError(rename(str(error))) from None
+
+
+def _allowed(name: str, known) -> Path | str:
+    """A place under the root, or a name that is no place: a known one, or a repository of the hub."""
+    from rmt.places import REPOSITORY, plain, resolve_under
+
+    try:
+        return resolve_under(ROOT, plain(name))
+    except InputError:
+        hub = REPOSITORY.fullmatch(name) and not name.startswith(".") and ".." not in name
+        if (name in known or hub) and not Path(name).exists():  # a folder here that is not under the root stays shut
+            return name
+        raise
+
+
+def _each(value, rename: Callable[[str], str]):
+    """Every string in a report's field."""
+    if isinstance(value, list):
+        return [_each(item, rename) for item in value]
+    return rename(value) if isinstance(value, str) else value

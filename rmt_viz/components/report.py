@@ -1,0 +1,68 @@
+"""The report of a checkpoint, laid out: what it is, how a segment is read, sizes, what is inferred, missing, next."""
+
+import re
+
+import streamlit as st
+
+from rmt_viz.components import bundle
+
+BLOCK = re.compile(r"(\[(?:CLS|SEP)\])|(\d+|some) (read memory|write memory|memory|tokens)")
+KINDS = {"read memory": "read", "write memory": "write", "memory": "both", "tokens": "tokens"}
+FACTS = (  # what is shown large, and the field of the report
+    ("parameters", "parameters"),
+    ("layers", "layers"),
+    ("heads", "heads"),
+    ("width", "width"),
+    ("vocabulary", "known tokens"),
+    ("n_memory", "slots"),
+    ("segment_length", "tokens a segment"),
+    ("precision", "precision"),
+)
+_REPORT = st.components.v2.component(
+    "rmt_report",
+    html='<div class="report"></div>\n<!-- drawn by report.js -->',
+    css=bundle.read("report.css"),
+    js=bundle.script("dom.js", "theme.js", "report.js"),
+)
+
+
+def show(report) -> None:
+    """Draw it; its strings reach the page as text nodes only."""
+    _REPORT(key="report", data=laid_out(report))
+
+
+def laid_out(report) -> dict:
+    """The report's sentences, all of them and each once, under their headings, with its numbers beside them."""
+    first, *said = report.sentences()
+    tail = [*report.inferred, *report.missing, report.next]
+    said = said[: len(said) - len(tail)]
+    layout = [sentence for sentence in said if sentence.startswith("A segment ")]
+    backbone = [sentence for sentence in said if sentence.startswith("Its backbone ")]
+    groups = (
+        ("What it is", [first, *backbone]),
+        ("How a segment is read", layout),
+        ("Inferred", report.inferred),
+        ("To know", [sentence for sentence in said if sentence not in (*layout, *backbone)]),
+        ("Missing", report.missing),
+        ("What to do", [report.next]),
+    )
+    return {
+        "name": report.path,
+        "ready": report.ready,
+        "blocks": blocks(report.layout or ""),
+        "facts": [[label, _number(value)] for name, label in FACTS if (value := getattr(report, name)) is not None],
+        "classes": report.classes,
+        "groups": [{"title": title, "sentences": told} for title, told in groups if told],
+    }
+
+
+def blocks(layout: str) -> list[dict]:
+    """The parts of an augmented input: [4 read memory | 10 tokens | 4 write memory] is three of them."""
+    return [
+        {"kind": "mark", "text": mark} if mark else {"kind": KINDS[what], "text": f"{count} {what}"}
+        for mark, count, what in BLOCK.findall(layout)
+    ]
+
+
+def _number(value) -> str:
+    return f"{value:,}" if isinstance(value, int) else value

@@ -1,0 +1,163 @@
+"""Widgets for a visitor's own checkpoint: choose it, tell what its files do not, record a text, upload a trace."""
+
+from dataclasses import dataclass, fields, replace
+
+import streamlit as st
+
+from rmt.errors import InputError
+from rmt_viz import bring, session, texts
+from rmt_viz.bring import Wanted
+from rmt_viz.plain import plain
+from rmt_viz.progress import progress
+from rmt_viz.sentence import TITLES
+from rmt_viz.wrong import say
+
+LONGEST_NAME = 200
+FRESH = 10  # slots of an untrained memory, as `rmt.adapter.wrap` has them
+MOST_MB = 50
+
+
+@dataclass(frozen=True)
+class Need:
+    """What no file may hold: the field of Wanted or the option, the words of a report that ask for it, its label."""
+
+    name: str
+    asked: str
+    label: str
+    choices: tuple[str, ...] = ()
+    number: bool = True
+
+
+NEEDS = (
+    Need("segment_length", "segment_length=", "Tokens a segment"),
+    Need("backbone", "backbone=", "Backbone: a folder with config.json, or a name such as gpt2", number=False),
+    Need("n_memory", "'n_memory'", "Memory tokens written"),
+    Need("retrieve", "'retrieve'", "How past memory is retrieved", ("attention", "top_1")),
+    Need("lora_alpha", "'lora_alpha'", "LoRA’s alpha"),
+)
+
+
+def choose() -> None:
+    """Shipped models, each a click; then a name."""
+    with st.container(border=True, gap="small"):
+        st.markdown("**A model that ships**")
+        with st.container(horizontal=True, gap="small"):
+            for name in session.checkpoints():
+                if st.button(plain(TITLES.get(name, name)), key=f"shipped {name}"):
+                    session.start_look(Wanted(name, session.CHECKPOINTS / name))
+    with st.container(border=True, gap="small"), st.form("own model", border=False, enter_to_submit=True):
+        st.markdown("**Your checkpoint**")
+        name = st.text_input(
+            "Folder, or hub name",
+            max_chars=LONGEST_NAME,
+            key="own name",
+            placeholder="runs/mine, or owner/name",
+            help=plain(f"Folders lie under {bring.ROOT.name}. A name of the hub is downloaded from it."),
+        )
+        if st.form_submit_button("Look at it", type="primary"):
+            session.start_look(Wanted(name.strip()))
+
+
+def upload() -> bool:
+    """A recorded run from elsewhere. Returns whether it has just been taken in: it is the one that Watch shows."""
+    with st.container(border=True, gap="small"):
+        st.markdown("**A recorded run**")
+        label = "A file that python -m rmt record made, *.trace.safetensors"
+        file = st.file_uploader(plain(label), type="safetensors", max_upload_size=MOST_MB, key="upload")
+        if file is None:
+            return False
+        taken = session.take_upload(file)
+        if session.refusal():
+            say(session.refusal())
+    return taken
+
+
+@st.fragment(run_every="400ms")
+def waiting() -> None:
+    """While the report is made."""
+    job = session.current_look()
+    if job is None or not job.live:
+        st.rerun()
+    if progress(job, f"Looking at {plain(job.about.name)}", "look cancel"):
+        session.stop_look()
+        st.rerun()
+
+
+def tell(wanted: Wanted, missing: list[str]) -> None:
+    """Fields for what a report misses, and for what the visitor has told already."""
+    told = {**{field.name: getattr(wanted, field.name) for field in fields(wanted)}, **dict(wanted.options)}
+    needs = [need for need in NEEDS if told.get(need.name) or any(need.asked in sentence for sentence in missing)]
+    if not needs:
+        return
+    with st.form("missing"):
+        st.markdown("**Tell what no file says**")
+        for need in needs:
+            told[need.name] = _field(need, wanted.name, told.get(need.name))
+        if st.form_submit_button("Look again", type="primary"):
+            known = {f.name for f in fields(Wanted)}
+            options = tuple((n.name, told[n.name]) for n in needs if n.name not in known and told[n.name])
+            given = {n.name: told[n.name] or None for n in needs if n.name in known}
+            session.start_look(replace(wanted, **given, options=options))
+            st.rerun()
+
+
+def _field(need: Need, name: str, value):
+    key = f"{need.name} of {name}"
+    if need.choices:
+        return st.selectbox(need.label, need.choices, need.choices.index(value) if value else 0, key=key)
+    if need.number:
+        return st.number_input(need.label, 1, 1_000_000, value, key=key, placeholder="as it was in training")
+    return st.text_input(need.label, value or "", max_chars=LONGEST_NAME, key=key).strip()
+
+
+def record(wanted: Wanted, report) -> bool:
+    """A text, and its run in the background. Returns whether a run has just ended: it is the one that Watch shows."""
+    with st.container(border=True, gap="small"):
+        st.markdown("**Record your own text**")
+        config = session.checkpoints().get(wanted.name, {}) if wanted.shipped else {}
+        text = st.text_area(
+            "Text" if report.tokenizer else "Token ids",
+            texts.EXAMPLES.get(config.get("task"), texts.NOISE) if report.tokenizer else "",
+            height=150,
+            key=f"text for {wanted.name}",
+            help=plain(texts.HINTS[config["task"]]) if config.get("task") in texts.HINTS else None,
+        )
+        fresh = _fresh(wanted, report)
+        if st.button("Record", type="primary", key="record"):
+            try:
+                if wanted.shipped:
+                    session.start_run(text, wanted.name, config["segment_length"])
+                else:
+                    session.start_own_run(replace(wanted, fresh=fresh), text, report.tokenizer)
+            except InputError as error:
+                say(str(error))
+        job = session.current_run()
+        if job and job.state == "failed":
+            session.stop_run()
+            say(job.error)
+        elif job and job.live:
+            _recording()
+    return session.take_finished_run()
+
+
+def _fresh(wanted: Wanted, report) -> int:
+    if report.cell != "none" or wanted.shipped:
+        return 0
+    return st.number_input(
+        "Untrained memory tokens",
+        0,
+        64,
+        FRESH,
+        key=f"fresh for {wanted.name}",
+        help="This model has no memory. With one around it that was never trained you see what there is to be trained.",
+    )
+
+
+@st.fragment(run_every="400ms")
+def _recording() -> None:
+    job = session.current_run()
+    if job is None or not job.live:
+        st.rerun()
+    if progress(job, "Opening the checkpoint", "record cancel"):
+        session.stop_run()
+        st.rerun()

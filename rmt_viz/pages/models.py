@@ -1,0 +1,66 @@
+"""Models: can I see mine?"""
+
+import json
+
+import streamlit as st
+
+from rmt_viz import own_model, session
+from rmt_viz.components import report as card
+from rmt_viz.pages import watch
+from rmt_viz.wrong import say
+
+OPENS = """
+**What can be looked at**
+
+- **folders of this program**, as `python -m rmt train` leaves them, and memory kept beside a pretrained backbone
+- **recurrent memory of other programs**: RMT around a decoder, with or without LoRA, RMT around BERT, RMT-R and ARMT,
+  as safetensors or as `.bin` and `.pth`
+- **transformers models** without memory, in a folder or on the hub; `smollm2` and `minilm` where their packages are
+  installed
+
+You get a report in sentences: what it is, what was inferred, and what is missing to run it. Nothing in a file is ever
+run, and weights are opened as numbers only. From the report, one click records a text and opens the run in Watch.
+"""
+
+
+def page() -> None:
+    """Choose on the left; the report and the recording on the right."""
+    st.header("Models", anchor=False)
+    st.caption("Can I see mine? Choose a checkpoint, read what it is, record a text with it, and step through the run.")
+    left, right = st.columns([1, 2.1], gap="medium")
+    with left:
+        own_model.choose()
+        done = own_model.upload()
+    with right:
+        done = _right() or done
+    if done:
+        st.switch_page(st.Page(watch.page, title="Watch", url_path="watch", default=True))
+
+
+def _right() -> bool:
+    job = session.current_look()
+    if job is None:
+        with st.container(border=True):
+            st.markdown(OPENS)
+    elif job.live:
+        own_model.waiting()
+    elif job.state == "done":
+        return _found(job.about, job.result)
+    else:
+        say(job.error)
+        own_model.tell(job.about, [])
+    return False
+
+
+def _found(wanted, report) -> bool:
+    card.show(report)
+    st.download_button(
+        "Report as JSON",
+        json.dumps(report.as_dict(), indent=1),
+        "report.json",
+        "application/json",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    own_model.tell(wanted, report.missing)
+    return own_model.record(wanted, report) if report.ready else False
