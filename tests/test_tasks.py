@@ -1,9 +1,11 @@
+import re
+
 import numpy as np
 import pytest
 
 from rmt.errors import InputError
 from rmt.tasks import TASKS
-from rmt.tasks.base import PLACES, Sampler
+from rmt.tasks.base import NAMES, PLACES, Sampler
 from rmt.tasks.distractor import documents
 from rmt.vocabulary import CLS, PAD, SEP, encode, open_tokenizer, train_tokenizer
 
@@ -82,6 +84,12 @@ def test_reasoning_cannot_be_answered_from_the_places_alone():
         mentions = " ".join(story.facts)
         asked = next(p for p in PLACES if p in story.question)
         assert mentions.count(asked) == 2 and mentions.count(PLACES[story.answer]) == 1
+
+
+def test_distractor_text_tells_nothing_of_the_people_and_places_asked_for(sampler):
+    text = sampler.tokenizer.decode(sampler.distractor.ids.tolist()).lower()
+    assert len(text) > 500_000
+    assert not [word for word in (*NAMES, *PLACES) if re.search(rf"\b{word.lower()}\b", text)]
 
 
 def test_train_and_evaluation_share_no_document():

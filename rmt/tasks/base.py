@@ -69,7 +69,8 @@ class Sampler:
 
     def __init__(self, task: Task, tokenizer: Tokenizer, split: str):
         self.task, self.tokenizer = task, tokenizer
-        self.distractor = Distractor.load(tokenizer, split)
+        spoken = frozenset(word.lower() for word in (*NAMES, *task.classes))
+        self.distractor = Distractor.load(tokenizer, split, spoken)
         self._encode = cache(lambda text: np.array(encode(tokenizer, text), dtype=np.int64))
 
     def example(self, rng: Rng, n_tokens: int, *, noise: bool = True, **options) -> Example:

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 from rmt.errors import InputError
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
+WORD = re.compile(r"\w+")
 EVERY = 8  # every eighth address, in order of date, is for evaluation only
 
 
@@ -23,10 +24,16 @@ def documents(split: str) -> dict[str, str]:
 
 
 class Distractor:
-    """Tokens of one split's documents, with the places where a sentence begins."""
+    """Tokens of one split's documents, with the places where a sentence begins.
 
-    def __init__(self, tokenizer: Tokenizer, texts: list[str]):
-        sentences = [SENTENCE.split(text.strip()) for text in texts]
+    without: words that no sentence may have. Real prose tells facts of its own ("turned away from her kitchen
+    door"), and one such sentence makes the right answer to "Where is Mary?" a matter of taste.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, texts: list[str], without: frozenset[str] = frozenset()):
+        sentences = [
+            [s for s in SENTENCE.split(text.strip()) if without.isdisjoint(WORD.findall(s.lower()))] for text in texts
+        ]
         encoded = tokenizer.encode_batch([s for text in sentences for s in text], add_special_tokens=False)
         lengths = np.array([len(e.ids) for e in encoded])
         self.ids = np.concatenate([np.array(e.ids, dtype=np.int64) for e in encoded])
@@ -36,8 +43,9 @@ class Distractor:
 
     @classmethod
     @lru_cache(maxsize=4)
-    def load(cls, tokenizer: Tokenizer, split: str) -> "Distractor":
-        return cls(tokenizer, list(documents(split).values()))
+    def load(cls, tokenizer: Tokenizer, split: str, without: frozenset[str] = frozenset()) -> "Distractor":
+        """The distractor text of a split, tokenized once."""
+        return cls(tokenizer, list(documents(split).values()), without)
 
     def sample(self, rng: np.random.Generator, n_tokens: int) -> tuple[np.ndarray, np.ndarray]:
         """n_tokens of text and the positions between its sentences, its beginning and end among them.
