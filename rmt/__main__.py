@@ -173,6 +173,7 @@ def record(
     """Run a checkpoint over a text and keep what its memory did, for the app to show."""
     from rmt.checkpoint import load, untrained
     from rmt.evaluate import CONTROLS
+    from rmt.measure import similarity
     from rmt.recorder import record as run
 
     if control not in CONTROLS:
@@ -191,6 +192,7 @@ def record(
         "segments": trace.n_segments,
         "answer": trace.answer,
         "probabilities": trace.probabilities,
+        "slot_cosine": round(float(similarity(trace.memory[1:]).mean()), 4),
     }
     if as_json:
         print(json.dumps(result, indent=1))

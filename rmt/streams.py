@@ -61,6 +61,19 @@ class Streams:
         device = initial.device if isinstance(initial, Tensor) else None
         return choose(torch.from_numpy(self.fresh).to(device), initial, self.carried)
 
+    def begin(self, rng: Rng, initial: State, size: int) -> State:
+        """Where ordinary documents begin: every other one, at random, from a stream that has heard no story yet.
+
+        So a fact is written, too, after however much text has told nothing.
+        """
+        waiting = np.flatnonzero(self.until >= 0)
+        if self.carried is None or not len(waiting):
+            return initial
+        device = initial.device if isinstance(initial, Tensor) else None
+        rows = torch.from_numpy(rng.choice(waiting, size)).to(device)
+        late = torch.from_numpy(rng.random(size) < 0.5).to(device)
+        return choose(late, map_state(lambda tensor: tensor[rows], self.carried), initial)
+
     def update(self, rng: Rng, state: State, right: np.ndarray) -> dict[str, float]:
         """Keep the state after the segments, retire some streams; accuracy, and how many were old and right."""
         self.carried = detach(state)

@@ -161,7 +161,9 @@ class Trainer:
         # Lengths must agree over processes, what fills them must not: this generator is shared, the other is not.
         n_segments, n_tokens = self._length(np.random.default_rng([TRAINING, config.seed, at.step]), stage)
         ids, labels = self.sampler.batch(rng, config.batch // self.accelerator.num_processes, n_tokens, **stage.options)
-        loss, right, _ = self._loss(ids, labels)
+        initial = self.model.cell.initial(len(ids))
+        state = self.streams.begin(rng, initial, len(ids)) if stage.streaming else initial
+        loss, right, _ = self._loss(ids, labels, state=state)
         self.accelerator.backward(loss * (0.5 if stage.streaming else 1.0))
         self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimizer.step()

@@ -195,6 +195,8 @@ def test_a_waiting_stream_is_not_asked_before_its_story_is_told(tokenizer_file):
                 told[i] = step
             assert (labels[i] == streams.stories[i].answer) if i in told else (labels[i] == -100)
         streams.update(rng, torch.ones(8, 2, 16), np.ones(8, bool))
+        late = streams.begin(rng, torch.zeros(32, 2, 16), 32).amax((1, 2))  # documents begin after waiting streams
+        assert late.any() == (len(told) < 8) and not late.all()
     assert len(told) == 8 and max(told.values()) > 0
     assert streams.age.tolist() == [3 * (40 - told[i]) for i in range(8)]
 
