@@ -73,8 +73,8 @@ def write_trace(
     sizes |= {"L": layers, "H": heads, "C": len(classes), "bytes": sum(map(len, raw))}
     fixed = {
         "starts": np.arange(segments + 1) * length,
-        "ids": np.arange(n_tokens),
         "token_ends": np.cumsum([len(r) for r in raw]),
+        "ids": np.arange(n_tokens),
         "token_text": np.frombuffer(b"".join(raw), np.uint8),
         "memory": (state := rng.normal(size=(slots, width)))[None],
     }

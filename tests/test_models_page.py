@@ -1,0 +1,213 @@
+"""The Models page without a browser: reports laid out, what visitors may name, uploads, and what goes wrong."""
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+from foreign import hf_config, state_dict, tiny
+from streamlit.testing.v1 import AppTest
+
+from rmt import checkpoint, report
+from rmt.errors import InputError
+from rmt_viz import bring, jobs, session, texts
+from rmt_viz.bring import Wanted
+from rmt_viz.components.report import blocks, laid_out
+from rmt_viz.library import Library
+from rmt_viz.own_model import NEEDS
+from rmt_viz.sentence import provenance
+
+ROOT = Path(__file__).parent.parent
+SEGMENT = 8
+
+
+class Evil:
+    """What a pickle would run."""
+
+    def __reduce__(self):
+        return (Path.touch, (Path("evil-ran"),))
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A root with a decoder RMT that lacks everything but its weights, a backbone, and things that are no models."""
+    import torch
+    from safetensors.torch import save_file
+
+    place = tmp_path / "root"
+    for name in ("decoder", "backbone", "empty", "evil", "plain"):
+        (place / name).mkdir(parents=True)
+    save_file({n: t.contiguous() for n, t in state_dict(tiny()).items()}, place / "decoder" / "model.safetensors")
+    (place / "backbone" / "config.json").write_text(json.dumps(hf_config("gpt2")))
+    whole = {n.removeprefix("memory_cell.model."): t for n, t in state_dict(tiny()).items() if "model." in n}
+    torch.save(whole, place / "plain" / "pytorch_model.bin")
+    shutil.copy(place / "backbone" / "config.json", place / "plain")
+    (place / "evil" / "model.bin").write_bytes(pickle.dumps({"memory_cell.memory": Evil()}))
+    (tmp_path / "outside").mkdir()
+    (place / "link").symlink_to(tmp_path / "outside")
+    monkeypatch.setattr(bring, "ROOT", place)
+    monkeypatch.chdir(tmp_path)
+    return place
+
+
+def test_a_report_asks_for_what_no_file_says_and_then_runs(root):
+    found = bring.look(Wanted("decoder"))
+    assert found.path == "decoder" and not found.ready
+    asked = [need.name for need in NEEDS if any(need.asked in sentence for sentence in found.missing)]
+    assert asked == ["segment_length", "backbone"]
+    told = Wanted("decoder", segment_length=SEGMENT, backbone="backbone")
+    assert bring.look(told).ready and str(root) not in json.dumps(bring.look(told).as_dict())
+    steps = []
+    trace = bring.read(told, list(range(20)), lambda *step: steps.append(step))
+    assert steps == [(1, 3), (2, 3), (3, 3)] and trace.meta["made_by"]["checkpoint"] == "decoder"
+
+
+@pytest.mark.parametrize("need", NEEDS[2:], ids=lambda need: need.name)
+def test_a_report_asks_in_words_that_the_page_knows(need):
+    from rmt import candidate
+
+    assert need.asked in Path(candidate.__file__).read_text().replace("{key}", need.name)
+
+
+def test_a_model_without_memory_gets_an_untrained_one(root):
+    wanted = Wanted("plain", segment_length=SEGMENT, fresh=2)
+    assert bring.look(wanted).cell == "none"
+    trace = bring.read(wanted, list(range(20)), lambda *step: None)
+    assert trace.memory.shape[1] == 2 and trace.meta["made_by"]["checkpoint"] == "plain, untrained memory"
+    assert "never trained" in provenance(trace, "live")[0]
+
+
+@pytest.mark.parametrize("name", ["../outside", "link", "/etc", "../root/../outside", "outside", "no such", "a\x00b"])
+def test_names_outside_the_root_open_nothing(root, name):
+    for wanted in (Wanted(name), Wanted("decoder", backbone=name or "\n")):
+        with pytest.raises(InputError) as told:
+            bring.look(wanted)
+        assert str(root) not in str(told.value)
+
+
+def test_a_folder_beside_the_root_is_no_hub_name(root, tmp_path):
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    with pytest.raises(InputError, match="There is no owner/name in root"):
+        bring.look(Wanted("owner/name"))
+
+
+@pytest.mark.parametrize("name", ["empty", "evil"])
+def test_what_is_no_checkpoint_is_a_sentence_without_our_places(root, name):
+    with pytest.raises(InputError, match=f"^{name}") as told:
+        bring.look(Wanted(name))
+    assert str(root) not in str(told.value) and not Path("evil-ran").exists()
+
+
+def test_a_layout_is_parts():
+    assert [(b["kind"], b["text"]) for b in blocks("[8 read memory | 32 tokens | 8 write memory]")] == [
+        ("read", "8 read memory"), ("tokens", "32 tokens"), ("write", "8 write memory"),
+    ]  # fmt: skip
+    assert [b["kind"] for b in blocks("[CLS] 8 memory [SEP] some tokens [SEP]")] == [
+        "mark", "both", "mark", "tokens", "mark",
+    ]  # fmt: skip
+    assert blocks("") == [] and [b["kind"] for b in blocks("[some tokens]")] == ["tokens"]
+
+
+def made_report(**changes):
+    known = dict(
+        path="<b>mine</b>", kind="decoder RMT", ready=False, files=["model.safetensors"], precision="float32",
+        parameters=1234567, cell="rmt", n_memory=4, layout="[4 read memory | some tokens | 4 write memory]",
+        segment_length=None, segment_length_from=None, backbone="GPT2LMHeadModel", backbone_from="config.json",
+        head="lm", layers=2, heads=2, width=16, vocabulary=50, classes=[], tokenizer=False, inferred=["A guess."],
+        missing=["How long a segment is stands in no file: pass segment_length=."], ignored=["buffer"],
+        next="With what is missing it can be run.",
+    )  # fmt: skip
+    return report.Report(**{**known, **changes})
+
+
+def test_every_sentence_of_a_report_is_shown_once():
+    for changes in ({}, {"backbone": None, "layout": None, "layers": None}, {"segment_length": 8, "missing": []}):
+        found = made_report(**changes)
+        data = laid_out(found)
+        shown = [sentence for group in data["groups"] for sentence in group["sentences"]]
+        assert sorted(shown) == sorted(found.sentences())
+    assert laid_out(made_report())["facts"][0][::-1] == ["1,234,567", "parameters"]
+
+
+def test_uploads_are_whole_or_a_sentence(make_trace):
+    whole = make_trace().path.read_bytes()
+    assert bring.take_in(whole).done == 8
+    changed = bytearray(whole)
+    changed[-100] ^= 1
+    for content in (b"", b"PK\x03\x04" * 99, whole[:-50], bytes(changed)):
+        with pytest.raises(InputError) as told:
+            bring.take_in(content)
+        assert "/" not in str(told.value) and "run.trace" not in str(told.value)
+
+
+def test_an_uploaded_run_says_so(make_trace, tmp_path):
+    shelf = Library(tmp_path)
+    run = shelf.open(shelf.add(make_trace(), "uploaded"))
+    assert provenance(run.trace, run.source)[0] == "Uploaded · checkpoint toy"
+
+
+@pytest.mark.parametrize("text", ["", "a b", "1 -2", "1 2.5", "9999999999"])
+def test_ids_are_numbers(text):
+    assert texts.token_ids("1, 2 30") == [1, 2, 30]
+    with pytest.raises(InputError, match="token ids"):
+        texts.token_ids(text)
+
+
+# The page itself.
+
+
+def page() -> AppTest:
+    def script():
+        from rmt_viz.pages import models
+
+        models.page()
+
+    return AppTest.from_function(script, default_timeout=60)
+
+
+@pytest.fixture
+def looked(monkeypatch):
+    """looked(state, result="", error="") is the page after a question about a checkpoint."""
+
+    def open_page(state, wanted=None, result=None, error=""):
+        job = jobs.Job(lambda progress: None, wanted or Wanted("mine"), state, result=result, error=error)
+        monkeypatch.setattr(session, "current_look", lambda: job)
+        at = page().run()
+        assert not at.exception, at.exception
+        return at
+
+    return open_page
+
+
+def test_the_page_opens_with_what_can_be_looked_at():
+    at = page().run()
+    assert not at.exception and "What can be looked at" in at.main.markdown[-1].value
+    assert {"Detect", "Memorize", "Reasoning"} <= {button.label for button in at.button}
+
+
+def test_a_report_and_its_fields(looked):
+    at = looked("done", result=made_report())
+    data = json.loads(at.get("bidi_component")[0].proto.json)
+    assert data["name"] == "<b>mine</b>" and not data["ready"]
+    assert [field.label for field in at.number_input] == ["Tokens a segment"] and not at.text_area
+
+
+def test_a_failed_look_keeps_what_was_told(looked):
+    at = looked("failed", Wanted("mine", backbone="wrong"), error="There is no *wrong*.")
+    assert at.error[0].value == r"There is no \*wrong\*\."
+    assert any(field.value == "wrong" for field in at.text_input)
+
+
+def test_a_model_that_is_ready_records(looked, monkeypatch):
+    started = []
+    monkeypatch.setattr(session, "start_own_run", lambda *args: started.append(args))
+    at = looked("done", result=made_report(ready=True, missing=[], segment_length=8, cell="none", tokenizer=True))
+    at.text_area[0].set_value("Any text.").run()
+    at.button(key="record").click().run()
+    assert not at.exception and started == [(Wanted("mine", fresh=10), "Any text.", True)]
+
+
+def test_only_jobs_load_torch():
+    assert "import torch" not in (ROOT / "rmt_viz" / "bring.py").read_text()
+    assert checkpoint.inspect.__module__ == "rmt.checkpoint"
