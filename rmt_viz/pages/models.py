@@ -25,8 +25,9 @@ run, and weights are opened as numbers only. From the report, one click records 
 
 def page() -> None:
     """Choose on the left; the report and the recording on the right."""
-    st.header("Models", anchor=False)
-    st.caption("Can I see mine? Choose a checkpoint, read what it is, record a text with it, and step through the run.")
+    with st.container(key="title", gap="xxsmall"):
+        st.subheader("Can I see mine?", anchor=False)
+        st.caption("Choose a checkpoint, read what it is, record a text with it, and step through the run.")
     left, right = st.columns([1, 2.1], gap="medium")
     with left:
         own_model.choose()
@@ -54,6 +55,8 @@ def _right() -> bool:
 
 def _found(wanted, report) -> bool:
     card.show(report)
+    own_model.tell(wanted, report.missing)
+    done = own_model.record(wanted, report) if report.ready else False
     st.download_button(
         "Report as JSON",
         json.dumps(report.as_dict(), indent=1),
@@ -62,5 +65,4 @@ def _found(wanted, report) -> bool:
         icon=":material/download:",
         on_click="ignore",
     )
-    own_model.tell(wanted, report.missing)
-    return own_model.record(wanted, report) if report.ready else False
+    return done
