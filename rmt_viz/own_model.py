@@ -62,8 +62,8 @@ def upload() -> bool:
     """A recorded run from elsewhere. Returns whether it has just been taken in: it is the one that Watch shows."""
     with st.container(border=True, gap="small"):
         st.markdown("**A recorded run**")
-        label = "A file that python -m rmt record made, *.trace.safetensors"
-        file = st.file_uploader(plain(label), type="safetensors", max_upload_size=MOST_MB, key="upload")
+        label = "A trace, as python -m rmt record makes one"
+        file = st.file_uploader(label, type="safetensors", max_upload_size=MOST_MB, key="upload")
         if file is None:
             return False
         taken = session.take_upload(file)

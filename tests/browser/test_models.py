@@ -4,7 +4,7 @@ import json
 
 from playwright.sync_api import expect
 
-PATIENCE_MS = 180_000  # the first look imports torch
+PATIENCE_MS = 300_000  # the first look imports torch, and a busy machine is slow, not wrong
 HOSTILE = "<img src=x onerror='window.hacked = 1'> **b**"
 
 
