@@ -15,9 +15,26 @@ test: $(VENV)/test.done
 check: $(VENV)/test.done
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-# Train the shipped checkpoints again, record the bundled traces and score both (hours on two cores).
+# Train the shipped checkpoints again, record the bundled traces and score them: hours on two cores. Each step resumes.
+TRAIN := $(BIN)/python -m rmt train --precision bf16 --threads 1
+RECORD := $(BIN)/python -m rmt record --detail thin
+SCORE := $(BIN)/python -m rmt evaluate --samples 1000 --json
 assets: $(VENV)/app.done
-	$(BIN)/python assets/make.py
+	$(TRAIN) --task detect --segments 7 --stream-steps 1100 --out runs/detect
+	$(TRAIN) --task memorize --init runs/detect --segments 3 --lr 1e-4 --warmup 20 --stream-steps 120 --out runs/memorize
+	$(TRAIN) --task reasoning --segments 5 --backbone llama --segment-length 32 --batch 32 --lr 1e-3 --warmup 100 \
+		--stream-steps 600 --out runs/reasoning
+	for task in memorize detect reasoning; do for file in config.json model.safetensors tokenizer.json metrics.jsonl; do \
+		cp runs/$$task/$$file assets/checkpoints/$$task/; done; done
+	for run in "detect detect 12 0" "detect-64 detect 64 5" "memorize memorize 8 1" "reasoning reasoning 8 1"; do \
+		set -- $$run; for control in none reset untrained; do \
+		$(RECORD) assets/checkpoints/$$2 --task $$2 --segments $$3 --seed $$4 --control $$control \
+		--out assets/traces/$$1$$(test $$control = none || echo .$$control).trace.safetensors; done; done
+	for task in memorize detect; do for control in none reset untrained; do \
+		$(SCORE) assets/checkpoints/$$task --segments 1 2 3 4 5 6 7 100 --control $$control > assets/results/$$task.$$control.json; \
+		done; $(SCORE) assets/checkpoints/$$task --segments 1000 --precision bf16 > assets/results/$$task.1000.json; done
+	for control in none reset untrained; do $(SCORE) assets/checkpoints/reasoning --segments 1 2 3 4 5 8 \
+		--control $$control > assets/results/reasoning.$$control.json; done
 
 bench: $(VENV)/app.done
 	for name in recording scaling baseline; do $(BIN)/python -m benchmarks.$$name; done

@@ -92,6 +92,7 @@ def train(
                 f"{task} step {line['step']}: {line['stage']}, loss {line['loss']:.3f}, accuracy {line['accuracy']:.3f}"
             )
             progress.update(shown, completed=trainer.at.stage, description=text)
+    trainer.accelerator.end_training()
     if main and as_json:
         print(json.dumps({"checkpoint": str(out), "parameters": trainer.n_parameters, **line}))
     elif main:

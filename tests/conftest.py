@@ -28,6 +28,11 @@ HOSTILE = [
 ]
 
 
+def pytest_collection_modifyitems(items):
+    """Browser tests last: Playwright's event loop runs in this thread from then on, and others could start none."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
+
+
 def write_trace(
     path: Path,
     *,

@@ -137,6 +137,7 @@ def test_two_processes_train_one_model(folder):
         "total = torch.stack([p.detach().double().sum() for p in trainer.model.parameters()])\n"
         "both = trainer.accelerator.gather(total[None])\n"
         "assert trainer.accelerator.num_processes == 2 and torch.equal(both[0], both[1])\n"
+        "trainer.accelerator.end_training()\n"
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", str(script)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
