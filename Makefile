@@ -30,9 +30,11 @@ assets: $(VENV)/app.done
 		set -- $$run; for control in none reset untrained; do \
 		$(RECORD) assets/checkpoints/$$2 --task $$2 --segments $$3 --seed $$4 --control $$control \
 		--out assets/traces/$$1$$(test $$control = none || echo .$$control).trace.safetensors; done; done
-	for task in memorize detect; do for control in none reset untrained; do \
-		$(SCORE) assets/checkpoints/$$task --segments 1 2 3 4 5 6 7 100 --control $$control > assets/results/$$task.$$control.json; \
-		done; $(SCORE) assets/checkpoints/$$task --segments 1000 --precision bf16 > assets/results/$$task.1000.json; done
+	for task in memorize detect; do \
+		$(SCORE) assets/checkpoints/$$task --segments 1000 --precision bf16 > assets/results/$$task.1000.json; \
+		$(SCORE) assets/checkpoints/$$task --segments 1 2 3 4 5 6 7 100 --precision bf16 > assets/results/$$task.none.json; \
+		for control in reset untrained; do $(SCORE) assets/checkpoints/$$task --segments 1 2 3 4 5 6 7 --precision bf16 \
+		--control $$control > assets/results/$$task.$$control.json; done; done
 	for control in none reset untrained; do $(SCORE) assets/checkpoints/reasoning --segments 1 2 3 4 5 8 \
 		--control $$control > assets/results/reasoning.$$control.json; done
 
