@@ -75,11 +75,11 @@ def upload() -> bool:
 @st.fragment(run_every="400ms")
 def waiting() -> None:
     """While the report is made."""
-    job = session.current_look()
+    job = session.current("look")
     if job is None or not job.live:
         st.rerun()
     if progress(job, f"Looking at {plain(job.about.name)}", "look cancel"):
-        session.stop_look()
+        session.stop("look")
         st.rerun()
 
 
@@ -131,9 +131,9 @@ def record(wanted: Wanted, report) -> bool:
                     session.start_own_run(replace(wanted, fresh=fresh), text, report.tokenizer)
             except InputError as error:
                 say(str(error))
-        job = session.current_run()
+        job = session.current("run")
         if job and job.state == "failed":
-            session.stop_run()
+            session.stop("run")
             say(job.error)
         elif job and job.live:
             _recording()
@@ -155,9 +155,9 @@ def _fresh(wanted: Wanted, report) -> int:
 
 @st.fragment(run_every="400ms")
 def _recording() -> None:
-    job = session.current_run()
+    job = session.current("run")
     if job is None or not job.live:
         st.rerun()
     if progress(job, "Opening the checkpoint", "record cancel"):
-        session.stop_run()
+        session.stop("run")
         st.rerun()

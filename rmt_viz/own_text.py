@@ -14,7 +14,7 @@ from rmt_viz.wrong import say
 LENGTHS = (LEAST_LENGTH, 24, 32, 48, 64, 96, 128, 256, 512)
 
 
-@st.dialog("Your own text", width="medium", on_dismiss=session.stop_run)
+@st.dialog("Your own text", width="medium", on_dismiss=lambda: session.stop("run"))
 def own_text() -> None:
     """When the run is done, its trace is the one shown."""
     configs = session.checkpoints()
@@ -48,15 +48,15 @@ def _what_it_knows(config: dict) -> None:
 
 @st.fragment(run_every="400ms")
 def _progress() -> None:
-    job = session.current_run()
+    job = session.current("run")
     if job is None:
         return
     if job.state == "failed":
-        session.stop_run()
+        session.stop("run")
         say(job.error)
         return
     if session.take_finished_run():
         st.rerun()
     if progress(job, "Opening the checkpoint", "own cancel"):
-        session.stop_run()
+        session.stop("run")
         st.rerun(scope="fragment")

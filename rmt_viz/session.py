@@ -2,6 +2,7 @@
 
 import gc
 import json
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -56,31 +57,33 @@ def reset_of(id: str):
     return shelf.open(f"{id}.reset") if "." not in id and shelf.has(f"{id}.reset") else None
 
 
+def start(slot: str, work: Callable, about: object = None) -> Job:
+    """work(progress) in the background, one a visitor and slot: what still goes there is stopped."""
+    stop(slot)
+    st.session_state[slot] = worker().submit(work, about)
+    return st.session_state[slot]
+
+
+def stop(slot: str) -> None:
+    if current(slot):
+        st.session_state.pop(slot).stop.set()
+
+
+def current(slot: str) -> Job | None:
+    """The visitor's job of this slot, going or ended."""
+    return st.session_state.get(slot)
+
+
 def start_look(wanted: bring.Wanted) -> Job:
     """Find out in the background what a checkpoint is; the job's result is its report."""
-    stop_look()
-    st.session_state["look"] = worker().submit(lambda progress: bring.look(wanted), wanted)
-    return st.session_state["look"]
-
-
-def stop_look() -> None:
-    if current_look():
-        st.session_state.pop("look").stop.set()
-
-
-def current_look() -> Job | None:
-    """The visitor's last question about a checkpoint, answered or not."""
-    return st.session_state.get("look")
+    return start("look", lambda progress: bring.look(wanted), wanted)
 
 
 def start_own_run(wanted: bring.Wanted, text: str, tokenizer: bool) -> Job:
     """Record a text, or ids where there is no tokenizer, with a visitor's own checkpoint, in the background."""
     texts.check_length(text)
     document = text if tokenizer else texts.token_ids(text)
-    stop_run()
-    job = worker().submit(lambda progress: library().add(bring.read(wanted, document, progress)), wanted)
-    st.session_state["job"] = job
-    return job
+    return start("run", lambda progress: library().add(bring.read(wanted, document, progress)), wanted)
 
 
 def take_upload(file) -> bool:
@@ -106,29 +109,15 @@ def start_run(text: str, checkpoint: str, segment_length: int) -> Job:
     The job's result is the id of the trace. Raises InputError for a text that cannot be run.
     """
     texts.check(text, config_of(checkpoint), segment_length)
-    stop_run()
-    job = worker().submit(lambda progress: _record(text, checkpoint, segment_length, progress))
-    st.session_state["job"] = job
-    return job
-
-
-def stop_run() -> None:
-    if current_run():
-        current_run().stop.set()
-    st.session_state.pop("job", None)
-
-
-def current_run() -> Job | None:
-    """The visitor's own job, if any."""
-    return st.session_state.get("job")
+    return start("run", lambda progress: _record(text, checkpoint, segment_length, progress))
 
 
 def take_finished_run() -> bool:
     """Whether the visitor's run has just finished; if so, its trace is the one shown next."""
-    job = current_run()
+    job = current("run")
     if job is None or job.state != "done":
         return False
-    del st.session_state["job"]
+    del st.session_state["run"]
     _show_next(job.result)
     return True
 

@@ -172,7 +172,7 @@ def looked(monkeypatch):
 
     def open_page(state, wanted=None, result=None, error=""):
         job = jobs.Job(lambda progress: None, wanted or Wanted("mine"), state, result=result, error=error)
-        monkeypatch.setattr(session, "current_look", lambda: job)
+        monkeypatch.setattr(session, "current", lambda slot: job if slot == "look" else None)
         at = page().run()
         assert not at.exception, at.exception
         return at

@@ -39,7 +39,7 @@ def page() -> None:
 
 
 def _right() -> bool:
-    job = session.current_look()
+    job = session.current("look")
     if job is None:
         with st.container(border=True):
             st.markdown(OPENS)

@@ -1,0 +1,56 @@
+"""Run a checkpoint over a text and keep what its memory did."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rmt.commands.common import Checkpoint, Json, bar, fresh_sample, read_text
+from rmt.errors import InputError
+
+
+def record(
+    checkpoint: Checkpoint,
+    out: Annotated[Path, typer.Option(help="Where the trace goes, a *.trace.safetensors.")],
+    task: Annotated[str | None, typer.Option(help="Record a fresh sample of this task.")] = None,
+    segments: Annotated[int, typer.Option(min=1, help="Its length in segments.")] = 8,
+    seed: Annotated[int, typer.Option(help="Its seed.")] = 0,
+    text_file: Annotated[Path | None, typer.Option(help="Record this text instead (UTF-8).")] = None,
+    detail: Annotated[str, typer.Option(help="memory, summary or thin.")] = "summary",
+    control: Annotated[str, typer.Option(help="none, reset or untrained.")] = "none",
+    segment_length: Annotated[
+        int | None, typer.Option(min=1, help="Tokens a segment, if not the checkpoint's own.")
+    ] = None,
+    device: str | None = None,
+    as_json: Json = False,
+) -> None:
+    """Run a checkpoint over a text and keep what its memory did, for the app to show."""
+    from rmt.checkpoint import load, untrained
+    from rmt.evaluate import CONTROLS
+    from rmt.measure import similarity
+    from rmt.recorder import record as run
+
+    if control not in CONTROLS:
+        raise InputError(f"There is no control {control!r}; choose {', '.join(CONTROLS)}.")
+    if (task is None) == (text_file is None):
+        raise InputError("Give either --task, for a fresh sample, or --text-file, for a text of yours.")
+    if not out.parent.is_dir():
+        raise InputError(f"The folder {out.parent} does not exist; make it first.")
+    model = (untrained if control == "untrained" else load)(checkpoint, device=device, segment_length=segment_length)
+    document, known = (read_text(text_file), {}) if text_file else fresh_sample(model, task, segments, seed)
+    with bar(model.about.name, "segments") as update:
+        reset = "reset" if control == "reset" else None
+        trace = run(model, document, detail=detail, out=out, progress=update, control=reset, **known)
+    result = {
+        "trace": str(out),
+        "segments": trace.n_segments,
+        "answer": trace.answer,
+        "probabilities": trace.probabilities,
+        "slot_cosine": round(float(similarity(trace.memory[1:]).mean()), 4),
+    }
+    if as_json:
+        print(json.dumps(result, indent=1))
+    else:
+        answer = f" It answers {trace.answer!r} ({max(trace.probabilities.values()):.3f})." if trace.answer else ""
+        print(f"Recorded {trace.n_segments} segments to {out}.{answer}")

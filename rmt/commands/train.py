@@ -1,0 +1,71 @@
+"""Train a memory on a task."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from rmt.commands.common import Json, console
+
+
+def train(
+    task: Annotated[str, typer.Option(help="memorize, detect or reasoning.")],
+    out: Annotated[Path, typer.Option(help="The run's folder; an interrupted run there goes on.")],
+    segments: Annotated[int, typer.Option(min=1, help="The curriculum ends at documents of this many segments.")] = 7,
+    seed: int = 0,
+    init: Annotated[Path | None, typer.Option(help="Start from this checkpoint's weights, of the same shape.")] = None,
+    backbone: Annotated[str, typer.Option(help="Trained from scratch: bert, gpt2 or llama.")] = "bert",
+    layers: Annotated[int, typer.Option(min=1)] = 4,
+    width: Annotated[int, typer.Option(min=1)] = 128,
+    heads: Annotated[int, typer.Option(min=1)] = 4,
+    cell: Annotated[str, typer.Option(help="rmt, or none for the control without memory.")] = "rmt",
+    n_memory: Annotated[int, typer.Option(min=0, help="Memory slots.")] = 8,
+    segment_length: Annotated[int, typer.Option(min=8, help="Tokens a segment.")] = 64,
+    batch: Annotated[int, typer.Option(min=1, help="Documents a step, over all processes.")] = 64,
+    lr: Annotated[float, typer.Option(min=0)] = 5e-4,
+    warmup: Annotated[int, typer.Option(min=1)] = 200,
+    patience: Annotated[int, typer.Option(min=1, help="Steps in one stage before the run gives up.")] = 6000,
+    stream_steps: Annotated[int, typer.Option(min=0, help="Steps of streaming truncated BPTT at the end.")] = 0,
+    stream_wait: Annotated[int, typer.Option(min=0, help="Mean segments before a stream is told its story.")] = 0,
+    slot_spread: Annotated[float, typer.Option(min=0, help="Weight of the penalty on slots that are alike.")] = 0.0,
+    precision: Annotated[str | None, typer.Option(help="no or bf16; bf16 on a GPU by default.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a memory on a task by curriculum. Safe to kill at any moment; the same command goes on."""
+    import torch
+
+    from rmt.train import TrainConfig, Trainer
+
+    if threads:
+        torch.set_num_threads(threads)
+    config = TrainConfig(
+        task=task, segments=segments, seed=seed, init=str(init) if init else None, backbone=backbone, layers=layers,
+        width=width, heads=heads, cell=cell, n_memory=n_memory, segment_length=segment_length, batch=batch, lr=lr,
+        warmup=warmup, patience=patience, stream_steps=stream_steps, stream_wait=stream_wait,
+        slot_spread=slot_spread,
+    )  # fmt: skip
+    trainer = Trainer(config, out, precision=precision, cpu=cpu)
+    main, line = trainer.accelerator.is_main_process, {}
+    columns = [
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("stages"),
+    ]
+    with Progress(*columns, console=console, transient=True, disable=not main) as progress:
+        shown = progress.add_task(f"{task}: starting", total=len(trainer.stages), completed=trainer.at.stage)
+        for line in trainer.steps():
+            text = (
+                f"{task} step {line['step']}: {line['stage']}, loss {line['loss']:.3f}, accuracy {line['accuracy']:.3f}"
+            )
+            progress.update(shown, completed=trainer.at.stage, description=text)
+    trainer.accelerator.end_training()
+    if main and as_json:
+        print(json.dumps({"checkpoint": str(out), "parameters": trainer.n_parameters, **line}))
+    elif main:
+        console.print(f"The trained model is in {out}; its curves are in {out / 'metrics.jsonl'}.", markup=False)
