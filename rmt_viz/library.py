@@ -17,7 +17,7 @@ ASSETS = Path(os.environ.get("RMT_VIZ_ASSETS") or Path(__file__).parents[1] / "a
 SUFFIX = ".trace.safetensors"
 CONTROLS = ("trained", "reset", "untrained")
 BUNDLED = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(\.(reset|untrained))?")
-LIVE = re.compile(r"live-[A-Za-z0-9_-]{16,64}")
+LIVE = re.compile(r"live-[A-Za-z0-9_-]{16,64}(\.(reset|untrained))?")
 FIRST = "detect"  # what a visitor sees first, where it is there
 MOST_LIVE, MOST_OPEN = 64, 64
 
@@ -50,11 +50,15 @@ class Library:
 
     def controls(self, name: str) -> list[str]:
         """Which of trained, reset and untrained there are of a trace."""
-        return [control for control in CONTROLS if control == "trained" or self._path(with_control(name, control))]
+        return [control for control in CONTROLS if control == "trained" or self.has(with_control(name, control))]
 
-    def add(self, trace: Trace, source: str = "live") -> str:
-        """Keep a run made or uploaded in a session, and give the id that opens it; too many, and the oldest go."""
-        run = Run(f"live-{secrets.token_urlsafe(16)}", trace, source)
+    def add(self, trace: Trace, source: str = "live", *, of: str | None = None) -> str:
+        """Keep a run made or uploaded in a session, and give the id that opens it; too many, and the oldest go.
+
+        of: the id of the run whose control this one is.
+        """
+        id = with_control(of, trace.meta["control"]) if of else f"live-{secrets.token_urlsafe(16)}"
+        run = Run(id, trace, source)
         with self.lock:
             self.live[run.id] = run
             while len(self.live) > MOST_LIVE:

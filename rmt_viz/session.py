@@ -130,7 +130,7 @@ def _show_next(id: str) -> None:
 def trace_names(asked: str | None) -> list[str]:
     """What this visitor can choose from: bundled traces, own runs, and the live run that the address names."""
     names = [*library().names(), *own_runs()]
-    if asked and asked not in names and LIVE.fullmatch(asked) and library().has(asked):
+    if asked and asked not in names and LIVE.fullmatch(asked) and "." not in asked and library().has(asked):
         names.append(asked)
     return names
 
