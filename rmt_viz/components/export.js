@@ -63,7 +63,7 @@ export function csv({ columns, rows }) {
   return [columns, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n"
 }
 
-function save(name, type, content) {
+export function save(name, type, content) {
   const url = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type }))
   el("a", { href: url, download: name }).click()
   setTimeout(() => URL.revokeObjectURL(url), 10_000)

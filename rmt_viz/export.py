@@ -1,0 +1,63 @@
+"""A figure on a page with what everybody may ask of it: alt text, SVG, PNG, its numbers as CSV and as a table."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from rmt_viz.components import bundle
+
+DIGITS = 6  # of a number that is shown and saved: what float32 holds
+CONFIG = {
+    "displaylogo": False,
+    "responsive": True,
+    "scrollZoom": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+}
+_BAR = st.components.v2.component(
+    "rmt_numbers",
+    html='<div class="bar"></div>\n<!-- drawn by numbers.js -->',
+    css=bundle.read("numbers.css"),
+    js=bundle.script("dom.js", "theme.js", "draw.js", "export.js", "numbers.js"),
+)
+
+
+def theme() -> str:
+    """The theme on the visitor's screen, "light" or "dark", as the figures ask for it."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def show(figure: go.Figure, *, name: str, alt: str, table: Mapping[str, Sequence], caption: str = "", **options):
+    """Draw a figure, and under it its caption, SVG, PNG, CSV, the table and more room. Returns what Streamlit returns.
+
+    name: lower-case words with dashes, unique on the page; files are called so. alt: what the figure shows, in a
+    sentence. table: column -> values, all of one length; strings or numbers. options: of st.plotly_chart, such as
+    on_select.
+    """
+    with st.container(key=f"figure-{_slug(name)}", gap="xsmall"):
+        event = st.plotly_chart(figure, theme=None, config=CONFIG, alt=alt, key=f"chart {name}", **options)
+        numbers(name=name, table=table, caption=caption, _figure=True)
+    return event
+
+
+def numbers(*, name: str, table: Mapping[str, Sequence], caption: str = "", _figure: bool = False) -> None:
+    """Numbers as CSV and as a table behind a button, with a caption; for what is not drawn by Plotly, too."""
+    columns = [_column(values) for values in table.values()]
+    if len(set(map(len, columns))) > 1:
+        raise ValueError(f"the columns of {name} differ in length")
+    data = {"name": name, "caption": caption, "figure": _figure, "columns": list(table), "values": columns}
+    _BAR(key=f"numbers {name}", data=data)
+
+
+def _column(values: Sequence) -> list:
+    """Numbers with the digits that they have, what is not there as nothing, everything else as text."""
+    array = np.asarray(values)
+    if array.dtype.kind == "f":
+        return [float(f"{x:.{DIGITS}g}") if np.isfinite(x) else None for x in array.ravel().tolist()]
+    return array.tolist() if array.dtype.kind in "iub" else [str(value) for value in values]
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
