@@ -21,6 +21,7 @@ from rmt.weights import read_json
 
 FORMAT = "rmt-checkpoint-1"
 ADAPTER = "rmt-adapter-1"  # see rmt.adapter
+TOKENIZER, SHARED_TOKENIZER = "tokenizer.json", "../tokenizer.json"  # the only two places where a tokenizer may be
 HEADS = {
     "lm": AutoModelForCausalLM,
     "mlm": AutoModelForMaskedLM,
@@ -66,6 +67,13 @@ def read_config(folder: Path) -> dict:
     if config.get("format") != FORMAT:
         raise InputError(f"{file} is not of the format {FORMAT!r}; train or convert it first.")
     return check_config(config, folder)
+
+
+def tokenizer_file(folder: Path, config: dict) -> Path | None:
+    """The folder's tokenizer, or the one it says it shares with its neighbours: no other path is ever followed."""
+    shares = config.get("tokenizer") == SHARED_TOKENIZER
+    file = folder.resolve().parent / TOKENIZER if shares else folder / TOKENIZER
+    return file if file.is_file() else None
 
 
 def check_config(config: dict, place: Path) -> dict:

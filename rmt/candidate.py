@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from rmt.build import FORMAT, build, check_config, read_config, shared
+from rmt.build import FORMAT, build, check_config, read_config, shared, tokenizer_file
 from rmt.configs import Run, backbone_config, beside, fit_tables, n_layers, read_run
 from rmt.errors import InputError
 from rmt.foreign import Foreign, Source, recognise, spare, translate
@@ -74,7 +74,7 @@ def _own(folder: Path) -> Candidate:
         segment_length=config.get("segment_length"),
         segment_length_from="its config.json",
         backbone_from="its config.json",
-        tokenizer=folder / "tokenizer.json" if (folder / "tokenizer.json").is_file() else None,
+        tokenizer=tokenizer_file(folder, config),
     )
 
 

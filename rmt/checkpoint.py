@@ -11,7 +11,19 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
-from rmt.build import ADAPTER, FORMAT, MARKS, build, mark_id, read_config, shared, unshared
+from rmt.build import (
+    ADAPTER,
+    FORMAT,
+    MARKS,
+    SHARED_TOKENIZER,
+    TOKENIZER,
+    build,
+    mark_id,
+    read_config,
+    shared,
+    tokenizer_file,
+    unshared,
+)
 from rmt.candidate import Candidate, examine
 from rmt.errors import InputError
 from rmt.model import Model
@@ -21,14 +33,19 @@ from rmt.vocabulary import open_tokenizer
 from rmt.weights import read_json
 
 
-def save(model: Model, config: dict, folder: Path) -> None:
-    """Write a checkpoint folder; the weights last, so that a folder with weights is whole."""
+def save(model: Model, config: dict, folder: Path, *, dtype: torch.dtype | None = None) -> None:
+    """Write a checkpoint folder; the weights last, so that a folder with weights is whole.
+
+    dtype: what numbers are stored as, the model's own by default; `load` makes them float32 again. A configuration
+    that says it shares a tokenizer gets none of its own.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps({"format": FORMAT, **config}, indent=1) + "\n")
-    if model.tokenizer is not None:
-        model.tokenizer.save(str(folder / "tokenizer.json"))
+    if model.tokenizer is not None and config.get("tokenizer") != SHARED_TOKENIZER:
+        model.tokenizer.save(str(folder / TOKENIZER))
     part = folder / "model.safetensors.part"
-    save_file(unshared(model), part)
+    tensors = unshared(model)
+    save_file({k: v.to(dtype) if v.is_floating_point() else v for k, v in tensors.items()} if dtype else tensors, part)
     part.replace(folder / "model.safetensors")
 
 
@@ -85,12 +102,13 @@ def inspect(path, *, segment_length: int | None = None, backbone=None, options: 
 def untrained(path, *, seed: int = 0, device=None, segment_length: int | None = None) -> Model:
     """The control: the same checkpoint's shape with weights that never saw a step of training."""
     folder = Path(path)
-    config, file = read_config(folder), folder / "tokenizer.json"
+    config = read_config(folder)
+    file = tokenizer_file(folder, config)
     if segment_length is not None:
         config["segment_length"] = segment_length
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = build(config, open_tokenizer(file) if file.is_file() else None)
+        model = build(config, open_tokenizer(file) if file else None)
     model.about.name, model.about.source = folder.name, str(folder)
     model.about.fingerprint = f"untrained-{seed}"
     return place(model, device)

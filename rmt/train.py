@@ -16,6 +16,7 @@ from torch.optim import AdamW
 
 from rmt import checkpoint
 from rmt.backbones import backbone_config
+from rmt.build import SHARED_TOKENIZER
 from rmt.curriculum import Gate, Stage, stages
 from rmt.errors import InputError
 from rmt.memory.base import State
@@ -47,6 +48,7 @@ class TrainConfig:
     initial_std: float = 1.0  # of the initial memory; states have about this spread
     slot_spread: float = 0.0  # weight of the mean squared cosine between slots
     segment_length: int = 64
+    positions: int | None = None  # rows of the position table, if not just enough for a segment with its memory
     batch: int = 64  # over all processes
     lr: float = 5e-4
     warmup: int = 200
@@ -61,6 +63,8 @@ class TrainConfig:
     streams: int = 48
     stream_lr: float = 2e-4
     stream_wait: int = 0  # mean segments of distractor text before a stream is told its story
+    stream_life: int = 60  # mean segments between a story and the stream's new beginning
+    keep_stages: bool = False  # a checkpoint of each stage, in half precision, in the folder stages
     log_every: int = 10
     save_every: int = 50
 
@@ -110,7 +114,7 @@ class Trainer:
                 width=config.width,
                 heads=config.heads,
                 vocabulary=tokenizer.get_vocab_size(),
-                positions=config.segment_length + 2 * config.n_memory + 3,
+                positions=config.positions or config.segment_length + 2 * config.n_memory + 3,
                 n_classes=len(self.task.classes),
                 pad_id=tokenizer.token_to_id(PAD),
             ),
@@ -129,7 +133,9 @@ class Trainer:
         groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         self.wrapped, self.optimizer = self.accelerator.prepare(self.model, AdamW(groups, lr=config.lr))
         share = config.streams // self.accelerator.num_processes
-        self.streams = Streams(self.sampler, share, config.segment_length, wait=config.stream_wait)
+        self.streams = Streams(
+            self.sampler, share, config.segment_length, wait=config.stream_wait, life=config.stream_life
+        )
         self.gate = Gate(config.threshold, config.window)
         self.at = Progress()
         self._resume()
@@ -218,6 +224,7 @@ class Trainer:
         if self.stage.streaming:
             at.done = at.since >= config.stream_steps
         elif accuracy is not None and self.gate.add(accuracy):
+            self._keep_stage()
             self.gate.scores.clear()
             at.since = 0
             if at.stage + 1 < len(self.stages):
@@ -290,6 +297,16 @@ class Trainer:
         part = self.folder / "resume.pt.part"
         torch.save(saved, part)
         part.replace(self.folder / "resume.pt")
+
+    def _keep_stage(self) -> None:
+        """The checkpoint of a stage that has been learned, in half precision; all share one tokenizer."""
+        if not self.config.keep_stages or self.stage.options or not self.accelerator.is_main_process:
+            return
+        folder = self.folder / "stages"
+        ended = {"segments": self.stage.n_segments, **asdict(self.at)}
+        spec = {**self.spec, "tokenizer": SHARED_TOKENIZER, "ended": ended}
+        checkpoint.save(self.model, spec, folder / str(self.stage.n_segments), dtype=torch.float16)
+        self.model.tokenizer.save(str(folder / "tokenizer.json"))
 
     def _resume(self) -> None:
         file, metrics = self.folder / "resume.pt", self.folder / "metrics.jsonl"

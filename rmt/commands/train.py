@@ -23,13 +23,23 @@ def train(
     cell: Annotated[str, typer.Option(help="rmt, or none for the control without memory.")] = "rmt",
     n_memory: Annotated[int, typer.Option(min=0, help="Memory slots.")] = 8,
     segment_length: Annotated[int, typer.Option(min=8, help="Tokens a segment.")] = 64,
+    positions: Annotated[
+        int | None, typer.Option(min=8, help="Rows of the position table, to start longer segments from this run.")
+    ] = None,
+    vocabulary: Annotated[int, typer.Option(min=300, help="Tokens the tokenizer learns.")] = 4096,
     batch: Annotated[int, typer.Option(min=1, help="Documents a step, over all processes.")] = 64,
     lr: Annotated[float, typer.Option(min=0)] = 5e-4,
     warmup: Annotated[int, typer.Option(min=1)] = 200,
     patience: Annotated[int, typer.Option(min=1, help="Steps in one stage before the run gives up.")] = 6000,
     stream_steps: Annotated[int, typer.Option(min=0, help="Steps of streaming truncated BPTT at the end.")] = 0,
+    streams: Annotated[int, typer.Option(min=1, help="Streams read at a time, over all processes.")] = 48,
+    stream_lr: Annotated[float, typer.Option(min=0)] = 2e-4,
+    stream_life: Annotated[int, typer.Option(min=1, help="Mean segments a stream has to keep its story.")] = 60,
     stream_wait: Annotated[int, typer.Option(min=0, help="Mean segments before a stream is told its story.")] = 0,
     slot_spread: Annotated[float, typer.Option(min=0, help="Weight of the penalty on slots that are alike.")] = 0.0,
+    keep_stages: Annotated[
+        bool, typer.Option("--keep-stages", help="Keep a checkpoint of each stage in OUT/stages.")
+    ] = False,
     precision: Annotated[str | None, typer.Option(help="no or bf16; bf16 on a GPU by default.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")] = False,
@@ -46,7 +56,8 @@ def train(
         task=task, segments=segments, seed=seed, init=str(init) if init else None, backbone=backbone, layers=layers,
         width=width, heads=heads, cell=cell, n_memory=n_memory, segment_length=segment_length, batch=batch, lr=lr,
         warmup=warmup, patience=patience, stream_steps=stream_steps, stream_wait=stream_wait,
-        slot_spread=slot_spread,
+        slot_spread=slot_spread, positions=positions, vocabulary=vocabulary, streams=streams, stream_lr=stream_lr,
+        stream_life=stream_life, keep_stages=keep_stages,
     )  # fmt: skip
     trainer = Trainer(config, out, precision=precision, cpu=cpu)
     main, line = trainer.accelerator.is_main_process, {}
