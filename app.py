@@ -13,7 +13,8 @@ from rmt_viz.wrong import show_error
 @asynccontextmanager
 async def lifespan(app):
     """Open the first trace before the first visitor comes, then freeze what will stay: see .streamlit/config.toml."""
-    from rmt_viz import session, slices
+    from rmt.viewer import slices
+    from rmt_viz import session
     from rmt_viz.pages import watch  # noqa: F401
 
     for name in session.library().names()[:1]:

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from rmt.errors import InputError
+from rmt.viewer.sentence import TITLES, provenance
 from rmt_viz import session, view
 from rmt_viz.library import Run, with_control
 from rmt_viz.own_text import own_text
 from rmt_viz.plain import plain
-from rmt_viz.sentence import TITLES, provenance
 from rmt_viz.wrong import say
 
 LABELS = {"trained": "Trained", "reset": "Reset", "untrained": "Untrained"}

@@ -7,7 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from rmt_viz.components import bundle
+from rmt.viewer import bundle
+from rmt_viz.components import HERE
 
 DIGITS = 6  # of a number that is shown and saved: what float32 holds
 CONFIG = {
@@ -19,8 +20,8 @@ CONFIG = {
 _BAR = st.components.v2.component(
     "rmt_numbers",
     html='<div class="bar"></div>\n<!-- drawn by numbers.js -->',
-    css=bundle.read("numbers.css"),
-    js=bundle.script("dom.js", "theme.js", "draw.js", "export.js", "numbers.js"),
+    css=bundle.read(HERE / "numbers.css"),
+    js=bundle.script("dom.js", "theme.js", "draw.js", "export.js", HERE / "numbers.js"),
 )
 
 

@@ -5,13 +5,11 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from rmt.errors import InputError
-from rmt.measure import Measures, measure
 from rmt.trace import Trace
+from rmt.viewer.slices import Run
 
 ASSETS = Path(os.environ.get("RMT_VIZ_ASSETS") or Path(__file__).parents[1] / "assets")  # traces/ and checkpoints/
 SUFFIX = ".trace.safetensors"
@@ -20,19 +18,6 @@ BUNDLED = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(\.(reset|untrained))?")
 LIVE = re.compile(r"live-[A-Za-z0-9_-]{16,64}(\.(reset|untrained))?")
 FIRST = "detect"  # what a visitor sees first, where it is there
 MOST_LIVE, MOST_OPEN = 64, 64
-
-
-@dataclass(frozen=True)
-class Run:
-    """An opened trace: its id, whether it is "recorded", "live" or "uploaded", and the measures of the whole run."""
-
-    id: str
-    trace: Trace
-    source: str
-
-    @cached_property
-    def measures(self) -> Measures:
-        return measure(self.trace)
 
 
 class Library:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields, replace
 import streamlit as st
 
 from rmt.errors import InputError
+from rmt.viewer.sentence import TITLES
 from rmt_viz import bring, session, texts
 from rmt_viz.bring import Wanted
 from rmt_viz.plain import plain
 from rmt_viz.progress import progress
-from rmt_viz.sentence import TITLES
 from rmt_viz.wrong import say
 
 LONGEST_NAME = 200

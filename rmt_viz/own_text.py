@@ -4,10 +4,10 @@ import streamlit as st
 
 from rmt.errors import InputError
 from rmt.tasks.base import ACTIONS, NAMES
+from rmt.viewer.sentence import TITLES
 from rmt_viz import session
 from rmt_viz.plain import plain
 from rmt_viz.progress import progress
-from rmt_viz.sentence import TITLES
 from rmt_viz.texts import EXAMPLES, HINTS, LEAST_LENGTH
 from rmt_viz.wrong import say
 

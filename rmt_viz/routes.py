@@ -9,7 +9,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rmt.errors import InputError
-from rmt_viz import session, slices
+from rmt.viewer import slices
+from rmt_viz import session
 from rmt_viz.library import Run
 
 PREFIX = "/rmt/trace"

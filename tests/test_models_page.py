@@ -11,12 +11,12 @@ from streamlit.testing.v1 import AppTest
 
 from rmt import checkpoint, report
 from rmt.errors import InputError
+from rmt.viewer.sentence import provenance
 from rmt_viz import bring, jobs, session, texts
 from rmt_viz.bring import Wanted
 from rmt_viz.components.report import blocks, laid_out
 from rmt_viz.library import Library
 from rmt_viz.own_model import NEEDS
-from rmt_viz.sentence import provenance
 
 ROOT = Path(__file__).parent.parent
 SEGMENT = 8

@@ -79,7 +79,8 @@ def test_viewing_imports_no_torch(shelf):
     code = f"""
 import sys, json
 from streamlit.testing.v1 import AppTest
-from rmt_viz import session, slices
+from rmt.viewer import slices
+from rmt_viz import session
 from rmt_viz.library import Library
 from pathlib import Path
 shelf = Library(Path({str(shelf.folder)!r}))

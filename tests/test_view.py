@@ -5,7 +5,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from rmt.errors import InputError
-from rmt_viz import keys, view
+from rmt.viewer import keys
+from rmt_viz import view
 from rmt_viz.library import Library
 
 LIMITS = {"trace": ["detect", "toy"], "segment": 8, "layer": 4, "slot": 8, "colour": ["write", "read"]}

@@ -1,1 +1,5 @@
-"""Parts drawn in the browser: plain JavaScript and CSS, without a build step."""
+"""Parts drawn in the browser on a Streamlit page; what needs no Streamlit is in rmt/viewer."""
+
+from pathlib import Path
+
+HERE = Path(__file__).parent

@@ -4,7 +4,8 @@ import re
 
 import streamlit as st
 
-from rmt_viz.components import bundle
+from rmt.viewer import bundle
+from rmt_viz.components import HERE
 
 BLOCK = re.compile(r"(\[(?:CLS|SEP)\])|(\d+|some) (read memory|write memory|memory|tokens)")
 KINDS = {"read memory": "read", "write memory": "write", "memory": "both", "tokens": "tokens"}
@@ -21,8 +22,8 @@ FACTS = (  # what is shown large, and the field of the report
 _REPORT = st.components.v2.component(
     "rmt_report",
     html='<div class="report"></div>\n<!-- drawn by report.js -->',
-    css=bundle.read("report.css"),
-    js=bundle.script("dom.js", "theme.js", "report.js"),
+    css=bundle.read(HERE / "report.css"),
+    js=bundle.script("dom.js", "theme.js", HERE / "report.js"),
 )
 
 

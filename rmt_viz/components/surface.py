@@ -3,8 +3,9 @@
 import numpy as np
 import streamlit as st
 
-from rmt_viz import keys, session
-from rmt_viz.components import bundle
+from rmt.viewer import bundle, keys
+from rmt_viz import session
+from rmt_viz.components import HERE
 from rmt_viz.library import Run
 from rmt_viz.routes import PREFIX
 
@@ -12,7 +13,7 @@ _SURFACE = st.components.v2.component(
     "rmt_surface",
     html='<div class="surface"></div>\n<!-- drawn by surface.js -->',
     css=bundle.style(),
-    js=bundle.script(*bundle.MODULES, "source.js", "streamlit.js"),
+    js=bundle.script(*bundle.MODULES, "source.js", HERE / "streamlit.js"),
 )
 
 

@@ -24,10 +24,13 @@ IMPORT = re.compile(r"^import (\{[^}]*\}) from \"\./([a-z]+)\.js\"", re.MULTILIN
 EXPORT = re.compile(r"^export ((?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
 
 
-def script(*names: str) -> str:
-    """Modules joined in order, each in a scope of its own; the last one stays as it is, with its export default."""
-    *parts, last = map(read, names)
-    scopes = [_scope(name, _imports(text)) for name, text in zip(names, parts, strict=False)]
+def script(*files: str | Path) -> str:
+    """Modules joined in order, each in a scope of its own; the last one stays as it is, with its export default.
+
+    files: names in this folder, or paths of modules from elsewhere that import these.
+    """
+    *parts, last = map(read, files)
+    scopes = [_scope(Path(file).name, _imports(text)) for file, text in zip(files, parts, strict=False)]
     return "\n".join([*scopes, _imports(last)])
 
 
@@ -45,6 +48,6 @@ def style() -> str:
     return read("surface.css")
 
 
-def read(name: str) -> str:
-    """A file of this folder."""
-    return (HERE / name).read_text()
+def read(file: str | Path) -> str:
+    """A file of this folder, or of a path."""
+    return (HERE / file).read_text()

@@ -5,18 +5,32 @@ each padded to 8 bytes. The header is {"meta": ..., "arrays": {name: {"dtype", "
 """
 
 import json
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
-from rmt.measure import edges, pool
-from rmt.trace import SegmentRecord
-from rmt_viz.library import Run
-from rmt_viz.sentence import question_text, remark, sentence
+from rmt.measure import Measures, edges, measure, pool
+from rmt.trace import SegmentRecord, Trace
+from rmt.viewer.sentence import question_text, remark, sentence
 
 BINS = 256  # of the spine, whatever the length of the run
 WINDOW = 24  # segments around the current one in the grid of change
 TYPES = {"f": "<f4", "i": "<i4", "u": "<i4"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """An opened trace: its id, whether it is "recorded", "live" or "uploaded", and the measures of the whole run."""
+
+    id: str
+    trace: Trace
+    source: str
+
+    @cached_property
+    def measures(self) -> Measures:
+        return measure(self.trace)
 
 
 def pack(meta: dict, **arrays: np.ndarray) -> bytes:
