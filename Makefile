@@ -17,7 +17,7 @@ check: $(VENV)/test.done
 
 # Train the shipped checkpoints again, record the bundled traces and score them: hours on two cores. Each step resumes.
 TRAIN := $(BIN)/python -m rmt train --precision bf16 --threads 1
-RECORD := $(BIN)/python -m rmt record --detail thin
+RECORD := $(BIN)/python -m rmt record
 SCORE := $(BIN)/python -m rmt evaluate --samples 1000 --json
 assets: $(VENV)/app.done
 	$(TRAIN) --task detect --segments 7 --stream-steps 1100 --out runs/detect
@@ -28,7 +28,8 @@ assets: $(VENV)/app.done
 		cp runs/$$task/$$file assets/checkpoints/$$task/; done; done
 	for run in "detect detect 12 0" "detect-64 detect 64 5" "memorize memorize 8 1" "reasoning reasoning 8 1"; do \
 		set -- $$run; for control in none reset untrained; do \
-		$(RECORD) assets/checkpoints/$$2 --task $$2 --segments $$3 --seed $$4 --control $$control \
+		detail=thin; test $$1 = detect-64 -a $$control != none && detail=summary; \
+		$(RECORD) assets/checkpoints/$$2 --task $$2 --segments $$3 --seed $$4 --control $$control --detail $$detail \
 		--out assets/traces/$$1$$(test $$control = none || echo .$$control).trace.safetensors; done; done
 	for task in memorize detect; do \
 		$(SCORE) assets/checkpoints/$$task --segments 1000 --precision bf16 > assets/results/$$task.1000.json; \

@@ -281,11 +281,14 @@ class Trainer:
                 file.write(json.dumps(line) + "\n")
 
     def _save(self) -> None:
-        """The checkpoint for users, and beside it what a resumed run needs; each appears whole or not at all."""
+        """The checkpoint for users, in half precision, and beside it what a resumed run needs, with all digits.
+
+        Each appears whole or not at all.
+        """
         streams = gather_object([self.streams.state_dict()])
         if not self.accelerator.is_main_process:
             return
-        checkpoint.save(self.model, self.spec, self.folder)
+        checkpoint.save(self.model, self.spec, self.folder, dtype=torch.float16)
         saved = {
             "config": asdict(self.config),
             "model": self.model.state_dict(),
