@@ -42,9 +42,17 @@ def look(wanted: Wanted):
 
 def read(wanted: Wanted, document, progress: Callable[[int, int], None]) -> Trace:
     """Record a text, or token ids, with it."""
+    from rmt.recorder import record
+
+    with opened(wanted) as model:
+        return record(model, document, detail="thin", progress=progress)
+
+
+@contextmanager
+def opened(wanted: Wanted) -> Iterator:
+    """It as a model ready to run; what goes wrong with it meanwhile is told without our places."""
     from rmt.adapter import wrap
     from rmt.checkpoint import load
-    from rmt.recorder import record
 
     with _places(wanted) as (folder, given, _):
         if wanted.fresh:
@@ -52,7 +60,7 @@ def read(wanted: Wanted, document, progress: Callable[[int, int], None]) -> Trac
         else:
             model = load(folder, **given)
         model.about.name = Path(wanted.name).name + (", untrained memory" if wanted.fresh else "")
-        return record(model, document, detail="thin", progress=progress)
+        yield model
 
 
 def take_in(content: bytes) -> Trace:

@@ -2,12 +2,13 @@
 
 import gc
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt_viz import bring, texts
+from rmt_viz import bring, measuring, results, texts
 from rmt_viz.jobs import Job, Worker
 from rmt_viz.library import ASSETS, LIVE, Library
 
@@ -36,6 +37,17 @@ def model(name: str):
     gc.collect()
     gc.freeze()  # what torch brought stays for good; looking through it at each collection would stall the viewers
     return loaded
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _results(name: str, stamp: int) -> results.Results:
+    return results.read(name)
+
+
+def result(name: str) -> results.Results:
+    """A table of assets/results, read again when its file is another one. Raises InputError where there is none."""
+    path = results.FOLDER / f"{name}.json"
+    return _results(name, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
 def checkpoints() -> dict[str, dict]:
@@ -86,6 +98,64 @@ def start_own_run(wanted: bring.Wanted, text: str, tokenizer: bool) -> Job:
     return start("run", lambda progress: library().add(bring.read(wanted, document, progress)), wanted)
 
 
+@contextmanager
+def _opened(wanted: bring.Wanted) -> Iterator:
+    """A checkpoint ready to run, a shipped one loaded once for all. On the worker's thread only."""
+    if wanted.shipped is None:
+        with bring.opened(wanted) as reader:
+            yield reader
+        return
+    reader = model(wanted.name)
+    reader.segment_length = wanted.segment_length or config_of(wanted.name)["segment_length"]
+    yield reader
+
+
+def start_sample(checkpoint: str, segments: int) -> Job:
+    """Record a fresh sample of a shipped checkpoint's task; the job's result is the id of the trace."""
+    wanted = bring.Wanted(checkpoint, CHECKPOINTS / checkpoint)
+
+    def work(progress) -> str:
+        with _opened(wanted) as reader:
+            return library().add(measuring.sample(reader, segments, progress))
+
+    return start("run", work, wanted)
+
+
+def start_scoring(wanted: bring.Wanted, lengths: Sequence[int], samples: int, controls: Sequence[str]) -> Job:
+    """Score a checkpoint at some lengths; the job is about the rows, which grow as they come."""
+    rows = []
+
+    def work(progress) -> list:
+        with _opened(wanted) as reader:
+            return measuring.score(reader, lengths, samples, controls, rows, progress)
+
+    return start("score", work, rows)
+
+
+def start_pair(wanted: bring.Wanted, text: str) -> Job:
+    """Record a text with a language model and with its memory reset; the job's result is the id of the first."""
+    texts.check_length(text)
+
+    def work(progress) -> str:
+        with _opened(wanted) as reader:
+            trace, control = measuring.pair(reader, text, progress)
+        id = library().add(trace)
+        library().add(control, of=id)
+        return id
+
+    return start("pair", work, wanted)
+
+
+def take_finished(slot: str) -> str | None:
+    """The id of the trace that the visitor's job of a slot has just made, once; it is the one shown next."""
+    job = current(slot)
+    if job is None or job.state != "done":
+        return None
+    del st.session_state[slot]
+    _show_next(job.result)
+    return job.result
+
+
 def take_upload(file) -> bool:
     """Check an uploaded trace, once; whether it is whole, and so the one shown next. Else `refusal` says why not."""
     if st.session_state.get("uploaded") == file.file_id:
@@ -114,12 +184,7 @@ def start_run(text: str, checkpoint: str, segment_length: int) -> Job:
 
 def take_finished_run() -> bool:
     """Whether the visitor's run has just finished; if so, its trace is the one shown next."""
-    job = current("run")
-    if job is None or job.state != "done":
-        return False
-    del st.session_state["run"]
-    _show_next(job.result)
-    return True
+    return take_finished("run") is not None
 
 
 def _show_next(id: str) -> None:

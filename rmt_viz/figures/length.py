@@ -1,0 +1,87 @@
+"""Accuracy against length: the paper's Figures 4 and 5."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from rmt_viz.figures.lines import DASHES, MUTED, SYMBOLS, band, canvas, categories, escape, ground, note, steps
+from rmt_viz.lengths import CHANCE, Curve, hover
+
+UNITS = {"segments": "length (segments)", "tokens": "length (tokens)"}
+LEGENDS = {"stage": "trained on", "plain": "", "control": "control", "yours": "yours"}
+
+
+def length(
+    curves: Sequence[Curve], finding: str, *, by: str = "segments", log: bool = True, theme: str = "light"
+) -> go.Figure:
+    """One line a model with its confidence interval; a point's customdata is (curve, point). by: segments or tokens."""
+    figure = canvas(finding, theme=theme, x=UNITS[by], y="right answers", width=900)
+    for i, (curve, colour) in enumerate(zip(curves, _colours(curves, theme), strict=True)):
+        _line(figure, i, curve, colour, by, theme)
+    figure.add_hline(CHANCE, line={"color": MUTED[theme], "width": 1, "dash": "dot"})
+    note(figure, f"chance, {CHANCE:.0%}", theme=theme, x=0, xref="paper", xanchor="left", y=CHANCE, yanchor="bottom")
+    figure.update_yaxes(range=[0, 1.035], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 0.9, 1])
+    at = sorted({getattr(score, by) for curve in curves for score in curve.scores})
+    if log:
+        figure.update_xaxes(type="log", tickvals=_apart(at), tickformat=",d", minor={"showgrid": False})
+    else:
+        figure.update_xaxes(tickformat=",d", rangemode="tozero")
+    return figure
+
+
+def _line(figure: go.Figure, i: int, curve: Curve, colour: str, by: str, theme: str) -> None:
+    x = [getattr(score, by) for score in curve.scores]
+    control, group = curve.kind == "control", f"{i}"
+    if len(x) > 1:
+        band(figure, x, *zip(*((s.low, s.high) for s in curve.scores), strict=True), colour, legendgroup=group)
+    figure.add_trace(
+        go.Scatter(
+            x=x,
+            y=[score.accuracy for score in curve.scores],
+            name=escape(curve.name),
+            mode="lines+markers",
+            line={"color": colour, "width": 1.5 if control else 2.5, "dash": _dash(curve, i)},
+            marker={
+                "size": 13 if curve.kind == "yours" else 8 if control else 10,
+                "symbol": "star" if curve.kind == "yours" else SYMBOLS[i % len(SYMBOLS)],
+                "line": {"color": ground(theme), "width": 1},
+            },
+            selected={"marker": {"opacity": 1}},
+            unselected={"marker": {"opacity": 0.75}},
+            customdata=[[i, j] for j in range(len(x))],
+            text=["<br>".join(map(escape, hover(score))) for score in curve.scores],
+            hovertemplate="%{text}<extra></extra>",
+            legendgroup=group,
+            legendgrouptitle=_group_title(figure, curve),
+        )
+    )
+
+
+def _dash(curve: Curve, i: int) -> str:
+    return {"stage": "solid", "control": "dot", "yours": "solid"}.get(curve.kind, DASHES[i % len(DASHES)])
+
+
+def _group_title(figure: go.Figure, curve: Curve) -> dict | None:
+    """Over the first line of its kind."""
+    text = LEGENDS[curve.kind]
+    told = {trace.legendgrouptitle.text for trace in figure.data}
+    return {"text": text} if text and text not in told else None
+
+
+def _colours(curves: Sequence[Curve], theme: str) -> list[str]:
+    stages = iter(steps(sum(curve.kind == "stage" for curve in curves), theme))
+    others = iter(categories(len(curves), theme))
+    return [
+        MUTED[theme] if c.kind == "control" else next(stages) if c.kind == "stage" else next(others) for c in curves
+    ]
+
+
+def _apart(values: Sequence[int], factor: float = 1.45) -> list[int]:
+    """Of sorted values those whose labels do not run into each other on a log axis; the last one always."""
+    kept: list[int] = []
+    for value in values:
+        if not kept or value >= factor * kept[-1]:
+            kept.append(value)
+    if kept and kept[-1] != values[-1]:
+        kept[-1] = values[-1]
+    return kept

@@ -1,0 +1,159 @@
+"""The tables behind the figures: assets/results/{lm,length,cost}.json, read as rows and checked. No torch."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+
+from rmt.errors import InputError
+from rmt_viz.library import ASSETS
+
+FOLDER = ASSETS / "results"
+MOST_BYTES = 16 * 2**20
+MAKES = {  # what to run for a file that is not there
+    "lm": "python -m rmt evaluate CHECKPOINT --per-position --json",
+    "length": "python -m rmt evaluate CHECKPOINT --segments 1 7 64 --json",
+    "cost": "python -m rmt cost --json",
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """Accuracy of a checkpoint at one length. low, high: its confidence interval; seconds: what scoring it took."""
+
+    task: str
+    checkpoint: str
+    trained_on: int
+    recipe: str
+    segments: int
+    tokens: int
+    samples: int
+    accuracy: float
+    low: float
+    high: float
+    control: str = "none"
+    segment_length: int = 0
+    seconds: float = math.nan
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Loss in nats at each position of a segment, of one mechanism with `history` segments before it.
+
+    stderr, mean_stderr and first16_stderr: standard errors over documents.
+    """
+
+    mechanism: str
+    checkpoint: str
+    control: str
+    history: int
+    documents: int
+    targets: int
+    loss: tuple[float, ...]
+    stderr: tuple[float, ...]
+    mean: float
+    mean_stderr: float
+    first16: float
+    first16_stderr: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one run of a method took."""
+
+    method: str
+    tokens: int
+    seconds: float
+    peak_bytes: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """A file of results: the command that made it, its rows, and the rest of the document as it stands."""
+
+    name: str
+    command: str
+    rows: tuple
+    about: dict
+
+
+ROWS = {"lm": (Losses, "results"), "length": (Score, "results"), "cost": (Measured, "measured")}
+
+
+def read(name: str, folder: Path = FOLDER) -> Results:
+    """Raises InputError with a sentence where the file is not there or not what it should be."""
+    path = folder / f"{name}.json"
+    kind, key = ROWS[name]
+    if not path.is_file():
+        raise InputError(f"There is no assets/results/{path.name} yet; {MAKES[name]} makes it.")
+    if path.stat().st_size > MOST_BYTES:
+        raise InputError(f"assets/results/{path.name} is larger than {MOST_BYTES >> 20} MB; make it again.")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError):
+        raise InputError(f"assets/results/{path.name} is not JSON; make it again.") from None
+    if not isinstance(document, dict) or not isinstance(document.get(key), list):
+        raise InputError(f"assets/results/{path.name} has no list of {key}; make it again.")
+    rows = tuple(_row(kind, row, path.name) for row in document[key])
+    return Results(name, str(document.get("command", "")), rows, {k: v for k, v in document.items() if k != key})
+
+
+def scores(task: str, checkpoint: str, trained_on: int, recipe: str, rows: Iterable[dict]) -> tuple[Score, ...]:
+    """Rows of `rmt.evaluate` as scores, with Wilson's interval where they have none."""
+    known = {"task": task, "checkpoint": checkpoint, "trained_on": trained_on, "recipe": recipe}
+    return tuple(_row(Score, {**known, **_interval(row), **row}, checkpoint) for row in rows)
+
+
+def _interval(row: dict) -> dict:
+    low, high = wilson(row["accuracy"], row["samples"])
+    return {"low": low, "high": high}
+
+
+def wilson(share: float, samples: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval of a share by Wilson's score (1927): it has a width at 0 and at 1, too."""
+    middle = share + z**2 / (2 * samples)
+    half = z * math.sqrt(share * (1 - share) / samples + z**2 / (4 * samples**2))
+    scale = 1 + z**2 / samples
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+def _row(kind: type, raw: dict, name: str):
+    """One row, each of its values of the right type; what the page does not know is left out."""
+    if not isinstance(raw, dict):
+        raise InputError(f"A row of {name} is not a table of values; make it again.")
+    values = {}
+    for field in fields(kind):
+        value = raw.get(field.name)
+        if value is None and field.default is not MISSING:
+            value = field.default
+        try:
+            values[field.name] = TYPES[field.type](value)
+        except (TypeError, ValueError):
+            raise InputError(f"A row of {name} has no good {field.name!r}; make it again.") from None
+    return kind(**values)
+
+
+def _text(value) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _whole(value) -> int:
+    if isinstance(value, bool) or int(value) != value:
+        raise TypeError
+    return int(value)
+
+
+def _number(value) -> float:
+    if isinstance(value, bool | str):
+        raise TypeError
+    return float(value)
+
+
+def _numbers(values) -> tuple[float, ...]:
+    return tuple(math.nan if value is None else _number(value) for value in values)
+
+
+TYPES = {str: _text, int: _whole, float: _number, tuple[float, ...]: _numbers}
