@@ -95,6 +95,13 @@ def load_adapter(folder: Path, *, device=None, segment_length: int | None = None
     return place(model, device)
 
 
+def fresh_adapter(folder: Path, *, segment_length: int | None = None, backbone=None) -> Model:
+    """The same memory and adapters around the same backbone, never trained, on the CPU."""
+    model = _assemble(_read(folder, segment_length), backbone)
+    model.about.name, model.about.source = folder.resolve().name, str(folder)
+    return model
+
+
 def inspect_adapter(folder: Path, *, segment_length: int | None = None, backbone=None) -> Report:
     """The report of such a folder and of the backbone it names."""
     config = _read(folder, segment_length)

@@ -19,9 +19,7 @@ from rmt.build import (
     TOKENIZER,
     build,
     mark_id,
-    read_config,
     shared,
-    tokenizer_file,
     unshared,
 )
 from rmt.candidate import Candidate, examine
@@ -59,20 +57,13 @@ def load(path, *, device=None, segment_length: int | None = None, backbone=None,
     Raises InputError with a sentence for anything that cannot be opened; nothing in a file is ever run.
     """
     folder = locate(path)
-    if _is_adapter(folder):
+    if _is_adapter(folder, options):
         from rmt.adapter import load_adapter  # which loads its backbone by this function
 
         return load_adapter(folder, device=device, segment_length=segment_length, backbone=backbone)
-    candidate, empty = examine(folder, segment_length=segment_length, backbone=backbone, options=options)
-    tokenizer = _tokenizer(candidate, empty) if empty else None
-    if candidate.missing:
-        raise InputError(f"{plain(path)} cannot be run yet. {' '.join(candidate.missing)}")
-    _check_room(candidate, empty)
-    model = build({**candidate.config, "segment_length": candidate.segment_length}, tokenizer)
+    candidate, model = _empty(folder, path, segment_length=segment_length, backbone=backbone, options=options)
     _fill(model, candidate)
-    about = model.about
-    about.name, about.source = candidate.path.resolve().name, str(candidate.path)
-    about.trained, about.fingerprint = True, candidate.weights.fingerprint()
+    model.about.trained, model.about.fingerprint = True, candidate.weights.fingerprint()
     return place(model, device)
 
 
@@ -82,7 +73,7 @@ def inspect(path, *, segment_length: int | None = None, backbone=None, options: 
     Every number in it is read once. Raises InputError for what `load` could not open whatever else it was given.
     """
     folder = locate(path)
-    if _is_adapter(folder):
+    if _is_adapter(folder, options):
         from rmt.adapter import inspect_adapter
 
         return inspect_adapter(folder, segment_length=segment_length, backbone=backbone)
@@ -99,24 +90,47 @@ def inspect(path, *, segment_length: int | None = None, backbone=None, options: 
     return report(candidate, empty)
 
 
-def untrained(path, *, seed: int = 0, device=None, segment_length: int | None = None) -> Model:
-    """The control: the same checkpoint's shape with weights that never saw a step of training."""
-    folder = Path(path)
-    config = read_config(folder)
-    file = tokenizer_file(folder, config)
-    if segment_length is not None:
-        config["segment_length"] = segment_length
-    with torch.random.fork_rng():
+def untrained(
+    path, *, seed: int = 0, device=None, segment_length: int | None = None, backbone=None, options: dict | None = None
+) -> Model:
+    """The control: the same checkpoint's shape with weights that never saw a step of training.
+
+    Of a memory kept beside a pretrained backbone it is the memory, with its adapters and head, that is fresh.
+    """
+    folder = locate(path)
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = build(config, open_tokenizer(file) if file else None)
-    model.about.name, model.about.source = folder.name, str(folder)
+        if _is_adapter(folder, options):
+            from rmt.adapter import fresh_adapter
+
+            model = fresh_adapter(folder, segment_length=segment_length, backbone=backbone)
+        else:
+            given = {"segment_length": segment_length, "backbone": backbone, "options": options}
+            _, model = _empty(folder, path, seed=seed, **given)
     model.about.fingerprint = f"untrained-{seed}"
     return place(model, device)
 
 
-def _is_adapter(folder: Path) -> bool:
+def _is_adapter(folder: Path, options: dict | None) -> bool:
     file = folder / "config.json"
-    return folder.is_dir() and file.is_file() and read_json(file).get("format") == ADAPTER
+    found = folder.is_dir() and file.is_file() and read_json(file).get("format") == ADAPTER
+    if found and options:
+        raise InputError(f"{folder} says itself what its memory is; leave out its options.")
+    return found
+
+
+def _empty(folder: Path, asked, *, seed: int | None = None, **given) -> tuple[Candidate, Model]:
+    """What lies at a place that somebody asked for, and its model with fresh weights on the CPU."""
+    candidate, empty = examine(folder, **given)
+    tokenizer = _tokenizer(candidate, empty) if empty else None
+    if candidate.missing:
+        raise InputError(f"{plain(asked)} cannot be run yet. {' '.join(candidate.missing)}")
+    _check_room(candidate, empty)
+    if seed is not None:
+        torch.manual_seed(seed)
+    model = build({**candidate.config, "segment_length": candidate.segment_length}, tokenizer)
+    model.about.name, model.about.source = candidate.path.resolve().name, str(candidate.path)
+    return candidate, model
 
 
 def _fill(model: Model, candidate: Candidate) -> None:

@@ -86,6 +86,7 @@ def test_record_of_a_sample_and_of_a_text(run, checkpoint, tmp_path):
         ("record", "{checkpoint}", "--task", "detect", "--out", "no-such-folder/x.trace.safetensors"),
         ("record", "{checkpoint}", "--text-file", "no-such-file", "--out", "x.trace.safetensors"),
         ("record", "{checkpoint}", "--text-file", "{empty}", "--out", "x.trace.safetensors"),
+        ("record", "{checkpoint}", "--ids-file", "{empty}", "--out", "x.trace.safetensors"),
         ("record", "{checkpoint}", "--text-file", "{binary}", "--out", "x.trace.safetensors"),
         ("record", "{checkpoint}", "--task", "detect", "--detail", "all", "--out", "x.trace.safetensors"),
         ("train", "--task", "juggle", "--out", "run"),
@@ -116,3 +117,40 @@ def test_a_longer_segment_may_be_asked_for(run, checkpoint, tmp_path):
     code, printed, _ = run("record", checkpoint, *sample, "--out", out, "--json")
     assert code == 0 and json.loads(printed)["segments"] == 2
     assert Trace.open(out).arrays["starts"].tolist() == [0, 20, 40]
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """An RMT-R as another program leaves it, of which no file says its backbone, segments or memory."""
+    import torch
+    from foreign import hf_config, state_dict, tiny
+
+    torch.save(state_dict(tiny(cell="rmt-r", n_read=6)), tmp_path / "model.bin")
+    (tmp_path / "gpt2").mkdir()
+    (tmp_path / "gpt2" / "config.json").write_text(json.dumps(hf_config("gpt2")))
+    given = ("--segment-length", 8, "--backbone", tmp_path / "gpt2")
+    return tmp_path / "model.bin", (*given, "--option", "n_memory=3", "--option", "retrieve=top_1")
+
+
+def test_what_no_file_says_is_told_on_the_command_line(run, foreign, tmp_path):
+    path, given = foreign
+    assert json.loads(run("inspect", path, "--json")[1])["ready"] is False
+    code, out, _ = run("inspect", path, *given, "--json")
+    report = json.loads(out)
+    assert code == 0 and report["ready"] and report["n_memory"] == 3 and report["segment_length"] == 8
+    code, _, err = run("evaluate", path, *given)
+    assert code == 2 and "was not trained on a task of ours" in err
+    (tmp_path / "ids").write_text(" ".join(map(str, range(3, 24))))
+    for control in ("none", "reset", "untrained"):
+        out = tmp_path / f"{control}.trace.safetensors"
+        ids = ("--ids-file", tmp_path / "ids", "--control", control)
+        code, _, _ = run("record", path, *given, *ids, "--out", out)
+        trace = Trace.open(out)
+        assert code == 0 and trace.n_segments == 3
+        assert trace.meta["control"] == (None if control == "none" else control)
+
+
+@pytest.mark.parametrize("option", ["n_memory", "n_memory=many", "colour=red", "correction=maybe"])
+def test_an_option_that_is_none(run, foreign, option):
+    code, out, err = run("inspect", foreign[0], "--option", option)
+    assert code == 2 and out == "" and "is none of n_memory=…" in err

@@ -14,7 +14,40 @@ from rmt.errors import InputError
 console = Console(stderr=True)  # standard output is for results
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
-Checkpoint = Annotated[Path, typer.Argument(help="The folder of a checkpoint.", show_default=False)]
+Checkpoint = Annotated[
+    Path, typer.Argument(help="A folder, a file of weights, a hub name, smollm2 or minilm.", show_default=False)
+]
+SegmentLength = Annotated[int | None, typer.Option(min=1, help="Tokens a segment, if not the checkpoint's own.")]
+Backbone = Annotated[
+    str | None, typer.Option(help="For weights that stand alone: a folder with config.json, or a name like gpt2.")
+]
+Options = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        metavar="NAME=VALUE",
+        help="What no file says: n_memory=4, retrieve=top_1, correction=no, alignment=right or lora_alpha=16.",
+    ),
+]
+YES_NO = {"yes": True, "true": True, "no": False, "false": False}
+OPTIONS = {
+    "n_memory": int, "retrieve": str, "alignment": str, "lora_alpha": float, "nu": int,
+    "correction": YES_NO.__getitem__, "wrapped": YES_NO.__getitem__,
+}  # fmt: skip
+
+
+def told(segment_length: int | None, backbone: str | None, options: list[str] | None) -> dict:
+    """What `load`, `untrained` and `inspect` take beside a path, from the flags of a command."""
+    values = {}
+    for text in options or []:
+        name, _, value = text.partition("=")
+        try:
+            values[name] = OPTIONS[name](value)
+        except (KeyError, ValueError):
+            raise InputError(
+                f"--option {ascii(text)[:60]} is none of {', '.join(f'{n}=…' for n in OPTIONS)}."
+            ) from None
+    return {"segment_length": segment_length, "backbone": backbone, "options": values or None}
 
 
 @contextmanager
@@ -39,6 +72,14 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path} cannot be read ({error.strerror}); give the path of a text file.") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
+
+
+def read_ids(path: Path) -> list[int]:
+    """Token ids from a text file, apart by spaces, commas or lines."""
+    words = read_text(path).replace(",", " ").split()
+    if not words or not all(word.isascii() and word.isdigit() and len(word) < 10 for word in words):
+        raise InputError(f"{path} is not a list of token ids: whole numbers with spaces, commas or lines between.")
+    return [int(word) for word in words]
 
 
 def fresh_sample(model, task: str, segments: int, seed: int) -> tuple:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rmt.commands.common import Checkpoint, Json, bar, command_line
+from rmt.commands.common import Backbone, Checkpoint, Json, Options, SegmentLength, bar, command_line, told
 
 
 def evaluate(
@@ -21,6 +21,9 @@ def evaluate(
     ] = "none",
     precision: Annotated[str, typer.Option(help="fp32, or bf16 matrix products.")] = "fp32",
     batch: Annotated[int, typer.Option(min=1, help="Samples at a time.")] = 100,
+    segment_length: SegmentLength = None,
+    backbone: Backbone = None,
+    options: Options = None,
     device: str | None = None,
     as_json: Json = False,
 ) -> None:
@@ -29,7 +32,9 @@ def evaluate(
     from rmt.checkpoint import load, untrained
     from rmt.provenance import made_by
 
-    model = (untrained if control == "untrained" else load)(checkpoint, device=device)
+    model = (untrained if control == "untrained" else load)(
+        checkpoint, device=device, **told(segment_length, backbone, options)
+    )
     wanted = sorted({*(segments or []), *(lengths or [])}) or [1, 2, 4, 7]
     with bar(model.about.name, "tokens") as update:
         rows = list(

@@ -2,12 +2,18 @@
 
 import json
 
-from rmt.commands.common import Checkpoint, Json
+from rmt.commands.common import Backbone, Checkpoint, Json, Options, SegmentLength, told
 
 
-def inspect(path: Checkpoint, as_json: Json = False) -> None:
+def inspect(
+    path: Checkpoint,
+    segment_length: SegmentLength = None,
+    backbone: Backbone = None,
+    options: Options = None,
+    as_json: Json = False,
+) -> None:
     """Say what a checkpoint is, what was inferred and what is missing."""
     from rmt.checkpoint import inspect as look
 
-    report = look(path)
+    report = look(path, **told(segment_length, backbone, options))
     print(json.dumps(report.as_dict(), indent=1) if as_json else "\n".join(report.sentences()))

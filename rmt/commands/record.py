@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from rmt.commands.common import Checkpoint, Json, bar, fresh_sample, read_text
+from rmt.commands.common import (
+    Backbone,
+    Checkpoint,
+    Json,
+    Options,
+    SegmentLength,
+    bar,
+    fresh_sample,
+    read_ids,
+    read_text,
+    told,
+)
 from rmt.errors import InputError
 
 
@@ -17,11 +28,12 @@ def record(
     segments: Annotated[int, typer.Option(min=1, help="Its length in segments.")] = 8,
     seed: Annotated[int, typer.Option(help="Its seed.")] = 0,
     text_file: Annotated[Path | None, typer.Option(help="Record this text instead (UTF-8).")] = None,
+    ids_file: Annotated[Path | None, typer.Option(help="Record these token ids instead, numbers in a text.")] = None,
     detail: Annotated[str, typer.Option(help="memory, summary or thin.")] = "summary",
     control: Annotated[str, typer.Option(help="none, reset or untrained.")] = "none",
-    segment_length: Annotated[
-        int | None, typer.Option(min=1, help="Tokens a segment, if not the checkpoint's own.")
-    ] = None,
+    segment_length: SegmentLength = None,
+    backbone: Backbone = None,
+    options: Options = None,
     device: str | None = None,
     as_json: Json = False,
 ) -> None:
@@ -33,12 +45,15 @@ def record(
 
     if control not in CONTROLS:
         raise InputError(f"There is no control {control!r}; choose {', '.join(CONTROLS)}.")
-    if (task is None) == (text_file is None):
-        raise InputError("Give either --task, for a fresh sample, or --text-file, for a text of yours.")
+    if sum(given is not None for given in (task, text_file, ids_file)) != 1:
+        raise InputError("Give one of --task, for a fresh sample, --text-file, for a text, or --ids-file.")
+    document = read_text(text_file) if text_file else read_ids(ids_file) if ids_file else None
     if not out.parent.is_dir():
         raise InputError(f"The folder {out.parent} does not exist; make it first.")
-    model = (untrained if control == "untrained" else load)(checkpoint, device=device, segment_length=segment_length)
-    document, known = (read_text(text_file), {}) if text_file else fresh_sample(model, task, segments, seed)
+    model = (untrained if control == "untrained" else load)(
+        checkpoint, device=device, **told(segment_length, backbone, options)
+    )
+    document, known = (document, {}) if document is not None else fresh_sample(model, task, segments, seed)
     with bar(model.about.name, "segments") as update:
         reset = "reset" if control == "reset" else None
         trace = run(model, document, detail=detail, out=out, progress=update, control=reset, **known)
