@@ -1,4 +1,5 @@
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -108,3 +109,25 @@ def test_marks_typed_by_a_person_are_plain_text(tokenizer):
     ids = encode(tokenizer, "a [SEP] b [CLS] <script> \x00 é 漢字 🙂")
     assert not marks & set(ids)
     assert tokenizer.decode(ids).strip() == "a [SEP] b [CLS] <script> \x00 é 漢字 🙂"
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_text_read_in_pieces_is_the_text_read_whole(name, tokenizer):
+    sampler = Sampler(TASKS[name], tokenizer, "eval")
+    text = sampler.example(np.random.default_rng(5), 40_000).text
+    whole = text.read()
+    cuts = [0, 1, 2, 700, 701, 12_345, 39_990, 40_000, 50_000]
+    pieces = [text.read(a, b) for a, b in pairwise(cuts)]
+    assert [len(piece) for piece in pieces] == [min(b, 40_000) - min(a, 40_000) for a, b in pairwise(cuts)]
+    assert (np.concatenate(pieces) == whole).all() and len(text) == len(whole) == 40_000
+
+
+def test_the_gaps_of_a_passage_are_where_its_sentences_begin(tokenizer):
+    sampler = Sampler(TASKS["detect"], tokenizer, "eval")
+    passage = sampler.distractor.sample(np.random.default_rng(1), 60_000)
+    assert len(passage.stretches) > 1  # it goes on in another document
+    gaps = [passage.gap(k) for k in range(passage.n_gaps)]
+    assert gaps[0] == 0 and gaps[-1] == len(passage) == 60_000 and gaps == sorted(set(gaps))
+    begins = set(sampler.distractor.starts.tolist())
+    at = np.concatenate([np.arange(a, b) for a, b in passage.stretches])
+    assert [g for g in range(60_000) if int(at[g]) in begins] == gaps[:-1]

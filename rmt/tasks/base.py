@@ -8,7 +8,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from rmt.errors import InputError
-from rmt.tasks.distractor import Distractor
+from rmt.tasks.distractor import Distractor, Passage
 from rmt.vocabulary import encode
 
 NAMES = ("Mary", "John", "Daniel", "Sandra")
@@ -36,14 +36,47 @@ class Span:
     end: int
 
 
+class Text:
+    """Token ids, of any length: distractor text with others put in at some of its gaps, made only where it is read."""
+
+    def __init__(self, passage: Passage, put: list[tuple[int, np.ndarray]]):
+        """put: (position in the passage, ids) in order."""
+        self.parts: list[tuple[int, int] | np.ndarray] = []
+        done = 0
+        for at, ids in put:
+            self.parts += [(done, at), ids]
+            done = at
+        self.passage = passage
+        self.parts.append((done, len(passage)))
+        self.ends = np.cumsum([p[1] - p[0] if isinstance(p, tuple) else len(p) for p in self.parts])
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """ids (stop - start,), fewer past the end; all of them by default."""
+        stop, begin, pieces = len(self) if stop is None else stop, 0, [np.zeros(0, np.int64)]
+        for part, end in zip(self.parts, self.ends.tolist(), strict=True):
+            if begin < stop and end > start:
+                a, b = max(start - begin, 0), min(stop, end) - begin
+                pieces += self.passage.read(part[0] + a, part[0] + b) if isinstance(part, tuple) else [part[a:b]]
+            begin = end
+        return np.concatenate(pieces)
+
+
 @dataclass(frozen=True)
 class Example:
-    """A document: ids (n_tokens,), the class of the answer, and where things stand in it."""
+    """A document: its text, the class of the answer, and where things stand in it."""
 
-    ids: np.ndarray
+    text: Text
     label: int
     spans: tuple[Span, ...]
     story: Story
+
+    @property
+    def ids(self) -> np.ndarray:
+        """All its tokens (n_tokens,)."""
+        return self.text.read()
 
 
 @dataclass(frozen=True)
@@ -77,29 +110,34 @@ class Sampler:
         """One document of n_tokens ending in its question; without noise it is as long as it needs to be."""
         story = self.task.story(rng, **options)
         question = self._encode(story.question)
-        ids, spans = self.tell(rng, story, n_tokens - len(question), noise=noise)
-        spans = (*spans, Span("question", len(ids), len(ids) + len(question)))
-        return Example(np.concatenate([ids, question]), story.answer, spans, story)
+        text, spans = self._tell(rng, story, n_tokens - len(question), noise=noise, then=question)
+        spans = (*spans, Span("question", len(text) - len(question), len(text)))
+        return Example(text, story.answer, spans, story)
 
-    def tell(self, rng: Rng, story: Story, n_tokens: int, *, noise: bool = True) -> tuple[np.ndarray, tuple[Span, ...]]:
+    def tell(self, rng: Rng, story: Story, n_tokens: int) -> tuple[np.ndarray, tuple[Span, ...]]:
         """The facts in distractor text, n_tokens in all, and their spans. Raises InputError when they do not fit."""
+        text, spans = self._tell(rng, story, n_tokens)
+        return text.read(), spans
+
+    def _tell(self, rng, story, n_tokens, *, noise=True, then=None) -> tuple[Text, tuple[Span, ...]]:
+        """The same as a text to read later, the ids `then` at its end beside the n_tokens."""
         facts = [self._encode(fact) for fact in story.facts]
         room = n_tokens - sum(map(len, facts)) if noise else 0
         if room < 0:
             raise InputError(f"{n_tokens} tokens are too few for this story; give longer or more segments.")
-        text, gaps = self.distractor.sample(rng, room)
-        at = np.zeros(len(facts), int) if self.task.facts_first else np.sort(rng.choice(gaps, len(facts)))
-        parts, spans, done, length = [], [], 0, 0
+        passage = self.distractor.sample(rng, room)
+        at, spans, told = [0] * len(facts), [], 0
+        if not self.task.facts_first:
+            at = [passage.gap(k) for k in sorted(rng.integers(passage.n_gaps, size=len(facts)).tolist())]
         for fact, gap in zip(facts, at, strict=True):
-            parts += [text[done:gap], fact]
-            start, done = length + gap - done, gap
-            length = start + len(fact)
-            spans += [Span("fact", int(start), int(length)), *self._answer(fact, story, start)]
-        return np.concatenate([*parts, text[done:]]), tuple(spans)
+            start, told = gap + told, told + len(fact)
+            spans += [Span("fact", start, start + len(fact)), *self._answer(fact, story, start)]
+        put = list(zip(at, facts, strict=True))
+        return Text(passage, put if then is None else [*put, (len(passage), then)]), tuple(spans)
 
     def filler(self, rng: Rng, n_tokens: int) -> np.ndarray:
         """Distractor text and nothing else."""
-        return self.distractor.sample(rng, n_tokens)[0]
+        return Text(self.distractor.sample(rng, n_tokens), []).read()
 
     def question(self, story: Story) -> np.ndarray:
         return self._encode(story.question)

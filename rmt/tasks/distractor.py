@@ -47,18 +47,51 @@ class Distractor:
         """The distractor text of a split, tokenized once."""
         return cls(tokenizer, list(documents(split).values()), without)
 
-    def sample(self, rng: np.random.Generator, n_tokens: int) -> tuple[np.ndarray, np.ndarray]:
-        """n_tokens of text and the positions between its sentences, its beginning and end among them.
-
-        The text begins at a random sentence and goes on in the same document; past its end another follows.
-        """
-        parts, gaps, length = [], [np.zeros(1, int)], 0
+    def sample(self, rng: np.random.Generator, n_tokens: int) -> "Passage":
+        """n_tokens of text, from a random sentence on in the same document; past its end another follows."""
+        pieces, length = [], 0
         while length < n_tokens:
-            start = rng.choice(self.starts)
-            end = min(self.ends[np.searchsorted(self.ends, start, side="right")], start + n_tokens - length)
-            inside = self.starts[np.searchsorted(self.starts, start) : np.searchsorted(self.starts, end)]
-            parts.append(self.ids[start:end])
-            gaps.append(inside - start + length)
+            start = int(rng.choice(self.starts))
+            end = min(int(self.ends[np.searchsorted(self.ends, start, side="right")]), start + n_tokens - length)
+            pieces.append((start, end))
             length += end - start
-        text = np.concatenate([np.zeros(0, np.int64), *parts])
-        return text, np.unique(np.concatenate([*gaps, [n_tokens]]))
+        return Passage(self, np.array(pieces, dtype=np.int64).reshape(-1, 2))
+
+
+class Passage:
+    """Distractor text as stretches (P, 2) of the documents' tokens: however long it is, it takes no room unread.
+
+    Its gaps, `n_gaps` of them, are the positions between its sentences, its beginning and end among them.
+    """
+
+    def __init__(self, source: Distractor, stretches: np.ndarray):
+        self.source, self.stretches = source, stretches
+        self.ends = (stretches[:, 1] - stretches[:, 0]).cumsum()
+        self.sentences = np.searchsorted(source.starts, stretches)  # (P, 2) the first one and the one after the last
+        self.gap_ends = (self.sentences[:, 1] - self.sentences[:, 0]).cumsum()
+
+    def __len__(self) -> int:
+        return int(self.ends[-1]) if len(self.ends) else 0
+
+    @property
+    def n_gaps(self) -> int:
+        return 1 + (int(self.gap_ends[-1]) if len(self.gap_ends) else 0)
+
+    def gap(self, k: int) -> int:
+        """Where gap k is, counted in tokens from the passage's beginning."""
+        if k == self.n_gaps - 1:
+            return len(self)
+        i = int(np.searchsorted(self.gap_ends, k, side="right"))
+        sentence = self.sentences[i, 1] - (self.gap_ends[i] - k)
+        return int(self.ends[i] - (self.stretches[i, 1] - self.source.starts[sentence]))
+
+    def read(self, start: int, stop: int) -> list[np.ndarray]:
+        """Tokens start to stop, in pieces that are views and no copies."""
+        pieces = []
+        for i in range(int(np.searchsorted(self.ends, start, side="right")), len(self.ends)):
+            first, last = self.stretches[i]
+            begin = self.ends[i] - (last - first)  # of this stretch in the passage
+            if begin >= stop:
+                break
+            pieces.append(self.source.ids[first + max(start - begin, 0) : last - max(self.ends[i] - stop, 0)])
+        return pieces
