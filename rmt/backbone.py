@@ -93,7 +93,13 @@ class Backbone(Protocol):
     def around_layers(self, before: Callable, after: Callable): ...  # see HFBackbone
 
     def __call__(
-        self, x: Tensor, *, layout: Layout, mask: Tensor | None = None, positions: Tensor | None = None
+        self,
+        x: Tensor,
+        *,
+        layout: Layout,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        window: int | None = None,
     ) -> Output: ...
 
 
@@ -172,18 +178,24 @@ class HFBackbone(nn.Module):
         layout: Layout,
         mask: Tensor | None = None,
         positions: Tensor | None = None,
+        window: int | None = None,
         capture=None,
     ) -> Output:
         """Run the trunk over augmented embeddings x (B, N, D).
 
         mask: (B, N), true where a position may be seen; None means all of them, which keeps the fused kernel.
-        positions: (N,) position indices of a decoder's input, in order by default.
+        positions: (N,) or (B, N) position indices of a decoder's input, in order by default.
+        window: how many positions a decoder's query sees, itself the last of them; all before it by default.
         capture: called once a layer by `rmt.attention` (see there); `Recorder` passes one.
         """
         B, N, _ = x.shape  # noqa: N806
         kwargs = {}
+        if window is not None and not (self.fused and self.causal):
+            raise InputError(f"{type(self.model).__name__} cannot be read through a window; use gpt2 or llama.")
+        if window is not None and mask is None:
+            mask = torch.ones(B, N, dtype=torch.bool, device=x.device)
         if mask is not None:  # a family outside the registry makes its own mask, and BLOOM its positions, from (B, N)
-            kwargs["attention_mask"] = self._widen(mask.bool(), N) if self.fused else mask.long()
+            kwargs["attention_mask"] = self._widen(mask.bool(), N, window) if self.fused else mask.long()
         if self.causal:
             kwargs["use_cache"] = False
             if self.takes_positions:
@@ -207,7 +219,7 @@ class HFBackbone(nn.Module):
             return mask.long().cumsum(1) * mask.long() - 1
         return torch.arange(x.shape[1], device=x.device).expand(x.shape[:2])
 
-    def _widen(self, mask: Tensor, n: int) -> Tensor:
+    def _widen(self, mask: Tensor, n: int, window: int | None = None) -> Tensor:
         """(B, N) -> (B, 1, N, N), true where a query may see a key.
 
         A query that may see nothing would be a softmax over nothing: it sees itself.
@@ -215,6 +227,8 @@ class HFBackbone(nn.Module):
         allowed = mask[:, None, None, :].expand(-1, 1, n, n)
         if self.causal:
             allowed = allowed & torch.ones(n, n, dtype=torch.bool, device=mask.device).tril()
+        if window is not None:
+            allowed = allowed.triu(1 - window)
         return allowed | (torch.eye(n, dtype=torch.bool, device=mask.device) & ~allowed.any(-1, keepdim=True))
 
     def _classify(self, output: ModelOutput, layout: Layout, mask: Tensor | None) -> Tensor:

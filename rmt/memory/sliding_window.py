@@ -1,0 +1,15 @@
+"""Sliding window: in every layer a token sees the tokens just before it, however segments are cut."""
+
+from rmt.memory.transformer_xl import TransformerXL
+
+
+class SlidingWindow(TransformerXL):
+    """Local attention over n_memory positions and the token itself, exact across boundaries by a cache of n_memory.
+
+    As Transformer-XL's, but each token sees no farther than n_memory back, so the text reads as under a banded mask;
+    layers above see farther through what the layers below have seen (Longformer, arXiv 2004.05150, section 3.1).
+    """
+
+    def __init__(self, dim: int, n_memory: int = 64, *, n_layers: int, initial_std: float = 0.0):
+        super().__init__(dim, n_memory, n_layers=n_layers)
+        self.window = n_memory + 1
