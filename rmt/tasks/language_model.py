@@ -1,0 +1,63 @@
+"""Language modelling: every token of a segment is predicted from those before it and from the segments before it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from datasets import Dataset
+from tokenizers import Tokenizer
+
+from rmt.errors import InputError
+from rmt.tasks.base import Rng
+
+NAME = "language_model"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The tokens from `start` on of a document, to be predicted from whatever history stands before them."""
+
+    document: int
+    start: int
+
+
+class Documents:
+    """Tokenized documents of one split: ids of each, windows to train on, targets to score."""
+
+    def __init__(self, tokenizer: Tokenizer, dataset: Dataset):
+        self.names: list[str] = list(dataset["name"])
+        encoded = tokenizer.encode_batch(list(dataset["text"]), add_special_tokens=False)
+        self.ids = [np.array(one.ids, dtype=np.int64) for one in encoded]
+
+    def windows(self, rng: Rng, count: int, n_tokens: int) -> np.ndarray:
+        """ids (count, n_tokens), each from one document, every possible beginning as likely as another."""
+        starts = np.array([max(0, len(one) - n_tokens + 1) for one in self.ids])
+        if not starts.any():
+            raise InputError(f"No document is {n_tokens} tokens long; train with fewer or shorter segments.")
+        ends = starts.cumsum()
+        drawn = rng.integers(ends[-1], size=count)
+        documents = np.searchsorted(ends, drawn, side="right")
+        begins = drawn - ends[documents] + starts[documents]
+        return np.stack([self.ids[d][b : b + n_tokens] for d, b in zip(documents, begins, strict=True)])
+
+    def targets(self, length: int, before: int, per_document: int) -> list[Target]:
+        """Evenly spaced stretches of `length` tokens that have `before` tokens in front and one token after them.
+
+        Documents with no room for all of them are left out.
+        """
+        found = []
+        for i, one in enumerate(self.ids):
+            last = len(one) - length - 1
+            if last >= before + per_document - 1:
+                starts = np.linspace(before, last, per_document).round().astype(int)
+                found += [Target(i, int(start)) for start in starts]
+        if len({target.document for target in found}) < 2:
+            raise InputError(
+                f"Fewer than two held-out documents have {before + length + 1} tokens; ask for less history or give "
+                "longer documents."
+            )
+        return found
+
+    def read(self, targets: list[Target], length: int, before: int) -> np.ndarray:
+        """ids (targets, before + length + 1): the history, the target, and the token after it."""
+        rows = [(self.ids[t.document], t.start) for t in targets]
+        return np.stack([ids[start - before : start + length + 1] for ids, start in rows])

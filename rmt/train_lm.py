@@ -1,0 +1,347 @@
+"""Training of language models: windows of documents, more and more history; every mechanism reads the same tokens.
+
+A step's documents are a function of the seed and the step alone, so a memory and its baseline, trained with the same
+settings, see the same tokens in the same order.
+"""
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from inspect import signature
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import AdamW
+
+from rmt import checkpoint
+from rmt.adapter import add_lora, save_adapter, wrap
+from rmt.backbone import wide
+from rmt.backbones import backbone_config
+from rmt.corpora import open_corpus
+from rmt.errors import InputError
+from rmt.memory import CELLS
+from rmt.model import Model
+from rmt.tasks import language_model
+from rmt.tasks.language_model import Documents
+from rmt.train import TRAINING
+from rmt.vocabulary import PAD, train_tokenizer
+
+BEGINNING = 16  # positions of a segment over which its history helps most; logged apart
+
+
+@dataclass(frozen=True)
+class LMConfig:
+    """Everything that decides a run's result; the same config gives the same weights."""
+
+    corpus: str = "sotu"
+    steps: int = 1000
+    segments: int = 5  # history grows until documents have this many
+    growth: float = 0.3  # share of the steps over which it grows
+    shorter: float = 0.5  # share of the steps with fewer segments than that
+    batch: int = 32  # segments a step, over all documents and processes
+    seed: int = 0
+    init: str | None = None  # a checkpoint whose backbone to start from, its memory too where the cell is the same
+    pretrained: str | None = None  # a backbone to wrap instead of one from scratch, see rmt.pretrained
+    lora: int = 0  # rank of the adapters on it; 0 trains all of it
+    backbone: str = "llama"
+    layers: int = 4
+    width: int = 128
+    heads: int = 4
+    inner: int = 3
+    vocabulary: int = 2048
+    cell: str = "rmt"
+    options: dict = field(default_factory=dict)  # of the cell, beside n_memory and initial_std where it has them
+    n_memory: int = 16
+    initial_std: float | None = None  # None: as the cell, or the pretrained backbone, has it
+    segment_length: int = 128
+    at_once: int = 1  # segments read as one: exact context, for the baseline without memory
+    bptt_unroll: int | None = None
+    checkpointing: bool = False  # trade time for memory: activations are computed again on the way back
+    lr: float = 1e-3
+    schedule: str = "cosine"  # or linear
+    floor: float = 0.05  # share of the rate that is left at the end
+    warmup: int = 30
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    log_every: int = 20
+    save_every: int = 100
+
+
+def longest(config: LMConfig, step: int) -> int:
+    """The most segments a document has at a step: one more as each part of the growing time begins."""
+    grown = min(1.0, (step + 1) / max(1, config.growth * config.steps))
+    return 1 + math.ceil(grown * (config.segments - 1))
+
+
+def rate(config: LMConfig, step: int) -> float:
+    """The learning rate of a step: warm-up, then down to its floor."""
+    if step < config.warmup:
+        return config.lr * (step + 1) / config.warmup
+    gone = (step - config.warmup) / max(1, config.steps - config.warmup)
+    left = 1 - gone if config.schedule == "linear" else (1 + math.cos(math.pi * gone)) / 2
+    return config.lr * (config.floor + (1 - config.floor) * left)
+
+
+def draw(config: LMConfig, documents: Documents, step: int, processes: int = 1) -> np.ndarray:
+    """ids (documents, tokens) that a step trains on, the same for every mechanism."""
+    rng = np.random.default_rng([TRAINING, config.seed, step])
+    n = longest(config, step)
+    if n > 1 and rng.random() < config.shorter:
+        n = int(rng.integers(1, n))
+    rows = -(-max(1, config.batch // n) // processes) * processes  # every process has as many
+    return documents.windows(rng, rows, n * config.segment_length)
+
+
+@dataclass
+class Progress:
+    """Where a run stands: saved with the weights, so that a killed run goes on as if nothing had happened."""
+
+    step: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+
+
+class LMTrainer:
+    """One run in one folder. `steps()` yields a dict of metrics per interval until the last step is done."""
+
+    def __init__(self, config: LMConfig, folder: Path, *, precision: str | None = None, cpu: bool = False):
+        _check(config)
+        if precision is None:
+            precision = "bf16" if torch.cuda.is_available() and not cpu else "no"
+        self.config, self.folder = config, folder
+        self.accelerator = Accelerator(mixed_precision=precision, cpu=cpu)
+        self.corpus = open_corpus(config.corpus)
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(config.seed)
+        self.model = (self._wrapped() if config.pretrained else self._fresh()).train()
+        if config.checkpointing:
+            self.model.backbone.model.gradient_checkpointing_enable({"use_reentrant": False})
+        self.documents = Documents(self.model.tokenizer, self.corpus.train)
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in self.parameters if p.dim() > 1], "weight_decay": config.weight_decay},
+            {"params": [p for p in self.parameters if p.dim() <= 1], "weight_decay": 0.0},
+        ]
+        self.wrapped, self.optimizer = self.accelerator.prepare(
+            self.model, AdamW(groups, lr=config.lr, betas=(0.9, 0.95))
+        )
+        self.at = Progress()
+        self._resume()
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(p.numel() for p in self.model.parameters())
+
+    def steps(self) -> Iterator[dict]:
+        """Train; yield one line of metrics per interval. Weights and state are on disk before each is yielded."""
+        began, window = time.monotonic() - self.at.seconds, []
+        while self.at.step < self.config.steps:
+            window.append(self._step())
+            self.at.seconds = time.monotonic() - began
+            over = self.at.step == self.config.steps
+            if self.at.step % self.config.log_every == 0 or over:
+                line = self._line(window)
+                self._write(line)
+                window = []
+                if self.at.step % self.config.save_every == 0 or over:
+                    self._save()
+                yield line
+
+    def _step(self) -> dict:
+        config, accelerator = self.config, self.accelerator
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate(config, self.at.step)
+        ids = draw(config, self.documents, self.at.step, accelerator.num_processes)
+        self.at.tokens += ids.size
+        ids = torch.from_numpy(ids[accelerator.process_index :: accelerator.num_processes]).to(accelerator.device)
+        losses = self._losses(ids)  # (B, T - 1)
+        accelerator.backward(losses.mean())
+        accelerator.clip_grad_norm_(self.parameters, config.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.at.step += 1
+        return {"segments": ids.shape[1] // config.segment_length, **self._beginnings(losses.detach())}
+
+    def _losses(self, ids: Tensor) -> Tensor:
+        """Cross-entropy (B, T - 1) of each token of ids (B, T) but the first."""
+        if self.config.bptt_unroll:
+            output = self.wrapped(ids, bptt_unroll=self.config.bptt_unroll)
+        else:
+            output = self.wrapped(ids)
+        logits = wide(output.logits[:, :-1])
+        return F.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
+
+    def _beginnings(self, losses: Tensor) -> dict:
+        """The mean loss, and that of the first positions of first segments and of later ones: memory parts the two."""
+        rows = F.pad(losses, (0, 1), value=torch.nan).unflatten(1, (-1, self.config.segment_length))
+        starts = rows[:, :, :BEGINNING].mean((0, 2))  # (S,)
+        found = {"loss": losses.mean(), "first_beginning": starts[0]}
+        if len(starts) > 1:
+            found["later_beginnings"] = starts[1:].mean()
+        return {key: self._mean(value) for key, value in found.items()}
+
+    def _mean(self, value: Tensor) -> float:
+        return float(value if self.accelerator.num_processes == 1 else self.accelerator.reduce(value, "mean"))
+
+    def _line(self, window: list[dict]) -> dict:
+        keys = ("loss", "first_beginning", "later_beginnings")
+        means = {key: np.mean([row[key] for row in window if key in row] or [np.nan]) for key in keys}
+        return {
+            "step": self.at.step,
+            "tokens": self.at.tokens,
+            "seconds": round(self.at.seconds, 1),
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "segments": longest(self.config, self.at.step - 1),
+            **{key: round(float(mean), 5) for key, mean in means.items() if np.isfinite(mean)},
+        }
+
+    # -- the model
+
+    def _cell_options(self) -> dict:
+        """What the config says of the cell, as far as this cell has such a thing."""
+        config = self.config
+        takes = signature(CELLS[config.cell].__init__).parameters
+        common = {"n_memory": config.n_memory, "initial_std": config.initial_std}
+        return {k: v for k, v in common.items() if k in takes and v is not None} | config.options
+
+    def _wrapped(self) -> Model:
+        config = self.config
+        model = wrap(
+            config.pretrained,
+            cell=config.cell,
+            segment_length=config.segment_length * config.at_once,
+            seed=config.seed,
+            device=self.accelerator.device,
+            **self._cell_options(),
+        )
+        model.about.config |= {"task": language_model.NAME, "training": asdict(config)}
+        if config.lora:
+            return add_lora(model, rank=config.lora, alpha=2 * config.lora)
+        return model.requires_grad_(True)
+
+    def _fresh(self) -> Model:
+        config, tokenizer = self.config, self._tokenizer()
+        self.spec = {
+            "cell": {"kind": config.cell, "options": self._cell_options()},
+            "segment_length": config.segment_length * config.at_once,
+            "alignment": "left",
+            "backbone": backbone_config(
+                config.backbone,
+                layers=config.layers,
+                width=config.width,
+                heads=config.heads,
+                inner=config.inner,
+                vocabulary=tokenizer.get_vocab_size(),
+                positions=(config.segment_length + 2 * config.n_memory) * config.at_once,
+                pad_id=tokenizer.token_to_id(PAD),
+                tied=True,
+            ),
+            "task": language_model.NAME,
+            "training": asdict(config),
+        }
+        model = checkpoint.build(self.spec, tokenizer)
+        if config.init:
+            _start_from(model, checkpoint.load(config.init, device="cpu"), config)
+        return model
+
+    def _tokenizer(self):
+        file = self.folder / "tokenizer.json"
+        if not file.exists() and self.accelerator.is_main_process:
+            if self.config.init:
+                shutil.copyfile(Path(self.config.init) / "tokenizer.json", file)
+            else:
+                train_tokenizer(self.corpus.train["text"], size=self.config.vocabulary).save(str(file))
+        self.accelerator.wait_for_everyone()
+        return checkpoint.open_tokenizer(file)
+
+    # -- what is on disk
+
+    def _write(self, line: dict) -> None:
+        if self.accelerator.is_main_process:
+            with open(self.folder / "metrics.jsonl", "a") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def _trained(self) -> dict[str, Tensor]:
+        """The parameters that training changes, by name."""
+        return {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
+
+    def _save(self) -> None:
+        """The checkpoint for users, and beside it what a resumed run needs; each appears whole or not at all."""
+        if not self.accelerator.is_main_process:
+            return
+        if self.config.lora:
+            save_adapter(self.model, self.folder)
+        else:
+            checkpoint.save(self.model, self._whole(), self.folder)
+        saved = {
+            "config": asdict(self.config),
+            "parameters": self._trained(),
+            "optimizer": self.optimizer.state_dict(),
+            "at": asdict(self.at),
+        }
+        part = self.folder / "resume.pt.part"
+        torch.save(saved, part)
+        part.replace(self.folder / "resume.pt")
+
+    def _whole(self) -> dict:
+        """config.json of a checkpoint with all weights in it; a pretrained backbone trained whole is no adapter."""
+        if not self.config.pretrained:
+            return self.spec
+        about = self.model.about.config
+        base = checkpoint.load(self.config.pretrained, device="cpu", segment_length=about["segment_length"])
+        return {**about, "backbone": base.about.config["backbone"]}
+
+    def _resume(self) -> None:
+        file, metrics = self.folder / "resume.pt", self.folder / "metrics.jsonl"
+        saved = torch.load(file, map_location="cpu", weights_only=True) if file.exists() else None
+        if saved and saved["config"] != asdict(self.config):
+            names = [k for k, v in asdict(self.config).items() if saved["config"].get(k) != v]
+            raise InputError(
+                f"{self.folder} holds a run with other settings ({', '.join(names)}); "
+                "give the same ones, or another folder."
+            )
+        if saved:
+            with torch.no_grad():
+                for name, parameter in self._trained().items():
+                    parameter.copy_(saved["parameters"][name])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.at = Progress(**saved["at"])
+        if self.accelerator.is_main_process:
+            lines = metrics.read_text().splitlines(keepends=True) if metrics.exists() else []
+            metrics.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.at.step))
+        self.accelerator.wait_for_everyone()
+
+
+def _check(config: LMConfig) -> None:
+    """Raises InputError for settings that cannot be trained together."""
+    if config.cell not in CELLS:
+        raise InputError(f"There is no memory cell {config.cell!r}; choose from {', '.join(CELLS)}.")
+    if config.schedule not in ("cosine", "linear"):
+        raise InputError(f"The rate falls along a cosine or a linear schedule, not {config.schedule!r}.")
+    if config.lora and not config.pretrained:
+        raise InputError("LoRA adapts a pretrained backbone; name one with --pretrained.")
+    if config.at_once > 1 and config.cell != "none":
+        raise InputError(
+            "Several segments at once are the baseline of exact context, which has no memory; use --cell none."
+        )
+    if min(config.steps, config.segments, config.batch) < 1:
+        raise InputError("Steps, segments and batch are 1 or more.")
+
+
+def _start_from(model: Model, other: Model, config: LMConfig) -> None:
+    """Copy a checkpoint's backbone, and its memory where the cell is the same."""
+    try:
+        model.backbone.load_state_dict(other.backbone.state_dict())
+    except RuntimeError:
+        raise InputError(
+            f"{config.init} is of another shape; give the backbone, layers, width and heads it has."
+        ) from None
+    if type(other.cell) is type(model.cell) and other.cell.n_memory == model.cell.n_memory:
+        model.cell.load_state_dict(other.cell.state_dict())
