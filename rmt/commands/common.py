@@ -51,7 +51,7 @@ def told(segment_length: int | None, backbone: str | None, options: list[str] | 
 
 
 @contextmanager
-def bar(label: str, unit: str):
+def bar(label: str, unit: str, *, shown: bool = True):
     """A progress bar on standard error; yields update(done, total)."""
     columns = [
         TextColumn("{task.description}"),
@@ -60,7 +60,7 @@ def bar(label: str, unit: str):
         TextColumn(unit),
         TimeRemainingColumn(),
     ]
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
