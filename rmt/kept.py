@@ -1,0 +1,59 @@
+"""Results of finished samples on disk, so that an evaluation that was killed goes on where it was."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from rmt.errors import InputError
+
+
+class Kept:
+    """One JSON line per batch of samples behind a line of settings; a line that was cut short is as if not written.
+
+    path: where, None to keep nothing. settings: what decides a sample's result; a file of other settings is refused.
+    Process i of several writes to a file of its own, the path with .i behind it, and all are read.
+    """
+
+    def __init__(self, path: Path | None, settings: dict, process: int = 0):
+        self.path = path.with_name(f"{path.name}.{process}") if path and process else path
+        self.settings = settings
+        self.lines: list[dict] = []
+        files = [path, *path.parent.glob(f"{path.name}.[0-9]*")] if path else []
+        for file in filter(Path.is_file, files):
+            self.lines += self._read(file)
+
+    def add(self, segments: int, samples: list[int], right: list[bool], seconds: float) -> None:
+        line = {"segments": segments, "samples": samples, "right": right, "seconds": round(seconds, 3)}
+        self.lines.append(line)
+        if self.path:
+            with open(self.path, "a") as file:
+                if not file.tell():
+                    file.write(json.dumps({"settings": self.settings}) + "\n")
+                file.write(json.dumps(line) + "\n")
+
+    def _read(self, file: Path) -> list[dict]:
+        """The lines of a file that were written whole; what is behind them is cut off."""
+        try:
+            text = file.read_text(encoding="utf-8")
+            whole = text[: text.rfind("\n") + 1]
+            lines = [json.loads(line) for line in whole.splitlines()]
+            settings = lines.pop(0)["settings"] if lines else self.settings
+        except (OSError, ValueError, KeyError, TypeError):
+            raise InputError(
+                f"{file} does not hold results of an evaluation; give another file to keep them."
+            ) from None
+        if settings != self.settings:
+            names = [key for key, value in self.settings.items() if settings.get(key) != value]
+            raise InputError(
+                f"{file} holds results of another evaluation ({', '.join(names)} differ); give another file."
+            )
+        if whole != text:
+            file.write_text(whole, encoding="utf-8")
+        return lines
+
+
+def tally(lines: Iterable[dict], segments: int, samples: int) -> tuple[dict[int, bool], float]:
+    """Of one length, which samples below `samples` are done and whether each was right; seconds they took."""
+    lines = [line for line in lines if line["segments"] == segments]
+    both = [pair for line in lines for pair in zip(line["samples"], line["right"], strict=True)]
+    return {i: right for i, right in both if i < samples}, sum(line["seconds"] for line in lines)
