@@ -7,10 +7,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from rmt_viz.pages import models, watch
+from rmt_viz.pages import length, models, watch
 
 PAGES = {
     "See": [st.Page(watch.page, title="Watch", url_path="watch", default=True)],
+    "Measure": [st.Page(length.page, title="Length", url_path="length")],
     "Make": [st.Page(models.page, title="Models", url_path="models")],
 }
 STYLE = Path(__file__).parent / "rmt_viz" / "components" / "frame.css"

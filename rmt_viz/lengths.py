@@ -13,7 +13,7 @@ CHANCE = 1 / len(PLACES)  # every task of ours answers with one of the places
 GOOD = 0.98
 NEAR = 2.0  # a recorded run is near a length within this factor
 CONTROLS = {"reset": "memory reset", "untrained": "untrained"}
-RECIPES = {"curriculum": "curriculum alone, as in the paper", "streams": "curriculum, then streams"}
+RECIPES = {"curriculum": "curriculum alone", "streams": "curriculum, then streams"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,17 @@ def curves(rows: Iterable[Score], view: str, task: str, *, controls: bool = Fals
         chosen = [(segments(n), "stage", [row for row in of if row.trained_on == n]) for n in stages]
     found = [_curve(name, kind, of) for name, kind, of in chosen if of]
     return found + (_controls(rows, found) if controls else [])
+
+
+def yours(rows: Iterable[Score]) -> list[Curve]:
+    """The visitor's own scores."""
+    rows = list(rows)
+    told = {"none": "yours", **{control: f"yours, {name}" for control, name in CONTROLS.items()}}
+    return [
+        _curve(name, "yours" if control == "none" else "control", [row for row in rows if row.control == control])
+        for control, name in told.items()
+        if any(row.control == control for row in rows)
+    ]
 
 
 def _curve(name: str, kind: str, of: Iterable[Score]) -> Curve:
@@ -111,10 +122,8 @@ def finding(found: list[Curve], view: str, task: str) -> str:
         return _stages(of, task)
     if view == "recipes" and len(of) > 1:
         return _recipes(of, task)
-    ends = [curve.scores[-1] for curve in of]
-    far = max(row.tokens for row in ends)
-    told = [f"{title(row.task)} {percent(row.accuracy)}" for row in ends if row.tokens == far]
-    return f"At {far:,} tokens: {', '.join(told)}"
+    ends = sorted((curve.scores[-1] for curve in of), key=lambda row: -row.tokens)
+    return "; ".join(f"{title(row.task)} {percent(row.accuracy)} at {row.tokens:,} tokens" for row in ends)
 
 
 def _stages(of: list[Curve], task: str) -> str:
@@ -145,7 +154,7 @@ def _recipes(of: list[Curve], task: str) -> str:
     if not common:
         return f"{title(task)}: the recipes were not scored at one length"
     at = max(common)
-    told = [f"{curve.name} {percent(r.accuracy)}" for curve in of for r in curve.scores if r.segments == at]
+    told = [f"{percent(r.accuracy)} with {curve.name}" for curve in of for r in curve.scores if r.segments == at]
     return f"{title(task)} at {segments(at)}: {'; '.join(told)}"
 
 

@@ -208,6 +208,28 @@ def begin(key: str, first, allowed) -> None:
         st.session_state[key] = first
 
 
+def newest_run() -> str | None:
+    return (own_runs() or [None])[-1]
+
+
+def recorded() -> list[tuple[str, str, str, int]]:
+    """(name, task, checkpoint, segments) of each run that this visitor can open; what cannot be opened is left out."""
+    found = []
+    for name in [*library().names(), *own_runs()]:
+        try:
+            trace = library().open(name).trace
+        except InputError:
+            continue
+        found.append((name, trace.meta["task"] or "", trace.meta["made_by"]["checkpoint"], trace.n_segments))
+    return found
+
+
+def own_scores() -> list:
+    """The rows of the visitor's own scoring, as far as it has come."""
+    job = current("score")
+    return list(job.about) if job else []
+
+
 def own_runs() -> list[str]:
     """Ids of the visitor's runs that can still be opened, the newest last."""
     return [id for id in st.session_state.get("runs", []) if library().has(id)]

@@ -19,7 +19,7 @@ def length(
     for i, (curve, colour) in enumerate(zip(curves, _colours(curves, theme), strict=True)):
         _line(figure, i, curve, colour, by, theme)
     figure.add_hline(CHANCE, line={"color": MUTED[theme], "width": 1, "dash": "dot"})
-    note(figure, f"chance, {CHANCE:.0%}", theme=theme, x=0, xref="paper", xanchor="left", y=CHANCE, yanchor="bottom")
+    note(figure, f"chance, {CHANCE:.0%}", theme=theme, x=1, xref="paper", xanchor="right", y=CHANCE, yanchor="top")
     figure.update_yaxes(range=[0, 1.035], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 0.9, 1])
     at = sorted({getattr(score, by) for curve in curves for score in curve.scores})
     if log:

@@ -15,6 +15,7 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
 MUTED = {"light": "#5f6878", "dark": "#98a1b2"}
 UNIFORM = {"light": (0.0, 0.78), "dark": (0.25, 0.95)}  # the part of viridis that stands out from the page
 BAND = 0.15  # opacity
+FONT = "Source Sans, Source Sans Pro, sans-serif"  # Streamlit's own, where it is to be had
 LETTER = 7.4  # pixels of a letter of the title, near enough to break its lines
 
 
@@ -33,11 +34,12 @@ def canvas(finding: str, *, theme: str, x: str, y: str, width: int = 620, height
         margin={"t": 22 + 20 * len(lines), "b": 54, "l": 66, "r": 12},
         legend={"orientation": "v", "font": {"size": 12.5}, "tracegroupgap": 4, "itemsizing": "constant"},
         hovermode="closest",
-        hoverlabel={"align": "left"},
+        hoverlabel={"align": "left", "font": {"size": 13}},
     )  # fmt: skip
-    figure.update_xaxes(title_text=x, title_standoff=8)
-    figure.update_yaxes(title_text=y, title_standoff=8)
-    return apply(figure, theme)
+    figure.update_xaxes(title={"text": x, "standoff": 8, "font": {"size": 13}})
+    figure.update_yaxes(title={"text": y, "standoff": 8, "font": {"size": 13}})
+    apply(figure, theme)
+    return figure.update_layout(font={"family": FONT})
 
 
 def categories(n: int, theme: str) -> list[str]:

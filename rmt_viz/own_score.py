@@ -1,0 +1,107 @@
+"""Widgets of the Length page: a point of the figure and its recorded run, and a checkpoint scored by the visitor."""
+
+import streamlit as st
+
+from rmt.errors import InputError
+from rmt_viz import lengths, links, session
+from rmt_viz.bring import Wanted
+from rmt_viz.plain import plain
+from rmt_viz.progress import progress
+from rmt_viz.results import Score
+from rmt_viz.wrong import say
+
+OWN = "A folder of mine …"
+LENGTHS = (1, 2, 3, 5, 7, 10, 14, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+FIRST = (1, 7, 14)
+SAMPLES = (20, 50, 100, 200, 500, 1000)
+LONGEST_NAME = 200
+POINT, CHART = "length point", "chart length"
+
+
+def pick() -> None:
+    """A click on a point of the figure chooses it in the list, too."""
+    points = st.session_state[CHART].selection.points
+    shown = st.session_state.get("length curves", [])
+    if points and (at := points[0].get("customdata")):
+        st.session_state[POINT] = shown[at[0]].scores[at[1]]
+
+
+def point(curves: list[lengths.Curve]) -> None:
+    """One score in words, and the recorded run of about its length: the one there is, or a new one."""
+    st.session_state["length curves"] = curves
+    options = [score for curve in curves for score in curve.scores]
+    if not options:
+        return
+    with st.container(border=True, gap="small"):
+        st.markdown("**What happens at a length**")
+        session.begin(POINT, max(options, key=lambda score: (score.tokens, score.trained_on)), options)
+        score = st.selectbox("Click a point above, or choose one", options, format_func=lengths.label, key=POINT)
+        st.markdown(plain(lengths.told(score)))
+        _run_of(score)
+
+
+def _run_of(score: Score) -> None:
+    runs = session.recorded()
+    near = lengths.nearest(score, runs)
+    if near:
+        n = next(n for name, *_, n in runs if name == near)
+        label = f"Open the recorded run of {lengths.segments(n)}"
+        query = links.parameters(near)
+        st.page_link(links.watch_page(), label=label, icon=":material/visibility:", query_params=query)
+    if score.checkpoint not in session.checkpoints():
+        if not near:
+            st.caption(plain(f"No run near this length is bundled, and its checkpoint {score.checkpoint} is not here."))
+        return
+    if st.button(f"Record a run of {lengths.segments(score.segments)}", key="length record"):
+        session.start_sample(score.checkpoint, score.segments)
+    _job("run", "Opening the checkpoint", "Segment {done:,} of {total:,}")
+
+
+def own() -> None:
+    """A checkpoint scored in the background."""
+    with st.container(border=True, gap="small"):
+        st.markdown("**Score a checkpoint yourself**")
+        shipped = [name for name, config in session.checkpoints().items() if config.get("task")]
+        with st.form("score", border=False):
+            left, right = st.columns(2)
+            name = left.selectbox("Checkpoint", [*shipped, OWN], key="score checkpoint")
+            folder = right.text_input("Its folder", max_chars=LONGEST_NAME, key="score folder", placeholder="runs/mine")
+            at = st.multiselect("Lengths in segments", LENGTHS, FIRST, key="score lengths")
+            left, right = st.columns(2, vertical_alignment="bottom")
+            samples = left.select_slider("Samples a length", SAMPLES, 100, key="score samples")
+            reset = right.checkbox("Also with memory reset", True, key="score reset")
+            if st.form_submit_button("Score", type="primary"):
+                _start(name, folder.strip(), sorted(at), samples, reset)
+        _job("score", "Opening the checkpoint", "{done:,} of {total:,} tokens read")
+
+
+def _start(name: str, folder: str, at: list[int], samples: int, reset: bool) -> None:
+    try:
+        if not at:
+            raise InputError("Choose one length at least.")
+        if name == OWN and not folder:
+            raise InputError("Give the folder of your checkpoint.")
+        wanted = Wanted(folder) if name == OWN else Wanted(name, session.CHECKPOINTS / name)
+        session.start_scoring(wanted, at, samples, ("none", "reset") if reset else ("none",))
+    except InputError as error:
+        say(str(error))
+
+
+def _job(slot: str, opening: str, step: str) -> None:
+    job = session.current(slot)
+    if job and job.state == "failed":
+        session.stop(slot)
+        say(job.error)
+    elif job and job.live:
+        _waiting(slot, opening, step, len(session.own_scores()))
+
+
+@st.fragment(run_every="500ms")
+def _waiting(slot: str, opening: str, step: str, rows: int) -> None:
+    """Progress; the whole page runs again when the job ends, or has one more row to draw."""
+    job = session.current(slot)
+    if job is None or not job.live or len(session.own_scores()) != rows:
+        st.rerun()
+    if progress(job, opening, f"{slot} cancel", step):
+        session.stop(slot)
+        st.rerun()

@@ -1,0 +1,74 @@
+"""Length: how far does it hold?"""
+
+import streamlit as st
+
+from rmt.errors import InputError
+from rmt_viz import export, lengths, links, own_score, session
+from rmt_viz.figures.length import length
+from rmt_viz.plain import plain
+
+PAPER = """
+**In the paper** (AAAI 2024, Figures 4 and 5), BERT with 10 memory tokens and 499 tokens of text a segment learns from 1
+segment up, each stage from the best model of the last. Figure 4 tests the models of stages 1 to 8 at 1 to 15 segments:
+those trained on five or more hold at twice that length. Figure 5 takes the model trained on seven segments to 16, 32,
+64, 128, 256, 1,024, 2,048 and 4,096 segments; 4,096 × 499 are 2,043,904 tokens. There the text around the facts is one
+document, repeated; here State of the Union addresses follow one another.
+"""
+BY = {"segments": "Segments", "tokens": "Tokens"}
+
+
+def page() -> None:
+    """Choose what to compare; the figure; a point of it in words, and a checkpoint of one's own."""
+    with st.container(key="title", gap="xxsmall"):
+        st.subheader("How far does it hold?", anchor=False)
+        st.caption("The share of right answers about a fact told somewhere in a text of the length below it.")
+    if session.take_finished_run():
+        links.open_watch(session.newest_run())
+    with st.container(gap="small"):
+        _body(_rows())
+
+
+def _body(rows: tuple) -> None:
+    view, task, by, log, controls = _choose(rows)
+    curves = [*lengths.curves(rows, view, task, controls=controls), *lengths.yours(session.own_scores())]
+    if curves:
+        finding = lengths.finding(curves, view, task)
+        figure = length(curves, finding, by=by, log=log, theme=export.theme())
+        export.show(
+            figure,
+            name="length",
+            alt=f"Right answers against length. {finding}.",
+            table=lengths.table(curves),
+            caption="Bands: 95 % intervals. A click on a line’s name hides it, on a point tells of it below.",
+            on_select=own_score.pick,
+            selection_mode="points",
+        )
+    left, right = st.columns(2, gap="medium")
+    with left:
+        own_score.point(curves)
+        st.markdown(PAPER)
+    with right:
+        own_score.own()
+
+
+def _rows() -> tuple:
+    """Scores of assets/results; without them the visitor's own are all there is."""
+    try:
+        return session.result("length").rows
+    except InputError as error:
+        st.info(plain(str(error)))
+        return ()
+
+
+def _choose(rows: tuple) -> tuple:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="choices"):
+        view = st.segmented_control("Compare", lengths.VIEWS, format_func=lengths.VIEWS.get, key="compare",
+                                    default="stages", required=True, bind="query-params")  # fmt: skip
+        tasks = lengths.tasks(rows) or list(lengths.TITLES)
+        task = st.segmented_control("Task", tasks, format_func=lengths.title, key="task", default=tasks[0],
+                                    required=True, bind="query-params", disabled=view == "far")  # fmt: skip
+        by = st.segmented_control("Length in", BY, format_func=BY.get, key="by", default="segments", required=True,
+                                  bind="query-params")  # fmt: skip
+        log = st.toggle("Log axis", True, key="log", bind="query-params")
+        controls = st.toggle("Controls", False, key="controls", bind="query-params")
+    return view, task, by, log, controls
