@@ -7,6 +7,7 @@ from typer.exceptions import TyperException
 
 from rmt.commands.common import console
 from rmt.commands.evaluate import evaluate
+from rmt.commands.export import export
 from rmt.commands.inspect import inspect
 from rmt.commands.record import record
 from rmt.commands.train import train
@@ -19,6 +20,7 @@ COMMANDS = (
     record,
     inspect,
     validate,
+    export,
 )
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Train, run and record Recurrent Memory Transformers."
@@ -35,6 +37,8 @@ def main() -> None:
         sentence = str(error)
     except TyperException as error:
         sentence = f"{error.format_message().rstrip('.')}. See python -m rmt --help."
+    except OSError as error:  # a full disk, a name too long, a folder that may not be written
+        sentence = f"{error.filename or 'A file'} cannot be used: {error.strerror or error}."
     except typer.Abort:
         sys.exit(130)
     console.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)

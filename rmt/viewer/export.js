@@ -5,14 +5,18 @@ import { box, figure, words } from "./draw.js"
 
 const PNG_SCALE = 2
 
-export function exportDialog(panels, name) {
+// file: where the whole run is to be had as one HTML file.
+export function exportDialog(panels, name, file) {
   const rows = panels.map((panel) => el("tr", {},
     el("th", { scope: "row" }, panel.spec.title(panel.frame())),
     el("td", {}, button("SVG", () => save(`${name(panel)}.svg`, "image/svg+xml", picture(panel)))),
     el("td", {}, button("PNG", () => savePng(`${name(panel)}.png`, picture(panel)))),
     el("td", {}, button("CSV", () => save(`${name(panel)}.csv`, "text/csv", csv(panel.spec.table(panel.frame()))))),
   ))
-  return el("table", { class: "export" }, el("tbody", {}, rows))
+  const whole = file
+    ? el("p", {}, el("a", { href: file, download: true }, "The whole run as one HTML file"), ", to step through offline.")
+    : null
+  return el("div", {}, el("table", { class: "export" }, el("tbody", {}, rows)), whole)
 }
 
 // A panel's figure as a document of its own.

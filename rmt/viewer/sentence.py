@@ -61,6 +61,13 @@ def question_text(trace: Trace) -> str:
     return "".join(trace.token_texts(spans[-1]["start"], spans[-1]["end"])).strip() if spans else ""
 
 
+def title(trace: Trace) -> str:
+    """A run's name: its task where it has one, else how its text begins; and how long it is."""
+    begin = "".join(trace.token_texts(0, min(6, len(trace.arrays["ids"])))).strip()
+    name = TITLES.get(trace.meta["task"]) or f"“{begin[:24]} …”"
+    return f"{name}, {trace.n_segments} segments"
+
+
 def provenance(trace: Trace, source: str) -> list[str]:
     """Where a run comes from, in short lines; the first says how far to trust it."""
     made = trace.meta["made_by"]

@@ -82,6 +82,19 @@ def overview(run: Run) -> bytes:
 
 def segment(run: Run, index: int, layer: int | None = None, head: int | None = None, reset: Run | None = None) -> bytes:
     """One segment. layer, head: whose maps; None for the mean of all. reset: the run's reset control, for gain."""
+    meta, arrays = segment_parts(run, index, layer, head, reset)
+    return pack(meta, **arrays)
+
+
+def segment_parts(
+    run: Run,
+    index: int,
+    layer: int | None = None,
+    head: int | None = None,
+    reset: Run | None = None,
+    maps: bool = True,
+) -> tuple[dict, dict[str, np.ndarray]]:
+    """What `segment` packs; without its maps where they are not wanted."""
     trace, measures = run.trace, run.measures
     record = trace.segments[index]
     start = max(0, min(index - WINDOW // 2, trace.done - WINDOW))
@@ -101,14 +114,30 @@ def segment(run: Run, index: int, layer: int | None = None, head: int | None = N
     if measures.shares:
         arrays |= {f"{block}_share": share[index] for block, share in measures.shares.items()}
         arrays |= {"token_write": record.token_write, "token_read": record.token_read}
-    if record.read is not None:
+    if maps and record.read is not None:
         arrays |= _maps(record, layer, head)
     if np.isfinite(record.loss).any():
         arrays["loss"] = record.loss
         other = reset.trace.arrays["loss"][record.start : record.end] if _same_text(run, reset) else None
         if other is not None:
             arrays["gain"] = other - record.loss
-    return pack(meta, **arrays)
+    return meta, arrays
+
+
+def colours(run: Run, reset: Run | None) -> list[str]:
+    """What tokens can be coloured by in this run."""
+    loss = np.isfinite(run.measures.loss).any()
+    return [
+        *(["write", "read"] if run.measures.shares else []),
+        *(["loss"] if loss else []),
+        *(["gain"] if loss and reset is not None else []),
+    ]
+
+
+def opening(run: Run, colours: list[str]) -> dict:
+    """Where a visitor begins: at the segment that writes."""
+    first = next((beat.segment + 1 for beat in run.measures.beats if beat.kind == "write"), 1)
+    return {"segment": first, "colour": (*colours, None)[0]}
 
 
 def _maps(record: SegmentRecord, layer: int | None, head: int | None) -> dict[str, np.ndarray]:

@@ -1,14 +1,14 @@
 """The stepping surface on a page."""
 
-import numpy as np
 import streamlit as st
 
-from rmt.viewer import bundle, keys
-from rmt_viz import session
+from rmt.viewer import bundle, keys, slices
+from rmt_viz import session, view
 from rmt_viz.components import HERE
 from rmt_viz.library import Run
 from rmt_viz.routes import PREFIX
 
+BEGIN = {"attention": {"how": "mean"}, "compare": {"show": "watch"}}  # how a page begins, beside its segment
 _SURFACE = st.components.v2.component(
     "rmt_surface",
     html='<div class="surface"></div>\n<!-- drawn by surface.js -->',
@@ -17,46 +17,53 @@ _SURFACE = st.components.v2.component(
 )
 
 
-def limits(run: Run) -> dict:
+def limits(run: Run, page: str = "watch") -> dict:
     """Fields of the view that the surface keeps in the address, and what they may be."""
-    made = run.trace.meta["made_by"]
+    made, done = run.trace.meta["made_by"], run.trace.done
+    own = {
+        "attention": {"how": ["mean", "max"], "beside": done},
+        "memory": {"range": done},
+        "compare": {"range": done, "show": ["watch", "memory", "loss"]},
+    }
     return {
-        "segment": run.trace.done,
+        "segment": done,
         "layer": made["layers"],
         "head": made["heads"],
         "slot": int(run.trace.memory.shape[1]),
         "colour": colours(run),
+        **own.get(page, {}),
     }
 
 
 def defaults(run: Run) -> dict:
-    """Where a visitor begins: at the segment that writes."""
-    beats = run.measures.beats
-    return {
-        "segment": next((beat.segment + 1 for beat in beats if beat.kind == "write"), 1),
-        "colour": (*colours(run), None)[0],
-    }
+    """Where a visitor begins."""
+    return slices.opening(run, colours(run))
 
 
 def colours(run: Run) -> list[str]:
     """What tokens can be coloured by in this run."""
-    loss = np.isfinite(run.measures.loss).any()
-    gain = loss and session.reset_of(run.id) is not None
-    return [
-        *(["write", "read"] if run.measures.shares else []),
-        *(["loss"] if loss else []),
-        *(["gain"] if gain else []),
-    ]
+    return slices.colours(run, session.reset_of(run.id))
 
 
-def show(run: Run, name: str, control: str, wanted: dict, defaults: dict) -> None:
-    """Draw the surface; stepping in it never comes back here.
+def show(
+    run: Run,
+    name: str,
+    control: str,
+    *,
+    page: str = "watch",
+    beside: tuple[Run, str] | None = None,
+    names: tuple[str, str] | None = None,
+) -> None:
+    """Draw the surface as the address asks for it; stepping in it never comes back here.
 
-    name, control: what the sidebar chose, for the address. wanted, defaults: the view to open with, and the one
-    that the address leaves out.
+    name, control: what the sidebar chose, for the address. page: whose cards. beside: a second run and how the
+    address calls it; names: what stands over the two.
     """
+    begin = {**defaults(run), **BEGIN.get(page, {})}
+    wanted = view.read(st.query_params, limits(run, page), begin)
     first = session.library().names()[:1]
     fixed = {"trace": None if [name] == first else name, "control": None if control == "trained" else control}
+    fixed["with"] = beside[1] if beside else None
     prefix = st.get_option("server.baseUrlPath").strip("/")
     _SURFACE(
         key="surface",
@@ -65,9 +72,11 @@ def show(run: Run, name: str, control: str, wanted: dict, defaults: dict) -> Non
             "run": run.id,
             "name": name,
             "fixed": {key: value for key, value in fixed.items() if value},
-            "fields": list(limits(run)),
+            "page": page,
+            "beside": {"run": beside[0].id, "names": names} if beside else None,
+            "fields": list(limits(run, page)),
             "view": wanted,
-            "defaults": defaults,
+            "defaults": begin,
             "colours": colours(run),
             "keys": keys.table(),
         },
