@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rmt.errors import InputError
+from rmt.viewer import page as viewer
 from rmt.viewer import slices
 from rmt_viz import session
 from rmt_viz.library import Run
@@ -26,6 +27,19 @@ async def overview(request: Request) -> Response:
 async def segment(request: Request) -> Response:
     """One segment, counted from 0; ?layer= and ?head= choose maps."""
     return await _answer(request, lambda run: _segment(run, request))
+
+
+async def page(request: Request) -> Response:
+    """The whole run as one HTML file to take home."""
+    answer = await _answer(request, _page)
+    if answer.status_code == 200:
+        answer.headers["Content-Disposition"] = 'attachment; filename="run.html"'
+    return answer
+
+
+def _page(run: Run) -> bytes:
+    reset = session.reset_of(run.id)
+    return viewer.page(run.trace, source=run.source, reset=reset and reset.trace).encode()
 
 
 def _segment(run: Run, request: Request) -> bytes:
@@ -57,4 +71,5 @@ async def _answer(request: Request, make: Callable[[Run], bytes]) -> Response:
 ROUTES = [
     Route(f"{PREFIX}/{{trace}}/overview", overview),
     Route(f"{PREFIX}/{{trace}}/segment/{{index}}", segment),
+    Route(f"{PREFIX}/{{trace}}/page", page),
 ]

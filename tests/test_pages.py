@@ -133,6 +133,12 @@ def test_routes_answer_with_slices(shelf):
         assert status == 200 and json.loads(body[4 : 4 + int.from_bytes(body[:4], "little")])["meta"]
 
 
+def test_the_whole_run_is_a_file(shelf):
+    status, body = answer("/rmt/trace/toy/page")
+    assert status == 200 and body.startswith(b"<!doctype html>")
+    assert answer("/rmt/trace/nothing/page")[0] == 404
+
+
 @pytest.mark.parametrize(
     "path",
     [
