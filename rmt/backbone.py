@@ -147,7 +147,11 @@ class HFBackbone(nn.Module):
         """For the calls inside this context: before(layer, input) -> input and after(layer, output) of every layer.
 
         Both see (B, N, D). The hooks are gone when the context ends; calls of other threads do not see them.
+        Raises InputError where layers checkpoint gradients: they would be run again later, without the hooks.
         """
+        again = [layer for layer in self.layers if layer.training and getattr(layer, "gradient_checkpointing", False)]
+        if again and torch.is_grad_enabled():
+            raise InputError("This memory works inside layers, so gradient checkpointing cannot repeat them; omit it.")
         thread = get_ident()
 
         def enter(i: int, args: tuple, kwargs: dict):

@@ -10,6 +10,11 @@ CELL_NAMES = {
     "rmt": "recurrent memory (RMT)",
     "rmt-r": "recurrent memory with retrieval of past states (RMT-R)",
     "armt": "associative memory in every layer (ARMT)",
+    "transformer-xl": "a cache of every layer's inputs (Transformer-XL)",
+    "compressive": "a cache with a compressed one behind it (Compressive Transformer)",
+    "sliding-window": "a sliding window of attention",
+    "context": "the text before a segment, read again with it",
+    "memory-transformer": "memory tokens that are not carried (Memory Transformer)",
     "none": "no memory",
 }
 HEAD_NAMES = {
@@ -117,7 +122,8 @@ def _layout(empty: Model, segment_length: int | None) -> str:
     """The augmented input in words, as in [4 read memory | 10 tokens | 4 write memory]."""
     cell, tokens = empty.cell, f"{segment_length or 'some'} tokens"
     if not empty.backbone.causal:
-        memory = f"{max(cell.n_read, cell.n_write)} memory " if cell.n_write else ""
+        slots = max(cell.n_read, cell.n_write)
+        memory = f"{slots} memory " if slots else ""
         return f"[CLS] {memory}[SEP] {tokens} [SEP]"
     parts = [f"{cell.n_read} read memory"] if cell.n_read else []
     return f"[{' | '.join([*parts, tokens, *([f'{cell.n_write} write memory'] if cell.n_write else [])])}]"

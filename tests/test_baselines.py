@@ -3,8 +3,10 @@
 import pytest
 import torch
 from families import VOCABULARY, make
+from foreign import tiny
 
 from rmt.backbone import HFBackbone
+from rmt.checkpoint import inspect, load, save
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.model import Model
@@ -181,3 +183,23 @@ def test_a_state_in_another_precision_is_read():
     model = reader("llama_gqa", "transformer-xl", 4)
     step, state = model.cell.step(model.backbone, Segment(IDS[:, :8]), model.cell.initial(2).float())
     assert step.logits.dtype == torch.float64 and state.dtype == torch.float64
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_a_checkpoint_of_every_mechanism_comes_back(tmp_path, cell, family):
+    model = tiny(family, cell, **({"n_cache": 8} if cell == "compressive" else {}))
+    save(model, model.about.config, tmp_path)
+    report, loaded = inspect(tmp_path), load(tmp_path, device="cpu")
+    assert report.ready and report.cell == cell and all(report.sentences())
+    assert torch.equal(loaded(IDS % 50).logits, model(IDS % 50).logits)
+
+
+def test_what_no_pass_back_would_do_again_is_refused():
+    """Layers that are run again on the way back would be run without what stood before them."""
+    model = reader("llama_gqa", "transformer-xl", 4).train().requires_grad_(True)
+    model.backbone.model.gradient_checkpointing_enable({"use_reentrant": False})
+    with pytest.raises(InputError, match="gradient checkpointing"):
+        model(IDS)
+    with torch.no_grad():
+        model(IDS)
