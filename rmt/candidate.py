@@ -35,7 +35,13 @@ class Candidate:
     n_memory_known: bool = True
     inferred: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    asks: list[str] = field(default_factory=list)  # names of what is missing and can be told
     ignored: list[str] = field(default_factory=list)
+
+    def ask(self, name: str, sentence: str) -> None:
+        """Something is missing that whoever asks for the checkpoint can tell."""
+        self.asks.append(name)
+        self.missing.append(sentence)
 
 
 def examine(path, *, segment_length=None, backbone=None, options: dict | None = None) -> tuple[Candidate, Model | None]:
@@ -52,9 +58,7 @@ def examine(path, *, segment_length=None, backbone=None, options: dict | None = 
     if segment_length is not None:
         candidate.segment_length, candidate.segment_length_from = segment_length, "the caller"
     if candidate.segment_length is None:
-        candidate.missing.append(
-            "How long a segment is stands in no file: pass segment_length=, as it was in training."
-        )
+        candidate.ask("segment_length", "How many tokens a segment holds is in no file; tell it as it was in training.")
     elif candidate.segment_length < 1:
         raise InputError(f"A segment holds one token or more, not {candidate.segment_length}.")
     return candidate, None if candidate.config is None else _fit(candidate, ours)
@@ -88,14 +92,15 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
     alignment = options.pop("alignment", None) or run.get("segment_alignment") or found.alignment
     alpha = options.pop("lora_alpha", None) or run.get("lora_alpha", "lora_attn_alpha")
     if found.lora and alpha is None:
-        candidate.missing.append("LoRA's alpha is in no file: pass options={'lora_alpha': …}, as it was in training.")
+        candidate.ask("lora_alpha", "LoRA's alpha is in no file; tell it as it was in training.")
     candidate.lora_scale = alpha / found.lora if found.lora and alpha else None
     cell = _cell_options(found, run, options, candidate)
     stock = backbone_config(backbone, configs, run, found, weights)
     if stock is None:
-        candidate.missing.append(
-            "The backbone's configuration is in no file: pass backbone= as a folder with config.json, "
-            "or a name such as gpt2."
+        candidate.ask(
+            "backbone",
+            "The backbone's configuration is in no file; tell which it is, by a folder with config.json or a name such "
+            "as gpt2.",
         )
         return candidate
     config, candidate.backbone_from, folder = stock
@@ -149,9 +154,13 @@ def _cell_options(found: Foreign, run: Run, given: dict, candidate: Candidate) -
     if found.cell == "rmt-r":
         said = {"n_memory": run.get("num_write_mem_tokens"), "retrieve": run.get("retrieve_mode")}
         options |= {key: value for key, value in said.items() if value is not None}
-        for key, what in (("n_memory", "How many memory tokens are written"), ("retrieve", "attention or top_1")):
+        unsaid = {
+            "n_memory": "How many memory tokens are written",
+            "retrieve": "Whether the past is retrieved by attention or top_1",
+        }
+        for key, what in unsaid.items():
             if key not in {**options, **given}:
-                candidate.missing.append(f"{what}: no file says; pass options={{'{key}': …}}, as it was in training.")
+                candidate.ask(key, f"{what} is in no file; tell it as it was in training.")
         if "n_memory" not in {**options, **given}:  # a stand-in, so that the rest can be checked
             options["n_memory"], candidate.n_memory_known = options["n_read"], False
     if found.cell == "armt":

@@ -26,7 +26,7 @@ from rmt.candidate import Candidate, examine
 from rmt.errors import InputError
 from rmt.model import Model
 from rmt.places import locate, plain
-from rmt.report import Report, report
+from rmt.report import Report, how_to_tell, report
 from rmt.vocabulary import open_tokenizer
 from rmt.weights import read_json
 
@@ -124,7 +124,8 @@ def _empty(folder: Path, asked, *, seed: int | None = None, **given) -> tuple[Ca
     candidate, empty = examine(folder, **given)
     tokenizer = _tokenizer(candidate, empty) if empty else None
     if candidate.missing:
-        raise InputError(f"{plain(asked)} cannot be run yet. {' '.join(candidate.missing)}")
+        told = " ".join([*candidate.missing, how_to_tell(candidate.asks)])
+        raise InputError(f"{plain(asked)} cannot be run yet. {told}")
     _check_room(candidate, empty)
     if seed is not None:
         torch.manual_seed(seed)
@@ -180,7 +181,7 @@ def _check_room(candidate: Candidate, empty: Model) -> None:
     if table is not None and candidate.segment_length + room > table:
         raise InputError(
             f"The backbone has {table} positions, of which memory takes {room}: a segment may hold {table - room} "
-            f"tokens, not {candidate.segment_length}. Pass a smaller segment_length."
+            f"tokens, not {candidate.segment_length}. Choose shorter segments."
         )
 
 

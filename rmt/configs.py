@@ -1,6 +1,7 @@
 """What backbone a foreign checkpoint has and what its run's arguments were, from beside its weights or the caller."""
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,7 @@ def backbone_config(
         config = {key: value for key, value in own.items() if key != "file"}
         return config, f"{own['file'].name} beside the weights", own["file"].parent
     said = run.get("from_pretrained", "model_cfg", "backbone", "base_model")
-    if isinstance(said, str) and (said in STOCK or Path(said).exists()):
+    if isinstance(said, str) and (said in STOCK or os.path.exists(said)):
         config, _, folder = _named(said)
         return config, f"{said}, which the run's {run.file.name} names", folder
     fitting = [stock for stock, config in STOCK.items() if _fits(config, weights)]
@@ -91,9 +92,9 @@ def backbone_config(
 
 def _named(name: str) -> tuple[dict, str, Path | None]:
     path = Path(name)
-    if path.is_file() and path.suffix == ".json":
+    if os.path.isfile(path) and path.suffix == ".json":
         return _hf(read_json(path), path), str(path), path.parent
-    if path.is_dir():
+    if os.path.isdir(path):
         return _hf(read_json(path / "config.json"), path), str(path), path
     if name not in STOCK and (not REPOSITORY.fullmatch(name) or ".." in name):
         raise InputError(

@@ -1,5 +1,6 @@
 """Where a name points: a local path, a path under an allowed root, or a repository of the Hugging Face hub."""
 
+import os
 import re
 from pathlib import Path
 
@@ -31,11 +32,11 @@ def resolve_under(root: str | Path, name: str) -> Path:
     try:
         path = path.resolve()
     except (OSError, RuntimeError):
-        raise InputError(f"{name} cannot be opened; give a path under {root.name}.") from None
+        raise InputError(f"{name[:200]} cannot be opened; give a path under {root.name}.") from None
     if not path.is_relative_to(root):
-        raise InputError(f"{name} lies outside of {root.name}; give a path under it.")
-    if not path.exists():
-        raise InputError(f"There is no {name} in {root.name}.")
+        raise InputError(f"{name[:200]} lies outside of {root.name}; give a path under it.")
+    if not os.path.exists(path):  # which, unlike Path.exists, says no to a name too long to be one
+        raise InputError(f"There is no {name[:200]} in {root.name}.")
     return path
 
 
@@ -46,11 +47,8 @@ def locate(name) -> Path:
     """
     text = plain(name)
     path = Path(text)
-    try:
-        if path.exists():
-            return path
-    except OSError as error:
-        raise InputError(f"{text[:80]} cannot be opened ({error.strerror}); give the path of a checkpoint.") from None
+    if os.path.exists(path):
+        return path
     if text in PRETRAINED:
         return package_folder(text)
     if not REPOSITORY.fullmatch(text) or text.startswith(".") or ".." in text:

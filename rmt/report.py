@@ -51,6 +51,7 @@ class Report:
     tokenizer: bool
     inferred: list[str]
     missing: list[str]
+    asks: list[str]  # names of what is missing and can be told: arguments of `load`, or its options
     ignored: list[str]
     next: str
 
@@ -113,9 +114,21 @@ def report(candidate: Candidate, empty: Model | None) -> Report:
         tokenizer=candidate.tokenizer is not None,
         inferred=inferred,
         missing=candidate.missing,
+        asks=candidate.asks,
         ignored=candidate.ignored,
-        next="It is ready: record a text with it." if not candidate.missing else "With what is missing it can be run.",
+        next=how_to_tell(candidate.asks) if candidate.missing else "It is ready: record a text with it.",
     )
+
+
+def how_to_tell(asks: list[str]) -> str:
+    """What to do about a checkpoint of which no file says these."""
+    if not asks:
+        return "With what is missing it can be run."
+    options = [name for name in asks if name not in ("segment_length", "backbone")]
+    code = [f"{name}=…" for name in asks if name not in options]
+    code += [f"options={{{', '.join(f'{name!r}: …' for name in options)}}}"] if options else []
+    flags = [f"--option {name}=…" if name in options else f"--{name.replace('_', '-')} …" for name in asks]
+    return f"To run it, pass {', '.join(code)} to load() in Python, or {' '.join(flags)} on the command line."
 
 
 def _layout(empty: Model, segment_length: int | None) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def _shards(index: Path) -> list[Path]:
     names = sorted(set(names.values())) if isinstance(names, dict) and _all_text(names.values()) else []
     if not names or any(Path(name).name != name for name in names):
         raise InputError(f"{index} does not list files beside it; copy it again.")
-    missing = [name for name in names if not (index.parent / name).is_file()]
+    missing = [name for name in names if not os.path.isfile(index.parent / name)]
     if missing:
         raise InputError(f"{index.parent} lacks {', '.join(missing[:3])}; copy the whole folder.")
     return [index.parent / name for name in names]

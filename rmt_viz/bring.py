@@ -37,6 +37,8 @@ def look(wanted: Wanted):
     with _places(wanted) as (folder, given, rename):
         report = inspect(folder, **given)
         told = {name: _each(value, rename) for name, value in asdict(report).items()}
+    if report.asks:
+        told["next"] = "Tell it below, and look again."
     return replace(report, **{**told, "path": wanted.name})
 
 
@@ -109,7 +111,7 @@ def _allowed(name: str, known) -> Path | str:
         return resolve_under(ROOT, plain(name))
     except InputError:
         hub = REPOSITORY.fullmatch(name) and not name.startswith(".") and ".." not in name
-        if (name in known or hub) and not Path(name).exists():  # a folder here that is not under the root stays shut
+        if (name in known or hub) and not os.path.exists(name):  # a folder here that is not under the root stays shut
             return name
         raise
 

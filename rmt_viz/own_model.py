@@ -19,21 +19,20 @@ MOST_MB = 50
 
 @dataclass(frozen=True)
 class Need:
-    """What no file may hold: the field of Wanted or the option, the words of a report that ask for it, its label."""
+    """What no file may hold: the field of Wanted or the option, as a report asks for it, and its label."""
 
     name: str
-    asked: str
     label: str
     choices: tuple[str, ...] = ()
     number: bool = True
 
 
 NEEDS = (
-    Need("segment_length", "segment_length=", "Tokens a segment"),
-    Need("backbone", "backbone=", "Backbone: a folder with config.json, or a name such as gpt2", number=False),
-    Need("n_memory", "'n_memory'", "Memory tokens written"),
-    Need("retrieve", "'retrieve'", "How past memory is retrieved", ("attention", "top_1")),
-    Need("lora_alpha", "'lora_alpha'", "LoRA’s alpha"),
+    Need("segment_length", "Tokens a segment"),
+    Need("backbone", "Backbone: a folder with config.json, or a name such as gpt2", number=False),
+    Need("n_memory", "Memory tokens written"),
+    Need("retrieve", "How past memory is retrieved", ("attention", "top_1")),
+    Need("lora_alpha", "LoRA’s alpha"),
 )
 
 
@@ -83,10 +82,10 @@ def waiting() -> None:
         st.rerun()
 
 
-def tell(wanted: Wanted, missing: list[str]) -> None:
-    """Fields for what a report misses, and for what the visitor has told already."""
+def tell(wanted: Wanted, asks: list[str]) -> None:
+    """Fields for what a report asks for, and for what the visitor has told already."""
     told = {**{field.name: getattr(wanted, field.name) for field in fields(wanted)}, **dict(wanted.options)}
-    needs = [need for need in NEEDS if told.get(need.name) or any(need.asked in sentence for sentence in missing)]
+    needs = [need for need in NEEDS if told.get(need.name) or need.name in asks]
     if not needs:
         return
     with st.form("missing"):

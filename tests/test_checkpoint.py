@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 import struct
 
 import pytest
@@ -212,17 +213,22 @@ def test_hub_names_take_the_same_path(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     model = tiny()
-    for name, revision in (("booydar/rmt-gpt2-babilong-qa1", "a" * 40), ("tiny/gpt2", "b" * 40)):
+    with pytest.raises(InputError, match="hub"):
+        load("booydar/rmt-gpt2-babilong-qa1", segment_length=512, backbone="gpt2")
+    for name, revision in (("booydar/rmt-gpt2-babilong-qa1", "a" * 40), ("gpt2", "b" * 40)):
         folder = tmp_path / f"models--{name.replace('/', '--')}"
         (folder / "refs").mkdir(parents=True)
         (folder / "refs" / "main").write_text(revision)
         (folder / "snapshots" / revision).mkdir(parents=True)
-        if name.startswith("tiny"):
+        if name == "gpt2":
             (folder / "snapshots" / revision / "config.json").write_text(json.dumps(hf_config("gpt2")))
         else:
             write(folder / "snapshots" / revision, state_dict(model.bfloat16()), "pytorch_model.bin")
-    loaded = load("booydar/rmt-gpt2-babilong-qa1", segment_length=SEGMENT, backbone="tiny/gpt2")
+    loaded = load("booydar/rmt-gpt2-babilong-qa1", segment_length=SEGMENT, backbone="gpt2")
     same(loaded, model.float())
+    shutil.rmtree(tmp_path / "models--gpt2")  # then it is the well-known one, which these weights are not of
+    with pytest.raises(InputError, match="does not fit its configuration, the stock configuration of gpt2"):
+        load("booydar/rmt-gpt2-babilong-qa1", segment_length=512, backbone="gpt2")
     with pytest.raises(InputError, match="hub"):
         load("nobody/nothing", segment_length=SEGMENT)
 
@@ -232,8 +238,10 @@ def test_what_is_missing_is_asked_for_in_sentences(tmp_path):
     report = inspect(tmp_path)
     assert not report.ready and report.n_memory == 3 and report.backbone is None
     text = " ".join(report.sentences())
-    assert "segment_length=" in text and "backbone=" in text
-    with pytest.raises(InputError, match="segment_length="):
+    assert "How many tokens a segment holds is in no file" in text and report.asks == ["backbone", "segment_length"]
+    assert "pass backbone=…, segment_length=… to load() in Python" in text
+    assert text.endswith("--backbone … --segment-length … on the command line.")
+    with pytest.raises(InputError, match="segment_length=…"):
         load(tmp_path)
 
 
@@ -409,7 +417,9 @@ def test_paths_stay_under_their_root(tmp_path):
         "a\x00",
         "a\n",
         "none",
+        "a" * 5000,
+        f"mine/{'a' * 300}",
     ):
         with pytest.raises(InputError) as error:
             resolve_under(root, name)
-        assert "secret" not in str(error.value).replace(name, "")
+        assert len(str(error.value)) < 300 and "secret" not in str(error.value).replace(name, "")

@@ -55,7 +55,7 @@ def _right() -> bool:
 
 def _found(wanted, report) -> bool:
     card.show(report)
-    own_model.tell(wanted, report.missing)
+    own_model.tell(wanted, report.asks)
     done = own_model.record(wanted, report) if report.ready else False
     st.download_button(
         "Report as JSON",
