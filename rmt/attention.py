@@ -171,6 +171,7 @@ def attention(
     is_causal: bool | None = None,
     sliding_window: int | None = None,
     capture: Capture | None = None,
+    blocked: Callable[[int], Tensor | None] | None = None,
     **options,
 ) -> tuple[Tensor, None]:
     """What transformers calls in every layer: scaled dot-product attention (B, N, H, d), and `capture` sees it.
@@ -178,6 +179,7 @@ def attention(
     query (B, H, N, d), key and value (B, H or fewer, N, d), attention_mask None or bool (B, 1, N, N).
     The output is the same to the bit with and without a capture, so recording never changes a run. What is captured
     carries no gradient and knows nothing of dropout.
+    blocked: layer -> bool (1 or H, N, N), true where a query must not see a key, or None: an intervention's.
     """
     for name in UNKNOWN:
         if options.get(name) is not None:
@@ -185,6 +187,8 @@ def attention(
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     mask = _window(attention_mask, sliding_window, causal, query)
+    if blocked is not None:
+        mask = _without(mask, causal, blocked(module.layer_idx))
     causal = causal and mask is None
     key, value = (_repeat(t, query.shape[1] // t.shape[1]) for t in (key, value))
     if capture is not None and not dropout:
@@ -216,6 +220,14 @@ def _window(mask: Tensor | None, window: int | None, causal: bool, query: Tensor
     mask = mask & near
     itself = torch.eye(n, dtype=torch.bool, device=query.device)
     return mask | (itself & ~mask.any(-1, keepdim=True))  # padding may see nothing else, and no softmax is of nothing
+
+
+def _without(mask: Tensor | None, causal: bool, blocked: Tensor | None) -> Tensor | None:
+    """The mask, now (B or 1, H or 1, N, N), without what is blocked; untouched where nothing is."""
+    if blocked is None:
+        return mask
+    seen = ~blocked[None]
+    return seen & mask if mask is not None else seen.tril() if causal else seen
 
 
 @contextmanager

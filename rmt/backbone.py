@@ -184,6 +184,7 @@ class HFBackbone(nn.Module):
         positions: Tensor | None = None,
         window: int | None = None,
         capture=None,
+        blocked=None,
     ) -> Output:
         """Run the trunk over augmented embeddings x (B, N, D).
 
@@ -191,6 +192,7 @@ class HFBackbone(nn.Module):
         positions: (N,) or (B, N) position indices of a decoder's input, in order by default.
         window: how many positions a decoder's query sees, itself the last of them; all before it by default.
         capture: called once a layer by `rmt.attention` (see there); `Recorder` passes one.
+        blocked: what each layer must not see, see there too; only where attention goes through it (`fused`).
         """
         B, N, _ = x.shape  # noqa: N806
         kwargs = {}
@@ -205,6 +207,8 @@ class HFBackbone(nn.Module):
             if self.takes_positions:
                 kwargs["position_ids"] = self._positions(x, mask) if positions is None else positions.expand(B, N)
         hooks = nullcontext()
+        if blocked is not None:
+            kwargs["blocked"] = blocked
         if capture is not None and self.fused:
             kwargs["capture"] = capture
         elif capture is not None:

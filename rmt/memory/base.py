@@ -61,6 +61,10 @@ class MemoryCell(nn.Module):
         """The state from its slots (B, M, D'); where `past`, from those of every moment so far, (B, s + 1, M, D')."""
         return slots
 
+    def put(self, state: State, slots: Tensor) -> State:
+        """The state with these as its latest slots (B, M, D')."""
+        return self.restore(slots)
+
     def room(self, causal: bool) -> int:
         """Positions of the augmented input that tokens cannot have: memory, and an encoder's [CLS], [SEP], [SEP]."""
         return self.n_read + self.n_write if causal else max(self.n_read, self.n_write) + 3

@@ -99,3 +99,8 @@ class RetrievalMemory(MemoryCell):
     def restore(self, slots: Tensor) -> Tensor:
         """slots (B, s + 1, M, D): the first is the initial memory, which is not looked back at."""
         return slots[:, 1:].flatten(1, 2)
+
+    def put(self, state: Tensor, slots: Tensor) -> Tensor:
+        if not state.shape[1]:
+            raise InputError("RMT-R has no memory before its first segment; change it before a later one.")
+        return torch.cat([state[:, : -self.n_memory], slots], dim=1)

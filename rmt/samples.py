@@ -1,0 +1,36 @@
+"""Fresh runs of a model's task, for means over runs and for counting over many: seeds of their own."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rmt.errors import InputError
+from rmt.intervene import read
+from rmt.model import Model
+from rmt.tasks import TASKS
+from rmt.tasks.base import Sampler
+
+INTERVENTION = 3  # first word of the seeds here; training and evaluation have others
+
+
+@torch.inference_mode()
+def usual(model: Model, n_segments: int, *, samples: int = 32, seed: int = 0) -> Tensor:
+    """Slots before each segment and after the last, mean over fresh samples of the model's task: (S + 1, M, D')."""
+    ids, _ = fresh(model, n_segments, samples=samples, seed=seed)
+    return torch.stack([model.cell.slots(state).mean(0) for state in read(model, ids).states])
+
+
+def fresh(model: Model, n_segments: int, *, samples: int, seed: int) -> tuple[Tensor, np.ndarray]:
+    """Fresh held-out documents of the model's task, ids (B, S * segment_length), and the classes of their answers."""
+    sampler = sampler_of(model)
+    rng = np.random.default_rng([INTERVENTION, seed, n_segments])
+    ids, labels = sampler.batch(rng, samples, n_segments * model.segment_length)
+    return torch.from_numpy(ids).to(model.device), labels
+
+
+def sampler_of(model: Model) -> Sampler:
+    """Where fresh samples of a model's task come from. Raises InputError where it has none of ours."""
+    task = TASKS.get(model.about.task)
+    if task is None or model.tokenizer is None or model.backbone.head != "classify":
+        raise InputError(f"{model.about.name} was not trained on a task of ours, so there are no other runs of it.")
+    return Sampler(task, model.tokenizer, "eval")
