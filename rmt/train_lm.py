@@ -26,7 +26,7 @@ from rmt.backbone import wide
 from rmt.backbones import backbone_config
 from rmt.corpora import open_corpus
 from rmt.errors import InputError
-from rmt.memory import CELLS
+from rmt.memory import CELLS, blocks
 from rmt.model import Model
 from rmt.tasks import language_model
 from rmt.tasks.language_model import Documents
@@ -239,7 +239,7 @@ class LMTrainer:
                 heads=config.heads,
                 inner=config.inner,
                 vocabulary=tokenizer.get_vocab_size(),
-                positions=(config.segment_length + 2 * config.n_memory) * config.at_once,
+                positions=(config.segment_length + blocks(config.cell) * config.n_memory) * config.at_once,
                 pad_id=tokenizer.token_to_id(PAD),
                 tied=True,
             ),
