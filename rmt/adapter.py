@@ -13,7 +13,7 @@ from torch import Tensor
 from rmt.backbone import HFBackbone
 from rmt.build import ADAPTER, build, check_memory
 from rmt.candidate import examine
-from rmt.checkpoint import load, place
+from rmt.checkpoint import check_room, load, place
 from rmt.errors import InputError
 from rmt.foreign import Foreign
 from rmt.memory import CELLS
@@ -22,13 +22,15 @@ from rmt.pretrained import spread
 from rmt.report import Report, report
 from rmt.weights import open_weights, read_json
 
+WRAPPED_LENGTH = 128  # tokens a segment, where nobody says
+
 
 def wrap(
     backbone: str | Path,
     *,
     cell: str = "rmt",
     n_memory: int = 10,
-    segment_length: int = 128,
+    segment_length: int = WRAPPED_LENGTH,
     classes: tuple[str, ...] = (),
     seed: int = 0,
     device=None,
@@ -126,6 +128,8 @@ def _assemble(config: dict, backbone=None) -> Model:
     """The named backbone with a fresh cell, head and adapters as the config says, on the CPU."""
     spec, cell = config["backbone"], config["cell"]
     base = load(backbone or spec["name"], segment_length=config["segment_length"], device="cpu")
+    if base.cell.n_memory:
+        raise InputError(f"{spec['name']} has a memory of its own; leave out the untrained one.")
     if spec.get("fingerprint", base.about.fingerprint) != base.about.fingerprint:
         raise InputError(f"This memory belongs to a {spec['name']} with other weights; pass backbone= as that one.")
     stock = _with_head(base, config["classes"]) if config["classes"] else base.backbone
@@ -143,7 +147,9 @@ def _assemble(config: dict, backbone=None) -> Model:
         f"{Path(spec['name']).name}, untrained memory", classes=config["classes"], trained=False, config=config
     )
     length = config["segment_length"]
-    return Model(stock, memory, segment_length=length, tokenizer=base.tokenizer, about=about).eval()
+    model = Model(stock, memory, segment_length=length, tokenizer=base.tokenizer, about=about).eval()
+    check_room(model, length)
+    return model
 
 
 def _with_head(base: Model, classes: list[str]) -> HFBackbone:

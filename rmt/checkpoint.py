@@ -86,7 +86,7 @@ def inspect(path, *, segment_length: int | None = None, backbone=None, options: 
             pass
         _tokenizer(candidate, empty)
         if candidate.segment_length:
-            _check_room(candidate, empty)
+            check_room(empty, candidate.segment_length)
     return report(candidate, empty)
 
 
@@ -126,7 +126,7 @@ def _empty(folder: Path, asked, *, seed: int | None = None, **given) -> tuple[Ca
     if candidate.missing:
         told = " ".join([*candidate.missing, how_to_tell(candidate.asks)])
         raise InputError(f"{plain(asked)} cannot be run yet. {told}")
-    _check_room(candidate, empty)
+    check_room(empty, candidate.segment_length)
     if seed is not None:
         torch.manual_seed(seed)
     model = build({**candidate.config, "segment_length": candidate.segment_length}, tokenizer)
@@ -175,13 +175,13 @@ def _tokenizer(candidate: Candidate, empty: Model) -> Tokenizer | None:
     return tokenizer
 
 
-def _check_room(candidate: Candidate, empty: Model) -> None:
+def check_room(model: Model, segment_length: int) -> None:
     """A learned position table must hold a segment with its memory."""
-    table, room = empty.backbone.n_positions, empty.cell.room(empty.backbone.causal)
-    if table is not None and candidate.segment_length + room > table:
+    table, room = model.backbone.n_positions, model.cell.room(model.backbone.causal)
+    if table is not None and segment_length + room > table:
         raise InputError(
             f"The backbone has {table} positions, of which memory takes {room}: a segment may hold {table - room} "
-            f"tokens, not {candidate.segment_length}. Choose shorter segments."
+            f"tokens, not {segment_length}. Choose shorter segments."
         )
 
 

@@ -19,6 +19,7 @@ from rmt.backbones import backbone_config
 from rmt.build import SHARED_TOKENIZER
 from rmt.curriculum import Gate, Stage, stages
 from rmt.errors import InputError
+from rmt.memory import blocks
 from rmt.memory.base import State
 from rmt.model import Model
 from rmt.streams import Streams
@@ -114,7 +115,7 @@ class Trainer:
                 width=config.width,
                 heads=config.heads,
                 vocabulary=tokenizer.get_vocab_size(),
-                positions=config.positions or config.segment_length + 2 * config.n_memory + 3,
+                positions=config.positions or config.segment_length + blocks(config.cell) * config.n_memory + 3,
                 n_classes=len(self.task.classes),
                 pad_id=tokenizer.token_to_id(PAD),
             ),

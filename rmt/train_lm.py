@@ -122,7 +122,7 @@ class LMTrainer:
         torch.manual_seed(config.seed)
         self.model = (self._wrapped() if config.pretrained else self._fresh()).train()
         if config.checkpointing:
-            self.model.backbone.model.gradient_checkpointing_enable({"use_reentrant": False})
+            self.model.backbone.model.activation_checkpointing_enable({"use_reentrant": False})
         self.documents = Documents(self.model.tokenizer, self.corpus.train)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         groups = [

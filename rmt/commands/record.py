@@ -34,10 +34,14 @@ def record(
     segment_length: SegmentLength = None,
     backbone: Backbone = None,
     options: Options = None,
+    fresh_memory: Annotated[
+        int, typer.Option(min=0, help="Put an untrained memory of so many slots around a model that has none.")
+    ] = 0,
     device: str | None = None,
     as_json: Json = False,
 ) -> None:
     """Run a checkpoint over a text and keep what its memory did, for the app to show."""
+    from rmt.adapter import WRAPPED_LENGTH, wrap
     from rmt.checkpoint import load, untrained
     from rmt.evaluate import CONTROLS
     from rmt.measure import similarity
@@ -50,9 +54,11 @@ def record(
     document = read_text(text_file) if text_file else read_ids(ids_file) if ids_file else None
     if not out.parent.is_dir():
         raise InputError(f"The folder {out.parent} does not exist; make it first.")
-    model = (untrained if control == "untrained" else load)(
-        checkpoint, device=device, **told(segment_length, backbone, options)
-    )
+    given = told(segment_length, backbone, options)
+    if fresh_memory:
+        model = wrap(checkpoint, n_memory=fresh_memory, segment_length=segment_length or WRAPPED_LENGTH, device=device)
+    else:
+        model = (untrained if control == "untrained" else load)(checkpoint, device=device, **given)
     document, known = (document, {}) if document is not None else fresh_sample(model, task, segments, seed)
     with bar(model.about.name, "segments") as update:
         reset = "reset" if control == "reset" else None

@@ -22,3 +22,8 @@ CELLS: dict[str, type[MemoryCell]] = {
     "memory-transformer": MemoryTransformer,
     "none": NoMemory,
 }
+
+
+def blocks(kind: str) -> int:
+    """How many times as many positions as it has memory tokens a cell may take of a decoder's augmented input."""
+    return 3 if kind == "rmt-r" else 2  # read memory and write memory; RMT-R reads what it found beside its latest
