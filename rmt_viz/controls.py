@@ -24,8 +24,9 @@ def pick_run() -> tuple[Run, str, str] | None:
         if not names:
             say("There is no trace in assets/traces; record one with python -m rmt record.")
             return None
-        name = _pick_trace(names)
-        control = _pick_control(name)
+        asked = session.arrived() and "trace" in st.query_params
+        name = _pick_trace(names, asked)
+        control = _pick_control(name, asked)
         run = session.library().open(with_control(name, control))
         st.caption("  \n".join(map(plain, provenance(run.trace, run.source))))
         ask = st.button("Your own text …", key="own text", width="stretch")
@@ -34,21 +35,29 @@ def pick_run() -> tuple[Run, str, str] | None:
     return run, name, control
 
 
-def _pick_trace(names: list[str]) -> str:
+def _pick_trace(names: list[str], asked: bool) -> str:
     first = view.read(st.query_params, {"trace": names}, {"trace": names[0]})["trace"]
-    session.begin("trace", first, names)
-    return st.selectbox("Trace", names, format_func=_title, key="trace")
+    session.begin("trace", first, names, asked=asked)
+    return st.selectbox("Trace", names, format_func=_title, key="trace", persist_state="session")
 
 
-def _pick_control(name: str) -> str:
+def _pick_control(name: str, asked: bool) -> str:
     controls = session.library().controls(name)
     if len(controls) < 2:
         return controls[0]
     key = f"control of {name}"
-    asked = st.query_params if st.query_params.get("trace", session.library().names()[0]) == name else {}
-    session.begin(key, view.read(asked, {"control": controls}, {"control": "trained"})["control"], controls)
+    address = st.query_params if st.query_params.get("trace", session.library().names()[0]) == name else {}
+    first = view.read(address, {"control": controls}, {"control": "trained"})["control"]
+    session.begin(key, first, controls, asked=asked)
     return st.segmented_control(
-        "Control", controls, format_func=LABELS.get, key=key, required=True, help=HELP, width="stretch"
+        "Control",
+        controls,
+        format_func=LABELS.get,
+        key=key,
+        required=True,
+        help=HELP,
+        width="stretch",
+        persist_state="session",
     )
 
 

@@ -4,11 +4,12 @@ import gc
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt_viz import bring, measuring, results, texts
+from rmt_viz import bring, jumps, measuring, results, texts
 from rmt_viz.jobs import Job, Worker
 from rmt_viz.library import ASSETS, LIVE, Library
 
@@ -147,12 +148,12 @@ def start_pair(wanted: bring.Wanted, text: str) -> Job:
 
 
 def take_finished(slot: str) -> str | None:
-    """The id of the trace that the visitor's job of a slot has just made, once; it is the one shown next."""
+    """The id of the trace that the visitor's job of a slot has just made, once."""
     job = current(slot)
     if job is None or job.state != "done":
         return None
     del st.session_state[slot]
-    _show_next(job.result)
+    st.session_state.setdefault("runs", []).append(job.result)
     return job.result
 
 
@@ -184,7 +185,9 @@ def start_run(text: str, checkpoint: str, segment_length: int) -> Job:
 
 def take_finished_run() -> bool:
     """Whether the visitor's run has just finished; if so, its trace is the one shown next."""
-    return take_finished("run") is not None
+    id = take_finished("run")
+    st.session_state["wanted"] = id or st.session_state.get("wanted")
+    return id is not None
 
 
 def _show_next(id: str) -> None:
@@ -200,12 +203,23 @@ def trace_names(asked: str | None) -> list[str]:
     return names
 
 
-def begin(key: str, first, allowed) -> None:
-    """A widget's value for its first time, or when what it had is gone; a run just made is shown at once."""
+def begin(key: str, first, allowed, *, asked: bool = False) -> None:
+    """A widget's value for its first time, or when what it had is gone; a run just made is shown at once.
+
+    asked: the visitor has just come to the page by an address that names the value, which then is the one shown.
+    """
+    if st.session_state.get(key) not in allowed or asked:
+        st.session_state[key] = first
     if key == "trace" and st.session_state.get("wanted") in allowed:
         st.session_state[key] = st.session_state.pop("wanted")
-    if st.session_state.get(key) not in allowed:
-        st.session_state[key] = first
+
+
+def arrived() -> bool:
+    """Whether this is the first run of the page since the visitor came to it."""
+    page = urlsplit(st.context.url or "").path
+    came = st.session_state.get("page") != page
+    st.session_state["page"] = page
+    return came
 
 
 def newest_run() -> str | None:
@@ -222,6 +236,25 @@ def recorded() -> list[tuple[str, str, str, int]]:
             continue
         found.append((name, trace.meta["task"] or "", trace.meta["made_by"]["checkpoint"], trace.n_segments))
     return found
+
+
+def scored_runs() -> list[str]:
+    """Runs of language models that have a reset control of the same text beside them; the visitor's own come last."""
+    found = []
+    for name in [*library().names(), *own_runs()]:
+        try:
+            reset = reset_of(name)
+            if reset and jumps.comparable(library().open(name).trace, reset.trace):
+                found.append(name)
+        except InputError:
+            continue
+    return found
+
+
+def language_models() -> list[str]:
+    """Shipped checkpoints that predict the next token."""
+    heads = {name: config.get("backbone", {}).get("head") for name, config in checkpoints().items()}
+    return [name for name, head in heads.items() if head == "lm"]
 
 
 def own_scores() -> list:

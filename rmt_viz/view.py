@@ -19,6 +19,18 @@ def counted(text: str, most: int) -> int | None:
     return int(text) if NUMBER.fullmatch(text) and 1 <= int(text) <= most else None
 
 
+def span(text: str, most: int) -> str | None:
+    """Two whole numbers from 1 to `most` in order, such as 3-7."""
+    first, dash, last = text.partition("-")
+    a, b = counted(first, most), counted(last, most)
+    return text if dash and a and b and a <= b else None
+
+
+def counted_or_beats(text: str, most: int) -> int | str | None:
+    """A segment, or "beats" for all moments of the run."""
+    return text if text == "beats" else counted(text, most)
+
+
 @dataclass(frozen=True)
 class Field:
     """A parameter of the address and how it is read: parse(text, limit) gives None for what makes no sense."""
@@ -35,6 +47,11 @@ FIELDS = (
     Field("head", counted),
     Field("slot", counted),
     Field("colour", among),
+    Field("how", among),
+    Field("beside", counted_or_beats),
+    Field("range", span),
+    Field("with", among),
+    Field("show", among),
 )
 
 

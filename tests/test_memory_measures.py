@@ -84,7 +84,7 @@ def test_pooled_distances_are_root_mean_squares_over_all_pairs():
 
 def test_small_steps_far_from_the_origin_are_seen():
     memory = 1e4 + 1e-3 * walk(300)
-    at, found = geometry.distances(memory, 300)
+    _, found = geometry.distances(memory, 300)
     np.testing.assert_allclose(found[5, 6], np.linalg.norm(memory[5] - memory[6]), rtol=1e-6)
 
 

@@ -16,9 +16,10 @@ const GAP = 28
 
 export const headsPanel = {
   id: "heads",
+  stays: true,
   title: () => "Who writes, who reads",
-  note: () => "share of attention in this segment; click to choose",
-  controls: (frame, act) => [
+  note: (frame) => `share of attention in this segment${frame.picks ? "; click to choose" : ""}`,
+  controls: (frame, act) => !frame.picks ? [] : [
     picker(
       "layer",
       options(frame.overview.meta.n_layers),

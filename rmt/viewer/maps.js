@@ -21,7 +21,7 @@ export const mapsPanel = {
   title: (frame) => `Memory and tokens in segment ${frame.view.segment}`,
   note: (frame) => frame.whose,
   draw(body, frame, act) {
-    if (!frame.slice.write) return locked(body, LOCKED)
+    if (!frame.slice.write) return locked(body, frame.locked ?? LOCKED)
     if (!frame.overview.meta.n_memory) return locked(body, "This model has no memory, so nothing is written or read.")
     const place = layout(body, frame)
     const node = figure(place.width, place.height, label(frame), frame.theme)
@@ -64,7 +64,7 @@ function layout(body, frame) {
   return place
 }
 
-const most = (map) => Math.max(...map.data, 1e-9)
+const most = (side, frame) => Math.max(...frame.all.map((each) => Math.max(...(each.slice?.[side]?.data ?? []), 1e-9)))
 
 function label(frame) {
   const top = (side) => {
@@ -80,7 +80,7 @@ function drawSide(side, frame, place, act) {
   const { theme, slice, view } = frame
   const { slots, row, top, height } = place[side]
   const every = Math.ceil(11 / row)
-  const high = most(slice[side])
+  const high = most(side, frame)
   const names = range(slots).filter((s) => s % every === 0).map((s) => {
     const pinned = view.slot === s + 1
     const look = pinned ? { "font-weight": 700, fill: theme.accent } : { fill: theme.muted }

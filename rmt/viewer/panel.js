@@ -21,11 +21,18 @@ export function panel(spec, act) {
 
   function update(next) {
     frame = next
+    if (!frame.slice) return end()
     title.textContent = spec.title(frame)
     note.textContent = spec.note?.(frame) ?? ""
     if (spec.controls) keepFocus(controls, () => controls.replaceChildren(...spec.controls(frame, act)))
     if (table.hidden) spec.draw(body, frame, act)
     else fillTable()
+  }
+
+  // Of two runs side by side one may be over.
+  function end() {
+    for (const each of [note, controls, table]) each.replaceChildren()
+    locked(body, `This run ends at segment ${frame.overview.meta.n_segments}.`)
   }
 
   function toggleTable() {
@@ -37,6 +44,7 @@ export function panel(spec, act) {
   }
 
   function fillTable() {
+    if (!frame.slice) return end()
     const { columns, rows } = spec.table(frame)
     table.replaceChildren(el("table", {},
       el("thead", {}, el("tr", {}, columns.map((name) => el("th", { scope: "col" }, name)))),

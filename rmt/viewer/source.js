@@ -1,6 +1,7 @@
 // Slices from the server, with a small cache, so that a step draws what is already here.
 
 const KEPT = 96
+const RETRY_MS = 4000
 const TYPES = { "<f4": Float32Array, "<i4": Int32Array }
 
 export function unpack(buffer) {
@@ -16,6 +17,7 @@ export function unpack(buffer) {
 
 export function httpSource(base) {
   const cache = new Map() // path -> slice, or the promise of it
+  const asked = new Map() // path -> {slice, stale}
 
   function get(path) {
     const hit = cache.get(path)
@@ -34,9 +36,33 @@ export function httpSource(base) {
     return get(`segment/${index}${query.size ? `?${query}` : ""}`)
   }
 
+  // Slices of one page alone: what is here, else null, and came() is called when it is. One that says `again` in its
+  // meta is unfinished: it is shown, and asked for once more after so many milliseconds.
+  function ask(path, came) {
+    const known = asked.get(path)
+    if (known && !known.stale) return known.slice
+    asked.delete(path)
+    const entry = { slice: known?.slice ?? null, stale: false }
+    asked.set(path, entry)
+    if (asked.size > KEPT) asked.delete(asked.keys().next().value)
+    const failed = (error) => ({ meta: { error: error.message, again: RETRY_MS } })
+    fetch(`${base}/${path}`).then(read).catch(failed).then((slice) => {
+      entry.slice = slice
+      if (slice.meta.again) setTimeout(() => stale(entry, came), slice.meta.again)
+      came()
+    })
+    return entry.slice
+  }
+
+  function stale(entry, came) {
+    entry.stale = true
+    came()
+  }
+
   return {
     overview: () => get("overview"),
     segment,
+    ask,
     prefetch: (index, layer, head) => Promise.resolve(segment(index, layer, head)).catch(() => {}),
   }
 }

@@ -82,8 +82,7 @@ function build(width, frame, act) {
 }
 
 function most(row, overview) {
-  const limit = UNITS[row]?.[1]
-  return limit ?? Math.max(...overview[`${row}_max`].data.filter(Number.isFinite), 1e-9)
+  return UNITS[row]?.[1] ?? overview.meta.most[row]
 }
 
 function rowLabel(row, i, overview, place, theme) {

@@ -2,36 +2,39 @@
 //
 // source: overview() and segment(index, layer, head) give {meta, name: {data, shape}} or a promise of it,
 //   prefetch(index, layer, head) may fetch ahead; layer and head count from 0, or are null for the mean.
-// options: {view, colours, keys, onView?(view), link?(view)}; in a view everything counts from 1.
+//   ask(path) gives in the same way what one page alone needs; a source without it has none of that.
+// options: {view, colours, keys, page?, beside?, onView?(view), link?(view)}; in a view everything counts from 1.
+//   page: whose cards are shown (pages.js), "watch" by default. beside: {source, names: [ours, its]}, a second run on
+//   the same cursor and the same scales. file: where the run is to be had as one file. heads: false where the source
+//   has means of heads only; locked: why it has no maps.
 
 import { clamp, el } from "./dom.js"
 import { readTheme } from "./theme.js"
 import { panel } from "./panel.js"
 import { spinePanel } from "./spine.js"
-import { tokensPanel } from "./tokens.js"
-import { slotsPanel } from "./slots.js"
-import { answersPanel } from "./answers.js"
-import { headsPanel } from "./heads.js"
-import { mapsPanel } from "./maps.js"
+import { SHOWN, shareScales } from "./beside.js"
+import { PAGES } from "./pages.js"
 import { dialog, tips } from "./overlay.js"
 import { exportDialog } from "./export.js"
 import { helpTable, sentence, toolbar } from "./toolbar.js"
 
 const PLAY_MS = 1100
 const AHEAD = [1, 2, 3, -1]
-const PANELS = [tokensPanel, slotsPanel, answersPanel, headsPanel, mapsPanel]
 
 export async function mount(root, source, options) {
-  const overview = await source.overview()
-  const surface = new Surface(root, source, options, overview)
+  const sources = options.beside ? [source, options.beside.source] : [source]
+  const overviews = await Promise.all(sources.map((each) => each.overview()))
+  const names = options.beside?.names ?? []
+  const sides = sources.map((each, i) => ({ source: each, overview: overviews[i], name: names[i], slice: null }))
+  const surface = new Surface(root, shareScales(sides), options)
   await surface.start()
   return surface
 }
 
 class Surface {
-  constructor(root, source, options, overview) {
-    Object.assign(this, { root, source, options, overview })
-    this.n = overview.meta.n_segments
+  constructor(root, sides, options) {
+    Object.assign(this, { root, sides, options, overview: sides[0].overview })
+    this.n = Math.max(...sides.map((side) => side.overview.meta.n_segments))
     this.view = { segment: 1, layer: null, head: null, slot: null, token: null, ...options.view }
     this.view.segment = clamp(this.view.segment, 1, this.n)
     this.hover = {}
@@ -41,32 +44,57 @@ class Surface {
   }
 
   async start() {
-    this.slice = await this.fetch()
+    this.take(await Promise.all(this.fetch()))
     this.build()
     this.listen()
     this.retheme()
     this.prefetch()
   }
 
+  get page() {
+    return this.view.show ?? this.options.page ?? "watch"
+  }
+
   build() {
-    const act = {
+    const pages = this.sides.length > 1 ? SHOWN : []
+    this.bar = toolbar(this.overview, this.actions, Boolean(this.options.link), pages, (show) => this.pin({ show }))
+    for (const side of this.sides) {
+      side.sentence = el("p", { class: "sentence", "aria-live": "polite" })
+      side.spine = panel(spinePanel, this.acting(side))
+    }
+    const heads = this.sides.map(({ name, sentence, spine }) =>
+      el("div", { class: "side" }, name ? el("h2", { class: "name" }, name) : null, sentence, spine.node)
+    )
+    const paired = this.sides.length > 1 ? " paired" : ""
+    this.grid = el("div", { class: `grid${paired}` })
+    this.root.replaceChildren(
+      el("div", { class: "top" }, this.bar.node, el("div", { class: `sides${paired}` }, heads)),
+      this.grid,
+      el("p", { class: "hint" }, "Hover previews, click pins, Esc lets go, ? lists the keys."),
+    )
+    this.fill()
+  }
+
+  // The cards of the page that is shown: one for each side, or one for both.
+  fill() {
+    this.shown = this.page
+    this.panels = PAGES[this.shown].flatMap((spec) =>
+      (spec.joint ? this.sides.slice(0, 1) : this.sides).map((side) => ({ ...panel(spec, this.acting(side)), side }))
+    )
+    this.grid.replaceChildren(...this.panels.map(({ node }) => node))
+  }
+
+  acting(side) {
+    return {
       root: this.root,
       go: (segment) => this.go(segment),
       pin: (fields) => this.pin(fields),
       preview: (fields) => this.preview(fields),
       leave: () => this.leave(),
-      hover: (what) => this.mark(what),
+      hover: (what) => this.mark(what, side),
+      redraw: () => this.schedule(),
       tip: this.tip,
     }
-    this.bar = toolbar(this.overview, this.actions, Boolean(this.options.link))
-    this.sentence = el("p", { class: "sentence", "aria-live": "polite" })
-    this.spine = panel(spinePanel, act)
-    this.panels = PANELS.map((spec) => panel(spec, act))
-    this.root.replaceChildren(
-      el("div", { class: "top" }, this.bar.node, this.sentence, this.spine.node),
-      el("div", { class: "grid" }, this.panels.map(({ node }) => node)),
-      el("p", { class: "hint" }, "Hover previews, click pins, Esc lets go, ? lists the keys."),
-    )
   }
 
   listen() {
@@ -101,30 +129,47 @@ class Surface {
     })
   }
 
-  frame() {
-    const { overview, slice, theme, hover } = this
-    const view = { ...this.view, ...this.previewed }
+  frames() {
     const low = window.innerHeight < 800
-    return {
-      overview, slice, view, theme, hover, colours: this.options.colours, whose: whose(view),
-      rowHeight: low ? 27 : 36, panelHeight: low ? 150 : window.innerHeight > 1000 ? 210 : 180,
-    }
+    const frames = this.sides.map((side) => {
+      const view = fitted({ ...this.view, ...this.previewed }, side)
+      return {
+        overview: side.overview, slice: side.slice, name: side.name, view, theme: this.theme, hover: this.hover,
+        colours: this.options.colours, whose: whose(view), n: this.n,
+        rowHeight: low ? 27 : 36, panelHeight: low ? 150 : window.innerHeight > 1000 ? 210 : 180,
+        ask: (path) => this.ask(side, path), picks: this.options.heads !== false, locked: this.options.locked,
+      }
+    })
+    for (const frame of frames) frame.all = frames // so that both sides can be drawn on one scale
+    return frames
   }
 
   draw() {
-    const frame = this.frame()
+    const frames = this.frames()
     this.width = this.root.clientWidth
-    this.bar.update(this.view, Boolean(this.timer), this.n)
-    this.spine.update(frame)
-    if (!this.slice || this.slice.meta.index !== this.view.segment - 1) return
-    if (this.spoken !== this.slice) {
-      this.sentence.replaceChildren(...sentence(this.slice.meta.sentence))
-      this.spoken = this.slice
-    }
+    this.bar.update({ ...this.view, show: this.page }, Boolean(this.timer), this.n)
+    this.sides.forEach((side, i) => side.spine.update(frames[i]))
+    if (!this.fetched || this.fetched !== this.view.segment) return
+    if (this.shown !== this.page) this.fill()
+    for (const side of this.sides) this.tell(side)
     // While a head is previewed its grid stays as it is: what the pointer is over must not be replaced.
-    for (const each of this.panels) if (!this.previewing || each.spec !== headsPanel) each.update(frame)
+    for (const each of this.panels) {
+      if (!this.previewing || !each.spec.stays) each.update(frames[this.sides.indexOf(each.side)])
+    }
     this.previewing = Boolean(this.previewed)
     this.root.dataset.drawn = this.view.segment
+  }
+
+  tell(side) {
+    if (side.spoken === side.slice) return
+    side.spoken = side.slice
+    side.sentence.replaceChildren(...(side.slice ? sentence(side.slice.meta.sentence) : [ended(side)]))
+  }
+
+  // What a page alone needs: the slice when it is here, else null, and the page is drawn again when it comes.
+  ask(side, path) {
+    const got = side.source.ask?.(path, () => this.schedule())
+    return got ?? null
   }
 
   // Moving.
@@ -141,6 +186,7 @@ class Surface {
 
   pin(fields) {
     this.previewing = false
+    if (this.options.heads === false) fields = { ...fields, layer: null, head: null }
     if (fields.token != null && fields.token === this.view.token) fields = { token: null }
     this.view = { ...this.view, ...fields }
     this.previewed = null
@@ -157,28 +203,39 @@ class Surface {
     const asked = (this.asking = {})
     this.schedule()
     const got = this.fetch()
-    const slice = got instanceof Promise ? await got.catch(() => null) : got
+    const slices = got.some((slice) => slice instanceof Promise) ? await Promise.all(got).catch(() => null) : got
     if (asked !== this.asking || this.gone) return
-    if (!slice) return this.fail()
-    this.slice = slice
+    if (!slices) return this.fail()
+    this.take(slices)
     this.schedule()
   }
 
-  fetch(segment = this.view.segment) {
-    const view = { ...this.view, ...this.previewed }
-    return this.source.segment(segment - 1, view.layer && view.layer - 1, view.head && view.head - 1)
+  take(slices) {
+    this.sides.forEach((side, i) => (side.slice = slices[i]))
+    this.fetched = this.view.segment
+  }
+
+  // Of each side its slice or a promise of it, null where the run has ended.
+  fetch() {
+    return this.sides.map((side) => {
+      const { segment, layer, head } = fitted({ ...this.view, ...this.previewed }, side)
+      if (segment > side.overview.meta.n_segments) return null
+      return side.source.segment(segment - 1, layer && layer - 1, head && head - 1)
+    })
   }
 
   prefetch() {
-    const { layer, head, segment } = this.view
-    for (const step of AHEAD) {
-      const next = segment + step
-      if (next >= 1 && next <= this.n) this.source.prefetch?.(next - 1, layer && layer - 1, head && head - 1)
+    for (const side of this.sides) {
+      const { layer, head, segment } = fitted(this.view, side)
+      for (const next of AHEAD.map((step) => segment + step)) {
+        if (next < 1 || next > side.overview.meta.n_segments) continue
+        side.source.prefetch?.(next - 1, layer && layer - 1, head && head - 1)
+      }
     }
   }
 
   fail() {
-    this.sentence.replaceChildren(
+    this.sides[0].sentence.replaceChildren(
       "This segment could not be fetched; is the server still running? Step again to retry.",
     )
   }
@@ -186,6 +243,7 @@ class Surface {
   // Pointing.
 
   preview(fields) {
+    if (this.options.heads === false) return
     this.previewed = fields
     this.previewing = true
     this.load()
@@ -198,11 +256,14 @@ class Surface {
     this.load()
   }
 
-  mark(what) {
+  // A token pointed at is marked in every card; on the other side only where the text is the same.
+  mark(what, from) {
     if (what.token === this.hover.token) return
     this.hover = what
-    for (const each of this.panels) if (each.frame()) Object.assign(each.frame(), { hover: what })
-    for (const each of this.panels) each.mark()
+    for (const each of this.panels) {
+      const hover = each.side === from || sameText(each.side.slice, from.slice) ? what : {}
+      if (each.frame()) each.mark(Object.assign(each.frame(), { hover }))
+    }
   }
 
   // Acting: one function for each action of the table of keys.
@@ -224,8 +285,9 @@ class Surface {
       export: () => dialog(this.root, 
         "Export",
         exportDialog(
-          [this.spine, ...this.panels],
-          (each) => `${this.overview.meta.id.slice(0, 24)}-segment-${this.view.segment}-${each.spec.id}`,
+          [...this.sides.map((side) => ({ ...side.spine, side })), ...this.panels],
+          (each) => `${each.side.overview.meta.id.slice(0, 24)}-segment-${this.view.segment}-${each.spec.id}`,
+          this.options.file,
         ),
       ),
       link: () => this.copyLink(),
@@ -273,6 +335,23 @@ class Surface {
     node.textContent = "Copied"
     setTimeout(() => (node.textContent = "Link"), 1500)
   }
+}
+
+// The view as a side can show it: another model may have fewer layers, heads and slots.
+function fitted(view, { overview: { meta } }) {
+  const within = (value, most) => (value && value <= most ? value : null)
+  return {
+    ...view,
+    layer: within(view.layer, meta.n_layers),
+    head: within(view.head, meta.n_heads),
+    slot: within(view.slot, meta.n_memory),
+  }
+}
+
+const ended = (side) => `This run ends at segment ${side.overview.meta.n_segments}.`
+
+function sameText(one, other) {
+  return one?.ids && other?.ids && one.ids.data.join() === other.ids.data.join()
 }
 
 function whose({ layer, head, slot }) {

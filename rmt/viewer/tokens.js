@@ -75,6 +75,7 @@ export const tokensPanel = {
 // A token's numbers: of the pinned slot where there is one, else of all slots.
 export function values(frame, colour) {
   const { slice, view } = frame
+  if (!slice) return undefined
   const matrix = slice[colour]
   if ((colour === "write" || colour === "read") && view.slot && matrix) {
     const columns = matrix.shape[1]
@@ -90,7 +91,7 @@ function tokenScale(frame) {
   if (!series) return null
   const { unit } = COLOURS[colour]
   const { write_scale: most, write_mean: mean } = frame.overview.meta
-  const high = Math.max(...series.filter(Number.isFinite).map(Math.abs), 1e-6)
+  const high = Math.max(...frame.all.map((each) => largest(values(each, colour))), 1e-6)
   const even = series.reduce((sum, value) => sum + value, 0) / series.length
   if (colour === "gain") return { series, low: -high, high, unit, told: "in this segment" }
   if (colour === "loss") return { series, low: 0, high, unit, told: "in this segment" }
@@ -98,6 +99,8 @@ function tokenScale(frame) {
   if (slot || layer || head) return { series, low: even, high, unit, told: "mean to maximum of this segment" }
   return { series, low: mean, high: most, unit, told: "mean to maximum of the run" }
 }
+
+const largest = (series) => Math.max(0, ...[...(series ?? [])].filter(Number.isFinite).map(Math.abs))
 
 function drawToken(token, i, frame, scale) {
   const node = el("span", { class: "token", "data-i": i }, token.replaceAll("\n", "⏎\n"))

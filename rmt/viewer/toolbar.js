@@ -10,7 +10,8 @@ const STEPS = [
   { action: "last", shown: "⇥", name: "Last segment" },
 ]
 
-export function toolbar(overview, actions, hasLink) {
+// pages: [[id, name]] of what two runs can be compared on; onPage(id) is called when one is chosen.
+export function toolbar(overview, actions, hasLink, pages = [], onPage = null) {
   const steps = STEPS.map(({ action, shown, name }) =>
     button(shown, actions[action], { "aria-label": name, title: name, class: action, "data-action": action })
   )
@@ -20,9 +21,11 @@ export function toolbar(overview, actions, hasLink) {
     }))
   const none = beats.length ? null : el("span", { class: "note" }, "no beats: nothing was written here")
   const link = hasLink ? button("Link", actions.link, { title: "Copy a link to this view", class: "link" }) : null
+  const shown = pages.map(([id, name]) => button(name, () => onPage(id), { class: "page", "data-page": id }))
   const node = el("div", { class: "toolbar", role: "toolbar", "aria-label": "Steps" },
     el("div", { class: "steps" }, steps),
     el("div", { class: "beats", role: "group", "aria-label": "Beats" }, beats, none),
+    shown.length ? el("div", { class: "beats", role: "group", "aria-label": "Compare on" }, shown) : null,
     el(
       "div",
       { class: "right" },
@@ -36,6 +39,7 @@ export function toolbar(overview, actions, hasLink) {
   function update(view, playing, n) {
     play.textContent = playing ? "Stop" : "Play"
     play.setAttribute("aria-label", playing ? "Stop" : "Play")
+    for (const page of shown) page.setAttribute("aria-pressed", String(page.dataset.page === view.show))
     for (const beat of beats) beat.setAttribute("aria-pressed", String(Number(beat.dataset.segment) === view.segment))
     for (const step of steps) {
       const back = step.dataset.action === "first" || step.dataset.action === "previous"

@@ -11,7 +11,7 @@ export default function (component) {
   const root = parentElement.querySelector(".surface")
   const here = mounted.get(root) ?? { surface: null, run: null, name: null, timer: 0 }
   mounted.set(root, here)
-  if (here.run === data.run) here.surface?.retheme()
+  if (here.run === shownBy(data)) here.surface?.retheme()
   else open(root, here, data)
   return () => {
     clearTimeout(here.timer)
@@ -22,16 +22,18 @@ export default function (component) {
 
 async function open(root, here, data) {
   const view = startingView(here, data)
-  Object.assign(here, { run: data.run, name: data.name })
+  const run = shownBy(data)
+  Object.assign(here, { run, name: data.name })
   here.surface?.destroy()
   const options = {
-    view, colours: data.colours, keys: data.keys,
+    view, colours: data.colours, keys: data.keys, page: data.page, file: `${data.base}/${data.run}/page`,
+    beside: data.beside && { source: httpSource(`${data.base}/${data.beside.run}`), names: data.beside.names },
     onView: (next) => sync(here, data, next),
     link: (next) => window.location.origin + address(data, next),
   }
   try {
     const surface = await mount(root, httpSource(`${data.base}/${data.run}`), options)
-    if (here.run !== data.run) return surface.destroy()
+    if (here.run !== run) return surface.destroy()
     here.surface = surface
     sync(here, data, surface.view)
   } catch (error) {
@@ -39,12 +41,28 @@ async function open(root, here, data) {
   }
 }
 
-// A control of the same run is shown where the visitor is; another run begins where it begins.
+const shownBy = (data) => `${data.run} ${data.beside?.run ?? ""}`
+
+// A control of the same run is shown where the visitor is, and so is another page of it; another run begins where it
+// begins.
 function startingView(here, data) {
-  if (!here.surface) return data.view
+  if (!here.surface) return { ...data.view, ...(cameWith(data) ? {} : left(data)) }
   if (here.name !== data.name) return data.defaults
   const { colour, ...view } = here.surface.view
   return { ...data.view, ...view, colour: data.colours.includes(colour) ? colour : data.defaults.colour }
+}
+
+// Whether the visitor came with a view in the address.
+function cameWith(data) {
+  const asked = new URLSearchParams(window.location.search)
+  return data.fields.some((field) => asked.has(field))
+}
+
+// Where the visitor left the same run on another page.
+function left(data) {
+  const { name, view } = window.rmtLeft ?? {}
+  const { segment, layer, head, slot } = view ?? {}
+  return name === data.name ? { segment, layer, head, slot } : {}
 }
 
 function address(data, view) {
@@ -58,6 +76,7 @@ function address(data, view) {
 }
 
 function sync(here, data, view) {
+  window.rmtLeft = { name: data.name, view }
   clearTimeout(here.timer)
   here.timer = setTimeout(() => window.history.replaceState(window.history.state, "", address(data, view)), SYNC_MS)
 }

@@ -1,0 +1,11 @@
+// Which cards a page has, beside the spine that all of them have.
+
+import { tokensPanel } from "./tokens.js"
+import { slotsPanel } from "./slots.js"
+import { answersPanel } from "./answers.js"
+import { headsPanel } from "./heads.js"
+import { mapsPanel } from "./maps.js"
+
+export const PAGES = {
+  watch: [tokensPanel, slotsPanel, answersPanel, headsPanel, mapsPanel],
+}
