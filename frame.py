@@ -7,11 +7,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from rmt_viz.pages import length, models, watch
+from rmt_viz.pages import length, loss, models, watch
 
 PAGES = {
     "See": [st.Page(watch.page, title="Watch", url_path="watch", default=True)],
-    "Measure": [st.Page(length.page, title="Length", url_path="length")],
+    "Measure": [
+        st.Page(loss.page, title="Loss", url_path="loss"),
+        st.Page(length.page, title="Length", url_path="length"),
+    ],
     "Make": [st.Page(models.page, title="Models", url_path="models")],
 }
 STYLE = Path(__file__).parent / "rmt_viz" / "components" / "frame.css"

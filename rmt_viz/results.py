@@ -100,22 +100,9 @@ def read(name: str, folder: Path = FOLDER) -> Results:
 
 
 def scores(task: str, checkpoint: str, trained_on: int, recipe: str, rows: Iterable[dict]) -> tuple[Score, ...]:
-    """Rows of `rmt.evaluate` as scores, with Wilson's interval where they have none."""
+    """Rows of `rmt.evaluate` as scores."""
     known = {"task": task, "checkpoint": checkpoint, "trained_on": trained_on, "recipe": recipe}
-    return tuple(_row(Score, {**known, **_interval(row), **row}, checkpoint) for row in rows)
-
-
-def _interval(row: dict) -> dict:
-    low, high = wilson(row["accuracy"], row["samples"])
-    return {"low": low, "high": high}
-
-
-def wilson(share: float, samples: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share by Wilson's score (1927): it has a width at 0 and at 1, too."""
-    middle = share + z**2 / (2 * samples)
-    half = z * math.sqrt(share * (1 - share) / samples + z**2 / (4 * samples**2))
-    scale = 1 + z**2 / samples
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    return tuple(_row(Score, {**known, **row}, checkpoint) for row in rows)
 
 
 def _row(kind: type, raw: dict, name: str):

@@ -1,0 +1,80 @@
+"""Loss: what does memory buy?"""
+
+import streamlit as st
+
+from rmt.errors import InputError
+from rmt_viz import export, jumps, links, losses, own_loss, session
+from rmt_viz.components import jumps as jump_list
+from rmt_viz.figures import loss as figures
+from rmt_viz.plain import plain
+
+ON = ("Held-out documents", "One text")
+
+
+def page() -> None:
+    """Means over documents that no model was trained on, or one text token by token."""
+    with st.container(key="title", gap="xxsmall"):
+        st.subheader("What does memory buy?", anchor=False)
+        st.caption("How surprised a model is by each token of a segment, with more or less of the text before it.")
+    with st.container(gap="small"):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            on = st.segmented_control("On", ON, key="on", default=ON[0], required=True, bind="query-params")
+            log = st.toggle("Log axes", True, key="log", bind="query-params")
+            choices = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+        if on == ON[0]:
+            _held_out(log, choices)
+        else:
+            _one_text(log)
+
+
+def _held_out(log: bool, choices) -> None:
+    try:
+        found = session.result("lm")
+    except InputError as error:
+        st.info(plain(str(error)))
+        return
+    rows, theme = found.rows, export.theme()
+    with choices:
+        histories = losses.histories(rows)
+        history = st.segmented_control("History (segments)", histories, key="history", default=histories[-1],
+                                       required=True, bind="query-params")  # fmt: skip
+        over = st.segmented_control("Perplexity of", list(losses.FIELDS), key="over", default=losses.EVERY,
+                                    required=True, bind="query-params")  # fmt: skip
+        controls = st.toggle("Controls", False, key="controls", bind="query-params", help=losses.CONTROLS_HELP)
+    names = losses.plain_names(rows)
+    chosen = st.pills("Mechanisms", names, selection_mode="multi", default=names, key="mechanisms",
+                      label_visibility="collapsed")  # fmt: skip
+    shown = [*chosen, *(set(losses.names(rows)) - set(names) if controls else ())]
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        finding = losses.gained(rows, found.about.get("comparisons", []), history)
+        lines = losses.by_position(rows, history, shown, log=log)
+        export.show(figures.by_position(lines, finding, log=log, theme=theme), name="loss-by-position",
+                    alt=f"Loss in nats at each position of a segment. {finding}.",
+                    table=losses.table(rows, history, shown), caption=losses.provenance(found))  # fmt: skip
+    with right:
+        lines = losses.by_history(rows, shown, over)
+        finding = losses.falls(lines, over)
+        export.show(figures.by_history(lines, finding, log=log, theme=theme), name="perplexity-by-history",
+                    alt=f"Perplexity against history. {finding}.", table=losses.history_table(lines),
+                    caption="Bars: one standard error over documents.")  # fmt: skip
+
+
+def _one_text(log: bool) -> None:
+    name = own_loss.pick_text()
+    if name:
+        run, reset = session.library().open(name), session.reset_of(name)
+        left, right = st.columns([2, 3], gap="medium")
+        with left:
+            finding = jumps.finding(run.trace, reset.trace)
+            figure = figures.by_position(jumps.lines(run.trace, reset.trace, log=log), finding, log=log,
+                                         theme=export.theme(), width=430)  # fmt: skip
+            export.show(figure, name="loss-of-this-text", alt=f"Loss at each position of this text. {finding}.",
+                        table=jumps.table(run.trace, reset.trace),
+                        caption="Means over the segments after the first; bands: one standard error.")  # fmt: skip
+        with right:
+            chosen = jump_list.show(run, reset)
+        if chosen:
+            links.open_watch(name, segment=chosen, colour="gain")
+    if own_loss.own_text():
+        st.rerun()
