@@ -8,10 +8,29 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from rmt.commands.common import Json, console
+from rmt.commands.train_lm import (
+    AtOnce,
+    BpttUnroll,
+    CellOption,
+    Checkpointing,
+    Corpus,
+    Floor,
+    Growth,
+    InitialStd,
+    Inner,
+    Lora,
+    Pretrained,
+    Schedule,
+    Shorter,
+    Steps,
+    only_for_language_models,
+    train_language_model,
+)
 
 
 def train(
-    task: Annotated[str, typer.Option(help="memorize, detect or reasoning.")],
+    context: typer.Context,
+    task: Annotated[str, typer.Option(help="memorize, detect, reasoning or language_model.")],
     out: Annotated[Path, typer.Option(help="The run's folder; an interrupted run there goes on.")],
     segments: Annotated[int, typer.Option(min=1, help="The curriculum ends at documents of this many segments.")] = 7,
     seed: int = 0,
@@ -31,6 +50,7 @@ def train(
     lr: Annotated[float, typer.Option(min=0)] = 5e-4,
     warmup: Annotated[int, typer.Option(min=1)] = 200,
     patience: Annotated[int, typer.Option(min=1, help="Steps in one stage before the run gives up.")] = 6000,
+    more_steps: Annotated[int, typer.Option(min=0, help="Steps of the last stage after it is learned.")] = 0,
     stream_steps: Annotated[int, typer.Option(min=0, help="Steps of streaming truncated BPTT at the end.")] = 0,
     streams: Annotated[int, typer.Option(min=1, help="Streams read at a time, over all processes.")] = 48,
     stream_lr: Annotated[float, typer.Option(min=0)] = 2e-4,
@@ -40,24 +60,44 @@ def train(
     keep_stages: Annotated[
         bool, typer.Option("--keep-stages", help="Keep a checkpoint of each stage in OUT/stages.")
     ] = False,
+    corpus: Corpus = None,
+    steps: Steps = None,
+    growth: Growth = None,
+    shorter: Shorter = None,
+    pretrained: Pretrained = None,
+    lora: Lora = None,
+    inner: Inner = None,
+    initial_std: InitialStd = None,
+    cell_option: CellOption = None,
+    at_once: AtOnce = None,
+    bptt_unroll: BpttUnroll = None,
+    checkpointing: Checkpointing = False,
+    schedule: Schedule = None,
+    floor: Floor = None,
     precision: Annotated[str | None, typer.Option(help="no or bf16; bf16 on a GPU by default.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a memory on a task by curriculum. Safe to kill at any moment; the same command goes on."""
+    """Train a memory on a task by curriculum. Safe to kill at any moment; the same command goes on.
+
+    Options marked LM are for --task language_model, which has defaults of its own: see LMConfig in rmt/train_lm.py.
+    """
     import torch
 
     from rmt.train import TrainConfig, Trainer
 
     if threads:
         torch.set_num_threads(threads)
+    if task == "language_model":
+        return train_language_model(context, out, precision=precision, cpu=cpu, as_json=as_json)
+    only_for_language_models(context)
     config = TrainConfig(
         task=task, segments=segments, seed=seed, init=str(init) if init else None, backbone=backbone, layers=layers,
         width=width, heads=heads, cell=cell, n_memory=n_memory, segment_length=segment_length, batch=batch, lr=lr,
         warmup=warmup, patience=patience, stream_steps=stream_steps, stream_wait=stream_wait,
         slot_spread=slot_spread, positions=positions, vocabulary=vocabulary, streams=streams, stream_lr=stream_lr,
-        stream_life=stream_life, keep_stages=keep_stages,
+        stream_life=stream_life, keep_stages=keep_stages, more_steps=more_steps,
     )  # fmt: skip
     trainer = Trainer(config, out, precision=precision, cpu=cpu)
     main, line = trainer.accelerator.is_main_process, {}
