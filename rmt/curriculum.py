@@ -8,24 +8,30 @@ from rmt.tasks import Task
 
 @dataclass(frozen=True)
 class Stage:
-    """Documents of n_segments made with `options`; the last stage of a run may be endless streams instead."""
+    """Documents of n_segments made with `options`, until they are learned.
+
+    more: for a number of steps instead, at a falling rate, once they are. streaming: endless streams, likewise.
+    """
 
     n_segments: int
     options: dict = field(default_factory=dict)
     streaming: bool = False
+    more: bool = False
 
     @property
     def name(self) -> str:
         if self.streaming:
             return "streaming"
         lesson = "".join(f", {key} {value}" for key, value in self.options.items())
-        return f"{self.n_segments} segment{'s' * (self.n_segments > 1)}{lesson}"
+        return f"{self.n_segments} segment{'s' * (self.n_segments > 1)}{lesson}{', more' * self.more}"
 
 
-def stages(task: Task, n_segments: int, *, streaming: bool) -> list[Stage]:
-    """The task's lessons on one segment, then 1, 2, ... n_segments, then streams where asked."""
+def stages(task: Task, n_segments: int, *, streaming: bool, more: bool = False) -> list[Stage]:
+    """The task's lessons on one segment, then 1, 2, ... n_segments, then more of these and streams where asked."""
     lessons = [Stage(1, options) for options in task.lessons]
-    return [*lessons, *(Stage(n) for n in range(1, n_segments + 1)), *[Stage(n_segments, streaming=True)] * streaming]
+    longer = [Stage(n) for n in range(1, n_segments + 1)]
+    last = [*[Stage(n_segments, more=True)] * more, *[Stage(n_segments, streaming=True)] * streaming]
+    return [*lessons, *longer, *last]
 
 
 class Gate:

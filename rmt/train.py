@@ -60,6 +60,7 @@ class TrainConfig:
     shorter: float = 0.3  # share of batches with fewer segments than the stage
     ragged: float = 0.3  # share of batches whose last segment is cut short
     patience: int = 6000  # steps in one stage before the run gives up
+    more_steps: int = 0  # steps of the last stage after it is learned, at a falling rate
     stream_steps: int = 0
     streams: int = 48
     stream_lr: float = 2e-4
@@ -103,7 +104,7 @@ class Trainer:
         if config.batch % self.accelerator.num_processes or config.streams % self.accelerator.num_processes:
             raise InputError(f"{self.accelerator.num_processes} processes cannot share a batch of {config.batch}.")
         self.task = TASKS[config.task]
-        self.stages = stages(self.task, config.segments, streaming=config.stream_steps > 0)
+        self.stages = stages(self.task, config.segments, streaming=config.stream_steps > 0, more=config.more_steps > 0)
         tokenizer = self._tokenizer()
         self.spec = {
             "cell": {"kind": config.cell, "options": {"n_memory": config.n_memory, "initial_std": config.initial_std}},
@@ -218,25 +219,29 @@ class Trainer:
         config, at = self.config, self.at
         if self.stage.streaming:
             return config.stream_lr * max(0.02, 1 - at.since / config.stream_steps)
+        if self.stage.more:
+            return config.lr * max(0.02, 1 - at.since / config.more_steps)
         return config.lr * min(1.0, (at.step + 1) / config.warmup)
 
     def _advance(self, accuracy: float | None) -> None:
         config, at = self.config, self.at
-        if self.stage.streaming:
-            at.done = at.since >= config.stream_steps
+        if self.stage.streaming or self.stage.more:
+            if at.since >= (config.stream_steps if self.stage.streaming else config.more_steps):
+                self._next_stage()
         elif accuracy is not None and self.gate.add(accuracy):
             self._keep_stage()
-            self.gate.scores.clear()
-            at.since = 0
-            if at.stage + 1 < len(self.stages):
-                at.stage += 1
-            else:
-                at.done = True
+            self._next_stage()
         elif at.since >= config.patience:
             raise InputError(
                 f"The stage {self.stage.name!r} was not learned in {config.patience} steps (accuracy {accuracy}); "
                 "try another seed, a higher --lr or shorter segments. The weights so far are in the run's folder."
             )
+
+    def _next_stage(self) -> None:
+        self.gate.scores.clear()
+        self.at.since = 0
+        self.at.done = self.at.stage + 1 == len(self.stages)
+        self.at.stage += not self.at.done
 
     def _mean(self, value: float) -> float:
         if self.accelerator.num_processes == 1:

@@ -39,7 +39,7 @@ def test_evaluate_prints_one_json_document(run, checkpoint):
     assert code == 0
     rows = json.loads(out)["results"]
     assert [row["segments"] for row in rows] == [1, 3]
-    assert set(rows[0]) == {"segments", "tokens", "samples", "accuracy", "stderr", "control"}
+    assert set(rows[0]) == {"segments", "tokens", "samples", "accuracy", "stderr", "low", "high", "control", "seconds"}
     assert rows[1]["tokens"] == 72 and rows[1]["samples"] == 5 and rows[1]["control"] == "none"
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from rmt.checkpoint import load
+from rmt import build
+from rmt.checkpoint import load, untrained
 from rmt.curriculum import Gate, stages
 from rmt.errors import InputError
-from rmt.evaluate import evaluate
+from rmt.evaluate import EVALUATION, evaluate, wilson
 from rmt.streams import Streams
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler
@@ -83,6 +84,37 @@ def test_metrics_written_after_the_last_save_are_dropped_on_resume(folder):
     assert len(lines(folder)) == 3
     assert Trainer(config, folder, cpu=True).at.step == 2
     assert [row["step"] for row in lines(folder)] == [1, 2]
+
+
+def test_more_of_the_last_stage_follows_it_at_a_falling_rate(folder):
+    config = replace(TINY, stream_steps=0, more_steps=4)
+    rows = [line for line in Trainer(config, folder, cpu=True).steps() if line["stage"] == "2 segments, more"]
+    rates = [row["lr"] for row in rows]
+    assert len(rows) == 4 and rates == sorted(rates, reverse=True) and rates[-1] < rates[0] == TINY.lr
+
+
+def test_each_stage_is_kept_as_a_checkpoint_that_shares_a_tokenizer(folder):
+    trainer = Trainer(replace(TINY, keep_stages=True), folder, cpu=True)
+    kept = {}
+    for line in trainer.steps():
+        if line["stage"] == "1 segment":
+            kept = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    stages = folder / "stages"
+    assert sorted(path.name for path in stages.iterdir()) == ["1", "2", "tokenizer.json"]
+    first = load(stages / "1", device="cpu")
+    assert first.tokenizer.get_vocab_size() == trainer.model.tokenizer.get_vocab_size()
+    assert all(torch.equal(tensor.half().float(), first.state_dict()[name]) for name, tensor in kept.items())
+    assert load(stages / "2", device="cpu").about.config["ended"]["segments"] == 2
+    assert untrained(stages / "1", device="cpu").tokenizer is not None
+
+
+def test_a_checkpoint_shares_no_tokenizer_but_its_neighbours(folder):
+    next(Trainer(replace(TINY, log_every=100, save_every=100), folder, cpu=True).steps())
+    (folder / "tokenizer.json").rename(folder.parent / "tokenizer.json")
+    config = json.loads((folder / "config.json").read_text())
+    for said, found in (("../tokenizer.json", True), ("../../tokenizer.json", False), ("/etc/passwd", False)):
+        (folder / "config.json").write_text(json.dumps({**config, "tokenizer": said}))
+        assert (build.tokenizer_file(folder, {**config, "tokenizer": said}) is not None) == found
 
 
 def test_other_settings_in_the_same_folder_are_refused(folder):
@@ -210,15 +242,79 @@ def test_alike_slots_score_one_and_orthogonal_slots_nothing():
     assert slot_alikeness(torch.eye(8)[:4].expand(2, 4, 8)).item() == pytest.approx(0)
 
 
-def test_evaluation_is_the_same_whatever_the_batch_and_its_reset_control_forgets(folder):
+@pytest.fixture
+def model(folder):
     list(Trainer(TINY, folder, cpu=True).steps())
-    model = load(folder, device="cpu")
-    rows = [next(evaluate(model, segments=[3], samples=6, seed=1, batch=6)) for _ in range(2)]
-    assert rows[0] == rows[1] and rows[0]["tokens"] == 72 and rows[0]["samples"] == 6
-    reset = list(evaluate(model, segments=[1, 2], samples=4, control="reset"))
+    return load(folder, device="cpu")
+
+
+def scores(model, **options):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in evaluate(model, **options)]
+
+
+def test_evaluation_is_the_same_whatever_the_batch_and_its_reset_control_forgets(model):
+    wanted = {"segments": [1, 3], "samples": 7, "seed": 1}
+    rows = scores(model, **wanted, batch=7)
+    assert rows == scores(model, **wanted, batch=2)
+    assert rows[1]["tokens"] == 72 and rows[1]["samples"] == 7
+    assert rows[1]["low"] <= rows[1]["accuracy"] <= rows[1]["high"]
+    reset = scores(model, segments=[1, 2], samples=4, control="reset")
     assert [row["segments"] for row in reset] == [1, 2] and {row["control"] for row in reset} == {"reset"}
     with pytest.raises(InputError, match="control"):
         next(evaluate(model, segments=[1], samples=1, control="other"))
+
+
+def test_evaluation_reads_what_the_whole_document_says(model):
+    """Segments made one by one give the answers that the model gives to documents made whole."""
+    sampler = Sampler(TASKS["detect"], model.tokenizer, "eval")
+    examples = [sampler.example(np.random.default_rng([EVALUATION, 5, 4, i]), 4 * 24) for i in range(16)]
+    answers = model(torch.from_numpy(np.stack([e.ids for e in examples]))).logits.argmax(-1).tolist()
+    right = np.mean([a == e.label for a, e in zip(answers, examples, strict=True)])
+    assert scores(model, segments=[4], samples=16, seed=5)[0]["accuracy"] == right
+
+
+def test_a_killed_evaluation_goes_on_where_it_was(model, tmp_path):
+    wanted = {"segments": [1, 3], "samples": 10, "batch": 4}
+    whole, read, keep = scores(model, **wanted), [], tmp_path / "kept"
+    first = evaluate(model, **wanted, keep=keep, progress=lambda done, total: read.append((done, total)))
+    next(first)
+    first.close()
+    assert read[-1] == (240, 960)
+    lines = keep.read_text().splitlines(keepends=True)
+    assert len(lines) == 4  # settings and three batches of one segment
+    keep.write_text("".join(lines[:3]) + lines[3][:9])  # killed while writing the third
+    read.clear()
+    again = list(evaluate(model, **wanted, keep=keep, progress=lambda done, total: read.append((done, total))))
+    assert [{k: v for k, v in row.items() if k != "seconds"} for row in again] == whole
+    assert read[-1] == (768, 768)  # two samples of one segment, ten of three
+    assert scores(model, **wanted, keep=keep) == whole and read[-1] == (768, 768)
+    with pytest.raises(InputError, match="seed"):
+        next(evaluate(model, **wanted, seed=3, keep=keep))
+    keep.write_text("something else\n")
+    with pytest.raises(InputError, match="does not hold results"):
+        next(evaluate(model, **wanted, keep=keep))
+
+
+@pytest.mark.slow
+def test_two_processes_print_the_table_of_one(model, folder, tmp_path):
+    """Under torchrun, which is what `accelerate launch` starts; half of the samples were read by one alone."""
+    options = [str(folder), "--segments", "1", "3", "--samples", "9", "--batch", "2", "--device", "cpu"]
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    keep = tmp_path / "kept"
+    list(evaluate(model, segments=[1, 3], samples=4, keep=keep))
+    one = [sys.executable, "-m", "rmt", "evaluate", *options]
+    two = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *one[1:], "--keep", str(keep)]
+    run = {"env": environment, "capture_output": True, "text": True, "timeout": 300, "cwd": ROOT}
+    alone, shared = (subprocess.run(command, **run) for command in (one, two))
+    assert alone.stdout.startswith("segments") and shared.stdout == alone.stdout, shared.stderr[-4000:]
+    assert keep.is_file() and (tmp_path / "kept.1").is_file()
+
+
+def test_an_interval_has_a_width_where_all_are_right():
+    low, high = wilson(1.0, 100)
+    assert high == 1 and low == pytest.approx(0.9630, abs=1e-4)
+    low, high = wilson(0.5, 10_000)
+    assert (low, high) == pytest.approx((0.4902, 0.5098), abs=1e-4)
 
 
 def test_the_reset_control_equals_reading_the_last_segment_alone(folder):
