@@ -142,10 +142,8 @@ def _stages(of: list[Curve], task: str) -> str:
         more = " or more" if len(good) > 1 else ""
         return f"{title(task)}: trained on {segments(min(good))}{more}, {percent(least)} at twice that length"
     last = twice[max(twice)]
-    told = f"{percent(last.accuracy)} at {last.segments}"
-    return (
-        f"{title(task)}: trained on {segments(last.trained_on)}, {told}: {percent(GOOD)} at twice the length is missed"
-    )
+    missed = f"{percent(last.accuracy)} at {last.segments}, less than {GOOD:.0%}"
+    return f"{title(task)}: trained on {segments(last.trained_on)}, {missed}"
 
 
 def _recipes(of: list[Curve], task: str) -> str:
@@ -168,7 +166,7 @@ def told(score: Score) -> str:
     """A score with its interval."""
     return (
         f"{percent(score.accuracy)} of {score.samples:,} samples are right at {segments(score.segments)}, "
-        f"{score.tokens:,} tokens; 95 % interval {percent(score.low)} to {percent(score.high)}."
+        f"{score.tokens:,} tokens; 95% interval {percent(score.low)} to {percent(score.high)}."
     )
 
 
@@ -194,9 +192,9 @@ def nearest(score: Score, runs: Iterable[tuple[str, str, str, int]]) -> str | No
 
 
 def percent(share: float) -> str:
-    """A share as people read it: 100 % only where nothing is missing."""
+    """A share as people read it: 100% only where nothing is missing."""
     digits = 0 if share in (0, 1) else 1 if share < 0.9995 else 2
-    return f"{min(100 * share, 100 if share == 1 else 99.99):.{digits}f} %"
+    return f"{min(100 * share, 100 if share == 1 else 99.99):.{digits}f}%"
 
 
 def segments(n: int) -> str:
@@ -205,5 +203,5 @@ def segments(n: int) -> str:
 
 def hover(score: Score) -> tuple[str, str, str]:
     """A score in three short lines."""
-    interval = f"95 % interval {percent(score.low)} to {percent(score.high)}, {score.samples:,} samples"
+    interval = f"95% interval {percent(score.low)} to {percent(score.high)}, {score.samples:,} samples"
     return label(score), interval, f"{score.tokens:,} tokens"

@@ -39,7 +39,7 @@ def _body(rows: tuple) -> None:
             name="length",
             alt=f"Right answers against length. {finding}.",
             table=lengths.table(curves),
-            caption="Bands: 95 % intervals. A click on a line’s name hides it, on a point tells of it below.",
+            caption="Bands: 95% intervals. A click on a line’s name hides it, on a point tells of it below.",
             on_select=own_score.pick,
             selection_mode="points",
         )

@@ -1,0 +1,286 @@
+"""Results as rows, the curves drawn of them, and what their titles say."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from rmt.errors import InputError
+from rmt_viz import jumps, lengths, losses, results
+from rmt_viz.figures import length as length_figure
+from rmt_viz.figures import lines as shared
+from rmt_viz.figures import loss as loss_figures
+from rmt_viz.library import Library
+
+
+def score(segments: int, accuracy: float, *, trained_on: int = 7, recipe: str = "curriculum", **more) -> dict:
+    row = {"task": "detect", "checkpoint": f"detect-{trained_on}", "trained_on": trained_on, "recipe": recipe}
+    row |= {"segments": segments, "segment_length": 64, "tokens": 64 * segments, "samples": 200, "control": "none"}
+    return row | {"accuracy": accuracy, "low": accuracy - 0.05, "high": min(1, accuracy + 0.05), "seconds": 1.0} | more
+
+
+def losses_row(mechanism: str, history: int, first: float, *, control: str = "none", n: int = 32) -> dict:
+    row = {"mechanism": mechanism, "checkpoint": f"lm-{mechanism}", "control": control, "history": history}
+    row |= {"documents": 30, "targets": 240, "loss": [first] * 16 + [3.0] * (n - 16), "stderr": [0.1] * n}
+    return row | {"mean": (first + 3) / 2, "mean_stderr": 0.02, "first16": first, "first16_stderr": 0.03}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name: str, rows: list, key: str = "results", **about):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"command": "made here", **about, key: rows}))
+        return results.read(name, tmp_path)
+
+    return write
+
+
+# Reading.
+
+
+def test_rows_are_read_as_they_stand(write):
+    found = write("length", [score(7, 0.9, seconds=None)], made_by={"torch": "x"})
+    assert found.command == "made here" and found.about["made_by"] == {"torch": "x"}
+    (row,) = found.rows
+    assert (row.task, row.segments, row.tokens, row.accuracy, row.control) == ("detect", 7, 448, 0.9, "none")
+    assert math.isnan(row.seconds)
+
+
+def test_a_missing_file_says_what_makes_it(tmp_path):
+    for name in results.ROWS:
+        with pytest.raises(InputError, match=rf"no assets/results/{name}\.json yet; .*python -m rmt"):
+            results.read(name, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", "not JSON"), ("[]", "no list of results"), ('{"results": 3}', "no list"),
+        ('{"results": [3]}', "not a table"), ('{"results": [{}]}', "'task'"),
+        (json.dumps({"results": [score(7, 0.9) | {"accuracy": "0.9"}]}), "'accuracy'"),
+        (json.dumps({"results": [score(7.5, 0.9)]}), "'segments'"),
+        (json.dumps({"results": [score(7, 0.9, checkpoint=None)]}), "'checkpoint'"),
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_a_sentence(tmp_path, content, told):
+    (tmp_path / "length.json").write_text(content)
+    with pytest.raises(InputError, match=told):
+        results.read("length", tmp_path)
+
+
+# Length.
+
+
+def stages(write, twice: dict[int, float]):
+    rows = [score(2 * n, share, trained_on=n) for n, share in twice.items()]
+    return write("length", [*rows, *(score(n, 1.0, trained_on=n) for n in twice)]).rows
+
+
+def test_a_line_a_training_stage(write):
+    rows = stages(write, {1: 0.4, 2: 0.7, 5: 0.985, 7: 0.99})
+    found = lengths.curves(rows, "stages", "detect")
+    assert [curve.name for curve in found] == ["1 segment", "2 segments", "5 segments", "7 segments"]
+    assert [row.segments for row in found[2].scores] == [5, 10]
+    assert (
+        lengths.finding(found, "stages", "detect")
+        == "Detect: trained on 5 segments or more, 98.5% at twice that length"
+    )
+    assert "no scores of Reasoning" in lengths.finding(
+        lengths.curves(rows, "stages", "reasoning"), "stages", "reasoning"
+    )
+
+
+def test_a_claim_that_fails_is_not_made(write):
+    found = lengths.curves(stages(write, {5: 0.99, 7: 0.9}), "stages", "detect")
+    told = lengths.finding(found, "stages", "detect")
+    assert told == "Detect: trained on 7 segments, 90.0% at 14, less than 98%"
+
+
+def test_how_far_takes_the_model_that_was_tested_farthest(write):
+    rows = [score(7, 1.0), score(4096, 0.995, checkpoint="detect-long", tokens=2_043_904, segment_length=499)]
+    rows += [score(1, 1.0, checkpoint="detect-long", tokens=499, segment_length=499), score(3, 0.9, task="reasoning")]
+    found = lengths.curves(write("length", rows).rows, "far", "detect")
+    assert [(curve.name, len(curve.scores)) for curve in found] == [("Detect", 2), ("Reasoning", 1)]
+    told = lengths.finding(found, "far", "detect")
+    assert told == "Detect 99.5% at 2,043,904 tokens; Reasoning 90.0% at 192 tokens"
+
+
+def test_recipes_are_compared_at_one_length_and_one_stage(write):
+    rows = [score(64, 0.6), score(64, 1.0, recipe="streams"), score(128, 0.99, recipe="streams")]
+    rows += [score(64, 0.1, trained_on=9)]
+    found = lengths.curves(write("length", rows).rows, "recipes", "detect")
+    told = lengths.finding(found, "recipes", "detect")
+    assert told == "Detect at 64 segments: 60.0% with curriculum alone; 100% with curriculum, then streams"
+
+
+def test_controls_are_those_of_what_is_drawn(write):
+    rows = [score(7, 1.0), score(7, 0.17, control="reset"), score(7, 0.2, control="untrained", task="memorize")]
+    rows = write("length", rows).rows
+    assert [curve.kind for curve in lengths.curves(rows, "stages", "detect", controls=True)] == ["stage", "control"]
+    assert len(lengths.curves(rows, "stages", "detect")) == 1
+
+
+def test_a_whole_hundred_is_said_only_where_nothing_is_wrong():
+    assert lengths.percent(1.0) == "100%" and lengths.percent(0.99999) == "99.99%"
+    assert lengths.percent(0.998) == "99.8%" and lengths.percent(0) == "0%"
+
+
+def test_a_point_finds_a_run_near_its_length(write):
+    (row,) = write("length", [score(60, 1.0)]).rows
+    runs = [("detect", "detect", "detect", 12), ("other", "detect", "x", 60), ("mine", "detect", "detect-7", 100)]
+    assert lengths.nearest(row, runs) == "mine", "its own checkpoint's run goes before a closer one"
+    assert lengths.nearest(row, runs[:2]) == "other" and lengths.nearest(row, runs[:1]) is None
+    assert lengths.nearest(row, [("m", "memorize", "detect-7", 60)]) is None
+
+
+def test_the_length_figure_is_the_scores(write):
+    rows = [score(1, 0.9), score(64, 0.5), score(1, 0.2, control="reset")]
+    curves = lengths.curves(write("length", rows).rows, "stages", "detect", controls=True)
+    for theme in ("light", "dark"):
+        figure = length_figure.length(curves, "It falls.", by="tokens", theme=theme)
+        line, control = (trace for trace in figure.data if trace.mode == "lines+markers")
+        assert list(line.x) == [64, 4096] and list(line.y) == [0.9, 0.5] and list(line.customdata[1]) == [0, 1]
+        assert control.line.dash == "dot" and control.name == "memory reset"
+        assert figure.layout.title.text == "It falls." and figure.layout.xaxis.title.text == "length (tokens)"
+        assert figure.layout.xaxis.type == "log"
+    ground = figure.data[0]
+    assert set(np.round(ground.y, 3)) == {0.85, 0.95, 0.45, 0.55}, "the interval is drawn"
+    assert lengths.table(curves)["accuracy"] == [0.9, 0.5, 0.2]
+
+
+def test_titles_keep_names_as_text_and_break():
+    figure = shared.canvas("<b>bold</b> & " + "word " * 40, theme="light", x="", y="", width=300)
+    assert (
+        figure.layout.title.text.startswith("&lt;b&gt;bold&lt;/b&gt; &amp; word") and "<br>" in figure.layout.title.text
+    )
+
+
+# Loss.
+
+
+def table(write, **more):
+    rows = [losses_row("none", h, 5.0) for h in (0, 4)] + [losses_row("rmt", 0, 5.0), losses_row("rmt", 4, 4.6)]
+    rows += [losses_row("context", 4, 4.2), losses_row("rmt", 4, 5.1, control="reset")]
+    return write("lm", rows, **more)
+
+
+def test_what_memory_saves_is_said_in_nats_and_beside_exact_context(write):
+    rows = table(write).rows
+    told = losses.gained(rows, [], 4)
+    assert (
+        told
+        == "With 4 segments of history RMT saves 0.40 nats in the first 16 positions, 50% of what exact context saves"
+    )
+    assert losses.gained(rows, [], 0) == "With 0 segments of history RMT saves nothing"
+    compared = [{"kind": "fraction of exact context", "of": {"mechanism": "rmt", "control": "none", "history": 4},
+                 "first16": {"fraction": 0.4987, "stderr": 0.02}}]  # fmt: skip
+    assert "50% ± 2%" in losses.gained(rows, compared, 4)
+
+
+def test_lines_of_one_history(write):
+    rows = table(write).rows
+    assert losses.names(rows) == ["RMT", "exact context", "no memory", "RMT, reset"]
+    shown = losses.plain_names(rows)
+    assert [line.name for line in losses.by_position(rows, 4, shown, log=True)] == shown
+    assert [line.name for line in losses.by_position(rows, 0, shown, log=True)] == ["RMT", "no memory"]
+    (line,) = losses.by_position(rows, 4, ["RMT"], log=False)
+    np.testing.assert_allclose(line.loss[:16], 4.6)
+    np.testing.assert_allclose(line.stderr, 0.1)
+
+
+def test_pooling_keeps_the_mean():
+    edges = losses.bins(128, log=True)
+    assert edges[0] == 0 and edges[-1] == 128 and (np.diff(edges) > 0).all() and (np.diff(edges)[:4] == 1).all()
+    values = np.random.default_rng(0).normal(size=128)
+    pooled = losses._pool(values, edges)
+    np.testing.assert_allclose((pooled * np.diff(edges)).sum(), values.sum())
+
+
+def test_a_mechanism_that_reads_no_history_goes_with_every_history(write):
+    rows = write("lm", [losses_row("memory-transformer", 0, 5.0), losses_row("rmt", 4, 4.6)]).rows
+    assert [row.mechanism for row in losses.at(rows, 4)] == ["memory-transformer", "rmt"]
+
+
+def test_perplexity_against_history(write):
+    rows = table(write).rows
+    lines = losses.by_history(rows, ["RMT", "RMT, reset"], losses.FIRST)
+    assert losses.falls(lines, losses.FIRST) == "RMT’s perplexity falls from 148.4 to 99.5 with 4 segments of history"
+    figure = loss_figures.by_history(lines, "f", theme="dark")
+    np.testing.assert_allclose(figure.data[0].y, np.exp([5.0, 4.6]))
+    assert list(figure.layout.xaxis.ticktext) == ["0", "4"] and figure.layout.xaxis.tickvals[0] == 0
+    assert figure.data[1].line.dash == "dot", "a control looks like one"
+    assert losses.history_table(lines)["history (segments)"] == [0, 4, 4]
+
+
+def test_the_loss_figure_is_the_table(write):
+    rows = table(write).rows
+    lines = losses.by_position(rows, 4, losses.names(rows), log=False)
+    figure = loss_figures.by_position(lines, "f", log=False)
+    drawn = {trace.name: trace for trace in figure.data if trace.showlegend is not False}
+    np.testing.assert_allclose(drawn["RMT"].y, lines[0].loss)
+    assert drawn["RMT"].line.color != drawn["RMT, reset"].line.color
+    numbers = losses.table(rows, 4, ["RMT"])
+    assert numbers["position"] == list(range(1, 33)) and numbers["loss (nats)"][0] == 4.6
+
+
+# One text.
+
+
+@pytest.fixture
+def pair(make_trace):
+    """A run and its reset control: memory helps the second token of each segment by 2 nats and hurts one by 1."""
+    run, reset = make_trace("lm", loss=True, segments=6), make_trace("lm.reset", loss=True, segments=6, control="reset")
+    length = run.meta["segment_length"]
+    run.arrays["loss"] = np.full(6 * length, 3.0)
+    reset.arrays["loss"] = np.full(6 * length, 3.0)
+    reset.arrays["loss"][1::length] = 5.0
+    reset.arrays["loss"][3 * length + 4] = 2.0
+    return run, reset
+
+
+def test_tokens_that_memory_helped_and_hurt(pair):
+    helped, hurt = jumps.jumps(*pair, most=3)
+    run = pair[0]
+    assert [jump.gain for jump in helped] == [2.0] * 3 and {jump.segment for jump in helped} <= {2, 3, 4, 5, 6}
+    (one,) = hurt
+    assert one.segment == 4 and one.gain == -1.0
+    at = 3 * run.meta["segment_length"] + 4
+    assert one.token == run.tokens[at + 1], "the token that is predicted, not the one it is predicted from"
+    assert one.before.endswith(run.tokens[at]) and one.after.startswith(run.tokens[at + 2])
+    assert one.with_memory == pytest.approx(math.exp(-3)) and one.without == pytest.approx(math.exp(-2))
+
+
+def test_the_first_segment_has_nothing_to_remember(pair):
+    numbers = jumps.table(*pair)
+    assert min(numbers["segment"]) == 2 and len(numbers["segment"]) == 5 * pair[0].meta["segment_length"] - 1
+    mean, error, n = jumps.saved(*pair)
+    length = pair[0].meta["segment_length"]
+    assert n == 5 and mean == pytest.approx(np.mean([2 / length] * 2 + [1 / length] + [2 / length, 2 / (length - 1)]))
+    assert error > 0 and jumps.finding(*pair).startswith("Memory saves 0.1")
+
+
+def test_a_change_within_its_error_is_called_so(pair):
+    run, reset = pair
+    reset.arrays["loss"] = 3.0 + np.random.default_rng(0).normal(size=len(reset.arrays["loss"]))
+    assert "no more than chance would" in jumps.finding(run, reset)
+
+
+def test_texts_that_differ_are_not_compared(pair, make_trace):
+    run, reset = pair
+    assert jumps.comparable(run, reset)
+    assert not jumps.comparable(run, make_trace("short", loss=True, segments=5))
+    assert not jumps.comparable(make_trace("a"), make_trace("b")), "nothing is scored there"
+
+
+def test_losses_of_a_text_by_position(pair):
+    with_memory, without = jumps.lines(*pair, log=False)
+    assert (with_memory.control, without.control) == (False, True)
+    np.testing.assert_allclose(with_memory.loss, 3.0)
+    assert without.loss[1] == pytest.approx(5.0) and without.stderr[1] == 0
+
+
+def test_a_live_run_has_its_control_beside_it(make_trace, tmp_path):
+    shelf = Library(tmp_path / "none")
+    run = shelf.add(make_trace())
+    control = shelf.add(make_trace("reset", control="reset"), of=run)
+    assert shelf.controls(run) == ["trained", "reset"] and shelf.open(control).trace.meta["control"] == "reset"
