@@ -19,7 +19,7 @@ ${ long.1 $e |- ph $.
    long $p |- ( ps -> ( ps -> ph ) ) $=
      wps wps wph wi long.1 wph wps wi ax-mp ax-1 a1i ax-1 a1i $. $}
 ${ tag.1 $e |- ph $.
-   tag $p |- ( ps -> ( ch -> ph ) ) $= ( wi a1i ) CAEBACDZFIF $( Z names a step, I is it again. $) $. $}
+   tag $p |- ( ps -> ( ch -> ph ) ) $= ( wi a1i ) CAEBACDZFGF $( Z names a step, G is it again. $) $. $}
 """
 
 
