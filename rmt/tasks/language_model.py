@@ -42,14 +42,14 @@ class Documents:
     def targets(self, length: int, before: int, per_document: int) -> list[Target]:
         """Evenly spaced stretches of `length` tokens that have `before` tokens in front and one token after them.
 
-        Documents with no room for all of them are left out.
+        The last one of a document is its end. Documents with no room for all of them are left out.
         """
         found = []
         for i, one in enumerate(self.ids):
             last = len(one) - length - 1
             if last >= before + per_document - 1:
-                starts = np.linspace(before, last, per_document).round().astype(int)
-                found += [Target(i, int(start)) for start in starts]
+                starts = np.linspace(last, before, per_document).round().astype(int)
+                found += [Target(i, int(start)) for start in sorted(starts)]
         if len({target.document for target in found}) < 2:
             raise InputError(
                 f"Fewer than two held-out documents have {before + length + 1} tokens; ask for less history or give "

@@ -1,0 +1,225 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+
+from rmt.__main__ import main
+from rmt.backbones import backbone_config
+from rmt.build import build
+from rmt.checkpoint import save
+from rmt.errors import InputError
+from rmt.per_position import Losses, compare, difference, recovered, score
+from rmt.tasks.language_model import Documents, Target
+from rmt.vocabulary import train_tokenizer
+
+LENGTH = 8
+WORDS = "the union of states has a treaty with nations and peace at home is our first care this year".split()
+TEXTS = {f"{i}": " ".join(np.random.default_rng(i).choice(WORDS, 60)) for i in range(4)}
+TOKENIZER = train_tokenizer(TEXTS.values(), size=300)
+
+
+@pytest.fixture(scope="module")
+def documents() -> Documents:
+    return Documents(TOKENIZER, Dataset.from_dict({"name": list(TEXTS), "text": list(TEXTS.values())}))
+
+
+def config(kind: str, *, segment_length: int = LENGTH, n_memory: int = 3) -> dict:
+    sizes = {"layers": 2, "width": 16, "heads": 2, "vocabulary": TOKENIZER.get_vocab_size(), "positions": 64}
+    return {
+        "cell": {"kind": kind, "options": {"n_memory": n_memory, "initial_std": 1.0}},
+        "segment_length": segment_length,
+        "backbone": backbone_config("llama", **sizes),
+        "task": "language_model",
+    }
+
+
+def model(kind: str, **options):
+    torch.manual_seed(0)
+    made = build(config(kind, **options), TOKENIZER).double()
+    torch.manual_seed(1)  # the backbone's weights are the same in all of them
+    for parameter in made.backbone.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return made
+
+
+def losses(made, documents, targets, history, control="none", **options) -> np.ndarray:
+    return score(made, documents, targets, length=LENGTH, history=history, control=control, **options).by_document
+
+
+@pytest.fixture
+def targets(documents):
+    return documents.targets(LENGTH, 4 * LENGTH, 3)
+
+
+def test_targets_are_the_same_for_every_history_and_have_room_around_them(documents, targets):
+    assert [t.document for t in targets] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    whole = documents.read(targets, LENGTH, 4 * LENGTH)
+    assert whole.shape == (12, 5 * LENGTH + 1)
+    assert (documents.read(targets, LENGTH, LENGTH) == whole[:, 3 * LENGTH :]).all()
+    assert documents.targets(LENGTH, 0, 1)[0].start == len(documents.ids[0]) - LENGTH - 1  # one: the last there is
+    with pytest.raises(InputError, match="less history"):
+        documents.targets(LENGTH, 1000, 1)
+
+
+def test_windows_begin_anywhere_in_a_document_and_never_cross_into_another(documents):
+    drawn = documents.windows(np.random.default_rng(0), 4000, 70)
+    text = [" ".join(map(str, one)) for one in documents.ids]
+    assert all(any(" ".join(map(str, row)) in one for one in text) for row in drawn)
+    possible = {tuple(one[i : i + 70]) for one in documents.ids for i in range(len(one) - 69)}
+    assert {tuple(row) for row in drawn} == possible
+
+
+def test_the_loss_is_that_of_the_document_read_whole(documents, targets):
+    made = model("rmt")
+    ids = torch.from_numpy(documents.read(targets[:1], LENGTH, 2 * LENGTH))
+    logits = made(ids[:, :-1]).logits[0, -LENGTH:]
+    expected = torch.nn.functional.cross_entropy(logits, ids[0, -LENGTH:], reduction="none")
+    both = [*targets[:1], *targets[3:4]]
+    found = losses(made, documents, both, 2)
+    assert np.allclose(found[0], expected.detach().numpy(), rtol=0, atol=1e-6)
+    assert np.allclose(found, losses(made, documents, both, 2, batch=1), rtol=0, atol=1e-6)
+
+
+def test_documents_count_once_however_many_targets_they_have(documents, targets):
+    made = model("rmt")
+    each = np.concatenate([losses(made, documents, [t, targets[-1]], 1)[:1] for t in targets[:3]])
+    assert np.allclose(losses(made, documents, targets, 1)[0], each.mean(0), rtol=0, atol=1e-6)
+
+
+def test_memory_changes_the_loss_and_reset_takes_it_back(documents, targets):
+    made = model("rmt")
+    alone, with_memory = losses(made, documents, targets, 0), losses(made, documents, targets, 3)
+    assert not np.allclose(alone, with_memory)
+    assert np.allclose(alone, losses(made, documents, targets, 3, "reset"), rtol=0, atol=1e-6)
+    assert np.allclose(losses(made, documents, targets, 0, "other"), alone)
+
+
+def test_another_documents_memory_is_what_its_history_leaves(documents, targets):
+    made = model("rmt")
+    ids = documents.read(targets, LENGTH, 2 * LENGTH)
+    swapped = torch.from_numpy(np.concatenate([ids[3:4, : 2 * LENGTH], ids[0:1, 2 * LENGTH :]], axis=1))
+    logits = made(swapped[:, :-1]).logits[0, -LENGTH:]
+    expected = torch.nn.functional.cross_entropy(logits, swapped[0, -LENGTH:], reduction="none").detach().numpy()
+    one_each = [targets[0], targets[3]]
+    found = losses(made, documents, one_each, 2, "other")
+    assert np.allclose(found[0], expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["none", "memory-transformer"])
+def test_history_is_nothing_to_what_carries_nothing(kind, documents, targets):
+    made = model(kind)
+    assert np.allclose(losses(made, documents, targets, 0), losses(made, documents, targets, 4), rtol=0, atol=1e-6)
+
+
+def test_exact_context_is_the_same_read_at_once_or_kept_as_state(documents, targets):
+    at_once, kept = model("none", segment_length=5 * LENGTH), model("context", n_memory=4 * LENGTH)
+    for history in (0, 1, 4):
+        one, other = (losses(made, documents, targets, history) for made in (at_once, kept))
+        assert np.allclose(one, other, rtol=0, atol=1e-5)
+    ids = torch.from_numpy(documents.read(targets[:1], LENGTH, 2 * LENGTH))
+    stepped = kept(ids[:, :-1]).logits[0, -LENGTH:]  # read step by step, as the cell itself does
+    expected = torch.nn.functional.cross_entropy(stepped, ids[0, -LENGTH:], reduction="none").detach().numpy()
+    found = losses(kept, documents, [targets[0], targets[3]], 2)
+    assert np.allclose(found[0], expected, rtol=0, atol=1e-5)
+    alone = losses(kept, documents, targets, 0)
+    assert np.allclose(losses(kept, documents, targets, 2, "reset"), alone, rtol=0, atol=1e-5)
+    assert score(at_once, documents, targets, length=LENGTH, history=1).mechanism == "context"
+
+
+def made_up(mechanism: str, history: int, control: str = "none", *, loss: float, seed: int = 0) -> Losses:
+    rng = np.random.default_rng(seed)
+    hard = np.random.default_rng(9).normal(0, 2, (20, 1))  # some documents are harder to everybody
+    return Losses(mechanism, mechanism, control, history, 20, loss + hard + rng.normal(0, 0.05, (20, 32)))
+
+
+def test_differences_are_paired_so_that_hard_documents_do_not_hide_them():
+    memory, alone = made_up("rmt", 4, loss=3.9, seed=1), made_up("none", 4, loss=4.0, seed=2)
+    row = memory.row()
+    assert row["documents"] == 20 and len(row["loss"]) == len(row["stderr"]) == 32 and row["mean_stderr"] > 0.2
+    found = difference(memory, alone)
+    assert found["mean"]["gain"] == pytest.approx(0.1, abs=0.01) and found["mean"]["stderr"] < 0.01
+    assert found["first16"]["ratio"] == pytest.approx(found["first16"]["gain"] / found["first16"]["stderr"], rel=0.02)
+    assert difference(alone, memory)["mean"]["gain"] == -found["mean"]["gain"]
+
+
+def test_the_fraction_recovered_and_its_error():
+    alone, exact = made_up("none", 4, loss=4.0), made_up("context", 4, loss=3.0, seed=3)
+    half = recovered(made_up("rmt", 4, loss=3.5, seed=1), alone, exact)
+    assert half["mean"]["fraction"] == pytest.approx(0.5, abs=0.02) and 0 < half["mean"]["stderr"] < 0.02
+    assert recovered(exact, alone, exact)["first16"] == {"fraction": 1.0, "stderr": 0.0}
+
+
+def test_everything_is_compared_that_can_be():
+    found = [
+        made_up("rmt", 0, loss=4.0), made_up("rmt", 4, loss=3.6), made_up("rmt", 4, "reset", loss=4.0),
+        made_up("none", 0, loss=4.0), made_up("none", 4, loss=4.0), made_up("context", 4, loss=3.2, seed=3),
+    ]  # fmt: skip
+    kinds = [one["kind"] for one in compare(found)]
+    assert sorted(set(kinds)) == [
+        "against its control", "against no memory", "control against no memory", "fraction of exact context",
+        "more history",
+    ]  # fmt: skip
+    more = next(one for one in compare(found) if one["kind"] == "more history")
+    assert (more["of"]["history"], more["against"]["history"], more["mean"]["gain"]) == (4, 0, 0.4)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def call(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rmt", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lm")
+    for kind in ("rmt", "none", "context"):
+        save(model(kind).float(), config(kind), folder / kind)
+    for i in range(17):
+        (folder / f"{i:02d}.txt").write_text(" ".join(np.random.default_rng(i).choice(WORDS, 60)))
+    return folder
+
+
+def test_the_command_scores_every_mechanism_on_held_out_documents(run, folder):
+    code, out, _ = run(
+        "evaluate", folder / "rmt", "--per-position", "--history", 0, 2, "--corpus", folder, "--targets", 2,
+        "--against", folder / "none", "--against", folder / "context", "--json",
+    )  # fmt: skip
+    assert code == 0
+    found = json.loads(out)
+    assert found["corpus"]["held_out"] == ["00", "08", "16"] and found["positions"] == LENGTH
+    rows = {(row["mechanism"], row["control"], row["history"]): row for row in found["results"]}
+    own = [("none", 0), ("none", 2), ("reset", 2), ("other", 2), ("untrained", 2)]
+    others = [(kind, "none", history) for kind in ("none", "context") for history in (0, 2)]
+    assert list(rows) == [*(("rmt", *key) for key in own), *others]
+    assert {row["targets"] for row in rows.values()} == {6} and {row["documents"] for row in rows.values()} == {3}
+    assert all(len(row["loss"]) == len(row["stderr"]) == LENGTH for row in rows.values())
+    assert rows["rmt", "reset", 2]["mean"] == pytest.approx(rows["rmt", "none", 0]["mean"], abs=1e-4)
+    assert len(found["comparisons"]) >= 8 and found["made_by"]["checkpoint"] == "rmt"
+    code, out, _ = run("evaluate", folder / "rmt", "--per-position", 1, "--corpus", folder, "--no-controls")
+    assert code == 0 and len(out.splitlines()) == 2
+
+
+def test_what_cannot_be_scored_is_said_in_a_sentence(run, folder, tmp_path):
+    other = train_tokenizer(["something else altogether, in other words"], size=290)
+    made = build(config("none"), other)
+    save(made, config("none"), tmp_path / "other")
+    for arguments, sentence in {
+        (folder / "rmt", "--corpus", folder, "--against", tmp_path / "other"): "one vocabulary",
+        (folder / "rmt", "--corpus", "/nowhere"): "no corpus",
+        (folder / "rmt", "--corpus", folder, "--history", 90): "less history",
+        (folder / "rmt", "--corpus", folder, "--history", -1): "0 segments or more",
+    }.items():
+        code, _, error = run("evaluate", arguments[0], "--per-position", *arguments[1:])
+        assert code == 2 and sentence in " ".join(error.split())
+
+
+def test_a_target_is_a_place_in_a_document(documents):
+    assert documents.read([Target(1, 5)], 3, 2).tolist() == [documents.ids[1][3:9].tolist()]
