@@ -90,7 +90,7 @@ class Backbone(Protocol):
 
     def embed(self, ids: Tensor) -> Tensor: ...  # (B, T) -> (B, T, D)
 
-    def around_layers(self, before: Callable, after: Callable): ...  # see HFBackbone
+    def around_layers(self, before: Callable, after: Callable | None = None, *, first: int = 0): ...  # see HFBackbone
 
     def __call__(
         self,
@@ -143,10 +143,18 @@ class HFBackbone(nn.Module):
         return next(lists)
 
     @contextmanager
-    def around_layers(self, before: Callable[[int, Tensor], Tensor], after: Callable[[int, Tensor], None]) -> Iterator:
+    def around_layers(
+        self,
+        before: Callable[[int, Tensor], Tensor],
+        after: Callable[[int, Tensor], None] | None = None,
+        *,
+        first: int = 0,
+    ) -> Iterator:
         """For the calls inside this context: before(layer, input) -> input and after(layer, output) of every layer.
 
         Both see (B, N, D). The hooks are gone when the context ends; calls of other threads do not see them.
+        first: where only positions from there on are wanted of a layer and the others are there to be attended to, the
+        feed-forward part (`mlp`, in most families) leaves those out.
         Raises InputError where layers checkpoint gradients: they would be run again later, without the hooks.
         """
         again = [layer for layer in self.layers if layer.training and getattr(layer, "gradient_checkpointing", False)]
@@ -165,11 +173,21 @@ class HFBackbone(nn.Module):
             if get_ident() == thread:
                 after(i, output if isinstance(output, Tensor) else output[0])
 
+        def shorten(_, args: tuple):
+            return (args[0][:, first:].contiguous(),) if get_ident() == thread else args
+
+        def pad(_, args: tuple, output):
+            return F.pad(output, (0, 0, first, 0)) if get_ident() == thread else output
+
         hooks = []
         try:
             for i, layer in enumerate(self.layers):
                 hooks.append(layer.register_forward_pre_hook(lambda _, a, k, i=i: enter(i, a, k), with_kwargs=True))
-                hooks.append(layer.register_forward_hook(lambda _m, _a, output, i=i: leave(i, output)))
+                if after is not None:
+                    hooks.append(layer.register_forward_hook(lambda _m, _a, output, i=i: leave(i, output)))
+                part = getattr(layer, "mlp", None)
+                if first and type(part).__name__.endswith("MLP") and len(signature(part.forward).parameters) == 1:
+                    hooks += [part.register_forward_pre_hook(shorten), part.register_forward_hook(pad)]
             yield
         finally:
             for hook in hooks:

@@ -52,7 +52,7 @@ def close(a, b) -> bool:
     return torch.allclose(a, b, rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize("family", ["gpt2", "opt", *ROTARY])
+@pytest.mark.parametrize("family", ["gpt2", "opt", "falcon", "gptj", *ROTARY])
 @pytest.mark.parametrize("n_memory", [24, 40])
 def test_transformer_xl_with_a_cache_as_long_as_the_text_is_full_attention(family, n_memory):
     model = reader(family, "transformer-xl", n_memory)
@@ -165,6 +165,15 @@ def test_a_cache_of_nothing_is_no_memory(cell):
 def test_an_encoder_is_refused_in_a_sentence(cell):
     with pytest.raises(InputError, match="reads with a decoder"):
         reader("bert", cell, 4)
+
+
+def test_a_cached_position_costs_no_feed_forward():
+    model, rows = reader("llama_gqa", "transformer-xl", 24), []
+    for layer in model.backbone.layers:
+        layer.mlp.act_fn.register_forward_hook(lambda _m, _a, output: rows.append(output.shape[1]))
+    step, _ = model.cell.step(model.backbone, Segment(IDS[:, :LENGTH]), model.cell.initial(2))
+    assert rows == [LENGTH] * 3 and step.output.hidden.shape[1] == 24 + LENGTH
+    assert not any(layer.mlp._forward_hooks or layer.mlp._forward_pre_hooks for layer in model.backbone.layers)
 
 
 def test_a_window_wants_a_family_whose_mask_is_ours():

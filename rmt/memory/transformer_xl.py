@@ -54,8 +54,8 @@ def read_beside(
 ) -> tuple[Step, Tensor]:
     """Read a segment with cached (B, L, R, D) before it in every layer, and say what each layer was given of it.
 
-    The second value is (B, L, T, D), zero at padding. A layer works on the cached positions too and what it makes of
-    them is let go: that costs R rows, and is what lets any stock layer be used as it is.
+    The second value is (B, L, T, D), zero at padding. A layer attends from the cached positions too, and what it makes
+    of them is let go: that is what lets any stock layer be used as it is.
     """
     x = backbone.embed(segment.ids)  # (B, T, D)
     r, t, given = cached.shape[2], x.shape[1], {}
@@ -66,7 +66,7 @@ def read_beside(
         given[i] = hidden[:, r:]
         return torch.cat([cached[:, i].to(hidden.dtype), given[i]], dim=1)
 
-    with backbone.around_layers(enter, lambda i, hidden: None):
+    with backbone.around_layers(enter, first=r):
         mask = seen(filled(cached), segment)
         output = backbone(x, layout=layout, mask=mask, positions=counted(mask), window=window)
     made = torch.stack([given[i] for i in range(backbone.n_layers)], dim=1)  # (B, L, T, D)
