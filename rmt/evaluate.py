@@ -106,7 +106,7 @@ def wilson(share: float, samples: int, z: float = 1.96) -> tuple[float, float]:
     middle = share + z**2 / (2 * samples)
     half = z * math.sqrt(share * (1 - share) / samples + z**2 / (4 * samples**2))
     scale = 1 + z**2 / samples
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    return max(0.0, min(share, (middle - half) / scale)), min(1.0, max(share, (middle + half) / scale))
 
 
 def place() -> tuple[int, int, torch.device | None]:
