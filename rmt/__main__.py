@@ -8,6 +8,7 @@ from typer.exceptions import TyperException
 from rmt.commands.common import console
 from rmt.commands.evaluate import evaluate
 from rmt.commands.export import export
+from rmt.commands.facts import facts
 from rmt.commands.inspect import inspect
 from rmt.commands.record import record
 from rmt.commands.train import train
@@ -19,6 +20,7 @@ COMMANDS = (
     evaluate,
     record,
     inspect,
+    facts,
     validate,
     export,
 )

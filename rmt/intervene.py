@@ -26,6 +26,7 @@ from rmt.trace import Trace
 from rmt.unroll import unroll
 
 Progress = Callable[[int, int], None]
+RESET = Reset(0, END)  # the control: every segment is read with the initial memory
 ASK_AT_ONCE = 64  # rows asked in one batch
 
 
@@ -54,12 +55,16 @@ class Reading:
 
 
 @torch.inference_mode()
-def read(model: Model, ids: Tensor | Sequence[int], *, progress: Progress | None = None) -> Reading:
-    """Read documents ids (B, Tn), or one (Tn,), from the initial state."""
+def read(
+    model: Model, ids: Tensor | Sequence[int], *, standing: Sequence[Timed] = (), progress: Progress | None = None
+) -> Reading:
+    """Read documents ids (B, Tn), or one (Tn,), from the initial state.
+
+    standing: changes of memory that hold here and in all that is made from it; (RESET,) is the reset control.
+    """
     ids = _ids(model, ids)
-    segments = _cut(model, ids)
-    blank = Reading(ids, segments, (model.cell.initial(len(ids)),))
-    return _go(model, blank, lambda i, state: state, model.backbone, progress)
+    blank = Reading(ids, _cut(model, ids), (model.cell.initial(len(ids)),), standing=tuple(standing))
+    return _go(model, blank, _Apply(model, blank, blank.standing, {}, None), model.backbone, progress)
 
 
 def recalled(model: Model, trace: Trace) -> Reading:
@@ -76,7 +81,7 @@ def recalled(model: Model, trace: Trace) -> Reading:
     states = tuple(map_state(Tensor.contiguous, state) for state in states)  # a view's products may differ in a bit
     ids = torch.tensor(np.array(trace.arrays["ids"]), device=model.device).long()[None]
     told, loss = (torch.tensor(np.array(trace.arrays[name]), device=model.device) for name in ("probabilities", "loss"))
-    standing = (Reset(0, END),) if trace.meta["control"] == "reset" else ()
+    standing = (RESET,) if trace.meta["control"] == "reset" else ()
     answers = told[None] if trace.classes else None
     return Reading(ids, _cut(model, ids), states, answers, loss[None], len(states) - 1, standing)
 

@@ -1,5 +1,7 @@
 """Fresh runs of a model's task, for means over runs and for counting over many: seeds of their own."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -8,9 +10,18 @@ from rmt.errors import InputError
 from rmt.intervene import read
 from rmt.model import Model
 from rmt.tasks import TASKS
-from rmt.tasks.base import Sampler
+from rmt.tasks.base import Sampler, Span, Story
 
 INTERVENTION = 3  # first word of the seeds here; training and evaluation have others
+
+
+@dataclass(frozen=True)
+class Told:
+    """A document that tells a story and never asks: ids (n_tokens,), where its facts stand, and the story."""
+
+    ids: np.ndarray
+    spans: tuple[Span, ...]
+    story: Story
 
 
 @torch.inference_mode()
@@ -34,3 +45,13 @@ def sampler_of(model: Model) -> Sampler:
     if task is None or model.tokenizer is None or model.backbone.head != "classify":
         raise InputError(f"{model.about.name} was not trained on a task of ours, so there are no other runs of it.")
     return Sampler(task, model.tokenizer, "eval")
+
+
+def told(
+    sampler: Sampler, rng: np.random.Generator, story: Story, *, before: int, over: int, after: int, length: int
+) -> Told:
+    """A story told anywhere in `over` segments of so many tokens, with segments of other text around; never asked."""
+    lead, tail = (sampler.filler(rng, n * length) for n in (before, after))
+    ids, spans = sampler.tell(rng, story, over * length)
+    spans = tuple(Span(span.kind, span.start + len(lead), span.end + len(lead)) for span in spans)
+    return Told(np.concatenate([lead, ids, tail]), spans, story)

@@ -1,0 +1,58 @@
+"""Say how long a memory keeps facts."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from rmt.commands.common import Checkpoint, Json, bar, command_line
+from rmt.errors import InputError
+
+
+def facts(
+    checkpoint: Checkpoint,
+    samples: Annotated[int, typer.Option(min=1, help="Fresh runs of the checkpoint's task.")] = 200,
+    segments: Annotated[int, typer.Option(min=1, help="How many segments after a fact it is asked for.")] = 16,
+    seed: int = 0,
+    control: Annotated[
+        str, typer.Option(help="none, reset (memory at each boundary) or untrained (fresh weights).")
+    ] = "none",
+    probe: Annotated[bool, typer.Option(help="Also train linear probes: where facts are readable.")] = True,
+    transplants: Annotated[bool, typer.Option(help="Also exchange memory between 200 pairs of runs.")] = False,
+    device: str | None = None,
+    as_json: Json = False,
+) -> None:
+    """Say how long facts last in a memory: capture, retention, the slots they are in, and what a second one does."""
+    from rmt.checkpoint import load, untrained
+    from rmt.evaluate import CONTROLS
+    from rmt.probe import probes
+    from rmt.survival import report
+
+    if control not in CONTROLS:
+        raise InputError(f"There is no control {control!r}; choose {', '.join(CONTROLS)}.")
+    model = (untrained if control == "untrained" else load)(checkpoint, device=device)
+    reset = control == "reset"
+    with bar(model.about.name, "runs") as update:
+        found = report(model, samples=samples, segments=segments, seed=seed, reset=reset, progress=update)
+    if probe:
+        with bar("probes", "runs") as update:
+            found["probes"] = probes(model, seed=seed, reset=reset, progress=update)
+    if transplants:
+        with bar("transplants", "pairs") as update:
+            found["transplants"] = _transplants(model, seed, update)
+    if as_json:
+        print(json.dumps({"command": command_line(), **found}))
+        return
+    print(f"Captured {_percent(found['capture'])} of {found['facts']} facts.")
+    for row in found["retention"]:
+        print(f"After {row['distance']:3d} segments {_percent(row)} of those are still there.")
+
+
+def _transplants(model, seed: int, update) -> list[dict]:
+    from rmt.effects import transplant_score
+
+    return [transplant_score(model, distance=distance, seed=seed, progress=update) for distance in (1, 10, 50)]
+
+
+def _percent(row: dict) -> str:
+    return "–" if row["share"] is None else f"{row['share']:.1%}"

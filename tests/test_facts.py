@@ -1,0 +1,202 @@
+"""The life of a fact: what is asked of which memory, and the numbers made of many."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rmt import survival
+from rmt.checkpoint import load, untrained
+from rmt.errors import InputError
+from rmt.facts import Lives, ablations, find_facts, ledger, lives, question_about, slots_of
+from rmt.intervene import read
+from rmt.samples import fresh, sampler_of, told
+from rmt.tasks.base import PLACES
+
+ROOT = Path(__file__).parent.parent
+DETECT = ROOT / "assets" / "checkpoints" / "detect"
+FACT = "John moved to the hallway."
+OTHER = "Mary went back to the garden."
+
+
+@pytest.fixture(scope="module")
+def detect():
+    return load(DETECT, device="cpu")
+
+
+def split(model, text: str) -> tuple[list[int], list[str]]:
+    encoding = model.tokenizer.encode(text, add_special_tokens=False)
+    return encoding.ids, [model.tokenizer.decode([i]) for i in encoding.ids]
+
+
+# What is a fact.
+
+
+def test_facts_are_found_with_what_to_ask(detect):
+    ids, tokens = split(
+        detect, f"It rained all night. {FACT} Ships came in. {OTHER} Nobody went to the theatre. Where is John?"
+    )
+    john, mary = find_facts(tokens, PLACES)
+    assert (john.text, john.question, PLACES[john.answer]) == (FACT, "Where is John?", "hallway")
+    assert (mary.text, mary.question, PLACES[mary.answer]) == (OTHER, "Where is Mary?", "garden")
+    for fact in (john, mary):
+        assert "".join(tokens[fact.start : fact.end]).strip() == fact.text
+    assert len(ids) == len(tokens)
+
+
+def test_a_relation_is_asked_for_from_the_side_that_the_other_fact_names():
+    first, second = "The garden is west of the office.", "The office is west of the kitchen."
+    assert question_about(first, [second], PLACES) == ("What is west of the office?", PLACES.index("garden"))
+    assert question_about(second, [first], PLACES) == ("What is the office west of?", PLACES.index("kitchen"))
+    assert question_about(first, [], PLACES) == ("What is west of the office?", PLACES.index("garden"))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "John moved to the moon.", "Where is John?", "The garden is nice.", "John went home."]
+)
+def test_what_tells_nothing_is_no_fact(text):
+    assert question_about(text, [], PLACES) is None and find_facts(list(text), PLACES) == []
+
+
+@pytest.mark.parametrize("name", ["detect", "memorize", "reasoning"])
+def test_every_story_of_a_task_can_be_asked_for(name):
+    model = load(ROOT / "assets" / "checkpoints" / name, device="cpu")
+    sampler, rng = sampler_of(model), np.random.default_rng(0)
+    for _ in range(50):
+        story = sampler.task.story(rng)
+        asked = [question_about(f, [o for o in story.facts if o != f], sampler.task.classes) for f in story.facts]
+        assert all(asked) and (story.question, story.answer) in asked, "the task's own question is one of them"
+
+
+# One run.
+
+
+def test_the_ledger_follows_each_fact_through_the_run(detect):
+    noise = "The committee met again and heard eleven witnesses. " * 20
+    ids, tokens = split(detect, f"{noise}{FACT} {noise}Where is John?")
+    (fact,) = find_facts(tokens, PLACES)
+    reading = read(detect, ids)
+    p = ledger(detect, reading, [fact])
+    told_in = fact.start // detect.segment_length
+    assert p.shape == (1, len(reading.segments) + 1)
+    assert p[0, : told_in + 1].max() < 0.5 < 0.95 < p[0, told_in + 2 :].min()
+    assert p[0, -1] == pytest.approx(float(reading.probabilities[0, fact.answer]), abs=0.05)
+    initial = detect.cell.initial(1)[0]
+    falls = slots_of(detect, reading.states[-1], fact, initial)
+    assert falls.shape == (9,) and falls[-1] > 0.5, "without the whole memory the fact is gone"
+    without = ledger(detect, read(detect, ids[-1:]), [fact])[0, 0]
+    assert falls[-1] == pytest.approx(p[0, -1] - without, abs=1e-5)
+    assert ledger(detect, reading, []).shape == (0, len(reading.states))
+
+
+# Many runs.
+
+
+@pytest.fixture(scope="module")
+def found(detect):
+    return lives(detect, samples=24, segments=3, batch=10)
+
+
+def test_facts_live_from_the_segment_that_tells_them(detect, found):
+    assert found.p.shape == found.right.shape == (24, 5) and list(found.distance) == [-1, 0, 1, 2, 3]
+    assert found.right[:, 1:].mean() > 0.95 and found.p[:, 0].mean() < 0.5
+    assert len({fact.text for fact in found.facts}) > 10
+    assert detect.cell.slots(found.states).shape == (24, 8, 128)
+
+
+def test_the_same_runs_however_many_at_once(detect, found):
+    again = lives(detect, samples=24, segments=3, batch=24)
+    assert [fact.text for fact in again.facts][:10] == [fact.text for fact in found.facts][:10]
+
+
+def test_controls_know_nothing(detect):
+    for control in (
+        lives(detect, samples=24, segments=2, reset=True),
+        lives(untrained(DETECT, device="cpu"), samples=24, segments=2),
+    ):
+        assert control.right[:, 2:].mean() < 0.5
+
+
+def test_capture_and_retention_count_what_they_say():
+    right = np.array([[0, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1], [1, 1, 0, 0]], bool)
+    toy = Lives(right * 0.8 + 0.1, right, [None] * 4, None, 1)
+    assert survival.share(toy.right[:, 1])["share"] == 0.75
+    kept = survival.retention(toy)
+    assert [(row["distance"], row["share"], row["n"]) for row in kept] == [(1, 0.6667, 3), (2, 0.3333, 3)]
+    rows = survival.survival(toy)
+    assert rows["distance"] == [-1, 0, 1, 2] and rows["right"] == [0.25, 0.75, 0.75, 0.5]
+    assert rows["mean"][1] == pytest.approx(0.7) and rows["low"][0] <= rows["mean"][0] <= rows["high"][0]
+    nothing = survival.share(np.zeros(0, bool))
+    assert nothing["share"] is None and nothing["n"] == 0
+    low, high = survival.share(np.ones(200, bool))["low"], survival.share(np.ones(200, bool))["high"]
+    assert 0.97 < low < 1 and high == 1
+
+
+def test_ablation_of_slots_counts_what_is_left(detect, found):
+    table = ablations(detect, found)
+    assert len(table["fall"]) == len(table["alone"]) == 8 and sorted(table["order"]) == list(range(8))
+    assert len(table["best"]) == len(table["others"]) == 9
+    assert table["best"][0] == table["others"][0] > 0.9 and table["best"][8] == table["others"][8] < 0.6
+    assert table["whole"] > max(table["fall"])
+
+
+@pytest.mark.parametrize("kind", survival.SECOND)
+def test_a_second_fact_is_of_the_kind_asked_for(detect, kind):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        first, second = survival._pair(rng, sampler_of(detect).task, kind)
+        assert first.answer != second.answer and (first.question == second.question) == (kind == "same")
+    rows = survival.interference(detect, kind, samples=8, gap=1, after=2)
+    assert rows["distance"] == [-1, 0, 1, 2]
+    assert rows["first"]["mean"][0] > 0.9 > 0.5 > rows["second"]["mean"][0], "the second is not told yet"
+    assert all(len(rows[which][name]) == 4 for which in ("first", "second") for name in ("mean", "low", "high"))
+
+
+def test_told_stories_stand_where_they_should(detect):
+    sampler, rng = sampler_of(detect), np.random.default_rng(3)
+    document = told(sampler, rng, sampler.task.story(rng), before=1, over=2, after=3, length=64)
+    assert len(document.ids) == 6 * 64
+    span = next(span for span in document.spans if span.kind == "fact")
+    assert 64 <= span.start < span.end <= 3 * 64
+    assert detect.tokenizer.decode(document.ids[span.start : span.end]).strip() == document.story.facts[0]
+
+
+def test_fresh_runs_need_a_task():
+    model = load(DETECT, device="cpu")
+    model.about.task = None
+    with pytest.raises(InputError, match="not trained on a task of ours"):
+        fresh(model, 2, samples=1, seed=0)
+
+
+def test_the_command_prints_one_document():
+    command = [
+        sys.executable,
+        "-m",
+        "rmt",
+        "facts",
+        str(DETECT),
+        "--samples",
+        "6",
+        "--segments",
+        "2",
+        "--no-probe",
+        "--json",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["command"].startswith("python -m rmt facts") and told["capture"]["n"] == told["facts"] == 6
+    assert [row["distance"] for row in told["retention"]] == [1, 2] and told["made_by"]["checkpoint"] == "detect"
+    refused = subprocess.run([*command, "--control", "evil"], cwd=ROOT, capture_output=True, text=True)
+    assert refused.returncode == 2 and "no control 'evil'" in refused.stderr and not refused.stdout
+
+
+def test_numbers_are_those_of_the_seed(detect):
+    torch.manual_seed(0)
+    a = survival.interference(detect, "same", samples=4, gap=0, after=1)
+    torch.manual_seed(1)
+    assert a == survival.interference(detect, "same", samples=4, gap=0, after=1)
