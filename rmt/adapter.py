@@ -70,13 +70,16 @@ def add_lora(model: Model, *, rank: int = 8, alpha: int = 16, targets: list[str]
     return model.to(model.device)
 
 
-def save_adapter(model: Model, folder: Path, *, trained: bool = True) -> None:
-    """Write what was added to the backbone, a few megabytes: the numbers last, so that a folder with them is whole."""
+def save_adapter(model: Model, folder: Path, *, trained: bool = True, dtype: torch.dtype | None = None) -> None:
+    """Write what was added to the backbone, a few megabytes: the numbers last, so that a folder with them is whole.
+
+    dtype: what numbers are stored as, the model's own by default; `load_adapter` makes them float32 again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     config = {"format": ADAPTER, **model.about.config, "trained": trained}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     part = folder / "adapter.safetensors.part"
-    save_file(_added(model), part)
+    save_file({name: tensor.to(dtype or tensor.dtype) for name, tensor in _added(model).items()}, part)
     part.replace(folder / "adapter.safetensors")
 
 

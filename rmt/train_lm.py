@@ -222,6 +222,7 @@ class LMTrainer:
             **self._cell_options(),
         )
         model.about.config |= {"task": language_model.NAME, "training": asdict(config)}
+        self.spec = model.about.config
         if config.lora:
             return add_lora(model, rank=config.lora, alpha=2 * config.lora)
         return model.requires_grad_(True)
@@ -273,13 +274,16 @@ class LMTrainer:
         return {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
 
     def _save(self) -> None:
-        """The checkpoint for users, and beside it what a resumed run needs; each appears whole or not at all."""
+        """The checkpoint for users, in half precision, and beside it what a resumed run needs, with all digits.
+
+        Each appears whole or not at all.
+        """
         if not self.accelerator.is_main_process:
             return
         if self.config.lora:
-            save_adapter(self.model, self.folder)
+            save_adapter(self.model, self.folder, dtype=torch.float16)
         else:
-            checkpoint.save(self.model, self._whole(), self.folder)
+            checkpoint.save(*self._as_read(), self.folder, dtype=torch.float16)
         saved = {
             "config": asdict(self.config),
             "parameters": self._trained(),
@@ -290,13 +294,22 @@ class LMTrainer:
         torch.save(saved, part)
         part.replace(self.folder / "resume.pt")
 
-    def _whole(self) -> dict:
-        """config.json of a checkpoint with all weights in it; a pretrained backbone trained whole is no adapter."""
-        if not self.config.pretrained:
-            return self.spec
-        about = self.model.about.config
-        base = checkpoint.load(self.config.pretrained, device="cpu", segment_length=about["segment_length"])
-        return {**about, "backbone": base.about.config["backbone"]}
+    def _as_read(self) -> tuple[Model, dict]:
+        """The model as it is to be read, and its config.json.
+
+        What was trained on several segments at once reads one at a time, with those before it as its state. A
+        pretrained backbone that was trained whole is a checkpoint of its own and no adapter.
+        """
+        config, model, spec = self.config, self.model, self.spec
+        if config.pretrained:
+            base = checkpoint.load(config.pretrained, device="cpu", segment_length=config.segment_length)
+            spec = {**spec, "backbone": base.about.config["backbone"]}
+        if config.at_once > 1:
+            options = {"n_memory": config.segment_length * (config.at_once - 1)}
+            spec = {**spec, "cell": {"kind": "context", "options": options}, "segment_length": config.segment_length}
+            cell = CELLS["context"].fit(model.backbone, **options)
+            model = Model(model.backbone, cell, segment_length=config.segment_length, tokenizer=model.tokenizer)
+        return model, spec
 
     def _resume(self) -> None:
         file, metrics = self.folder / "resume.pt", self.folder / "metrics.jsonl"

@@ -70,15 +70,20 @@ def test_processes_share_a_step_in_equal_parts(tiny, corpus, tmp_path):
     assert all(len(draw(tiny, documents, step, processes=4)) % 4 == 0 for step in range(4))
 
 
+def same_logits(stored, trained, n_tokens=40) -> bool:
+    """Whether a checkpoint is the model that was trained, as far as half precision tells."""
+    ids = torch.arange(n_tokens)[None]
+    with torch.no_grad():
+        return torch.allclose(stored(ids).logits, trained.eval()(ids).logits, rtol=0, atol=5e-3)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_mechanism_trains_and_its_checkpoint_opens(cell, tiny, tmp_path):
     config = replace(tiny, cell=cell)
     trainer, lines = run(config, tmp_path)
     assert [line["step"] for line in lines] == [1, 2, 3, 4] and all(np.isfinite(line["loss"]) for line in lines)
     model = load(tmp_path, device="cpu")
-    ids = torch.arange(40)[None]
-    with torch.no_grad():
-        assert torch.equal(model(ids).logits, trainer.model.eval()(ids).logits)
+    assert same_logits(model, trainer.model)
     assert model.about.task == "language_model"
 
 
@@ -116,6 +121,9 @@ def test_a_run_starts_from_a_backbone_with_another_memory(tiny, tmp_path):
 def test_exact_context_reads_segments_at_once(tiny, tmp_path):
     trainer, _ = run(replace(tiny, cell="none", at_once=3), tmp_path)
     assert trainer.model.segment_length == 48
+    model = load(tmp_path, device="cpu")  # opens as the cell that keeps the text
+    assert type(model.cell).__name__ == "ExactContext" and model.segment_length == 16
+    assert same_logits(model, trainer.model, n_tokens=48)
     with pytest.raises(InputError, match="exact context"):
         LMTrainer(replace(tiny, at_once=3), tmp_path / "other", cpu=True)
 
@@ -158,11 +166,9 @@ def test_memory_around_a_pretrained_backbone_with_adapters_or_all_of_it(lora, ti
     before = load(stock, segment_length=16, device="cpu").backbone.state_dict()
     trainer, _ = run(config, tmp_path)
     model = load(tmp_path, device="cpu")
-    ids = torch.arange(40)[None]
-    with torch.no_grad():
-        assert torch.equal(model(ids).logits, trainer.model.eval()(ids).logits)
+    assert same_logits(model, trainer.model)
     after = model.backbone.state_dict()
-    kept = [torch.equal(tensor, after[name]) for name, tensor in before.items() if name in after]
+    kept = [torch.allclose(tensor, after[name], atol=1e-4) for name, tensor in before.items() if name in after]
     assert all(kept) if lora else not all(kept)
     assert (tmp_path / "adapter.safetensors").exists() == bool(lora)
 
