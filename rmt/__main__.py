@@ -6,10 +6,12 @@ import typer
 from typer.exceptions import TyperException
 
 from rmt.commands.common import console
+from rmt.commands.cost import cost
 from rmt.commands.evaluate import evaluate
 from rmt.commands.export import export
 from rmt.commands.facts import facts
 from rmt.commands.inspect import inspect
+from rmt.commands.mechanisms import mechanisms
 from rmt.commands.record import record
 from rmt.commands.train import train
 from rmt.commands.validate import validate
@@ -19,8 +21,10 @@ COMMANDS = (
     train,
     evaluate,
     record,
+    cost,
     inspect,
     facts,
+    mechanisms,
     validate,
     export,
 )

@@ -1,0 +1,75 @@
+"""Say what reading costs."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rmt.commands.common import Json, command_line
+from rmt.errors import InputError
+
+SHOWN = ("OPT-125M", "OPT-1.3B", "OPT-30B", "OPT-175B")
+
+
+def cost(
+    models: Annotated[list[str] | None, typer.Argument(help="OPT-125M … OPT-175B; four of them by default.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A config.json of a language model instead, or its folder; implies --count.")
+    ] = None,
+    tokens: Annotated[int, typer.Option(min=1, help="The length.")] = 2_048_000,
+    segment: Annotated[int, typer.Option(min=1, help="Tokens a segment of RMT.")] = 512,
+    n_memory: Annotated[int, typer.Option(min=0, help="Of --count: memory tokens.")] = 10,
+    count: Annotated[
+        bool, typer.Option("--count", help="Count with torch's FlopCounterMode beside the formula.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Floating-point operations of RMT and of full attention, under every convention of counting them."""
+    from dataclasses import asdict
+
+    from rmt.cost import CONVENTIONS, OPT, PAPER, PAPER_LENGTH, table
+
+    unknown = [name for name in models or [] if name not in OPT]
+    if unknown:
+        raise InputError(f"There is no {ascii(unknown[0])[:40]} here; choose from {', '.join(OPT)}, or give --config.")
+    chosen = [] if config else [OPT[name] for name in models or SHOWN]
+    rows = table(chosen, tokens, segment)
+    counts = _counts(chosen, config, tokens, segment, n_memory) if count or config else []
+    if as_json:
+        document = {
+            "command": command_line(),
+            "formula": "Hoffmann et al. 2022 (arXiv 2203.15556), appendix F: one forward pass, 2 operations a product",
+            "conventions": [asdict(convention) for convention in CONVENTIONS.values()],
+            "paper": {"convention": PAPER.name, "tokens": PAPER_LENGTH, "ratios": {"OPT-125M": 295, "OPT-175B": 29}},
+            "table": rows,
+            "counted": counts,
+        }
+        print(json.dumps(document, indent=1))
+        return
+    for row in [*rows, *counts]:
+        name, about = f"{row['convention']}, {row['tokens']:,} tokens", (row["full"], row["rmt"], row["ratio"])
+        print(f"{name:54s} {row['model']:10s} {about[0]:.4g} / {about[1]:.4g} = {about[2]:.1f}")
+
+
+def _counts(chosen: list, config: Path | None, tokens: int, segment: int, n_memory: int) -> list[dict]:
+    from rmt.cost_count import counted, counted_recurrent, opt_config
+    from rmt.weights import read_json
+
+    models = {sizes.name: opt_config(sizes) for sizes in chosen}
+    if config:
+        found = read_json(config / "config.json" if config.is_dir() else config)
+        found = (
+            found["backbone"]["config"] if isinstance(found.get("backbone"), dict) else found
+        )  # a checkpoint of ours
+        models = {str(found.get("model_type")): found}
+    rows = []
+    for name, found in models.items():
+        for memory in sorted({0, n_memory}):
+            full, rmt = counted(found, tokens), counted_recurrent(found, tokens, segment=segment, n_memory=memory)
+            said = f"FlopCounterMode, run, {memory} memory tokens"
+            rows.append({
+                "convention": said, "model": name, "tokens": tokens, "segment": segment,
+                "full": full, "rmt": rmt, "ratio": full / rmt,
+            })  # fmt: skip
+    return rows
