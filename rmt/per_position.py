@@ -27,7 +27,10 @@ CONTROLS = ("none", "reset", "other", "untrained")
 
 @dataclass(frozen=True)
 class Losses:
-    """What a mechanism makes of the targets: by_document (D, P) in nats, a row a document, a column a position."""
+    """What a mechanism makes of the targets: by_document (D, P) in nats, a row a document, a column a position.
+
+    tail: how many of the last positions are summed up on their own, where a target is more than one segment.
+    """
 
     mechanism: str
     checkpoint: str
@@ -35,6 +38,7 @@ class Losses:
     history: int
     targets: int
     by_document: np.ndarray
+    tail: int | None = None
 
     def row(self) -> dict:
         """As results keep it: means over documents and their standard errors."""
@@ -48,14 +52,15 @@ class Losses:
             "targets": self.targets,
             "loss": [round(float(x), 5) for x in per_position[0]],
             "stderr": [round(float(x), 5) for x in per_position[1]],
-            **summary("mean", self.by_document.mean(1)),
-            **summary(f"first{BEGINNING}", self.beginning),
+            **{key: value for name, values in self.parts().items() for key, value in summary(name, values).items()},
         }
 
-    @property
-    def beginning(self) -> np.ndarray:
-        """(D,) the mean loss over the first positions."""
-        return self.by_document[:, :BEGINNING].mean(1)
+    def parts(self) -> dict[str, np.ndarray]:
+        """Means a document (D,) over all positions, over the first of them, and over the last where there is a tail."""
+        found = {"mean": self.by_document.mean(1), f"first{BEGINNING}": self.by_document[:, :BEGINNING].mean(1)}
+        if self.tail:
+            found["last"] = self.by_document[:, -self.tail :].mean(1)
+        return found
 
 
 def stderr(values: np.ndarray) -> np.ndarray:
@@ -102,7 +107,8 @@ def score(
     losses = np.concatenate(losses)  # (targets, P)
     owners = np.array([target.document for target in targets])
     by_document = np.stack([losses[owners == one].mean(0) for one in np.unique(owners)])
-    return Losses(mechanism(model, length), model.about.name, control, history, len(targets), by_document)
+    tail = model.segment_length if length > model.segment_length else None
+    return Losses(mechanism(model, length), model.about.name, control, history, len(targets), by_document, tail)
 
 
 def mechanism(model: Model, length: int) -> str:
@@ -150,12 +156,9 @@ def difference(one: Losses, other: Losses) -> dict:
 
     gain is in nats, positive where `one` is better; ratio is the gain over its standard error.
     """
-    found = {}
-    pairs = {
-        "mean": (other.by_document - one.by_document).mean(1),
-        f"first{BEGINNING}": other.beginning - one.beginning,
-    }
-    for name, gains in pairs.items():
+    found, others = {}, other.parts()
+    for name, losses in one.parts().items():
+        gains = others[name] - losses
         error = float(stderr(gains))
         found[name] = {
             "gain": round(float(gains.mean()), 5),
@@ -168,8 +171,8 @@ def difference(one: Losses, other: Losses) -> dict:
 def recovered(one: Losses, alone: Losses, exact: Losses) -> dict:
     """The part of exact context's gain over no memory that a memory brings, with a jackknife error over documents."""
     found = {}
-    for name, pick in {"mean": lambda x: x.by_document.mean(1), f"first{BEGINNING}": lambda x: x.beginning}.items():
-        gain, whole = pick(alone) - pick(one), pick(alone) - pick(exact)  # (D,)
+    for name, losses in one.parts().items():
+        gain, whole = (alone.parts()[name] - other for other in (losses, exact.parts()[name]))  # (D,)
         D = len(gain)  # noqa: N806
         without = (gain.sum() - gain) / (whole.sum() - whole)
         found[name] = {

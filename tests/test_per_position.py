@@ -145,6 +145,18 @@ def test_differences_are_paired_so_that_hard_documents_do_not_hide_them():
     assert difference(alone, memory)["mean"]["gain"] == -found["mean"]["gain"]
 
 
+def test_the_end_of_a_long_target_is_summed_up_on_its_own(documents):
+    made = model("rmt")
+    targets = documents.targets(4 * LENGTH, 0, 1)
+    found = score(made, documents, targets, length=4 * LENGTH, history=0)
+    row = found.row()
+    assert len(row["loss"]) == 4 * LENGTH
+    assert row["last"] == pytest.approx(np.mean(row["loss"][-LENGTH:]), abs=1e-4) and "last" in difference(found, found)
+    ends = [Target(t.document, t.start + 3 * LENGTH) for t in targets]
+    assert np.allclose(found.by_document[:, -LENGTH:], losses(made, documents, ends, 3), rtol=0, atol=1e-6)
+    assert "last" not in score(made, documents, targets, length=LENGTH, history=0).row()
+
+
 def test_the_fraction_recovered_and_its_error():
     alone, exact = made_up("none", 4, loss=4.0), made_up("context", 4, loss=3.0, seed=3)
     half = recovered(made_up("rmt", 4, loss=3.5, seed=1), alone, exact)
@@ -205,6 +217,10 @@ def test_the_command_scores_every_mechanism_on_held_out_documents(run, folder):
     assert len(found["comparisons"]) >= 8 and found["made_by"]["checkpoint"] == "rmt"
     code, out, _ = run("evaluate", folder / "rmt", "--per-position", 1, "--corpus", folder, "--no-controls")
     assert code == 0 and len(out.splitlines()) == 2
+    code, out, _ = run(
+        "evaluate", folder / "rmt", "--per-position", 0, "--positions", 24, "--targets", 1, "--corpus", folder, "--json"
+    )
+    assert code == 0 and json.loads(out)["positions"] == 24 and "last" in json.loads(out)["results"][0]
 
 
 def test_what_cannot_be_scored_is_said_in_a_sentence(run, folder, tmp_path):

