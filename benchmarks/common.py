@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from transformers import BertConfig, BertForSequenceClassification, GPT2Config, GPT2LMHeadModel
 
-from rmt.backbone import HFBackbone
+from rmt.backbone import HFBackbone, Output
 from rmt.memory import CELLS
 from rmt.model import Model
 from rmt.provenance import versions
@@ -41,6 +41,20 @@ def recurrent(model, *, n_memory: int, segment_length: int) -> Model:
     backbone = HFBackbone(model, cls_id=1, sep_id=2)
     cell = CELLS["rmt"].fit(backbone, n_memory=n_memory)
     return Model(backbone, cell, segment_length=segment_length).eval().requires_grad_(False)
+
+
+class Eager:
+    """The stock model with eager attention, asked for all its attentions; a Backbone as far as a cell needs one."""
+
+    def __init__(self, model, like: HFBackbone):
+        self.trunk, self.embed, self.causal = model.base_model, model.get_input_embeddings(), like.causal
+        self.cls_id, self.sep_id = like.cls_id, like.sep_id
+
+    def __call__(self, x, *, layout, mask=None) -> Output:
+        options = {"use_cache": False} if self.causal else {}
+        output = self.trunk(inputs_embeds=x, output_attentions=True, **options)
+        self.attentions = output.attentions
+        return Output(output.last_hidden_state, output.last_hidden_state, None)
 
 
 def interleave(variants: dict[str, Callable[[], None]], rounds: int, clock=time.process_time) -> dict[str, list[float]]:

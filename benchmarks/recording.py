@@ -2,7 +2,8 @@
 
 Time is of the process (other work on the machine counts little), variants take turns round by round, ratios are of
 the same round. `thin` runs the recorder over the segments; `file` is all of `record(detail="thin", out=...)` without
-the loss. Live memory is the most bytes of operators' outputs that were alive at once, seen from a dispatch mode.
+the loss. With --device cuda it is a long document on a GPU instead: see benchmarks.on_device, whose options are the
+last six. Live memory is the most bytes of operators' outputs that were alive at once, seen from a dispatch mode.
 """
 
 import tempfile
@@ -12,8 +13,8 @@ from weakref import finalize
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.common import arguments, interleave, ratio, recurrent, report, spread, stock
-from rmt.backbone import HFBackbone, Output
+from benchmarks import on_device
+from benchmarks.common import Eager, arguments, interleave, ratio, recurrent, report, spread, stock
 from rmt.recorder import Recorder, record
 from rmt.unroll import unroll
 
@@ -55,20 +56,6 @@ def peak(run) -> int:
     return alive.peak
 
 
-class Eager:
-    """The stock model with eager attention, asked for all its attentions; a Backbone as far as a cell needs one."""
-
-    def __init__(self, model, like: HFBackbone):
-        self.trunk, self.embed, self.causal = model.base_model, model.get_input_embeddings(), like.causal
-        self.cls_id, self.sep_id = like.cls_id, like.sep_id
-
-    def __call__(self, x, *, layout, mask=None) -> Output:
-        options = {"use_cache": False} if self.causal else {}
-        output = self.trunk(inputs_embeds=x, output_attentions=True, **options)
-        self.attentions = output.attentions
-        return Output(output.last_hidden_state, output.last_hidden_state, None)
-
-
 def variants(family: str, n: int, folder: Path, *, layers: int, width: int, heads: int) -> dict:
     """name -> a function that runs SEGMENTS[n] segments of n tokens."""
     shape = {"layers": layers, "width": width, "heads": heads, "positions": n + 32, "vocabulary": VOCABULARY}
@@ -98,7 +85,18 @@ def variants(family: str, n: int, folder: Path, *, layers: int, width: int, head
 
 
 def main() -> None:
-    options = arguments(__doc__, rounds=15, layers=4, width=256, heads=4)
+    options = arguments(
+        __doc__, device="cpu", rounds=0, layers=0, width=0, heads=0,
+        family="bert", n=512, segments=4096, batch=1, precision="bf16", eager_segments=128,
+    )  # fmt: skip
+    sizes = {"rounds": 15, "layers": 4, "width": 256, "heads": 4}
+    if options.device != "cpu":
+        sizes = {"rounds": 5, "layers": 12, "width": 768, "heads": 12}
+    for name, size in sizes.items():
+        setattr(options, name, getattr(options, name) or size)
+    if options.device != "cpu":
+        on_device.main(options)
+        return
     torch.set_num_threads(1)
     shape, rows = {"layers": options.layers, "width": options.width, "heads": options.heads}, []
     for family in ("gpt2", "bert"):

@@ -136,7 +136,7 @@ def _stack(layers: list[Scores]) -> Scores:
     query, key, lse = (torch.stack([getattr(s, name) for s in layers]) for name in ("query", "key", "lse"))
     scales = [s.scale for s in layers]
     if len(set(scales)) > 1:  # GPT-2 with inverse layer scaling
-        query = _wide(query) * lse.new_tensor(scales).view(-1, 1, 1, 1, 1)
+        query = _wide(query) * torch.stack([lse.new_full((1, 1, 1, 1), scale) for scale in scales])
         scales = [1.0]
     return replace(layers[0], query=query, key=key, lse=lse, scale=scales[0])
 

@@ -57,18 +57,22 @@ class Output:
         """(B, T, V) over the tokens for a language model, (B, C) for a classifier."""
         return self.head(self.rows)
 
-    def token_loss(self, labels: Tensor) -> Tensor:
+    def token_loss(self, labels: Tensor, *, everywhere: bool = False) -> Tensor:
         """Cross-entropy (B, T) of a language model at labels (B, T), nan where those are -100.
 
-        The head runs at the positions that are scored, `CHUNK` of them at a time.
+        The head runs at the positions that are scored, `CHUNK` of them at a time. everywhere: that is all of them,
+        known without looking at labels, for which a host would wait for its device.
         """
+        if everywhere:
+            return self._losses(self.rows.flatten(0, 1), labels.flatten()).view(labels.shape)
         scored = labels != IGNORE
-        parts = [
-            F.cross_entropy(wide(self.head(rows[None])[0]), targets, reduction="none")
-            for rows, targets in zip(self.rows[scored].split(CHUNK), labels[scored].split(CHUNK), strict=True)
-        ]
-        losses = torch.cat(parts)  # (scored positions,)
+        losses = self._losses(self.rows[scored], labels[scored])
         return losses.new_full(labels.shape, torch.nan).masked_scatter(scored, losses)
+
+    def _losses(self, rows: Tensor, targets: Tensor) -> Tensor:
+        """(P,) at rows (P, D), some of them at a time."""
+        parts = zip(rows.split(CHUNK), targets.split(CHUNK), strict=True)
+        return torch.cat([F.cross_entropy(wide(self.head(few[None])[0]), t, reduction="none") for few, t in parts])
 
 
 def wide(logits: Tensor) -> Tensor:

@@ -10,10 +10,10 @@ from torch.nn import functional as F
 from transformers.utils import ModelOutput
 
 from rmt.backbone import HFBackbone, wide
+from rmt.cuda_graph import fast_unroll
 from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, State
 from rmt.segments import IGNORE, Segment, split, split_each
-from rmt.unroll import unroll
 
 
 @dataclass
@@ -105,7 +105,7 @@ class Model(nn.Module):
         state = self.cell.initial(len(ids)) if state is None else state
         memory, logits, losses = [self.cell.slots(state)], [], []
         for i, (segment, step, next_state) in enumerate(
-            unroll(self.cell, self.backbone, segments, state=state, bptt_unroll=bptt_unroll, before=before)
+            fast_unroll(self.cell, self.backbone, segments, state=state, bptt_unroll=bptt_unroll, before=before)
         ):
             state = next_state
             memory.append(self.cell.slots(state))

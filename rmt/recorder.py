@@ -1,9 +1,8 @@
 """Recording a run segment by segment, and replaying any segment of it."""
 
-import hashlib
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +11,16 @@ from torch import Tensor
 
 from rmt.attention import Maps, Scores, Weights, thin
 from rmt.backbone import HFBackbone, Layout, Output, answering
+from rmt.cuda_graph import fixed_step, observed
 from rmt.errors import InputError
-from rmt.memory.base import State, map_state
+from rmt.memory.base import State, Step, map_state
 from rmt.model import Model
-from rmt.provenance import made_by
+from rmt.recording import Run, begin, fingerprint, join, keep, plan, reached, stored, to_numpy
 from rmt.segments import Segment
-from rmt.segments import spans as cuts
-from rmt.spans import find_spans
 from rmt.tasks.base import Span
 from rmt.trace import SegmentRecord, Trace
-from rmt.trace_file import DETAILS, TraceWriter, temporary
+from rmt.trace_file import DETAILS
 from rmt.unroll import unroll
-
-ASK_AT_ONCE = 64  # states asked in one batch
-SOME = 4096  # tokens whose texts are looked up at once
 
 
 class Recorder:
@@ -69,31 +64,24 @@ class Recorder:
             self.all = replace(maps, attention=torch.stack(whole)) if self.full else maps
         return output
 
-    def arrays(self, detail: str) -> dict[str, np.ndarray]:
-        """What a trace of this detail keeps of the last segment's first sample; names and shapes as in `rmt.trace`."""
-        read, write = self.all.read[:, 0], self.all.write[:, 0]  # (L, H, T, R), (L, H, W, T)
-        n_maps = read.shape[0] * read.shape[1]
-        found = {"mass": self.all.mass[:, 0], "answer_read": self.all.answer_read[:, 0]}
-        found["token_write"] = write.sum((0, 1, 2)) / (n_maps * max(write.shape[2], 1))
-        found["token_read"] = read.sum((0, 1, 3)) / n_maps
+    def tensors(self, detail: str) -> dict[str, Tensor]:
+        """What a trace of this detail keeps of the last segment, (B, ...); names and shapes as in `rmt.trace`."""
+        read, write = self.all.read.transpose(0, 1), self.all.write.transpose(0, 1)  # (B, L, H, T, R), (B, L, H, W, T)
+        n_maps = read.shape[1] * read.shape[2]
+        found = {"mass": self.all.mass.transpose(0, 1), "answer_read": self.all.answer_read.transpose(0, 1)}
+        found["token_write"] = write.sum((1, 2, 3)) / (n_maps * max(write.shape[3], 1))
+        found["token_read"] = read.sum((1, 2, 4)) / n_maps
         if detail == "thin":
             found["read"], found["write"] = (
                 t.to(torch.float16, memory_format=torch.contiguous_format) for t in (read, write)
             )
-        return {name: _numpy(value) for name, value in found.items()}
+        return found
+
+    def arrays(self, detail: str) -> dict[str, np.ndarray]:
+        """The same of its first sample, without the first axis."""
+        return {name: to_numpy(value[0]) for name, value in self.tensors(detail).items()}
 
 
-@dataclass(frozen=True)
-class Document:
-    """A text in tokens: ids (n_tokens,), their texts as one, where each ends in it in bytes, and the spans found."""
-
-    ids: np.ndarray
-    text: bytes
-    ends: np.ndarray
-    spans: list[Span]
-
-
-@torch.inference_mode()
 def record(
     model: Model,
     text: str | Sequence[int] | np.ndarray | Tensor,
@@ -117,48 +105,89 @@ def record(
     loss: score a language model at every token; without it the head, most of a small model's work, never runs.
     Raises InputError for a text that cannot be recorded.
     """
+    known = {"out": out, "spans": spans, "label": label, "seed": seed}
+    return record_all(model, [text], known=[known], detail=detail, progress=progress, control=control, loss=loss)[0]
+
+
+@torch.inference_mode()
+def record_all(
+    model: Model,
+    texts: Sequence[str | Sequence[int] | np.ndarray | Tensor],
+    *,
+    known: Sequence[dict] | None = None,
+    detail: str = "summary",
+    progress: Callable[[int, int], None] | None = None,
+    control: str | None = None,
+    loss: bool = True,
+) -> list[Trace]:
+    """Run a model over several documents at once, as far as their segments are as long, and keep of each its trace.
+
+    known: for each what `record` takes of one text: out, spans, label, seed; the rest is as there. progress counts
+    the segments of all. Products of a batch may round differently: states are those of a run alone to about 1e-5 in
+    float32 and 1e-12 in float64, and so is a replay, which is of one document.
+    """
     if detail not in DETAILS:
         raise InputError(f"There is no level of detail {detail!r}; choose {', '.join(DETAILS)}.")
     if control not in (None, "reset"):
         raise InputError(f"There is no control {control!r} for a recording; choose reset.")
-    document = _read(model, text)
-    spans = list(spans) or document.spans
-    path, keep = (Path(out), None) if out else temporary()
-    about = {"spans": spans, "label": label, "control": control, "detail": detail, "seed": seed}
-    with closing(_open(path, model, document, **about)) as writer:
-        ids = torch.as_tensor(document.ids, device=model.device)[None]
-        del document  # its texts are in the file
-        segments = model.split(ids, labels=ids if loss and model.backbone.head == "lm" else None)
-        for done in _run(writer, model, segments, detail, control):
-            if done == len(segments):
-                _ask(writer, model, ids, spans)
-            writer.finish(done)
-            if progress:
-                progress(done, len(segments))
-    return Trace.open(path, keep=keep)
+    with ExitStack() as stack:
+        runs = []
+        for text, about in zip(texts, known or [{}] * len(texts), strict=True):
+            runs.append(begin(model, text, detail, control, loss, **about))
+            stack.callback(runs[-1].writer.close)
+        done, total = sum(run.writer.done for run in runs), sum(len(run.segments) for run in runs)
+        for rows, i, values in _steps(model, runs, detail, control):
+            for b, row in enumerate(rows):
+                keep(model, runs[row], i, {name: value[b] for name, value in values.items()})
+                done += 1
+                if progress:
+                    progress(done, total)
+            del values  # nothing of this segment but its state is alive beside the next
+    return [Trace.open(run.writer.path, keep=run.keep) for run in runs]
 
 
-def _run(writer: TraceWriter, model: Model, segments: list[Segment], detail: str, control: str | None):
-    """Read and write what is missing of a recording; yield how many segments are there after each."""
-    cell, first, start = model.cell, model.cell.initial(1), sum(s.ids.shape[1] for s in segments[: writer.done])
-    state = first
-    if writer.done:
-        memory = writer.read("memory", 0 if cell.past else writer.done, writer.done + 1)
-        state = _state(model, memory)
-    watcher = model.backbone if detail == "memory" else Recorder(model.backbone)
-    before = (lambda i, s: first) if control == "reset" else None
-    steps = unroll(cell, watcher, segments[writer.done :], state=state, before=before)
-    for i, (segment, step, state) in enumerate(steps, writer.done):
-        values = watcher.arrays(detail) if detail != "memory" else {}
-        values |= {"memory": _numpy(cell.slots(state)), "loss": np.full(segment.ids.shape[1], np.nan, np.float32)}
-        if segment.labels is not None:
-            values["loss"] = _numpy(step.output.token_loss(segment.labels)[0])
-        writer.segment(i, start, values)
-        del values  # nothing of this segment but its state is alive beside the next
-        if model.backbone.head == "classify" and i == len(segments) - 1:
-            writer.write("probabilities", 0, _numpy(step.logits[0].float().softmax(-1)))
-        start += segment.ids.shape[1]
-        yield i + 1
+def _steps(
+    model: Model, runs: list[Run], detail: str, control: str | None
+) -> Iterator[tuple[list[int], int, dict[str, np.ndarray]]]:
+    """Read what is missing of the recordings; yield (rows, segment, what to keep of it by name, (B, ...))."""
+    cell, watcher = model.cell, model.backbone if detail == "memory" else Recorder(model.backbone)
+    states, observe = [reached(model, run) for run in runs], observer(model, watcher, detail)
+    lengths = [[segment.ids.shape[1] for segment in run.segments] for run in runs]
+    for rows, first, n in plan(lengths, [run.writer.done for run in runs]):
+        segments = join([runs[row].segments[first : first + n] for row in rows])
+        state = map_state(lambda *parts: torch.cat(parts), *(states[row] for row in rows))
+        reset = cell.initial(len(rows)) if control == "reset" else None
+        last = first + 1 == len(lengths[rows[0]])
+        step = None if last else fixed_step(cell, watcher, segments, state, reset)
+        if step:
+            for i, values in enumerate(observed(step, segments, observe), first):
+                yield rows, i, values
+            state = step.state
+        else:
+            before = None if reset is None else (lambda i, s, reset=reset: reset)
+            for i, seen in enumerate(unroll(cell, watcher, segments, state=state, before=before), first):
+                yield rows, i, {name: to_numpy(value) for name, value in observe(*seen, last=last).items()}
+                state = seen[2]
+        for b, row in enumerate(rows):
+            states[row] = map_state(lambda t, b=b: t[b : b + 1].contiguous(), state)
+
+
+def observer(model: Model, watcher, detail: str) -> Callable[..., dict[str, Tensor]]:
+    """A function from what `unroll` yields to what a trace keeps of it, by name, (B, ...)."""
+
+    def observe(segment: Segment, step: Step, state: State, *, last: bool = False) -> dict[str, Tensor]:
+        values = {} if detail == "memory" else watcher.tensors(detail)
+        slots = model.cell.slots(state)
+        values["memory"] = slots.float() if slots.dtype == torch.bfloat16 else slots
+        if segment.labels is None:
+            values["loss"] = torch.full(segment.ids.shape, torch.nan, device=segment.ids.device)
+        else:  # of a document the last token alone has nothing to predict
+            values["loss"] = step.output.token_loss(segment.labels, everywhere=not last)
+        if last and model.backbone.head == "classify":
+            values["probabilities"] = step.logits.float().softmax(-1)
+        return values
+
+    return observe
 
 
 @torch.inference_mode()
@@ -176,124 +205,12 @@ def replay(model: Model, trace: Trace, segment: int) -> SegmentRecord:
     ids = torch.as_tensor(np.array(recorded.ids), device=model.device).long()[None]
     recorder = Recorder(model.backbone, full=True)
     s = 0 if trace.meta["control"] == "reset" else recorded.index
-    state = _state(model, trace.arrays["memory"][0 if model.cell.past else s : s + 1])
+    state = stored(model, trace.arrays["memory"][0 if model.cell.past else s : s + 1])
     step, state = model.cell.step(recorder, Segment(ids), state)
     names = ("read", "write", "mass", "answer_read", "attention")
     return replace(
         recorded,
-        memory=_numpy(model.cell.slots(state)[0]),
-        logits=None if model.backbone.head == "none" else _numpy(step.logits[0]),
-        **{name: _numpy(getattr(recorder.all, name)[:, 0]) for name in names},
+        memory=to_numpy(model.cell.slots(state)[0]),
+        logits=None if model.backbone.head == "none" else to_numpy(step.logits[0]),
+        **{name: to_numpy(getattr(recorder.all, name)[:, 0]) for name in names},
     )
-
-
-def fingerprint(model: Model) -> str:
-    """What tells a model's weights from others': its checkpoint's, or for one made in memory a hash of them."""
-    if model.about.fingerprint:
-        return model.about.fingerprint
-    digest = hashlib.sha256()
-    for tensor in model.state_dict().values():
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()[:16]
-
-
-def _state(model: Model, memory: np.ndarray) -> State:
-    """The state from stored slots (1, M, D), or (s + 1, M, D) where a cell keeps its past."""
-    slots = torch.tensor(np.array(memory), device=model.device, dtype=next(model.parameters()).dtype)
-    state = model.cell.restore(slots[None] if model.cell.past else slots)
-    return map_state(Tensor.contiguous, state)  # matrix products of a view may differ in the last bit
-
-
-def _read(model: Model, text) -> Document:
-    """A string or token ids as a document."""
-    if isinstance(text, str):
-        if model.tokenizer is None:
-            raise InputError("This checkpoint has no tokenizer.json, so it reads token ids only; give those.")
-        text = text.encode("utf-8", "replace").decode()
-        encoding = model.tokenizer.encode(text, add_special_tokens=False)
-        if not encoding.ids:
-            raise InputError("The text is empty; write at least one word.")
-        ends = np.maximum.accumulate([end for _, end in encoding.offsets])
-        ends[-1] = len(text)  # white space at the end belongs to the last token
-        pieces = [text[a:b].encode() for a, b in zip([0, *ends], ends, strict=False)]
-        spans = find_spans(text, ends, model.about.classes)
-        return Document(np.array(encoding.ids), text.encode(), np.cumsum([len(piece) for piece in pieces]), spans)
-    ids = np.asarray(text.cpu() if isinstance(text, Tensor) else text).reshape(-1)
-    size = model.backbone.model.get_input_embeddings().num_embeddings
-    if not len(ids) or not np.issubdtype(ids.dtype, np.integer) or ids.min() < 0 or ids.max() >= size:
-        raise InputError(f"Token ids are whole numbers from 0 to {size - 1}, at least one of them.")
-    ids = ids.astype(np.int64, copy=False)
-    return Document(ids, *_texts(model, ids), [])
-
-
-def _texts(model: Model, ids: np.ndarray) -> tuple[bytes, np.ndarray]:
-    """The text of all tokens and where each ends; made from a table of each id's, as documents are long."""
-    known = np.flatnonzero(np.bincount(ids))
-    table, lengths = {int(i): _token_text(model, int(i)) for i in known}, np.zeros(known[-1] + 1, np.int64)
-    lengths[known] = [len(text) for text in table.values()]
-    ends = lengths[ids]
-    np.cumsum(ends, out=ends)
-    blocks = (ids[i : i + SOME].tolist() for i in range(0, len(ids), SOME))
-    return b"".join(b"".join(map(table.__getitem__, block)) for block in blocks), ends
-
-
-def _token_text(model: Model, token: int) -> bytes:
-    if model.tokenizer is None:
-        return f"[{token}]".encode()
-    return model.tokenizer.decode([token], skip_special_tokens=False).encode("utf-8", "replace")
-
-
-def _open(path, model, document, *, spans, label, control, detail, seed) -> TraceWriter:
-    """The trace file of this run, new or as far as it got."""
-    lengths = [end - start for start, end in cuts(len(document.ids), model.segment_length, model.alignment)]
-    cell, slots = model.cell, model.cell.slots(model.cell.initial(1))
-    meta = {
-        "detail": detail,
-        "task": model.about.task,
-        "classes": model.about.classes,
-        "label": label,
-        "spans": [{"kind": s.kind, "start": s.start, "end": s.end} for s in spans],
-        "segment_length": model.segment_length,
-        "n_memory": slots.shape[1],
-        "causal": model.backbone.causal,
-        "head": model.backbone.head,
-        "control": control or (None if model.about.trained else "untrained"),
-        "seed": seed,
-        "made_by": {**made_by(model), "fingerprint": fingerprint(model)},
-    }
-    n_read, n_write = cell.n_read, cell.n_write
-    if not model.backbone.causal:  # one block is read, and its first n_write positions are written
-        n_read = max(n_read, n_write)
-    sizes = {
-        **{"S": len(lengths), "Tn": len(document.ids), "T": max(lengths), "bytes": len(document.text)},
-        **{"M": slots.shape[1], "D": slots.shape[2], "R": n_read, "W": n_write},
-        **{"L": model.backbone.n_layers, "H": model.backbone.n_heads, "C": len(model.about.classes)},
-    }
-    fixed = {
-        "starts": np.cumsum([0, *lengths]),
-        "token_ends": document.ends,
-        "ids": document.ids,
-        "token_text": np.frombuffer(document.text, np.uint8),
-        "memory": _numpy(slots),
-    }
-    return TraceWriter(path, meta, sizes, fixed, wide=slots.dtype == torch.float64)
-
-
-def _ask(writer: TraceWriter, model: Model, ids: Tensor, spans: Sequence[Span]) -> None:
-    """Ask the question of every state of the run, on copies, many states at once."""
-    question = next((s for s in spans if s.kind == "question"), None)
-    if question is None or model.backbone.head != "classify":
-        return
-    words = ids[:, question.start : question.end]
-    n_states, past = writer.arrays["memory"][1][0], model.cell.past
-    for i in range(0, n_states, 1 if past else ASK_AT_ONCE):
-        memory = writer.read("memory", 0, i + 1) if past else writer.read("memory", i, min(i + ASK_AT_ONCE, n_states))
-        state = _state(model, memory)
-        output = model(words.expand(1 if past else len(memory), -1), state=state)
-        writer.write("asked", i, _numpy(output.logits.float().softmax(-1)))
-
-
-def _numpy(tensor: Tensor) -> np.ndarray:
-    """To numpy; bfloat16 as the float32 it fits in."""
-    tensor = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
-    return tensor.cpu().numpy()

@@ -147,7 +147,12 @@ class TraceWriter:
     """
 
     def __init__(self, path: Path, meta: dict, sizes: dict[str, int], fixed: dict[str, np.ndarray], *, wide=False):
-        self.arrays, self.strides, self.crc = {}, {}, 0  # name -> (dtype, shape, offset); name -> bytes of an item
+        self.path, self.arrays, self.strides, self.crc = (
+            path,
+            {},
+            {},
+            0,
+        )  # name -> (dtype, shape, offset); name -> bytes of an item
         sizes = {"1": 1, "4": 4, "S+": sizes["S"] + 1, **sizes}
         header, position = {"__metadata__": {"trace": json.dumps({"schema": SCHEMA, **meta})}}, 0
         for name in arrays_at(meta["detail"]):

@@ -58,8 +58,8 @@ def encoder_input(backbone: Backbone, segment: Segment, memory: Tensor) -> tuple
     if mask is not None:
         ids[torch.arange(B, device=ids.device), mask.sum(1).long()] = backbone.sep_id
         mask = torch.cat([mask.new_ones(B, m + 3), mask], dim=1)  # one more real position, as many pads
-    marks = backbone.embed(ids.new_tensor([backbone.cls_id, backbone.sep_id])).expand(B, 2, -1)
-    x = torch.cat([marks[:, :1], memory, marks[:, 1:], backbone.embed(ids)], dim=1)  # (B, 1 + M + 1 + T + 1, D)
+    cls, sep = (backbone.embed(ids.new_full((B, 1), mark)) for mark in (backbone.cls_id, backbone.sep_id))
+    x = torch.cat([cls, memory, sep, backbone.embed(ids)], dim=1)  # (B, 1 + M + 1 + T + 1, D)
     return x, Layout(slice(m + 2, m + 2 + T), slice(1, m + 1), slice(1, m + 1), answer=0), mask
 
 
