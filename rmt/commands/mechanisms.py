@@ -1,0 +1,80 @@
+"""Put mechanisms side by side on one text."""
+
+import json
+from itertools import accumulate
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rmt.commands.common import Json, bar, command_line, read_text
+from rmt.errors import InputError
+
+
+def mechanisms(
+    checkpoints: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Language models of one vocabulary; without any, every mechanism untrained."),
+    ] = None,
+    text_file: Annotated[Path | None, typer.Option(help="The text, else a held-out address.")] = None,
+    segments: Annotated[int, typer.Option(min=2, help="Segments of it to read.")] = 8,
+    device: str | None = None,
+    as_json: Json = False,
+) -> None:
+    """Say what crosses a boundary in each mechanism, what a segment costs, who sees whom, and the loss on one text."""
+    from rmt.checkpoint import load
+    from rmt.mechanisms import account, aligned, fresh
+    from rmt.provenance import made_by, versions
+
+    models = aligned([load(path, device=device) for path in checkpoints]) if checkpoints else list(fresh())
+    length = models[0].segment_length
+    name, ids, parts = _text(models, text_file, segments * length) if checkpoints else _no_text(segments * length)
+    rows = []
+    with bar("Mechanisms", "read") as update:
+        for i, model in enumerate(models):
+            rows.append(account(model, ids).row())
+            update(i + 1, len(models))
+    if as_json:
+        head = {
+            "command": command_line(),
+            "versions": versions(),
+            "made_by": [{k: v for k, v in made_by(model).items() if k != "versions"} for model in models],
+            "text": {"name": name, "segments": [parts[i : i + length] for i in range(0, len(parts), length)]},
+        }
+        head["text"]["segments"] = ["".join(part) for part in head["text"]["segments"]]
+        body = ",\n  ".join(json.dumps(row) for row in rows)
+        print(f'{json.dumps(head, indent=1)[:-2]},\n "results": [\n  {body}\n ]\n}}')
+        return
+    print("mechanism            numbers that cross  operations a segment  loss")
+    for row in rows:
+        loss = f"{sum(row['loss']) / len(row['loss']):.4f}" if row["loss"] else "untrained"
+        print(f"{row['mechanism']:20s} {row['numbers'][-1]:19,} {row['operations']:21,}  {loss}")
+
+
+def _text(models: list, file: Path | None, n_tokens: int) -> tuple[str, list[int], list[str]]:
+    """Name, ids and the text of each token."""
+    tokenizer = models[0].tokenizer
+    for model in models:
+        if model.backbone.head != "lm" or model.tokenizer is None:
+            raise InputError(f"{model.about.name} is not a language model with a tokenizer, so no text has a loss.")
+        if model.tokenizer.to_str() != tokenizer.to_str():
+            raise InputError(f"{model.about.name} cuts text into other tokens than {models[0].about.name}.")
+    if file:
+        name, text = file.name, read_text(file)
+    else:
+        from rmt.corpora import open_corpus
+
+        held = open_corpus("sotu").held_out
+        name, text = max(zip(held["name"], held["text"], strict=True), key=lambda one: len(one[1]))
+    encoding = tokenizer.encode(text, add_special_tokens=False)
+    ids = encoding.ids[:n_tokens]
+    ends = list(accumulate((end for _, end in encoding.offsets[: len(ids)]), max))
+    return name, ids, [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+
+
+def _no_text(n_tokens: int) -> tuple[str, list[int], list[str]]:
+    import numpy as np
+
+    from rmt.mechanisms import VOCABULARY
+
+    return "", np.random.default_rng(0).integers(VOCABULARY, size=n_tokens).tolist(), []
