@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from rmt.cuda_graph import fast_unroll
 from rmt.errors import InputError
 from rmt.kept import Kept, tally
 from rmt.model import Model
 from rmt.segments import Segment
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler, Text
-from rmt.unroll import unroll
 
 EVALUATION = 2  # first word of every evaluation seed; training uses another, so the two never meet
 CONTROLS = ("none", "reset", "untrained")
@@ -151,7 +151,8 @@ def _answers(model: Model, pages: _Pages, *, reset: bool, precision: str, count:
     initial = model.cell.initial(len(pages.texts))
     before = (lambda i, state: initial) if reset else None
     dtype = PRECISIONS[precision]
+    steps = fast_unroll(model.cell, model.backbone, pages, state=initial, before=before)
     with torch.autocast(model.device.type, dtype, enabled=dtype is not None):
-        for segment, step, _ in unroll(model.cell, model.backbone, pages, state=initial, before=before):  # noqa: B007
+        for segment, step, _ in steps:  # noqa: B007
             count(segment.ids.numel())
         return step.logits.argmax(-1).cpu().numpy()
