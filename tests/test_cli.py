@@ -177,6 +177,12 @@ def test_a_language_model_is_trained_from_the_shell(run, tmp_path):
     assert code == 0 and json.loads(out)["step"] == 3 and json.loads(out)["checkpoint"] == str(tmp_path / "run")
     training = json.loads((tmp_path / "run" / "config.json").read_text())["training"]
     assert training["segments"] == 2 and training["lr"] == 1e-3  # what was not typed is as LMConfig has it
+    trace = tmp_path / "t.trace.safetensors"
+    code, out, _ = run(
+        "record", tmp_path / "run", "--task", "language_model", "--segments", 2, "--out", trace, "--json"
+    )
+    assert code == 0 and json.loads(out)["segments"] == 2
+    assert "".join(Trace.open(trace).tokens).startswith(" of the union")
     for arguments, sentence in {
         (*known, "--stream-steps", 4): "--stream-steps is not for --task language_model",
         (*known, "--cell-option", "rate"): "name=value",

