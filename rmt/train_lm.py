@@ -45,6 +45,7 @@ class LMConfig:
     segments: int = 5  # history grows until documents have this many
     growth: float = 0.3  # share of the steps over which it grows
     shorter: float = 0.5  # share of the steps with fewer segments than that
+    ends: bool = False  # documents are read to their end, where the proof of a theorem stands
     batch: int = 32  # segments a step, over all documents and processes
     seed: int = 0
     init: str | None = None  # a checkpoint whose backbone to start from, its memory too where the cell is the same
@@ -96,7 +97,7 @@ def draw(config: LMConfig, documents: Documents, step: int, processes: int = 1) 
     if n > 1 and rng.random() < config.shorter:
         n = int(rng.integers(1, n))
     rows = -(-max(1, config.batch // n) // processes) * processes  # every process has as many
-    return documents.windows(rng, rows, n * config.segment_length)
+    return documents.windows(rng, rows, n * config.segment_length, ends=config.ends)
 
 
 @dataclass

@@ -70,6 +70,8 @@ def test_windows_begin_anywhere_in_a_document_and_never_cross_into_another(docum
     assert all(any(" ".join(map(str, row)) in one for one in text) for row in drawn)
     possible = {tuple(one[i : i + 70]) for one in documents.ids for i in range(len(one) - 69)}
     assert {tuple(row) for row in drawn} == possible
+    ends = documents.windows(np.random.default_rng(0), 50, 70, ends=True)
+    assert {tuple(row) for row in ends} == {tuple(one[-70:]) for one in documents.ids}
 
 
 def test_the_loss_is_that_of_the_document_read_whole(documents, targets):

@@ -28,12 +28,13 @@ CellOption = _option(list[str], "an option of the cell, name=value; may be repea
 AtOnce = _option(int, "segments read as one, without memory: the baseline of exact context.", min=1)
 BpttUnroll = _option(int, "segments that a gradient crosses; all of them by default.", min=1)
 Checkpointing = Annotated[bool, typer.Option("--checkpointing", help="LM: compute activations twice to save memory.")]
+Ends = Annotated[bool, typer.Option("--ends", help="LM: read documents to their end, where a proof stands.")]
 Schedule = _option(str, "cosine or linear.")
 Floor = _option(float, "share of the rate that is left at the end.", min=0, max=1)
 
 OURS = (
     "corpus steps until growth shorter pretrained lora inner initial_std cell_option at_once bptt_unroll checkpointing "
-    "schedule floor"
+    "ends schedule floor"
 ).split()
 RUNS = ("task", "out", "precision", "threads", "cpu", "as_json", "context")  # of a run, not of what is trained
 

@@ -28,9 +28,16 @@ class Documents:
         encoded = tokenizer.encode_batch(list(dataset["text"]), add_special_tokens=False)
         self.ids = [np.array(one.ids, dtype=np.int64) for one in encoded]
 
-    def windows(self, rng: Rng, count: int, n_tokens: int) -> np.ndarray:
-        """ids (count, n_tokens), each from one document, every possible beginning as likely as another."""
+    def windows(self, rng: Rng, count: int, n_tokens: int, *, ends: bool = False) -> np.ndarray:
+        """ids (count, n_tokens), each from one document, every possible beginning as likely as another.
+
+        ends: only those that end where their document does.
+        """
         starts = np.array([max(0, len(one) - n_tokens + 1) for one in self.ids])
+        if ends:
+            long = [one[-n_tokens:] for one, count in zip(self.ids, starts, strict=True) if count]
+            if long:
+                return np.stack([long[i] for i in rng.integers(len(long), size=count)])
         if not starts.any():
             raise InputError(f"No document is {n_tokens} tokens long; train with fewer or shorter segments.")
         ends = starts.cumsum()

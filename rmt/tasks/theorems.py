@@ -13,7 +13,7 @@ import numpy as np
 
 from rmt.errors import InputError
 
-WORDS = 420  # of a document's statement and lemmas; irrelevant lemmas are added until there are as many
+WORDS = 520  # of a statement and its lemmas; those that are not needed are added until there are as many
 STEPS = range(5, 41)  # of the proofs that are kept: a proof fills a segment and no more
 THEOREMS = 8000  # at most, evenly spaced over the database
 
