@@ -5,6 +5,8 @@ more segments of distractor text, with gradient, from the carried memory, then a
 old the streams are, so the model meets memories hundreds of segments old within minutes.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,17 +19,19 @@ from rmt.tasks.base import Rng, Sampler, Story
 class Streams:
     """`size` streams; each reads nothing but distractor text for a while, is told a story, and is then asked.
 
-    segments: segments read a step. wait: mean segments before the story is told, where the task has facts anywhere.
-    life: mean segments between a story and the stream's new beginning; a stream that answered wrong begins anew
-    with probability `give_up`.
+    segments: segments read a step. wait: mean segments before the story is told, and apart: between its facts, where
+    the task has facts anywhere. life: mean segments between a story and the stream's new beginning; a stream that
+    answered wrong begins anew with probability `give_up`.
     """
 
-    def __init__(self, sampler: Sampler, size: int, segment_length: int, *, segments=3, wait=0, life=60, give_up=0.1):
+    def __init__(
+        self, sampler: Sampler, size: int, segment_length: int, *, segments=3, wait=0, apart=0, life=60, give_up=0.1
+    ):
         self.sampler, self.size, self.segment_length = sampler, size, segment_length
         self.segments, self.life, self.give_up = segments, life, give_up
-        self.wait = 0 if sampler.task.facts_first else wait
+        self.wait, self.apart = (0, 0) if sampler.task.facts_first else (wait, apart)
         self.stories: list[Story | None] = [None] * size
-        self.until = np.zeros(size, int)  # steps until the story is told; below 0 it has been
+        self.until: list[list[int]] = [[0]] * size  # steps until each fact is told; below 0 it has been
         self.fresh = np.ones(size, bool)  # begins with this step, from the initial memory
         self.age = np.zeros(size, int)  # segments read since the story was told
         self.carried: State = None
@@ -37,14 +41,13 @@ class Streams:
         self.fresh = np.array([story is None for story in self.stories])
         for i in np.flatnonzero(self.fresh):
             self.stories[i], self.age[i] = self.sampler.task.story(rng), 0
-            self.until[i] = rng.geometric(self.segments / (self.segments + self.wait)) - 1 if self.wait else 0
-        if (self.until > 0).all():
-            self.until[0] = 0  # a step without a question would teach nothing
+            means = [self.wait] + [self.apart] * (len(self.stories[i].facts) - 1)
+            gaps = [rng.geometric(self.segments / (self.segments + mean)) - 1 if mean else 0 for mean in means]
+            self.until[i] = np.cumsum(gaps).tolist()
+        if not self.asked.any():  # a step without a question would teach nothing
+            self.until[0] = [min(until, 0) for until in self.until[0]]
         told = self.segments * self.segment_length
-        texts = [
-            self.sampler.tell(rng, story, told)[0] if until == 0 else self.sampler.filler(rng, told)
-            for story, until in zip(self.stories, self.until, strict=True)
-        ]
+        texts = [self._text(rng, story, until, told) for story, until in zip(self.stories, self.until, strict=True)]
         asked = [self.sampler.question(story) for story in self.stories]
         length = int(rng.integers(max(map(len, asked)), self.segment_length + 1))  # of the asking segment
         rows = [
@@ -52,7 +55,18 @@ class Streams:
             for text, question in zip(texts, asked, strict=True)
         ]
         labels = np.array([story.answer for story in self.stories])
-        return np.stack(rows), np.where(self.until > 0, IGNORE, labels)
+        return np.stack(rows), np.where(self.asked, labels, IGNORE)
+
+    @property
+    def asked(self) -> np.ndarray:
+        """Which streams have all of their story told with this step."""
+        return np.array([max(until) <= 0 for until in self.until])
+
+    def _text(self, rng: Rng, story: Story, until: list[int], n_tokens: int) -> np.ndarray:
+        facts = tuple(fact for fact, steps in zip(story.facts, until, strict=True) if steps == 0)
+        if not facts:
+            return self.sampler.filler(rng, n_tokens)
+        return self.sampler.tell(rng, replace(story, facts=facts), n_tokens)[0]
 
     def state(self, initial: State) -> State:
         """What the streams carry, the initial state where one has just begun."""
@@ -66,7 +80,7 @@ class Streams:
 
         So a fact is written, too, after however much text has told nothing.
         """
-        waiting = np.flatnonzero(self.until >= 0)
+        waiting = np.flatnonzero([min(until) >= 0 for until in self.until])
         if self.carried is None or not len(waiting):
             return initial
         device = initial.device if isinstance(initial, Tensor) else None
@@ -77,8 +91,8 @@ class Streams:
     def update(self, rng: Rng, state: State, right: np.ndarray) -> dict[str, float]:
         """Keep the state after the segments, retire some streams; accuracy, and how many were old and right."""
         self.carried = detach(state)
-        asked = self.until <= 0
-        self.until -= 1
+        asked = self.asked
+        self.until = [[steps - 1 for steps in until] for until in self.until]
         self.age[asked] += self.segments
         old = self.age > self.life
         scores = {"stream_accuracy": right[asked].mean(), "old": old.sum(), "old_right": right[old].sum()}
@@ -90,9 +104,9 @@ class Streams:
 
     def state_dict(self) -> dict:
         stories = [[list(s.facts), s.question, s.answer] if s else None for s in self.stories]
-        return {"stories": stories, "until": self.until.tolist(), "age": self.age.tolist(), "carried": self.carried}
+        return {"stories": stories, "until": self.until, "age": self.age.tolist(), "carried": self.carried}
 
     def load_state_dict(self, saved: dict, device: torch.device) -> None:
         self.stories = [Story(tuple(s[0]), s[1], s[2]) if s else None for s in saved["stories"]]
-        self.until, self.age = np.array(saved["until"]), np.array(saved["age"])
+        self.until, self.age = saved["until"], np.array(saved["age"])
         self.carried = map_state(lambda tensor: tensor.to(device), saved["carried"])

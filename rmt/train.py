@@ -65,6 +65,7 @@ class TrainConfig:
     streams: int = 48
     stream_lr: float = 2e-4
     stream_wait: int = 0  # mean segments of distractor text before a stream is told its story
+    stream_apart: int = 0  # mean segments between the facts of its story
     stream_life: int = 60  # mean segments between a story and the stream's new beginning
     keep_stages: bool = False  # a checkpoint of each stage, in half precision, in the folder stages
     log_every: int = 10
@@ -136,8 +137,9 @@ class Trainer:
         self.wrapped, self.optimizer = self.accelerator.prepare(self.model, AdamW(groups, lr=config.lr))
         share = config.streams // self.accelerator.num_processes
         self.streams = Streams(
-            self.sampler, share, config.segment_length, wait=config.stream_wait, life=config.stream_life
-        )
+            self.sampler, share, config.segment_length,
+            wait=config.stream_wait, apart=config.stream_apart, life=config.stream_life,
+        )  # fmt: skip
         self.gate = Gate(config.threshold, config.window)
         self.at = Progress()
         self._resume()

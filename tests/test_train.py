@@ -237,6 +237,24 @@ def test_a_waiting_stream_is_not_asked_before_its_story_is_told(tokenizer_file):
     assert streams.age.tolist() == [3 * (40 - told[i]) for i in range(8)]
 
 
+def test_facts_told_apart_are_asked_for_once_all_are_told(tokenizer_file):
+    from rmt.vocabulary import open_tokenizer
+
+    sampler = Sampler(TASKS["reasoning"], open_tokenizer(tokenizer_file), "train")
+    streams, rng = Streams(sampler, 8, 24, apart=12, life=10**9, give_up=0.0), np.random.default_rng(0)
+    told = [{} for _ in range(8)]
+    for step in range(30):
+        ids, labels = streams.next(rng)
+        for i, row in enumerate(ids):
+            text = sampler.tokenizer.decode(row[: 3 * 24].tolist())
+            told[i] |= {fact: step for fact in streams.stories[i].facts if fact in text}
+            assert (labels[i] == streams.stories[i].answer) if len(told[i]) == 2 else (labels[i] == -100)
+        streams.update(rng, torch.ones(8, 2, 16), np.ones(8, bool))
+    steps = [tuple(facts[fact] for fact in story.facts) for facts, story in zip(told, streams.stories, strict=True)]
+    assert {first for first, _ in steps} == {0} and len({second for _, second in steps}) > 2
+    assert streams.age.tolist() == [3 * (30 - second) for _, second in steps]
+
+
 def test_alike_slots_score_one_and_orthogonal_slots_nothing():
     assert slot_alikeness(torch.ones(2, 4, 8)).item() == pytest.approx(1)
     assert slot_alikeness(torch.eye(8)[:4].expand(2, 4, 8)).item() == pytest.approx(0)
