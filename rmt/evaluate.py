@@ -14,6 +14,7 @@ import torch
 from rmt.cuda_graph import fast_unroll
 from rmt.errors import InputError
 from rmt.kept import Kept, tally
+from rmt.lean import lean
 from rmt.model import Model
 from rmt.segments import Segment
 from rmt.tasks import TASKS

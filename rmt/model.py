@@ -12,6 +12,7 @@ from transformers.utils import ModelOutput
 from rmt.backbone import HFBackbone, wide
 from rmt.cuda_graph import fast_unroll
 from rmt.errors import InputError
+from rmt.lean import lean
 from rmt.memory.base import MemoryCell, State
 from rmt.segments import IGNORE, Segment, split, split_each
 
@@ -65,6 +66,7 @@ class Model(nn.Module):
         self.backbone, self.cell = backbone, cell
         self.segment_length, self.alignment = segment_length, alignment
         self.tokenizer, self.about = tokenizer, about or About()
+        self.lean = False  # leave out what `rmt.lean` knows that a classifier's documents do not need
 
     @property
     def device(self) -> torch.device:

@@ -127,6 +127,7 @@ class Trainer:
         }
         torch.manual_seed(config.seed)
         self.model = checkpoint.build(self.spec, tokenizer).train()
+        self.model.lean = True
         if config.init:
             self._start_from(checkpoint.load(config.init, device="cpu"))
         self.n_parameters = sum(p.numel() for p in self.model.parameters())
