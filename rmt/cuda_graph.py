@@ -25,7 +25,7 @@ from rmt.unroll import unroll
 
 WINDOW = 64  # segments whose ids are in place at once
 AHEAD = 8  # steps that the device may be ahead of whoever takes their results
-WORTH = 16  # equal segments from which on a capture is worth its time
+WORTH = 64  # equal segments from which on a capture is worth its time
 WARM_UP = 3  # calls before a capture: kernels are chosen and self-tests run in them
 ALIGNED = 16  # bytes
 
@@ -78,16 +78,23 @@ def _copy(tensor: Tensor) -> Tensor:
 
 def _capture(step: FixedStep) -> Callable[[], None]:
     """The step as one CUDA graph: what launches it."""
-    side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(WARM_UP):
+    device = step.number.device
+    with torch.cuda.device(device):
+        side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UP):
+                step()
+        torch.cuda.current_stream().wait_stream(side)
+        with torch.cuda.graph(graph, stream=side):
             step()
-    torch.cuda.current_stream().wait_stream(side)
-    with torch.cuda.graph(graph):
-        step()
     step.rewind()
-    return graph.replay
+
+    def replay() -> None:
+        with torch.cuda.device(device):  # whichever is the current one elsewhere
+            graph.replay()
+
+    return replay
 
 
 CAPTURE: dict[str, Callable[[FixedStep], Callable[[], None]]] = {"cuda": _capture}  # by type of device
@@ -138,7 +145,7 @@ class Ring:
         if not self.cuda:
             self.host[i] = self.rows[i]
             return
-        self.stream.wait_stream(torch.cuda.current_stream())
+        self.stream.wait_stream(torch.cuda.current_stream(self.rows.device))
         with torch.cuda.stream(self.stream):
             self.host[i].copy_(self.rows[i], non_blocking=True)
             self.copied[i].record(self.stream)

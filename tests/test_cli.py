@@ -86,6 +86,11 @@ def test_record_of_a_sample_and_of_a_text(run, checkpoint, tmp_path):
         ("record", "{checkpoint}", "--task", "detect", "--out", "no-such-folder/x.trace.safetensors"),
         ("record", "{checkpoint}", "--text-file", "no-such-file", "--out", "x.trace.safetensors"),
         ("record", "{checkpoint}", "--text-file", "{empty}", "--out", "x.trace.safetensors"),
+        ("record", "{checkpoint}", "--task", "detect", "--precision", "int4", "--out", "x.trace.safetensors"),
+        ("record", "{checkpoint}", "--task", "detect", "--out", "{long}/x.trace.safetensors"),
+        ("record", "{checkpoint}", "--task", "detect", "--out", "{long}"),
+        ("inspect", "{long}"),
+        ("record", "{checkpoint}", "--fresh-memory", "4", "--task", "detect", "--out", "x.trace.safetensors"),
         ("record", "{checkpoint}", "--ids-file", "{empty}", "--out", "x.trace.safetensors"),
         ("record", "{checkpoint}", "--text-file", "{binary}", "--out", "x.trace.safetensors"),
         ("record", "{checkpoint}", "--task", "detect", "--detail", "all", "--out", "x.trace.safetensors"),
@@ -97,7 +102,7 @@ def test_record_of_a_sample_and_of_a_text(run, checkpoint, tmp_path):
 def test_bad_input_ends_with_exit_code_2_and_one_sentence(run, checkpoint, tmp_path, monkeypatch, arguments):
     (tmp_path / "empty").write_text("  \n")
     (tmp_path / "binary").write_bytes(bytes(range(128, 256)))
-    places = {"checkpoint": checkpoint, "empty": tmp_path / "empty", "binary": tmp_path / "binary"}
+    places = {"long": "a" * 300, "checkpoint": checkpoint, "empty": tmp_path / "empty", "binary": tmp_path / "binary"}
     monkeypatch.chdir(tmp_path)
     code, out, err = run(*(argument.format(**places) for argument in arguments))
     assert code == 2 and out == ""
@@ -198,3 +203,21 @@ def test_a_language_model_is_trained_from_the_shell(run, tmp_path):
     }.items():
         code, _, error = run(*arguments)
         assert code == 2 and sentence in " ".join(error.split())
+
+
+def test_a_recording_in_half_precision_says_so(run, checkpoint, tmp_path):
+    out = tmp_path / "a.trace.safetensors"
+    code, _, _ = run("record", checkpoint, "--task", "detect", "--segments", 2, "--precision", "bf16", "--out", out)
+    assert code == 0 and Trace.open(out).meta["made_by"]["precision"] == "bfloat16"
+
+
+def test_an_untrained_memory_is_put_around_a_model_that_has_none(run, tmp_path):
+    from families import make
+
+    make("gpt2").save_pretrained(tmp_path / "gpt2")
+    (tmp_path / "ids").write_text(", ".join(map(str, range(3, 43))))
+    out = tmp_path / "a.trace.safetensors"
+    given = ("--fresh-memory", 4, "--segment-length", 10, "--ids-file", tmp_path / "ids")
+    code, _, _ = run("record", tmp_path / "gpt2", *given, "--out", out)
+    trace = Trace.open(out)
+    assert code == 0 and trace.memory.shape == (5, 4, 32) and trace.meta["control"] == "untrained"

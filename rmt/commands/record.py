@@ -37,18 +37,23 @@ def record(
     fresh_memory: Annotated[
         int, typer.Option(min=0, help="Put an untrained memory of so many slots around a model that has none.")
     ] = 0,
+    precision: Annotated[str, typer.Option(help="fp32, or bf16 weights and memory, for a GPU.")] = "fp32",
     device: str | None = None,
     as_json: Json = False,
 ) -> None:
     """Run a checkpoint over a text and keep what its memory did, for the app to show."""
+    import torch
+
     from rmt.adapter import WRAPPED_LENGTH, wrap
     from rmt.checkpoint import load, untrained
-    from rmt.evaluate import CONTROLS
+    from rmt.evaluate import CONTROLS, PRECISIONS
     from rmt.measure import similarity
     from rmt.recorder import record as run
 
     if control not in CONTROLS:
         raise InputError(f"There is no control {control!r}; choose {', '.join(CONTROLS)}.")
+    if precision not in PRECISIONS:
+        raise InputError(f"There is no precision {precision!r}; choose {', '.join(PRECISIONS)}.")
     if sum(given is not None for given in (task, text_file, ids_file)) != 1:
         raise InputError("Give one of --task, for a fresh sample, --text-file, for a text, or --ids-file.")
     document = read_text(text_file) if text_file else read_ids(ids_file) if ids_file else None
@@ -59,6 +64,7 @@ def record(
         model = wrap(checkpoint, n_memory=fresh_memory, segment_length=segment_length or WRAPPED_LENGTH, device=device)
     else:
         model = (untrained if control == "untrained" else load)(checkpoint, device=device, **given)
+    model = model.to(PRECISIONS[precision] or torch.float32)
     document, known = (document, {}) if document is not None else fresh_sample(model, task, segments, seed)
     with bar(model.about.name, "segments") as update:
         reset = "reset" if control == "reset" else None
