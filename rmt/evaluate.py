@@ -152,7 +152,7 @@ def _answers(model: Model, pages: _Pages, *, reset: bool, precision: str, count:
     initial = model.cell.initial(len(pages.texts))
     before = (lambda i, state: initial) if reset else None
     dtype = PRECISIONS[precision]
-    steps = fast_unroll(model.cell, model.backbone, pages, state=initial, before=before)
+    steps = fast_unroll(model.cell, lean(model.backbone), pages, state=initial, before=before)
     with torch.autocast(model.device.type, dtype, enabled=dtype is not None):
         for segment, step, _ in steps:  # noqa: B007
             count(segment.ids.numel())

@@ -106,8 +106,9 @@ class Model(nn.Module):
         segments = self.split(ids, labels=None if classify else labels, mask=attention_mask)
         state = self.cell.initial(len(ids)) if state is None else state
         memory, logits, losses = [self.cell.slots(state)], [], []
+        backbone = lean(self.backbone) if self.lean else self.backbone
         for i, (segment, step, next_state) in enumerate(
-            fast_unroll(self.cell, self.backbone, segments, state=state, bptt_unroll=bptt_unroll, before=before)
+            fast_unroll(self.cell, backbone, segments, state=state, bptt_unroll=bptt_unroll, before=before)
         ):
             state = next_state
             memory.append(self.cell.slots(state))
