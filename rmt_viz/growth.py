@@ -1,0 +1,117 @@
+"""How a model learned to remember: its curves by stage, and one text read by it at several moments. Numpy only."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from rmt.errors import InputError
+from rmt.measure import KNOWN
+
+UNITS = {"step": "steps", "seconds": "seconds", "tokens": "tokens"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a curriculum: its name, and the first and last of the lines that belong to it."""
+
+    name: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A text read at a moment of training. knows (S + 1,): P(answer) if the question came after s segments.
+
+    run: the id that opens the run in Watch.
+    """
+
+    label: str
+    step: int
+    knows: tuple[float, ...]
+    run: str
+
+
+def read(path: Path) -> list[dict]:
+    """The lines of a metrics.jsonl; a last line cut short by a kill is left out. Raises InputError without any."""
+    try:
+        texts = path.read_text().splitlines()
+    except OSError:
+        raise InputError(f"{path.parent.name} has no metrics.jsonl, so its curves are not known.") from None
+    lines = []
+    for text in texts:
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    if not lines:
+        raise InputError(f"The metrics.jsonl of {path.parent.name} holds no line; train it again.")
+    return lines
+
+
+def stages(lines: Sequence[dict]) -> list[Stage]:
+    """In the order of training."""
+    found, at = [], 0
+    for name, group in groupby(lines, key=lambda line: line["stage"]):
+        n = len(list(group))
+        found.append(Stage(name, at, at + n - 1))
+        at += n
+    return found
+
+
+def curriculum(lines: Sequence[dict]) -> list[dict]:
+    """The lines before the streams, where there are some."""
+    return [line for line in lines if line["stage"] != "streaming"] or list(lines)
+
+
+def steps_of(stage: Stage, lines: Sequence[dict]) -> int:
+    return lines[stage.last]["step"] - (lines[stage.first - 1]["step"] if stage.first else 0)
+
+
+def finding(lines: Sequence[dict]) -> str:
+    """What the curves say, in a sentence."""
+    taught = [stage for stage in stages(lines) if stage.name != "streaming"]
+    if not taught:
+        return f"{lines[-1]['step']:,} steps of streams"
+    hardest = max(taught, key=lambda stage: steps_of(stage, lines))
+    n, total = steps_of(hardest, lines), lines[taught[-1].last]["step"]
+    streamed = lines[-1]["step"] - total
+    told = f"“{hardest.name}” is the hardest stage: {n:,} of {total:,} steps of the curriculum"
+    return told + (f", then {streamed:,} steps of streams" if streamed else "")
+
+
+def table(lines: Sequence[dict]) -> dict[str, list]:
+    names = ["step", "stage", "loss", "accuracy", "stream_loss", "stream_accuracy", "tokens", "seconds"]
+    return {
+        name: [line.get(name, "" if name == "stage" else np.nan) for line in lines]
+        for name in names
+        if any(name in line for line in lines)
+    }
+
+
+def kept(knows: Sequence[float]) -> int:
+    """After how many of the segments the answer is known, counted back from the end without a gap."""
+    last = np.asarray(knows)[::-1] >= KNOWN
+    return int(np.argmin(last)) if not last.all() else len(last)
+
+
+def reading_finding(readings: Sequence[Reading]) -> str:
+    """When the model came to know the answer at the end of the text."""
+    first = next((i for i, reading in enumerate(readings) if kept(reading.knows)), None)
+    n = len(readings[0].knows) - 1
+    if first is None:
+        return f"At no moment of training does it know the answer after all {n} segments"
+    if any(not kept(reading.knows) for reading in readings[first:]):
+        return f"It first knows the answer after all {n} segments at step {readings[first].step:,}, not always since"
+    return f"From step {readings[first].step:,} on it knows the answer after all {n} segments"
+
+
+def reading_table(readings: Sequence[Reading]) -> dict[str, list]:
+    """One row a reading and segment."""
+    rows = [(r.label, r.step, s, p) for r in readings for s, p in enumerate(r.knows)]
+    columns = ("read", "step", "after segment", "P(answer)")
+    return dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))

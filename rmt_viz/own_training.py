@@ -1,0 +1,109 @@
+"""Widgets of the Train page: a small run made by the visitor, and one text read at several moments of training."""
+
+import streamlit as st
+
+from rmt_viz import export, growth, links, session, training
+from rmt_viz.figures import growth as figures
+from rmt_viz.plain import plain
+from rmt_viz.progress import progress
+from rmt_viz.wrong import say
+
+SHAPE = "{layers} layers, {heads} heads, width {width}, {n_memory} slots, {segment_length} tokens a segment"
+SEEDS = 1000
+
+
+def small_run() -> None:
+    """The form, and while the run goes its progress, with a button that ends it."""
+    with st.container(border=True, gap="small"):
+        st.markdown("**Train one yourself**")
+        st.caption(
+            plain(
+                f"Memorize, from scratch: {SHAPE.format(**training.SHAPE)}. It takes about a minute on two cores; the "
+                "text it is watched on is longer than any that it learns from."
+            )
+        )
+        with st.form("small run", border=False):
+            left, right = st.columns(2)
+            segments = left.segmented_control("Segments", (1, 2, 3), default=3, required=True, key="train segments")
+            seed = right.number_input("Seed", 0, SEEDS, 0, key="train seed")
+            if st.form_submit_button("Train", type="primary"):
+                _train(training.Plan(segments, int(seed)))
+        _job("train", "Preparing: torch, weights, a first reading", "{done} of {total} stages learned")
+
+
+def readings(slot: str, name: str) -> None:
+    """The figure of a job's readings so far, and ways to the runs that were kept."""
+    grown = growing(slot)
+    if grown is None or not grown.readings:
+        return
+    found = list(grown.readings)
+    finding = growth.reading_finding(found)
+    export.show(
+        figures.readings(found, finding, theme=export.theme()),
+        name=f"{name}-readings",
+        alt=f"Probability of the answer by moment of training and segments read. {finding}.",
+        table=growth.reading_table(found),
+        caption=f"Live: {grown.of}, read at each of these moments. Each row is one model, each column one question.",
+    )
+    kept = [reading for reading in found if reading.run and session.library().has(reading.run)]
+    with st.container(horizontal=True, gap="small"):
+        st.caption("Open in Watch:", width="content")
+        for reading in kept:
+            query = links.parameters(reading.run)
+            st.page_link(links.watch_page(), label=plain(reading.label), query_params=query)
+
+
+def reread(name: str) -> None:
+    """The same text read with the checkpoint of each stage that ships, in the background."""
+    stages = training.stages_of(session.CHECKPOINTS / name)
+    trace = next((run for run, _, checkpoint, _ in session.recorded() if checkpoint == name), None)
+    if not stages or trace is None:
+        st.caption(plain("No checkpoint of its stages ships with this model; a run of your own, below, keeps them."))
+        return
+    if st.button(f"Read one text with each of its {len(stages)} stages", key=f"reread {name}"):
+        _reread(name, stages, trace)
+    _job(f"growth {name}", "Opening the checkpoints", "{done} of {total} checkpoints")
+
+
+def growing(slot: str) -> training.Grown | None:
+    """What has come so far of a run that goes, or has ended."""
+    job = session.current(slot)
+    return job.about if job else None
+
+
+def _train(plan: training.Plan) -> None:
+    shelf, tokenizer = session.library(), session.CHECKPOINTS / "memorize" / "tokenizer.json"
+    grown = training.Grown(f"a fresh sample of {plan.segments + training.BEYOND} segments")
+    session.start("train", lambda progress: training.train(plan, grown, shelf, tokenizer, progress), grown)
+
+
+def _reread(name: str, stages: list, id: str) -> None:
+    shelf = session.library()
+    trace = shelf.open(id).trace
+    grown = training.Grown(f"the text of the recorded run {id}")
+    session.start(f"growth {name}", lambda progress: training.reread(stages, trace, grown, shelf, progress), grown)
+
+
+def _job(slot: str, opening: str, step: str) -> None:
+    job = session.current(slot)
+    if job and job.state == "failed":
+        say(job.error)
+    elif job and job.live:
+        _waiting(slot, opening, step, _size(slot))
+
+
+def _size(slot: str) -> int:
+    """Grows with what there is to draw."""
+    grown = growing(slot)
+    return len(grown.readings) if grown else 0
+
+
+@st.fragment(run_every="500ms")
+def _waiting(slot: str, opening: str, step: str, size: int) -> None:
+    """Progress; the whole page runs again when the job ends, or has more to draw."""
+    job = session.current(slot)
+    if job is None or not job.live or _size(slot) != size:
+        st.rerun()
+    if progress(job, opening, f"{slot} cancel", step):
+        session.stop(slot)
+        st.rerun()

@@ -1,0 +1,68 @@
+"""Train: how does it learn to remember?"""
+
+import streamlit as st
+
+from rmt.errors import InputError
+from rmt.viewer.sentence import TITLES
+from rmt_viz import export, growth, own_training, session
+from rmt_viz.figures.growth import curves
+from rmt_viz.plain import plain
+from rmt_viz.wrong import say
+
+BY = {"step": "Steps", "seconds": "Seconds", "tokens": "Tokens"}
+
+
+def page() -> None:
+    """The curves of a shipped model; the same text over its training; a small run of one's own."""
+    with st.container(key="title", gap="xxsmall"):
+        st.subheader("How does it learn to remember?", anchor=False)
+        st.caption(
+            "By a curriculum: first one segment, then two, and so on. Each stage begins where the last one ends."
+        )
+    with st.container(gap="medium"):
+        _shipped()
+        _own()
+
+
+def _shipped() -> None:
+    configs = session.checkpoints()
+    if not configs:
+        return say("There is no checkpoint in assets/checkpoints; train one below.")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="choices"):
+        name = st.segmented_control("Model", configs, format_func=lambda n: TITLES.get(n, plain(n)), key="model",
+                                    default=next(iter(configs)), required=True, bind="query-params")  # fmt: skip
+        by = st.segmented_control("Along", BY, format_func=BY.get, key="by", default="step", required=True,
+                                  bind="query-params")  # fmt: skip
+        whole = st.toggle("With the streams at its end", key="streams", bind="query-params")
+    try:
+        lines = growth.read(session.CHECKPOINTS / name / "metrics.jsonl")
+        _curves(lines if whole else growth.curriculum(lines), name, by, _began(configs[name]))
+    except InputError as error:
+        say(str(error))
+    own_training.reread(name)
+    own_training.readings(f"growth {name}", name)
+
+
+def _own() -> None:
+    own_training.small_run()
+    grown = own_training.growing("train")
+    if grown and grown.lines:
+        _curves(list(grown.lines), "yours", "step", "Live. From scratch.")
+        own_training.readings("train", "yours")
+
+
+def _curves(lines: list[dict], name: str, by: str, caption: str) -> None:
+    finding = growth.finding(lines)
+    streams = " Dotted: on streams." if "stream_loss" in lines[-1] else ""
+    export.show(
+        curves(lines, finding, by=by, theme=export.theme()),
+        name=f"training-{name}",
+        alt=f"Loss and accuracy of {name} in training, by stage of the curriculum. {finding}.",
+        table=growth.table(lines),
+        caption=f"{caption} Ground and number: the stage, by its segments.{streams}",
+    )
+
+
+def _began(config: dict) -> str:
+    begun = (config.get("training") or {}).get("init")
+    return f"Recorded. It began with the weights of {begun.rsplit('/', 1)[-1]}." if begun else "Recorded. From scratch."
