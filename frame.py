@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from rmt_viz.pages import length, loss, models, watch
+from rmt_viz.pages import length, loss, models, train, watch
 
 PAGES = {
     "See": [st.Page(watch.page, title="Watch", url_path="watch", default=True)],
@@ -15,7 +15,10 @@ PAGES = {
         st.Page(loss.page, title="Loss", url_path="loss"),
         st.Page(length.page, title="Length", url_path="length"),
     ],
-    "Make": [st.Page(models.page, title="Models", url_path="models")],
+    "Make": [
+        st.Page(models.page, title="Models", url_path="models"),
+        st.Page(train.page, title="Train", url_path="train"),
+    ],
 }
 STYLE = Path(__file__).parent / "rmt_viz" / "components" / "frame.css"
 
