@@ -2,12 +2,15 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from rmt.cost import EXACT, LENGTH, OPT, PAPER, PAPER_LENGTH, Convention, Sizes, forward, ratio
 from rmt.errors import InputError
-from rmt_viz import jumps, lengths, losses, results
+from rmt_viz import costs, jumps, lengths, losses, results
+from rmt_viz.figures import cost as cost_figures
 from rmt_viz.figures import length as length_figure
 from rmt_viz.figures import lines as shared
 from rmt_viz.figures import loss as loss_figures
@@ -284,3 +287,54 @@ def test_a_live_run_has_its_control_beside_it(make_trace, tmp_path):
     run = shelf.add(make_trace())
     control = shelf.add(make_trace("reset", control="reset"), of=run)
     assert shelf.controls(run) == ["trained", "reset"] and shelf.open(control).trace.meta["control"] == "reset"
+
+
+# Cost.
+
+
+def measured(method: str, power: float, peak: float) -> list[dict]:
+    lengths = (512, 2048, 8192)
+    return [{"method": method, "tokens": n, "seconds": 1e-5 * n**power, "peak_bytes": 1e8 + peak * n} for n in lengths]
+
+
+def test_one_way_of_counting_gives_the_papers_ratios():
+    found = costs.counts(EXACT, LENGTH)
+    assert [count.name for count in found if costs.agrees(count)] == ["no embedding lookup, 2,097,152 tokens"]
+    assert costs.agreement(found, 512).endswith(f"come out in one way of counting of these {len(found)}")
+    assert costs.agreement(found[:2], 512).endswith("come out in none of these 2 ways of counting")
+
+
+def test_a_count_of_ones_own_is_a_row_of_its_own():
+    own = Convention("", embedding=False, causal=True)
+    found = costs.counts(own, PAPER_LENGTH)
+    assert found[-1].name == costs.CHOSEN and costs.same(found[-1], own, PAPER_LENGTH)
+    assert len(costs.counts(replace(PAPER, name="mine"), PAPER_LENGTH)) == len(found) - 1
+
+
+def test_operations_are_the_engines_and_meet_at_one_segment():
+    tokens, methods = costs.curves(OPT["OPT-1.3B"], EXACT, LENGTH, 512)
+    assert tokens[0] == 512 and tokens[-1] == LENGTH and (np.diff(tokens) > 0).all()
+    assert methods["full attention"][0] == methods["rmt"][0] == forward(OPT["OPT-1.3B"], 512)
+    assert f"×{ratio(OPT['OPT-1.3B'], LENGTH):.0f} " in costs.headline(OPT["OPT-1.3B"], EXACT, LENGTH, 512)
+
+
+def test_the_conventions_figure_has_a_dot_a_model_and_row():
+    found, models = costs.counts(EXACT, LENGTH), [*OPT.values(), Sizes("<mine>", 2, 64, 2)]
+    figure = cost_figures.conventions(found, models, "f", segment=512, chosen=0)
+    dots = [trace for trace in figure.data if trace.mode == "markers"]
+    assert [trace.name for trace in dots] == [*OPT, "&lt;mine&gt;"] and dots[-1].marker.symbol == "star"
+    np.testing.assert_allclose([trace.x[0] for trace in dots], [ratio(sizes, LENGTH) for sizes in models])
+    bold = [name for name in figure.layout.yaxis.ticktext if name.startswith("<b>")]
+    assert len(bold) == 1 and "2,097,152" in bold[0]
+    assert {note.text for note in figure.layout.annotations} == {"paper: ×295, OPT-125M", "paper: ×29, OPT-175B"}
+
+
+def test_what_was_measured_is_said_in_powers(write):
+    rows = [*measured("full attention", 1.8, 1e4), *measured("rmt", 1.0, 0.0)]
+    found = costs.methods(write("cost", rows, key="measured").rows)
+    assert list(found) == ["rmt", "full attention"]
+    assert costs.time_grows(found) == "Time grows with a power of length: RMT 1.00, full attention 1.80"
+    assert costs.memory_grows(found).endswith("RMT ×1.00, full attention ×1.73")
+    figure = cost_figures.measured(found, "peak_bytes", "f")
+    assert [trace.name for trace in figure.data] == ["RMT", "full attention"] and list(figure.data[0].y) == [1e8] * 3
+    assert costs.measured_table(found)["tokens"] == [512, 2048, 8192] * 2

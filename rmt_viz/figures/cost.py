@@ -1,0 +1,110 @@
+"""What reading costs: operations against length (the paper's Figure 2), conventions side by side, measurements."""
+
+from collections.abc import Mapping, Sequence
+from textwrap import wrap
+
+import numpy as np
+import plotly.graph_objects as go
+
+from rmt.cost import OPT, Sizes
+from rmt_viz.costs import IN_PAPER, Count, agrees, ratios, title
+from rmt_viz.figures.lines import DASHES, MUTED, SYMBOLS, canvas, categories, escape, ground, note, steps
+from rmt_viz.figures.theme import HUES
+from rmt_viz.results import Measured
+
+NAME = 24  # letters of a way of counting on one line
+UNITS = {"seconds": "time (seconds)", "peak_bytes": "peak memory (bytes)"}
+LEGEND = {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top", "entrywidthmode": "fraction", "entrywidth": 0.32}
+MODELS = {"orientation": "v", "x": 1.02, "y": 1, "font": {"size": 12}}
+
+
+def operations(
+    tokens: np.ndarray, methods: Mapping[str, np.ndarray], finding: str, *, log: bool = True, theme: str = "light"
+) -> go.Figure:
+    """Floating-point operations of each method, the first one dashed."""
+    figure = canvas(finding, theme=theme, x="length (tokens)", y="operations", width=430, height=390)
+    hues = {"full attention": HUES[theme]["read"], "rmt": HUES[theme]["write"]}
+    for name, values in methods.items():
+        line = {"color": hues[name], "width": 2.8, "dash": "solid" if name == "rmt" else "dash"}
+        figure.add_trace(
+            go.Scatter(
+                x=tokens,
+                y=values,
+                name=escape(title(name)),
+                mode="lines",
+                line=line,
+                hovertemplate="%{x:,} tokens: %{y:.3s} operations<extra>" + escape(title(name)) + "</extra>",
+            )
+        )
+    if log:
+        figure.update_xaxes(type="log", dtick=1, tickformat="~s").update_yaxes(
+            type="log", dtick=3, exponentformat="power"
+        )
+    figure.update_yaxes(exponentformat="power", minor={"showgrid": False})
+    return figure.update_layout(legend={**LEGEND, "entrywidth": 0.45})
+
+
+def conventions(
+    counts: Sequence[Count], models: Sequence[Sizes], finding: str, *, segment: int, chosen: int, theme: str = "light"
+) -> go.Figure:
+    """One row a way of counting, one dot a model; the paper's two ratios as lines. chosen: the row in use."""
+    figure = canvas(finding, theme=theme, x="operations of full attention ÷ operations of RMT", y="", height=390)
+    rows, values = list(range(len(counts))), np.stack([ratios(count, models, segment) for count in counts])
+    for row in rows:
+        colour = HUES[theme]["write"] if row == chosen else MUTED[theme]
+        line = {"color": colour, "width": 3 if row == chosen else 1}
+        ends = [values[row].min(), values[row].max()]
+        figure.add_trace(go.Scatter(x=ends, y=[row, row], mode="lines", line=line, hoverinfo="skip", showlegend=False))
+    known = sum(sizes.name in OPT for sizes in models)
+    hues = [*steps(known, theme), *categories(len(models) - known, theme)]
+    for i, (sizes, colour) in enumerate(zip(models, hues, strict=True)):
+        symbol, size = ("circle", 10) if sizes.name in OPT else ("star", 14)
+        figure.add_trace(
+            go.Scatter(
+                x=values[:, i],
+                y=rows,
+                name=escape(sizes.name),
+                mode="markers",
+                marker={"size": size, "symbol": symbol, "color": colour, "line": {"color": ground(theme), "width": 1}},
+                customdata=rows,
+                text=[escape(count.name) for count in counts],
+                hovertemplate="%{text}<br>×%{x:.1f}<extra>" + escape(sizes.name) + "</extra>",
+            )
+        )
+    for name, times in IN_PAPER.items():
+        figure.add_vline(times, line={"color": MUTED[theme], "dash": "dot", "width": 1})
+        note(figure, f"paper: ×{times}, {name}", theme=theme, x=np.log10(times), y=1, yref="paper", yanchor="bottom")
+    names = ["<br>".join(map(escape, wrap(count.name, NAME))) for count in counts]
+    names = [f"<b>{name}</b>" if agrees(c, segment) else name for name, c in zip(names, counts, strict=True)]
+    figure.update_yaxes(tickvals=rows, ticktext=names, range=[len(counts) - 0.5, -0.6], automargin=True)
+    figure.update_yaxes(showgrid=False, zeroline=False)
+    figure.update_xaxes(type="log", tickvals=[10, 20, 50, 100, 200, 500], tickprefix="×", tickangle=0)
+    return figure.update_layout(margin_t=figure.layout.margin.t + 16, legend=MODELS)
+
+
+def measured(
+    methods: Mapping[str, Sequence[Measured]], field: str, finding: str, *, log: bool = True, theme: str = "light"
+) -> go.Figure:
+    """Time or peak memory against length. field: "seconds" or "peak_bytes"."""
+    figure = canvas(finding, theme=theme, x="length (tokens)", y=UNITS[field], width=500, height=370)
+    for i, ((name, rows), colour) in enumerate(zip(methods.items(), categories(len(methods), theme), strict=True)):
+        values = [getattr(row, field) for row in rows]
+        figure.add_trace(
+            go.Scatter(
+                x=[row.tokens for row in rows],
+                y=values,
+                name=escape(title(name)),
+                mode="lines+markers",
+                line={"color": colour, "width": 2.5, "dash": DASHES[i % len(DASHES)]},
+                marker={"size": 9, "symbol": SYMBOLS[i % len(SYMBOLS)], "line": {"color": ground(theme), "width": 1}},
+                hovertemplate="%{x:,} tokens: %{y:.3s}"
+                + ("s" if field == "seconds" else "B")
+                + f"<extra>{escape(title(name))}"
+                "</extra>",
+            )
+        )
+    if log:
+        figure.update_xaxes(type="log", dtick=1).update_yaxes(type="log", nticks=6, minor={"showgrid": False})
+    figure.update_xaxes(tickformat="~s")
+    figure.update_yaxes(tickformat="~s", ticksuffix="s" if field == "seconds" else "B", rangemode="tozero")
+    return figure.update_layout(legend=LEGEND)
