@@ -7,13 +7,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from rmt_viz.pages import length, loss, models, train, watch
+from rmt_viz.pages import cost, length, loss, models, train, watch
 
 PAGES = {
     "See": [st.Page(watch.page, title="Watch", url_path="watch", default=True)],
     "Measure": [
         st.Page(loss.page, title="Loss", url_path="loss"),
         st.Page(length.page, title="Length", url_path="length"),
+        st.Page(cost.page, title="Cost", url_path="cost"),
     ],
     "Make": [
         st.Page(models.page, title="Models", url_path="models"),
