@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from rmt.cost import OPT, SEGMENT, Convention, Sizes
+from rmt.cost import OPT, Convention, Sizes
 from rmt.errors import InputError
-from rmt_viz import costs, export, session
+from rmt_viz import costs, export, own_cost, session
 from rmt_viz.figures import cost as figures
 from rmt_viz.plain import plain
 
@@ -15,7 +15,7 @@ def page() -> None:
         st.subheader("What does it cost?", anchor=False)
         st.caption("Full attention compares each token with every other; RMT compares those of a segment. Count them.")
     with st.container(gap="small"):
-        sizes, convention, tokens, segment, log = _choose()
+        sizes, convention, tokens, segment, log = own_cost.choose()
         left, right = st.columns([2, 3], gap="medium")
         with left:
             finding = costs.headline(sizes, convention, tokens, segment)
@@ -26,32 +26,6 @@ def page() -> None:
         with right:
             _conventions(sizes, convention, tokens, segment)
         _measured(log)
-
-
-def _choose() -> tuple:
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        name = st.selectbox("Model", [*OPT, costs.TYPED], key="model", width=170, bind="query-params")
-        at = st.selectbox("Length (tokens)", list(costs.LENGTHS)[::-1], key="tokens", width=230, bind="query-params")
-        memory = st.segmented_control("Memory tokens", list(costs.MEMORY), key="memory", default="none", required=True,
-                                      bind="query-params")  # fmt: skip
-        segment = st.number_input("Segment", 16, 65_536, SEGMENT, key="segment_length", width=120, bind="query-params")
-        log = st.toggle("Log axes", True, key="log", bind="query-params")
-    with st.container(horizontal=True, gap="medium"):
-        st.markdown("**Counted:**")
-        embedding = st.toggle("embedding lookup", False, key="embedding", bind="query-params")
-        head = st.toggle("output head", True, key="head", bind="query-params")
-        softmax = st.toggle("softmax", True, key="softmax", bind="query-params")
-        causal = st.toggle("causal half only", False, key="causal", bind="query-params")
-    sizes = OPT[name] if name in OPT else _typed()
-    read, write = costs.MEMORY[memory]
-    return sizes, Convention("", embedding, head, softmax, causal, read, write), costs.LENGTHS[at], segment, log
-
-
-def _typed() -> Sizes:
-    labels = {"Layers": 12, "Width": 768, "Heads": 12, "Feed-forward width": 3072, "Vocabulary": 50_257}
-    with st.container(horizontal=True, gap="small"):
-        values = [st.number_input(label, 1, 1_000_000, n, key=f"typed {label}") for label, n in labels.items()]
-    return Sizes("Your model", *values)
 
 
 def _conventions(sizes: Sizes, convention: Convention, tokens: int, segment: int) -> None:
