@@ -7,14 +7,18 @@ from pathlib import Path
 
 import streamlit as st
 
-from rmt_viz.pages import cost, length, loss, models, train, watch
+from rmt_viz.pages import attention, cost, length, loss, mechanisms, models, train, watch
 
 PAGES = {
-    "See": [st.Page(watch.page, title="Watch", url_path="watch", default=True)],
+    "See": [
+        st.Page(watch.page, title="Watch", url_path="watch", default=True),
+        st.Page(attention.page, title="Attention", url_path="attention"),
+    ],
     "Measure": [
         st.Page(loss.page, title="Loss", url_path="loss"),
         st.Page(length.page, title="Length", url_path="length"),
         st.Page(cost.page, title="Cost", url_path="cost"),
+        st.Page(mechanisms.page, title="Mechanisms", url_path="mechanisms"),
     ],
     "Make": [
         st.Page(models.page, title="Models", url_path="models"),

@@ -192,7 +192,8 @@ def observer(model: Model, watcher, detail: str) -> Callable[..., dict[str, Tens
 
 @torch.inference_mode()
 def replay(model: Model, trace: Trace, segment: int) -> SegmentRecord:
-    """Run one segment again from its stored memory, with everything: attention (L, H, N, N), read, write, logits.
+    """Run one segment again from its stored memory, with everything: attention (L, H, N, N), read, write, logits,
+    and where memory stood (layout).
 
     Equal to the recorded run bit for bit on the same machine. logits (T, V) of a language model, (C,) of a
     classifier, None where the model has no head. Raises InputError where the model is another one.
@@ -212,5 +213,12 @@ def replay(model: Model, trace: Trace, segment: int) -> SegmentRecord:
         recorded,
         memory=to_numpy(model.cell.slots(state)[0]),
         logits=None if model.backbone.head == "none" else to_numpy(step.logits[0]),
+        layout=_places(step.layout),
         **{name: to_numpy(getattr(recorder.all, name)[:, 0]) for name in names},
     )
+
+
+def _places(layout: Layout) -> dict[str, tuple[int, int]]:
+    """A layout as numbers; what is not there has no length."""
+    parts = {"tokens": layout.tokens, "read": layout.read, "write": layout.write}
+    return {name: (part.start, part.stop) if part else (0, 0) for name, part in parts.items()}

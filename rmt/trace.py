@@ -42,7 +42,8 @@ class SegmentRecord:
     """What was recorded of one segment; arrays as in the module's table, without the segment axis.
 
     memory is the state after the segment and memory_before the state it was read with. read and write are None
-    below detail "thin". attention (L, H, N, N) and logits are there in a replay only.
+    below detail "thin". attention (L, H, N, N), logits and layout are there in a replay only; layout says where
+    tokens, read and write memory stand among the N positions: {name: (start, stop)}.
     """
 
     index: int
@@ -62,6 +63,7 @@ class SegmentRecord:
     write: np.ndarray | None = None
     attention: np.ndarray | None = None
     logits: np.ndarray | None = None
+    layout: dict[str, tuple[int, int]] | None = None
 
 
 class Trace:

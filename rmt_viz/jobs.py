@@ -30,6 +30,7 @@ class Job:
     result: object = None
     error: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
 
     @property
     def live(self) -> bool:
@@ -42,6 +43,12 @@ class Job:
         self.done, self.total = done, total
 
     def run(self) -> None:
+        try:
+            self._run()
+        finally:
+            self.ended.set()
+
+    def _run(self) -> None:
         if self.stop.is_set():
             self.state = "cancelled"
             return

@@ -37,13 +37,13 @@ class Library:
         """Which of trained, reset and untrained there are of a trace."""
         return [control for control in CONTROLS if control == "trained" or self.has(with_control(name, control))]
 
-    def add(self, trace: Trace, source: str = "live", *, of: str | None = None) -> str:
+    def add(self, trace: Trace, source: str = "live", *, of: str | None = None, maker=None) -> str:
         """Keep a run made or uploaded in a session, and give the id that opens it; too many, and the oldest go.
 
-        of: the id of the run whose control this one is.
+        of: the id of the run whose control this one is. maker: see `Run`.
         """
         id = with_control(of, trace.meta["control"]) if of else f"live-{secrets.token_urlsafe(16)}"
-        run = Run(id, trace, source)
+        run = Run(id, trace, source, maker)
         with self.lock:
             self.live[run.id] = run
             while len(self.live) > MOST_LIVE:

@@ -9,9 +9,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rmt.errors import InputError
+from rmt.viewer import attention as maps
 from rmt.viewer import page as viewer
 from rmt.viewer import slices
-from rmt_viz import session
+from rmt_viz import replays, session
+from rmt_viz.jobs import Job
 from rmt_viz.library import Run
 
 PREFIX = "/rmt/trace"
@@ -52,6 +54,30 @@ def _segment(run: Run, request: Request) -> bytes:
     return slices.segment(run, index, layer, head, session.reset_of(run.id))
 
 
+async def attention(request: Request) -> Response:
+    """A segment's whole map, replayed; until it is, what was recorded of it. ?row= and ?column= ask for a window."""
+    return await _answer(request, lambda run: _attention(run, request))
+
+
+def _attention(run: Run, request: Request) -> bytes:
+    made, asked = run.trace.meta["made_by"], request.query_params
+    index = _index(request.path_params["index"], run.trace.done)
+    chosen = {name: _index(asked.get(name), made[f"{name}s"]) for name in ("layer", "head")}
+    job = session.replays().ask(run, index, replays.whole_maps)
+    record = job.result if job.state == "done" else run.trace.segments[index]
+    at = None
+    if job.state == "done" and asked.keys() >= {"row", "column"}:
+        at = tuple(_index(asked[name], record.attention.shape[-1]) for name in ("row", "column"))
+    return maps.attention(run.trace, record, how=asked.get("how", "mean"), at=at, **chosen, **_told(job))
+
+
+def _told(job: Job) -> dict:
+    """How far a replay is, as a slice says it."""
+    if job.live or job.state == "cancelled":
+        return {"state": "loading", "again": replays.AGAIN_MS}
+    return {"state": "ready"} if job.state == "done" else {"state": "absent", "why": job.error}
+
+
 def _index(text: str | None, n: int) -> int | None:
     if text is None:
         return None
@@ -71,5 +97,6 @@ async def _answer(request: Request, make: Callable[[Run], bytes]) -> Response:
 ROUTES = [
     Route(f"{PREFIX}/{{trace}}/overview", overview),
     Route(f"{PREFIX}/{{trace}}/segment/{{index}}", segment),
+    Route(f"{PREFIX}/{{trace}}/attention/{{index}}", attention),
     Route(f"{PREFIX}/{{trace}}/page", page),
 ]

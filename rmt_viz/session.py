@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt_viz import bring, jumps, measuring, results, texts
+from rmt_viz import bring, comparing, jumps, measuring, results, texts
 from rmt_viz.jobs import Job, Worker
-from rmt_viz.library import ASSETS, LIVE, Library
+from rmt_viz.library import ASSETS, LIVE, Library, Run
+from rmt_viz.replays import Replays
 
 CHECKPOINTS = ASSETS / "checkpoints"
 
@@ -38,6 +39,39 @@ def model(name: str):
     gc.collect()
     gc.freeze()  # what torch brought stays for good; looking through it at each collection would stall the viewers
     return loaded
+
+
+@st.cache_resource(show_spinner=False)
+def replays() -> Replays:
+    return Replays(maker)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _untrained(name: str, seed: int):
+    from rmt.checkpoint import untrained
+
+    return untrained(CHECKPOINTS / name, seed=seed)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _visitors(wanted: bring.Wanted):
+    with bring.opened(wanted) as reader:
+        return reader
+
+
+def maker(run: Run):
+    """The model that made a run. Raises InputError where its weights are not here."""
+    made = run.trace.meta["made_by"]
+    name, fingerprint = made["checkpoint"], made["fingerprint"]
+    if run.maker is not None and run.maker.shipped is None:
+        return _visitors(run.maker)
+    if name not in checkpoints():
+        raise InputError(
+            f"The weights that made this run, of the checkpoint {name}, are not among those of this app; "
+            "open them on the Models page and record the text there."
+        )
+    seed = fingerprint.removeprefix("untrained-")
+    return _untrained(name, int(seed)) if seed != fingerprint and seed.isdecimal() else model(name)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -96,7 +130,7 @@ def start_own_run(wanted: bring.Wanted, text: str, tokenizer: bool) -> Job:
     """Record a text, or ids where there is no tokenizer, with a visitor's own checkpoint, in the background."""
     texts.check_length(text)
     document = text if tokenizer else texts.token_ids(text)
-    return start("run", lambda progress: library().add(bring.read(wanted, document, progress)), wanted)
+    return start("run", lambda progress: library().add(bring.read(wanted, document, progress), maker=wanted), wanted)
 
 
 @contextmanager
@@ -117,7 +151,7 @@ def start_sample(checkpoint: str, segments: int) -> Job:
 
     def work(progress) -> str:
         with _opened(wanted) as reader:
-            return library().add(measuring.sample(reader, segments, progress))
+            return library().add(measuring.sample(reader, segments, progress), maker=wanted)
 
     return start("run", work, wanted)
 
@@ -140,11 +174,18 @@ def start_pair(wanted: bring.Wanted, text: str) -> Job:
     def work(progress) -> str:
         with _opened(wanted) as reader:
             trace, control = measuring.pair(reader, text, progress)
-        id = library().add(trace)
-        library().add(control, of=id)
+        id = library().add(trace, maker=wanted)
+        library().add(control, of=id, maker=wanted)
         return id
 
     return start("pair", work, wanted)
+
+
+def start_mechanisms(names: Sequence[str], text: str) -> Job:
+    """Read a text with each of these shipped checkpoints; the job's result is a row for each."""
+    texts.check_length(text)
+    folders = [CHECKPOINTS / name for name in names]
+    return start("mechanisms", lambda progress: comparing.side_by_side(folders, text, progress))
 
 
 def take_finished(slot: str) -> str | None:

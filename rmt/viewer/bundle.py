@@ -15,6 +15,8 @@ MODULES = (  # each after those it imports
     "answers.js",
     "heads.js",
     "maps.js",
+    "blocks.js",
+    "attention.js",
     "pages.js",
     "beside.js",
     "overlay.js",

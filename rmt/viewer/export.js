@@ -11,13 +11,15 @@ export function exportDialog(panels, name, file) {
     el("th", { scope: "row" }, panel.spec.title(panel.frame())),
     el("td", {}, button("SVG", () => save(`${name(panel)}.svg`, "image/svg+xml", picture(panel)))),
     el("td", {}, button("PNG", () => savePng(`${name(panel)}.png`, picture(panel)))),
-    el("td", {}, button("CSV", () => save(`${name(panel)}.csv`, "text/csv", csv(panel.spec.table(panel.frame()))))),
+    el("td", {}, button("CSV", () => save(`${name(panel)}.csv`, "text/csv", csv(numbers(panel))))),
   ))
   const whole = file
     ? el("p", {}, el("a", { href: file, download: true }, "The whole run as one HTML file"), ", to step through offline.")
     : null
   return el("div", {}, el("table", { class: "export" }, el("tbody", {}, rows)), whole)
 }
+
+const numbers = ({ spec, frame }) => (spec.csv ?? spec.table)(frame())
 
 // A panel's figure as a document of its own.
 export function picture(panel) {

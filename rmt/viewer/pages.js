@@ -3,9 +3,11 @@
 import { tokensPanel } from "./tokens.js"
 import { slotsPanel } from "./slots.js"
 import { answersPanel } from "./answers.js"
-import { headsPanel } from "./heads.js"
+import { blocksPanel, headsPanel } from "./heads.js"
 import { mapsPanel } from "./maps.js"
+import { attentionPanel } from "./attention.js"
 
 export const PAGES = {
   watch: [tokensPanel, slotsPanel, answersPanel, headsPanel, mapsPanel],
+  attention: [blocksPanel, attentionPanel],
 }

@@ -4,7 +4,7 @@ import { button, el } from "./dom.js"
 
 // spec: {id, title(frame), note(frame), draw(body, frame, act), table(frame), and where there are some
 //   controls(frame, act), mark(body, frame)}.
-// `table` gives {columns, rows}; it is what the table shows and what the CSV holds.
+// `table` gives {columns, rows}; it is what the table shows and what the CSV holds, unless `csv` gives more.
 export function panel(spec, act) {
   const title = el("h2")
   const note = el("p", { class: "note" })

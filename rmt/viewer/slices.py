@@ -22,11 +22,15 @@ TYPES = {"f": "<f4", "i": "<i4", "u": "<i4"}
 
 @dataclass(frozen=True)
 class Run:
-    """An opened trace: its id, whether it is "recorded", "live" or "uploaded", and the measures of the whole run."""
+    """An opened trace: its id, whether it is "recorded", "live" or "uploaded", and the measures of the whole run.
+
+    maker: what opens the model that made it again, where it is one that a visitor brought.
+    """
 
     id: str
     trace: Trace
     source: str
+    maker: object = None
 
     @cached_property
     def measures(self) -> Measures:
@@ -102,7 +106,7 @@ def segment_parts(
         "index": index,
         "start": record.start,
         "tokens": record.tokens,
-        "spans": _local_spans(trace.spans, record),
+        "spans": local_spans(trace.spans, record),
         "sentence": sentence(trace, measures, record),
         "remark": remark(measures, index),
         "window_start": start,
@@ -155,7 +159,7 @@ def _marks(run: Run) -> list[dict]:
     return [{"segment": segment, "kind": kind} for segment, kind in sorted(found)]
 
 
-def _local_spans(spans: list[dict], record: SegmentRecord) -> list[dict]:
+def local_spans(spans: list[dict], record: SegmentRecord) -> list[dict]:
     """Spans that reach into the segment, counted from its first token."""
     cut = [(s["kind"], max(s["start"], record.start), min(s["end"], record.end)) for s in spans]
     return [{"kind": kind, "start": a - record.start, "end": b - record.start} for kind, a, b in cut if a < b]

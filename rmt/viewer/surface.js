@@ -66,7 +66,7 @@ class Surface {
       el("div", { class: "side" }, name ? el("h2", { class: "name" }, name) : null, sentence, spine.node)
     )
     const paired = this.sides.length > 1 ? " paired" : ""
-    this.grid = el("div", { class: `grid${paired}` })
+    this.grid = el("div")
     this.root.replaceChildren(
       el("div", { class: "top" }, this.bar.node, el("div", { class: `sides${paired}` }, heads)),
       this.grid,
@@ -78,6 +78,7 @@ class Surface {
   // The cards of the page that is shown: one for each side, or one for both.
   fill() {
     this.shown = this.page
+    this.grid.className = `grid ${this.shown}-cards${this.sides.length > 1 ? " paired" : ""}`
     this.panels = PAGES[this.shown].flatMap((spec) =>
       (spec.joint ? this.sides.slice(0, 1) : this.sides).map((side) => ({ ...panel(spec, this.acting(side)), side }))
     )
@@ -280,7 +281,7 @@ class Surface {
       last: () => this.go(this.n),
       play: () => (this.timer ? this.stop() : this.play()),
       beat1: beat(0), beat2: beat(1), beat3: beat(2), beat4: beat(3),
-      unpin: () => this.pin({ layer: null, head: null, slot: null, token: null }),
+      unpin: () => this.pin({ layer: null, head: null, slot: null, token: null, cell: null }),
       help: () => dialog(this.root, "Keys", helpTable(this.options.keys)),
       export: () => dialog(this.root, 
         "Export",

@@ -24,6 +24,10 @@ export function readTheme(element) {
   theme.ramps = Object.fromEntries(
     Object.keys(hues).map((name) => [name, ramp([soften(page, hues[name], dark), hues[name]])]),
   )
+  theme.local = theme.muted
+  theme.ramps.local = ramp([soften(page, ink, dark), mix(page, ink, dark ? 0.8 : 0.76)])
+  theme.pixels = Object.fromEntries(Object.entries(theme.ramps).map(([name, scale]) => [name, scale.map(pixel)]))
+  theme.pixels.unknown = pixel({ fill: mix(page, ink, dark ? 0.15 : 0.09) })
   theme.ramps.gain = ramp([hues.write, theme.soft, hues.read])
   return theme
 }
@@ -39,6 +43,8 @@ function ramp(stops) {
     return { fill, ink: inkOn(fill) }
   })
 }
+
+const pixel = ({ fill }) => [...rgb(fill).map((part) => Math.round(part * 255)), 255]
 
 export function level(value) {
   return Number.isFinite(value) ? Math.round(Math.min(Math.max(value, 0), 1) * (LEVELS - 1)) : 0
