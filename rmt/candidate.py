@@ -58,7 +58,10 @@ def examine(path, *, segment_length=None, backbone=None, options: dict | None = 
     if segment_length is not None:
         candidate.segment_length, candidate.segment_length_from = segment_length, "the caller"
     if candidate.segment_length is None:
-        candidate.ask("segment_length", "How many tokens a segment holds is in no file; tell it as it was in training.")
+        unsaid = "How many tokens a segment holds is in no file; tell it as it was in training."
+        if candidate.found.cell == "none":
+            unsaid = "A model without memory was not trained in segments; choose how many tokens a segment is to hold."
+        candidate.ask("segment_length", unsaid)
     elif candidate.segment_length < 1:
         raise InputError(f"A segment holds one token or more, not {candidate.segment_length}.")
     return candidate, None if candidate.config is None else _fit(candidate, ours)

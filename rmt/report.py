@@ -60,9 +60,8 @@ class Report:
 
     def sentences(self) -> list[str]:
         """The report to read, one sentence an item."""
-        said = [
-            f"{self.path} holds: {self.kind}, {CELL_NAMES[self.cell]}, {self.parameters:,} numbers in {self.precision}."
-        ]
+        kind = self.kind if self.kind == "model without memory" else f"{self.kind}, {CELL_NAMES[self.cell]}"
+        said = [f"{self.path} holds: {kind}, {self.parameters:,} numbers in {self.precision}."]
         if self.backbone:
             said.append(
                 f"Its backbone is a {self.backbone} of {self.layers} layers, {self.heads} heads, width {self.width}, "

@@ -130,6 +130,26 @@ def make_trace(tmp_path):
     return lambda name="toy", **options: write_trace(tmp_path / f"{name}.trace.safetensors", **options)
 
 
+@pytest.fixture
+def captured(monkeypatch):
+    """A CPU that captures, by calling: the steps captured so far. A test goes round its small windows and rings."""
+    from rmt import cuda_graph
+
+    seen = []
+
+    def capture(step):
+        for _ in range(cuda_graph.WARM_UP):
+            step()
+        step.rewind()
+        seen.append(step)
+        return step
+
+    monkeypatch.setitem(cuda_graph.CAPTURE, "cpu", capture)
+    for name, value in {"WINDOW": 7, "AHEAD": 3, "WORTH": 2}.items():
+        monkeypatch.setattr(cuda_graph, name, value)
+    return seen
+
+
 @pytest.fixture(scope="session")
 def assets(tmp_path_factory) -> Path:
     """An assets folder with the shipped traces and checkpoints and some that only tests need."""

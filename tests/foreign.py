@@ -1,8 +1,10 @@
 """Checkpoints as other programs lay them out, made from our own tiny models: the model is the answer to expect."""
 
+import json
 import re
 
 import torch
+from safetensors.torch import save_file
 
 from rmt.build import build
 from rmt.foreign import ASSOCIATIVE, RETRIEVAL
@@ -118,3 +120,15 @@ def add_lora(state: dict, module: str, *, rank: int, scale: float, conv: bool) -
         state[f"{name}.base_layer.bias"] = state.pop(f"{name}.bias")
     merged = weight + scale * ((b @ a).T if conv else b @ a)
     return state, merged
+
+
+def write(folder, state, name="model.safetensors", config=None):
+    """A folder with this state dict, in safetensors or pickled, and a config.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if name.endswith(".safetensors"):
+        save_file({key: tensor.contiguous() for key, tensor in state.items()}, folder / name)
+    else:
+        torch.save(state, folder / name)
+    if config is not None:
+        (folder / "config.json").write_text(json.dumps(config))
+    return folder

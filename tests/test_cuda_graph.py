@@ -9,14 +9,13 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from families import VOCABULARY
 from test_recorder import LENGTH, StopError, document, small, stop_after
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rmt import cuda_graph
 from rmt.cuda_graph import Ring, fast_unroll, fixed_step, observed
 from rmt.memory import CELLS
-from rmt.recorder import Recorder, observer, record, record_all, replay
+from rmt.recorder import Recorder, observer, record, replay
 from rmt.tasks.base import Span
 from rmt.trace import Trace, validate
 from rmt.unroll import unroll
@@ -25,24 +24,6 @@ STEADY = [kind for kind in CELLS if not CELLS[kind].past]  # cells whose state h
 GROWING = [kind for kind in CELLS if CELLS[kind].past]
 FAMILIES = ["gpt2", "llama_gqa", "bert"]
 LONG = 23 * LENGTH + 4  # more segments than a window holds, and a short one
-
-
-@pytest.fixture
-def captured(monkeypatch):
-    """How often something was captured; windows and rings are so small that a test goes round them."""
-    seen = []
-
-    def capture(step):
-        for _ in range(cuda_graph.WARM_UP):
-            step()
-        step.rewind()
-        seen.append(step)
-        return step
-
-    monkeypatch.setitem(cuda_graph.CAPTURE, "cpu", capture)
-    for name, value in {"WINDOW": 7, "AHEAD": 3, "WORTH": 2}.items():
-        monkeypatch.setattr(cuda_graph, name, value)
-    return seen
 
 
 def plain(monkeypatch, function):
@@ -232,69 +213,6 @@ def test_that_a_step_would_be_caught_looking():
     for look in (lambda t: t[0].item(), lambda t: bool(t.any()), lambda t: t[t > 0], lambda t: torch.tensor([1.0])):
         with pytest.raises(AssertionError), HostWouldWait():
             look(torch.arange(3))
-
-
-# -- several documents at once
-
-
-def documents(*lengths):
-    rng = np.random.default_rng(7)
-    return [rng.integers(3, VOCABULARY, n) for n in lengths]
-
-
-@pytest.mark.parametrize("graph", [False, True], ids=["steps", "graph"])
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("name", ["gpt2", "bert"])
-def test_documents_recorded_together_are_those_recorded_alone(monkeypatch, captured, name, cell, graph):
-    """To rounding: a product of a batch may add in another order."""
-    model, texts, seen = small(name, cell), documents(45, 45, 83, 9, 60), []
-    labels = [{"label": i if name == "bert" else None, "seed": i} for i in range(5)]
-
-    def together():
-        return record_all(
-            model, texts, known=labels, detail="thin", progress=lambda done, total: seen.append((done, total))
-        )
-
-    traces = together() if graph else plain(monkeypatch, together)
-    assert seen == [(i + 1, 26) for i in range(26)] and [t.meta["seed"] for t in traces] == [0, 1, 2, 3, 4]
-    for text, trace, about in zip(texts, traces, labels, strict=True):
-        alone = plain(monkeypatch, lambda text=text, about=about: record(model, text, detail="thin", **about))
-        assert validate(trace.path) == [] and trace.complete and trace.meta == alone.meta
-        for field in alone.arrays:
-            if field not in ("crc", "read", "write"):
-                assert np.allclose(trace.arrays[field], alone.arrays[field], atol=1e-6, equal_nan=True), field
-        assert np.allclose(trace.memory, alone.memory, rtol=0, atol=1e-12)
-        for field in ("read", "write"):  # of half precision
-            assert np.allclose(trace.arrays[field], alone.arrays[field], rtol=0, atol=1e-3)
-
-
-def test_documents_recorded_together_go_on_where_each_was_left(tmp_path):
-    model, texts = small(), documents(45, 83, 60)
-    known = [{"out": tmp_path / f"{i}"} for i in range(3)]
-    for n in (1, 3, 7, 11):
-        with pytest.raises(StopError):
-            record_all(model, texts, known=known, progress=stop_after(n))
-        assert sum(Trace.open(about["out"]).done for about in known) == n
-    for text, trace in zip(texts, record_all(model, texts, known=known), strict=True):
-        assert trace.complete and abs(trace.memory - record(model, text).memory).max() < 1e-12
-
-
-@pytest.mark.parametrize(
-    ("lengths", "done", "expected"),
-    [
-        ([[9, 9, 9, 4]], [0], [([0], 0, 3), ([0], 3, 1)]),
-        ([[9]], [0], [([0], 0, 1)]),
-        ([[9, 9]], [2], []),
-        ([[5, 9, 9, 9]], [0], [([0], 0, 1), ([0], 1, 2), ([0], 3, 1)]),
-        ([[9, 9, 9, 4], [9, 9, 9, 9]], [0, 0], [([0, 1], 0, 3), ([0], 3, 1), ([1], 3, 1)]),
-        ([[9, 9, 2], [9, 9, 9, 9]], [0, 0], [([0, 1], 0, 2), ([0], 2, 1), ([1], 2, 1), ([1], 3, 1)]),
-        ([[9, 9, 9, 9], [9, 9, 9, 9]], [2, 1], [([1], 1, 1), ([0, 1], 2, 1), ([0, 1], 3, 1)]),
-    ],
-)
-def test_which_documents_read_what_together(lengths, done, expected):
-    from rmt.recording import plan
-
-    assert list(plan(lengths, done)) == expected
 
 
 def test_the_benchmark_of_a_gpu_reads_the_same_on_any_device(captured):
