@@ -1,0 +1,199 @@
+"""Loss, Length and Cost without a browser: with their files, without them, and what the worker does for them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from test_result_figures import losses_row, measured, score
+
+from rmt.errors import InputError
+from rmt_viz import bring, jobs, jumps, measuring, results, session
+from rmt_viz.library import Library
+
+ROOT = Path(__file__).parent.parent
+PAGES = ("loss", "length", "cost")
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """A folder of results that the app reads."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    monkeypatch.setattr(results, "FOLDER", folder)
+    monkeypatch.setattr(results.read, "__defaults__", (folder,))
+    tables = {
+        "length": {"results": [score(7, 1.0), score(64, 0.99), score(12, 1.0, checkpoint="detect", recipe="streams")]},
+        "lm": {"results": [losses_row("rmt", 4, 4.5), losses_row("none", 4, 5.0)], "corpus": {"name": "toy"}},
+        "cost": {"measured": measured("rmt", 1.0, 0.0)},
+    }
+
+    def write(*names: str) -> None:
+        for name in names:
+            (folder / f"{name}.json").write_text(json.dumps({"command": "made here", **tables[name]}))
+
+    return write
+
+
+@pytest.fixture
+def shelf(monkeypatch, make_trace):
+    library = Library(make_trace("detect", segments=12).path.parent)
+    monkeypatch.setattr(session, "library", lambda: library)
+    return library
+
+
+def run(name: str, **session_state) -> AppTest:
+    at = AppTest.from_string(f"from rmt_viz.pages import {name}\n{name}.page()", default_timeout=30)
+    for key, value in session_state.items():
+        at.session_state[key] = value
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def charts(at: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+
+
+def titles(at: AppTest) -> list[str]:
+    return [chart["layout"]["title"]["text"].replace("<br>", " ") for chart in charts(at)]
+
+
+@pytest.mark.parametrize(("page", "file"), [("loss", "lm"), ("length", "length"), ("cost", "cost")])
+def test_without_its_file_a_page_says_what_makes_it(files, shelf, page, file):
+    at = run(page)
+    (told,) = at.info
+    assert f"assets/results/{file}" in told.value.replace("\\", "") and "python" in told.value
+
+
+def test_a_page_says_what_its_file_says(files, shelf):
+    files("lm", "length", "cost")
+    assert titles(run("loss"))[0].startswith("With 4 segments of history RMT saves 0.50 nats")
+    assert titles(run("length")) == ["Detect: trained on 7 segments, 99.0% at twice that length"]
+    assert titles(run("cost"))[0].startswith("OPT-125M: full attention takes ×295 the operations of RMT")
+    assert titles(run("cost"))[2] == "Time grows with a power of length: RMT 1.00"
+
+
+def test_figures_have_words_for_those_who_do_not_see_them(files, shelf):
+    files("lm", "length", "cost")
+    for page in PAGES:
+        alts = [chart.proto.alt for chart in run(page).get("plotly_chart")]
+        assert alts and all(len(alt) > 40 for alt in alts), alts
+
+
+def test_a_point_of_a_length_opens_its_run_or_says_why_not(files, shelf):
+    files("length")
+    at = run("length", compare="recipes")
+    chosen = at.selectbox(key="length point")
+    assert chosen.value.segments == 64, "the farthest first"
+    assert "is not here" in at.caption[-1].value
+    near = next(option for option in at.session_state["length curves"][1].scores if option.segments == 12)
+    chosen.set_value(near).run()
+    assert at.get("page_link")[0].proto.label == "Open the recorded run of 12 segments"
+
+
+def test_counting_otherwise_gives_another_ratio(files):
+    at = run("cost")
+    at.toggle(key="causal").set_value(True).run()
+    assert not at.exception and titles(at)[0].startswith("OPT-125M: full attention takes ×153")
+    at.selectbox(key="model").select("another model …").run()
+    at.number_input(key="typed Layers").set_value(2).run()
+    assert not at.exception and titles(at)[0].startswith("Your model: full attention takes")
+
+
+def test_one_text_needs_a_run_with_its_control(files, shelf, make_trace):
+    at = run("loss", on="One text")
+    assert "no recorded run of a language model" in at.info[0].value
+    make_trace("lm", loss=True)
+    reset = make_trace("lm.reset", loss=True, control="reset")
+    at = run("loss", on="One text")
+    assert reset.done and at.selectbox(key="loss text").value == "lm" and len(charts(at)) == 1
+
+
+def test_what_is_asked_of_a_form_is_checked(files, shelf):
+    at = run("length")
+    at.multiselect(key="score lengths").set_value([])
+    at.button[-1].click().run()
+    assert "one length at least" in at.error[0].value
+    at = run("loss", on="One text")
+    at.text_area(key="pair text").set_value("")
+    at.text_input(key="pair folder").set_value("somewhere")
+    at.button[-1].click().run()
+    assert "empty" in at.error[0].value
+
+
+def test_opening_these_pages_loads_no_torch():
+    code = """
+import sys, json
+from streamlit.testing.v1 import AppTest
+for name in ("loss", "length", "cost"):
+    at = AppTest.from_string(f"from rmt_viz.pages import {name}; {name}.page()", default_timeout=60).run()
+    assert not at.exception, at.exception
+print(json.dumps(sorted(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"torch", "transformers"} & set(json.loads(done.stdout.splitlines()[-1]))
+
+
+# What the worker does.
+
+
+@pytest.fixture(scope="module")
+def detect():
+    from rmt.checkpoint import load
+
+    return load(ROOT / "assets" / "checkpoints" / "detect", device="cpu")
+
+
+def test_a_checkpoint_is_scored_with_its_control(detect):
+    rows, seen = [], []
+    measuring.score(detect, [1, 2], 4, ("none", "reset"), rows, lambda done, total: seen.append((done, total)))
+    assert [(row.segments, row.control) for row in rows] == [(1, "none"), (2, "none"), (1, "reset"), (2, "reset")]
+    assert all(row.low <= row.accuracy <= row.high and row.samples == 4 for row in rows)
+    assert seen[-1] == (2 * 3 * 4 * 64,) * 2 and seen == sorted(seen)
+
+
+def test_a_scoring_that_would_take_all_day_is_refused(detect):
+    with pytest.raises(InputError, match="python -m rmt evaluate"):
+        measuring.score(detect, [4096], 1000, ("none",), [], lambda done, total: None)
+
+
+def test_a_sample_is_recorded_at_a_length(detect):
+    trace = measuring.sample(detect, 3, lambda done, total: None)
+    assert trace.n_segments == 3 and trace.meta["task"] == "detect" and trace.meta["label"] is not None
+
+
+def test_a_classifier_has_no_loss(detect):
+    with pytest.raises(InputError, match="predicts no next token"):
+        measuring.pair(detect, "John went home. " * 40, lambda done, total: None)
+
+
+def test_a_text_is_read_with_memory_and_without():
+    from foreign import tiny
+
+    seen, model = [], tiny()
+    model.about.trained = True
+    trace, reset = measuring.pair(model, list(range(20)), lambda done, total: seen.append((done, total)))
+    assert trace.meta["control"] is None and reset.meta["control"] == "reset" and jumps.comparable(trace, reset)
+    n = trace.n_segments
+    assert seen == [(i + 1, 2 * n) for i in range(2 * n)]
+    with pytest.raises(InputError, match="fits into one segment"):
+        measuring.pair(tiny(), [1, 2], lambda done, total: None)
+
+
+def test_a_pair_can_be_cancelled_between_its_runs():
+    from foreign import tiny
+
+    job = jobs.Job(lambda progress: measuring.pair(tiny(), list(range(40)), progress))
+    told = job.progress
+    job.progress = lambda done, total: (job.stop.set() if done == total // 2 else None, told(done, total))
+    job.run()
+    assert job.state == "cancelled" and job.done < job.total
+
+
+def test_names_of_checkpoints_stay_inside(tmp_path, monkeypatch):
+    monkeypatch.setattr(bring, "ROOT", tmp_path)
+    with pytest.raises(InputError), bring.opened(bring.Wanted("../outside")):
+        pass
