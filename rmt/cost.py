@@ -7,7 +7,7 @@ torch's FlopCounterMode.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 SEGMENT = 512
 LENGTH = 2_048_000  # tokens, "two million"
@@ -62,6 +62,7 @@ class Convention:
 
 
 EXACT = Convention()
+SHOWN = [OPT[name] for name in ("OPT-125M", "OPT-1.3B", "OPT-30B", "OPT-175B")]
 CONVENTIONS = {
     c.name: c
     for c in (
@@ -113,3 +114,13 @@ def table(models: Iterable[Sizes], tokens: int = LENGTH, segment: int = SEGMENT)
         for convention, length in lengths
         for sizes in models
     ]
+
+
+def document(models: Iterable[Sizes], tokens: int = LENGTH, segment: int = SEGMENT) -> dict:
+    """The table with what is needed to read it."""
+    return {
+        "formula": "Hoffmann et al. 2022 (arXiv 2203.15556), appendix F: one forward pass, 2 operations a product",
+        "conventions": [asdict(convention) for convention in CONVENTIONS.values()],
+        "paper": {"convention": PAPER.name, "tokens": PAPER_LENGTH, "ratios": {"OPT-125M": 295, "OPT-175B": 29}},
+        "table": table(models, tokens, segment),
+    }

@@ -9,8 +9,6 @@ import typer
 from rmt.commands.common import Json, command_line
 from rmt.errors import InputError
 
-SHOWN = ("OPT-125M", "OPT-1.3B", "OPT-30B", "OPT-175B")
-
 
 def cost(
     models: Annotated[list[str] | None, typer.Argument(help="OPT-125M … OPT-175B; four of them by default.")] = None,
@@ -26,28 +24,18 @@ def cost(
     as_json: Json = False,
 ) -> None:
     """Floating-point operations of RMT and of full attention, under every convention of counting them."""
-    from dataclasses import asdict
-
-    from rmt.cost import CONVENTIONS, OPT, PAPER, PAPER_LENGTH, table
+    from rmt.cost import OPT, SHOWN, document
 
     unknown = [name for name in models or [] if name not in OPT]
     if unknown:
         raise InputError(f"There is no {ascii(unknown[0])[:40]} here; choose from {', '.join(OPT)}, or give --config.")
-    chosen = [] if config else [OPT[name] for name in models or SHOWN]
-    rows = table(chosen, tokens, segment)
+    chosen = [] if config else [OPT[name] for name in models] if models else SHOWN
     counts = _counts(chosen, config, tokens, segment, n_memory) if count or config else []
     if as_json:
-        document = {
-            "command": command_line(),
-            "formula": "Hoffmann et al. 2022 (arXiv 2203.15556), appendix F: one forward pass, 2 operations a product",
-            "conventions": [asdict(convention) for convention in CONVENTIONS.values()],
-            "paper": {"convention": PAPER.name, "tokens": PAPER_LENGTH, "ratios": {"OPT-125M": 295, "OPT-175B": 29}},
-            "table": rows,
-            "counted": counts,
-        }
-        print(json.dumps(document, indent=1))
+        whole = {"command": command_line(), **document(chosen, tokens, segment), "counted": counts}
+        print(json.dumps(whole, indent=1))
         return
-    for row in [*rows, *counts]:
+    for row in [*document(chosen, tokens, segment)["table"], *counts]:
         name, about = f"{row['convention']}, {row['tokens']:,} tokens", (row["full"], row["rmt"], row["ratio"])
         print(f"{name:54s} {row['model']:10s} {about[0]:.4g} / {about[1]:.4g} = {about[2]:.1f}")
 
