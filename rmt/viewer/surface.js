@@ -6,7 +6,7 @@
 // options: {view, colours, keys, page?, beside?, onView?(view), link?(view)}; in a view everything counts from 1.
 //   page: whose cards are shown (pages.js), "watch" by default. beside: {source, names: [ours, its]}, a second run on
 //   the same cursor and the same scales. file: where the run is to be had as one file. heads: false where the source
-//   has means of heads only; locked: why it has no maps.
+//   has means of heads only; locked: why it has no maps. cards: these, whatever the page.
 
 import { clamp, el } from "./dom.js"
 import { readTheme } from "./theme.js"
@@ -79,7 +79,7 @@ class Surface {
   fill() {
     this.shown = this.page
     this.grid.className = `grid ${this.shown}-cards${this.sides.length > 1 ? " paired" : ""}`
-    this.panels = PAGES[this.shown].flatMap((spec) =>
+    this.panels = (this.options.cards ?? PAGES[this.shown]).flatMap((spec) =>
       (spec.joint ? this.sides.slice(0, 1) : this.sides).map((side) => ({ ...panel(spec, this.acting(side)), side }))
     )
     this.grid.replaceChildren(...this.panels.map(({ node }) => node))
