@@ -46,11 +46,11 @@ assets: $(VENV)/app.done
 # The language models and assets/results/lm.json: about an hour and a half of one core. Each run starts from one backbone,
 # and every mechanism reads the same tokens.
 LM := $(BIN)/python -m rmt train --task language_model --precision bf16 --threads 1 --cpu
-FROM := $(LM) --init runs/lm-base --segment-length 64 --segments 8 --batch 64 --steps 800 --growth 0.4 --lr 0.003 \
+FROM := $(LM) --init runs/lm-base --segment-length 64 --segments 8 --batch 64 --steps 480 --growth 0.3 --lr 0.003 \
 	--warmup 20 --floor 0.02 --seed 1
-SMOL := $(LM) --pretrained smollm2 --lora 8 --segments 4 --batch 4 --steps 240 --growth 0.3 --shorter 0.3 --lr 0.001 \
+SMOL := $(LM) --pretrained smollm2 --lora 8 --segments 4 --batch 4 --steps 100 --growth 0.3 --shorter 0.3 --lr 0.001 \
 	--warmup 10 --floor 0.05 --seed 1
-PROVE := $(LM) --corpus metamath:set.mm --ends --segments 5 --steps 600 --growth 0.5 --lr 0.003 --warmup 40 --seed 1
+PROVE := $(LM) --corpus metamath:set.mm --ends --segments 5 --steps 300 --growth 0.5 --lr 0.003 --warmup 40 --seed 1
 LOSS := $(BIN)/python -m rmt evaluate --per-position --precision bf16 --json
 PUT = for file in config.json model.safetensors adapter.safetensors tokenizer.json metrics.jsonl; do \
 	test ! -e runs/$(1)/$$file || install -D runs/$(1)/$$file assets/checkpoints/$(1)/$$file; done

@@ -122,13 +122,13 @@ def _target_losses(model: Model, ids: Tensor, length: int, reset: bool) -> np.nd
     labels = ids[:, 1:].clone()
     labels[:, :-length] = IGNORE
     ids, state = ids[:, :-1], None
-    if isinstance(model.cell, ExactContext):  # its state is the text, so that nothing need be read to know it
-        past = model.backbone.embed(ids[:, :-length])[:, -model.cell.n_memory :]
-        state = F.pad(past, (0, 0, model.cell.n_memory - past.shape[1], 0))
-        ids, labels = ids[:, -length:], labels[:, -length:]
     initial = model.cell.initial(len(ids))
-    if reset and state is not None:
-        state = initial
+    past = ids[:, :-length]
+    alone = reset or (isinstance(initial, Tensor) and not initial.numel())
+    if model.segment_length <= length and (alone or isinstance(model.cell, ExactContext)):
+        # What cannot reach the target need not be read, and a state that is the text itself need not be made of it.
+        ids, labels = ids[:, -length:], labels[:, -length:]
+        state = initial if alone else _kept(model, past)
     cuts = spans(ids.shape[1], model.segment_length, "right")  # so that the target ends a segment
     segments = [Segment(ids[:, a:b], labels[:, a:b]) for a, b in cuts]
     before = (lambda i, state: initial) if reset else None
@@ -138,6 +138,12 @@ def _target_losses(model: Model, ids: Tensor, length: int, reset: bool) -> np.nd
         if (segment.labels != IGNORE).any()
     ]
     return torch.cat(losses, dim=1)[:, -length:].float().cpu().numpy()
+
+
+def _kept(model: Model, past: Tensor) -> Tensor:
+    """The state of exact context after past (B, n): the embeddings of its last tokens, empty before the first."""
+    tokens = model.backbone.embed(past[:, -model.cell.n_memory :])
+    return F.pad(tokens, (0, 0, model.cell.n_memory - tokens.shape[1], 0))
 
 
 def _elsewhere(targets: list[Target]) -> np.ndarray:

@@ -96,6 +96,11 @@ def test_memory_changes_the_loss_and_reset_takes_it_back(documents, targets):
     alone, with_memory = losses(made, documents, targets, 0), losses(made, documents, targets, 3)
     assert not np.allclose(alone, with_memory)
     assert np.allclose(alone, losses(made, documents, targets, 3, "reset"), rtol=0, atol=1e-6)
+    ids = torch.from_numpy(documents.read(targets[:1], LENGTH, 2 * LENGTH))
+    reset = made(ids[:, :-1], before=lambda i, state: made.cell.initial(1)).logits[0, -LENGTH:]
+    expected = torch.nn.functional.cross_entropy(reset, ids[0, -LENGTH:], reduction="none").detach().numpy()
+    found = losses(made, documents, [targets[0], targets[3]], 2, "reset")
+    assert np.allclose(found[0], expected, rtol=0, atol=1e-6)
     assert np.allclose(losses(made, documents, targets, 0, "other"), alone)
 
 
@@ -113,6 +118,10 @@ def test_another_documents_memory_is_what_its_history_leaves(documents, targets)
 @pytest.mark.parametrize("kind", ["none", "memory-transformer"])
 def test_history_is_nothing_to_what_carries_nothing(kind, documents, targets):
     made = model(kind)
+    ids = torch.from_numpy(documents.read(targets[:1], LENGTH, 2 * LENGTH))
+    read = made(ids[:, :-1]).logits[0, -LENGTH:]  # after two segments before it
+    expected = torch.nn.functional.cross_entropy(read, ids[0, -LENGTH:], reduction="none").detach().numpy()
+    assert np.allclose(losses(made, documents, [targets[0], targets[3]], 2)[0], expected, rtol=0, atol=1e-6)
     assert np.allclose(losses(made, documents, targets, 0), losses(made, documents, targets, 4), rtol=0, atol=1e-6)
 
 
@@ -194,8 +203,8 @@ def run(monkeypatch, capsys):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lm")
-    for kind in ("rmt", "none", "context"):
-        save(model(kind).float(), config(kind), folder / kind)
+    for kind, n_memory in {"rmt": 3, "none": 0, "context": 2 * LENGTH}.items():
+        save(model(kind, n_memory=n_memory).float(), config(kind, n_memory=n_memory), folder / kind)
     for i in range(17):
         (folder / f"{i:02d}.txt").write_text(" ".join(np.random.default_rng(i).choice(WORDS, 60)))
     return folder
@@ -211,12 +220,21 @@ def test_the_command_scores_every_mechanism_on_held_out_documents(run, folder):
     assert found["corpus"]["held_out"] == ["00", "08", "16"] and found["positions"] == LENGTH
     rows = {(row["mechanism"], row["control"], row["history"]): row for row in found["results"]}
     own = [("none", 0), ("none", 2), ("reset", 2), ("other", 2), ("untrained", 2)]
+    assert [made["cell"] for made in found["against"]] == ["NoMemory", "ExactContext"]
     others = [(kind, "none", history) for kind in ("none", "context") for history in (0, 2)]
     assert list(rows) == [*(("rmt", *key) for key in own), *others]
     assert {row["targets"] for row in rows.values()} == {6} and {row["documents"] for row in rows.values()} == {3}
     assert all(len(row["loss"]) == len(row["stderr"]) == LENGTH for row in rows.values())
     assert rows["rmt", "reset", 2]["mean"] == pytest.approx(rows["rmt", "none", 0]["mean"], abs=1e-4)
     assert len(found["comparisons"]) >= 8 and found["made_by"]["checkpoint"] == "rmt"
+    code, out, _ = run(
+        "evaluate", folder / "rmt", "--per-position", "--history", 0, 2, "--corpus", folder, "--no-controls", "--json",
+        "--targets", 2, "--exact", folder / "none",
+    )  # fmt: skip
+    at_once = [row for row in json.loads(out)["results"] if row["mechanism"] == "context"]
+    for row in at_once:  # the same backbone as that of the checkpoint with exact context
+        assert row["loss"] == pytest.approx(rows["context", "none", row["history"]]["loss"], abs=2e-4)
+    assert len(at_once) == 2
     code, out, _ = run("evaluate", folder / "rmt", "--per-position", 1, "--corpus", folder, "--no-controls")
     assert code == 0 and len(out.splitlines()) == 2
     code, out, _ = run(

@@ -37,6 +37,9 @@ def evaluate(
     against: Annotated[
         list[Path] | None, typer.Option(help="Of --per-position: a checkpoint to compare with; may be repeated.")
     ] = None,
+    exact: Annotated[
+        Path | None, typer.Option(help="Of --per-position: a checkpoint without memory, to read all history at once.")
+    ] = None,
     corpus: Annotated[
         str | None, typer.Option(help="Of --per-position: sotu, metamath:FILE, hf:NAME, or a folder of .txt files.")
     ] = None,
@@ -56,7 +59,7 @@ def evaluate(
         from rmt.commands.per_position import per_position as score
 
         return score(
-            checkpoint, against=against or [], history=[*(history or []), *(lengths or [])], corpus=corpus,
+            checkpoint, against=against or [], exact=exact, history=[*(history or []), *(lengths or [])], corpus=corpus,
             positions=positions, targets=targets, controls=controls, precision=precision, batch=min(batch, 32),
             device=device, as_json=as_json,
         )  # fmt: skip

@@ -1,6 +1,8 @@
 """evaluate --per-position: language models on held-out documents, with more or less history."""
 
 import json
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from rmt.commands.common import bar, command_line
@@ -14,6 +16,7 @@ def per_position(
     checkpoint: Path,
     *,
     against: list[Path],
+    exact: Path | None,
     history: list[int],
     corpus: str | None,
     positions: int | None,
@@ -25,65 +28,31 @@ def per_position(
     as_json: bool,
 ) -> None:
     """Score a checkpoint and those it is compared with on the same targets, and print the losses."""
-    from rmt.checkpoint import load, untrained
+    from rmt.checkpoint import load
     from rmt.corpora import open_corpus
-    from rmt.per_position import compare, score
+    from rmt.per_position import compare
     from rmt.provenance import made_by
     from rmt.tasks.language_model import Documents
 
     history = sorted(set(history)) or HISTORY
-    if history[0] < 0 or targets < 1:
-        raise InputError("History is 0 segments or more, and a document has one target or more.")
+    if history[0] < 0:
+        raise InputError("History is 0 segments or more.")
     model = load(checkpoint, device=device)
     corpus = corpus or model.about.config.get("training", {}).get("corpus", "sotu")
-    opened = open_corpus(corpus)
-    documents = Documents(_tokenizer(model, checkpoint), opened.held_out)
+    documents = Documents(_tokenizer(model, checkpoint), open_corpus(corpus).held_out)
     length = positions or model.segment_length
     least = 0 if positions else LEAST
     chosen = documents.targets(length, max(least, *history) * length, targets)
-    runs = [(checkpoint, "none", h) for h in history]
-    if controls:
-        runs += [(checkpoint, control, h) for h in history if h for control in ("reset", "other")]
-        runs += [(checkpoint, "untrained", max(history))]
-    runs += [(other, "none", h) for other in against for h in history]
-    losses, made, opened_model = [], {}, {}
-    with bar(model.about.name, "tokens") as update:
-        done, total = 0, sum(len(chosen) * length * (h + 1) for _, _, h in runs)
-
-        def count(tokens: int) -> None:
-            nonlocal done
-            done += tokens
-            update(done, total)
-
-        for path, control, h in runs:
-            key = (path, control == "untrained")
-            if key not in opened_model:
-                opened_model = {key: (untrained if key[1] else load)(path, device=device)}  # one at a time
-                if _tokenizer(opened_model[key], path).to_str() != model.tokenizer.to_str():
-                    raise InputError(
-                        f"{path} cuts text into other tokens than {checkpoint}; compare models of one vocabulary."
-                    )
-            losses.append(
-                score(
-                    opened_model[key],
-                    documents,
-                    chosen,
-                    length=length,
-                    history=h,
-                    control=control,
-                    precision=precision,
-                    batch=batch,
-                    count=count,
-                )
-            )
-            if control == "none":
-                made[str(path)] = made_by(opened_model[key])
+    runs = _runs(checkpoint, against, exact, history, length, controls)
+    losses, made = _score(
+        runs, model.tokenizer, documents, chosen, device=device, length=length, precision=precision, batch=batch
+    )
     rows = [one.row() for one in losses]
     if as_json:
         result = {
             "command": command_line(),
-            "made_by": made[str(checkpoint)],
-            "against": [made[str(path)] for path in against],
+            "made_by": made_by(model),
+            "against": made[1:],
             "corpus": {"name": corpus, "held_out": documents.names},
             "segment_length": model.segment_length,
             "positions": length,
@@ -98,6 +67,50 @@ def per_position(
     for row in rows:
         figures = "".join(f"{row[part]:10.4f} {row[f'{part}_stderr']:8.4f}" for part in parts)
         print("{mechanism:18s} {control:9s} {history:7d} {documents:10d}".format(**row) + figures)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One checkpoint and what is scored with it: (control, history). at_once: tokens a segment, if not its own."""
+
+    path: Path
+    scored: list[tuple[str, int]]
+    at_once: int | None = None
+    fresh: bool = False
+
+
+def _runs(checkpoint: Path, against: list[Path], exact: Path | None, history: list[int], length: int, controls: bool):
+    plain = [("none", h) for h in history]
+    own = [(control, h) for h in history if h for control in ("reset", "other")] if controls else []
+    runs = [Run(checkpoint, plain + own), *(Run(path, plain) for path in against)]
+    if controls:
+        runs.insert(1, Run(checkpoint, [("untrained", max(history))], fresh=True))
+    if exact:
+        runs.append(Run(exact, plain, at_once=(max(history) + 1) * length))
+    return runs
+
+
+def _score(runs: list[Run], tokenizer, documents, targets, *, device, **options):
+    """The losses of every run, and the models' accounts of themselves; one model is in memory at a time."""
+    from rmt.checkpoint import load, untrained
+    from rmt.per_position import score
+    from rmt.provenance import made_by
+
+    losses, made = [], []
+    segments = [h + 1 for run in runs for _, h in run.scored]
+    with bar("scoring", "tokens") as update:
+        done = iter(accumulate(segments))
+        for run in runs:
+            model = (untrained if run.fresh else load)(run.path, device=device, segment_length=run.at_once)
+            if _tokenizer(model, run.path).to_str() != tokenizer.to_str():
+                raise InputError(f"{run.path} cuts text into other tokens; compare models of one vocabulary.")
+            for control, h in run.scored:
+                losses.append(score(model, documents, targets, history=h, control=control, **options))
+                tokens = len(targets) * options["length"]
+                update(next(done) * tokens, sum(segments) * tokens)
+            if not run.fresh:
+                made.append(made_by(model))
+    return losses, made
 
 
 def _tokenizer(model, path):
