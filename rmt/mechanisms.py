@@ -122,7 +122,7 @@ def account(model: Model, ids: np.ndarray | Tensor) -> Account:
     cell, name = model.cell, kind(model.cell)
     whole = Segment(segments[0].ids)
     options = model.about.config.get("cell", {}).get("options", {}) if name == _said(model) else {}
-    options = {**options, "n_memory": cell.n_memory}
+    options = {**options, **{key: getattr(cell, key) for key in ("n_memory", "n_cache", "rate") if hasattr(cell, key)}}
     return Account(
         mechanism=name,
         checkpoint=model.about.name if model.about.trained else "",

@@ -1,4 +1,4 @@
-"""The tables behind the figures: assets/results/{lm,length,cost}.json, read as rows and checked. No torch."""
+"""The tables behind the figures: assets/results/{lm,length,cost,mechanisms}.json as rows, checked. No torch."""
 
 import json
 import math
@@ -15,6 +15,7 @@ MAKES = {  # what to run for a file that is not there
     "lm": "python -m rmt evaluate CHECKPOINT --per-position --json",
     "length": "python -m rmt evaluate CHECKPOINT --segments 1 7 64 --json",
     "cost": "python -m rmt cost --json",
+    "mechanisms": "python -m rmt mechanisms CHECKPOINTS --json",
 }
 
 
@@ -69,6 +70,23 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Mechanism:
+    """What one mechanism carries and costs, and who sees whom in it; see `rmt.mechanisms.Account`."""
+
+    mechanism: str
+    checkpoint: str
+    options: dict
+    segment_length: int
+    numbers: tuple[int, ...]
+    parameters: int
+    operations: int
+    read: int
+    write: int
+    seen: tuple[tuple[int, ...], ...]
+    loss: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class Results:
     """A file of results: the command that made it, its rows, and the rest of the document as it stands."""
 
@@ -78,7 +96,12 @@ class Results:
     about: dict
 
 
-ROWS = {"lm": (Losses, "results"), "length": (Score, "results"), "cost": (Measured, "measured")}
+ROWS = {
+    "lm": (Losses, "results"),
+    "length": (Score, "results"),
+    "cost": (Measured, "measured"),
+    "mechanisms": (Mechanism, "results"),
+}
 
 
 def read(name: str, folder: Path = FOLDER) -> Results:
@@ -103,6 +126,11 @@ def scores(task: str, checkpoint: str, trained_on: int, recipe: str, rows: Itera
     """Rows of `rmt.evaluate` as scores."""
     known = {"task": task, "checkpoint": checkpoint, "trained_on": trained_on, "recipe": recipe}
     return tuple(_row(Score, {**known, **row}, checkpoint) for row in rows)
+
+
+def mechanisms(rows: Iterable[dict]) -> tuple[Mechanism, ...]:
+    """Rows of `rmt.mechanisms` as mechanisms."""
+    return tuple(_row(Mechanism, row, "this text") for row in rows)
 
 
 def _row(kind: type, raw: dict, name: str):
@@ -143,4 +171,34 @@ def _numbers(values) -> tuple[float, ...]:
     return tuple(math.nan if value is None else _number(value) for value in values)
 
 
-TYPES = {str: _text, int: _whole, float: _number, tuple[float, ...]: _numbers}
+def _counts(values) -> tuple[int, ...]:
+    """One or more whole numbers, none below 0."""
+    found = tuple(map(_whole, values))
+    if not found or min(found) < 0:
+        raise ValueError
+    return found
+
+
+def _square(rows) -> tuple[tuple[int, ...], ...]:
+    """As many rows of counts as columns."""
+    found = tuple(map(_counts, rows))
+    if not found or {len(row) for row in found} != {len(found)}:
+        raise ValueError
+    return found
+
+
+def _options(value) -> dict:
+    if not isinstance(value, dict):
+        raise TypeError
+    return {str(key): one for key, one in value.items() if isinstance(one, int | float | str)}
+
+
+TYPES = {
+    str: _text,
+    int: _whole,
+    float: _number,
+    dict: _options,
+    tuple[float, ...]: _numbers,
+    tuple[int, ...]: _counts,
+    tuple[tuple[int, ...], ...]: _square,
+}

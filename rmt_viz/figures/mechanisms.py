@@ -1,0 +1,184 @@
+"""Mechanisms side by side: who sees whom, the loss that the numbers carried buy, and one text segment by segment."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.colors import find_intermediate_color, hex_to_rgb, unconvert_from_RGB_255
+from plotly.subplots import make_subplots
+
+from rmt.errors import InputError
+from rmt_viz.figures.lines import MUTED, canvas, escape, ground
+from rmt_viz.figures.loss import LEGEND, LOOKS
+from rmt_viz.figures.theme import HUES, PAGE, apply
+from rmt_viz.mechanisms import SAVED, Course, Mechanism, Point, carried, name, times
+
+ACROSS = 5  # panels in a row
+PANEL, BETWEEN = 178, 74  # pixels: a panel's side, and the room for its words
+FAINT = 0.24  # of the accent, where a token shares its place with all others
+OWN = -1.0  # a token's own segment, below the map's units: base-2 logarithms of how few share a place
+
+
+def sight(rows: Sequence[Mechanism], finding: str, *, least: int, segments: int, theme: str = "light") -> go.Figure:
+    """A panel for each mechanism: a row for each token that looks, a column for each it may see.
+
+    segments: how many the rows and columns are divided into. least: operations of a segment without memory, or 0.
+    """
+    if not rows:
+        raise InputError("Choose a mechanism.")
+    n_rows = -(-len(rows) // ACROSS)
+    height = 64 + n_rows * (PANEL + BETWEEN)
+    titles = [_words(row, least) for row in rows]
+    figure = make_subplots(
+        n_rows, ACROSS, subplot_titles=titles, horizontal_spacing=0.022, vertical_spacing=BETWEEN / height
+    )
+    top = max(np.log2(max(max(map(max, row.seen)) for row in rows)), 1.0)
+    for i, row in enumerate(rows):
+        where = {"row": i // ACROSS + 1, "col": i % ACROSS + 1}
+        figure.add_trace(_panel(row, segments, top, theme, bar=not i), **where)
+    _frame(figure, len(rows), len(rows[0].seen), segments, theme)
+    base = canvas(finding, theme=theme, x="", y="", width=1000, height=height).layout
+    margin = {**base.margin.to_plotly_json(), "t": base.margin.t + 36, "b": 40, "l": 34, "r": 96}
+    figure.update_layout(title=base.title, height=height, margin=margin, hoverlabel=base.hoverlabel, font=base.font)
+    for i, title in enumerate(figure.layout.annotations):
+        start = figure.get_subplot(i // ACROSS + 1, i % ACROSS + 1).xaxis.domain[0]
+        title.update(font_size=12.5, yshift=4, align="left", x=start, xanchor="left")
+    return apply(figure, theme).update_xaxes(showgrid=False).update_yaxes(showgrid=False)
+
+
+def _words(row: Mechanism, least: int) -> str:
+    told = " · ".join(filter(None, (carried(row), times(row, least))))
+    return f"<b>{escape(name(row))}</b><br>{told}"
+
+
+def _panel(row: Mechanism, segments: int, top: float, theme: str, *, bar: bool) -> go.Heatmap:
+    seen = np.array(row.seen, float)
+    n = len(seen)
+    of = np.arange(n) // (n // segments)
+    own = (of[:, None] == of) & (seen > 0)
+    with np.errstate(divide="ignore"):
+        z = np.where(own, OWN, np.where(seen > 0, top - np.log2(seen), np.nan))
+    words = np.where(own, "of its own segment", np.where(seen == 1, "as it was read", ""))
+    words = np.where(seen > 1, np.char.add(np.char.add("in one place with ", (seen - 1).astype(int).astype(str)),
+                                           " others"), words)  # fmt: skip
+    ticks = [t for t in (0, 2, 3, 4) if t <= top]
+    return go.Heatmap(
+        z=z, zmin=OWN, zmax=top, xgap=0.5, ygap=0.5, colorscale=_scale(top, theme), showscale=bar, customdata=words,
+        hovertemplate="token %{y} looks at token %{x}<br>%{customdata}<extra></extra>", hoverongaps=False,
+        x=np.arange(1, n + 1), y=np.arange(1, n + 1),
+        colorbar={
+            "title": {"text": "sees", "font": {"size": 12}}, "thickness": 12, "len": 1, "outlinewidth": 0, "x": 1.01,
+            "tickvals": [OWN + 0.25, *(top - t for t in ticks)], "tickfont": {"size": 11.5},
+            "ticktext": ["own<br>segment", "a token", *(f"1 of {2**t}" for t in ticks[1:])],
+        },
+    )  # fmt: skip
+
+
+def _scale(top: float, theme: str) -> list:
+    """Grey for the own segment, then one accent, the stronger the fewer tokens share a place."""
+    page, ink, _ = (hex_to_rgb(colour) for colour in PAGE[theme])
+    accent = hex_to_rgb(HUES[theme]["read"])
+    grey, cut = _mix(page, ink, 0.3), 0.5 / (top - OWN)
+    rising = [[cut + (1 - cut) * t, _mix(page, accent, FAINT + (1 - FAINT) * t)] for t in np.linspace(0, 1, 9)]
+    return [[0, grey], [cut, grey], *rising]
+
+
+def _mix(one: tuple, other: tuple, share: float) -> str:
+    red, green, blue = find_intermediate_color(unconvert_from_RGB_255(one), unconvert_from_RGB_255(other), share)
+    return f"rgb({red * 255:.0f},{green * 255:.0f},{blue * 255:.0f})"
+
+
+def _frame(figure: go.Figure, n_panels: int, n: int, segments: int, theme: str) -> None:
+    """Axes in segments: a tick in the middle of each, a line at each boundary."""
+    width = n // segments
+    ticks = {"tickvals": [width * s + (width + 1) / 2 for s in range(segments)], "ticks": "", "zeroline": False}
+    ticks |= {"ticktext": [str(s + 1) for s in range(segments)], "tickfont": {"size": 11}, "range": [0.5, n + 0.5]}
+    figure.update_xaxes(**ticks, constrain="domain")
+    figure.update_yaxes(**{**ticks, "range": [n + 0.5, 0.5]})
+    for i in range(ACROSS * -(-n_panels // ACROSS)):
+        where = {"row": i // ACROSS + 1, "col": i % ACROSS + 1}
+        if i >= n_panels:
+            figure.update_xaxes(visible=False, **where).update_yaxes(visible=False, **where)
+            continue
+        for s in range(1, segments):
+            line = {"color": MUTED[theme], "width": 0.7, "dash": "dot"}
+            figure.add_hline(s * width + 0.5, line=line, **where).add_vline(s * width + 0.5, line=line, **where)
+    last = {"row": -(-n_panels // ACROSS), "col": 1}
+    figure.update_xaxes(title={"text": "segment looked at", "font": {"size": 11.5}, "standoff": 2}, **last)
+    figure.update_yaxes(title={"text": "segment that looks", "font": {"size": 11.5}, "standoff": 2}, col=1)
+
+
+def weight(found: Sequence[Point], finding: str, *, theme: str = "light") -> go.Figure:
+    """Loss against the numbers that cross a boundary; what carries nothing stands at the left."""
+    figure = canvas(
+        finding, theme=theme, x="numbers that cross a boundary", y="mean loss (nats)", width=480, height=380
+    )
+    some = [point.numbers for point in found if point.numbers]
+    low = np.floor(np.log10(min(some, default=10)))
+    high = np.ceil(np.log10(max(some, default=100)))
+    at = lambda numbers: np.log10(numbers) if numbers else low - 0.7  # noqa: E731
+    for point, label, place in _labels(found):
+        hue, _ = LOOKS.get(point.mechanism, ("loss", ""))
+        figure.add_trace(
+            go.Scatter(
+                x=[at(point.numbers)],
+                y=[point.loss],
+                name=escape(point.name),
+                mode="markers+text",
+                text=[escape(label)],
+                textposition=place,
+                textfont={"size": 12},
+                cliponaxis=False,
+                error_y={"array": [point.stderr], "thickness": 1.2, "width": 3},
+                showlegend=False,
+                marker={"size": 12, "color": HUES[theme][hue], "line": {"color": ground(theme), "width": 1}},
+                hovertemplate=f"<b>{escape(point.name)}</b><br>{point.numbers:,} numbers"
+                f"<br>%{{y:.3f}} ± {point.stderr:.3f} nats<extra></extra>",
+            )
+        )
+    whole = np.arange(low, high + 1)
+    figure.update_xaxes(tickvals=[low - 0.7, *whole], ticktext=["none", *(f"{10**int(x):,}" for x in whole)],
+                        range=[low - 1.5, high + 0.7])  # fmt: skip
+    return figure
+
+
+def _labels(found: Sequence[Point]) -> list[tuple[Point, str, str]]:
+    """Each point, what is written at it, and on which side: points on one spot share a label, and those above one
+    another have theirs right and left in turn."""
+    spots, labels, taken = {}, [], {}
+    for point in sorted(found, key=lambda point: -point.loss):
+        spots.setdefault((point.numbers, round(point.loss, 3)), []).append(point)
+    for (numbers, _), points in spots.items():
+        taken[numbers] = taken.get(numbers, 0) + 1
+        words, side = ", ".join(point.name for point in points), "right" if taken[numbers] % 2 else "left"
+        labels += [(point, "" if i else f"  {words}  ", f"middle {side}") for i, point in enumerate(points)]
+    return labels
+
+
+def course(
+    lines: Sequence[Course], of: str, finding: str, *, words: Sequence[str] = (), theme: str = "light"
+) -> go.Figure:
+    """A line for each mechanism over the segments of one text. words: how each segment begins."""
+    y = "nats saved" if of == SAVED else "loss (nats)"
+    figure = canvas(finding, theme=theme, x="segment", y=y, width=520, height=410)
+    for line in lines:
+        hue, dash = LOOKS.get(line.mechanism, ("loss", "dot"))
+        look = {"color": HUES[theme][hue], "dash": dash, "width": 3 if line.mechanism == "rmt" else 2}
+        figure.add_trace(
+            go.Scatter(
+                x=np.arange(1, len(line.y) + 1),
+                y=line.y,
+                name=escape(line.name),
+                mode="lines+markers",
+                line=look,
+                marker={"size": 6},
+                customdata=[escape(part) for part in words] or None,
+                hovertemplate="segment %{x}: %{y:.3f} nats"
+                + ("<br>%{customdata}" if words else "")
+                + f"<extra>{escape(line.name)}</extra>",
+            )
+        )
+    if of == SAVED:
+        figure.add_hline(0, line={"color": MUTED[theme], "width": 1})
+    figure.update_xaxes(dtick=1 if max((len(line.y) for line in lines), default=0) <= 16 else None)
+    return figure.update_layout(legend={**LEGEND, "entrywidth": 0.48})

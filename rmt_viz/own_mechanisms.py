@@ -1,0 +1,46 @@
+"""Widgets of the Mechanisms page: a visitor's own text, read with every bundled language model."""
+
+import streamlit as st
+
+from rmt.errors import InputError
+from rmt_viz import own_loss, session
+from rmt_viz.progress import progress
+from rmt_viz.results import Mechanism
+from rmt_viz.wrong import say
+
+
+def rows() -> tuple[Mechanism, ...]:
+    """What came of the visitor's text, none before."""
+    job = session.current("mechanisms")
+    return job.result if job and job.state == "done" else ()
+
+
+def own_text(bundled: tuple[Mechanism, ...]) -> None:
+    """A text read in the background, one mechanism after another, by the checkpoints that are here."""
+    models = [row.checkpoint for row in bundled if row.checkpoint in session.checkpoints()]
+    if len(models) < 2:
+        return
+    with st.expander("Your own text"), st.form("mechanisms", border=False):
+        text = st.text_area("Text, of two segments or more", own_loss.TEXT, height=150, key="mechanisms text")
+        if st.form_submit_button(f"Read it with {len(models)} mechanisms", type="primary"):
+            try:
+                session.start_mechanisms(models, text)
+            except InputError as error:
+                say(str(error))
+    job = session.current("mechanisms")
+    if job and job.state == "failed":
+        session.stop("mechanisms")
+        say(job.error)
+    elif job and job.live:
+        _reading()
+
+
+@st.fragment(run_every="400ms")
+def _reading() -> None:
+    job = session.current("mechanisms")
+    if job is None or not job.live:
+        st.rerun()
+    told = "Mechanism {done:,} of {total:,}"
+    if progress(job, "Opening the checkpoints", "mechanisms cancel", told):
+        session.stop("mechanisms")
+        st.rerun()

@@ -1,0 +1,78 @@
+"""Mechanisms: how do others carry the past?"""
+
+import streamlit as st
+
+from rmt.errors import InputError
+from rmt_viz import export, mechanisms, own_mechanisms, session
+from rmt_viz.figures import mechanisms as figures
+from rmt_viz.plain import plain
+
+
+def page() -> None:
+    """Who sees whom, what crosses a boundary, what that costs and buys, and one text through all of them."""
+    with st.container(key="title", gap="xxsmall"):
+        st.subheader("How do others carry the past?", anchor=False)
+        st.caption("The same text in the same segments; what differs is what one segment leaves to the next.")
+    try:
+        found = session.result("mechanisms")
+    except InputError as error:
+        st.info(plain(str(error)))
+        return
+    with st.container(gap="small"):
+        rows = _choose(mechanisms.ordered(found.rows))
+        if rows:
+            least = mechanisms.alone(found.rows)
+            _sight(rows, least)
+            told = {head: list(map(plain, cells)) for head, cells in mechanisms.table(rows, least).items()}
+            st.table(told, border="horizontal", hide_index=True, alt="What each mechanism carries and costs.")
+            st.caption(plain(mechanisms.counted(found)))
+            left, right = st.columns(2, gap="medium")
+            with left:
+                _weight(rows)
+            with right:
+                _text(found, rows)
+        own_mechanisms.own_text(found.rows)
+
+
+def _choose(rows: list) -> list:
+    names = [mechanisms.name(row) for row in rows]
+    chosen = st.pills("Mechanisms", names, selection_mode="multi", default=names, key="carriers",
+                      label_visibility="collapsed", bind="query-params")  # fmt: skip
+    if not chosen:
+        st.info("Choose a mechanism above.")
+    return [row for row in rows if mechanisms.name(row) in chosen]
+
+
+def _sight(rows: list, least: int) -> None:
+    finding = mechanisms.spread(rows)
+    figure = figures.sight(rows, finding, least=least, segments=mechanisms.SEGMENTS, theme=export.theme())
+    export.show(figure, name="who-sees-whom", alt=f"Who sees whom in each mechanism. {finding}.",
+                table=mechanisms.sight_table(rows), caption=mechanisms.SIGHT)  # fmt: skip
+
+
+def _weight(rows: list) -> None:
+    try:
+        points = mechanisms.points(rows, session.result("lm").rows)
+    except InputError as error:
+        st.info(plain(str(error)))
+        return
+    finding = mechanisms.bought(points)
+    export.show(figures.weight(points, finding, theme=export.theme()), name="numbers-carried",
+                alt=f"Loss against the numbers carried. {finding}.", table=mechanisms.point_table(points),
+                caption=mechanisms.WEIGHED)  # fmt: skip
+
+
+def _text(found, rows: list) -> None:
+    own = own_mechanisms.rows()
+    rows = [row for row in mechanisms.ordered(own) if row.mechanism in {one.mechanism for one in rows}] or rows
+    if not any(row.loss for row in rows):
+        st.info("No trained model of each mechanism is bundled yet, so there is no loss to show on one text.")
+        return
+    of = st.segmented_control("Draw", (mechanisms.SAVED, mechanisms.LOSS), default=mechanisms.SAVED, key="drawn",
+                              required=True, label_visibility="collapsed", bind="query-params")  # fmt: skip
+    lines = mechanisms.courses(rows, of)
+    finding = mechanisms.told(lines, of)
+    words = [] if own else mechanisms.beginnings(found, len(lines[0].y))
+    export.show(figures.course(lines, of, finding, words=words, theme=export.theme()), name="one-text",
+                alt=f"One text segment by segment. {finding}.", table=mechanisms.course_table(lines),
+                caption="Your text." if own else mechanisms.text_of(found))  # fmt: skip
