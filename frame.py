@@ -7,11 +7,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from rmt_viz.pages import attention, cost, length, loss, mechanisms, models, train, watch
+from rmt_viz.pages import attention, cost, length, loss, mechanisms, models, tour, train, watch
 
 PAGES = {
     "See": [
         st.Page(watch.page, title="Watch", url_path="watch", default=True),
+        st.Page(tour.page, title="Tour", url_path="tour"),
         st.Page(attention.page, title="Attention", url_path="attention"),
     ],
     "Measure": [
