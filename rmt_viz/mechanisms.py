@@ -128,7 +128,7 @@ class Course:
 
 
 def courses(rows: Sequence[Mechanism], of: str) -> list[Course]:
-    scored = [row for row in rows if row.loss]
+    scored = [row for row in rows if row.loss and len(row.loss) == len(next(one.loss for one in rows if one.loss))]
     alone = next((row.loss for row in scored if row.mechanism == "none"), None)
     if of == SAVED and alone:
         return [

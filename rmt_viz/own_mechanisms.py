@@ -20,7 +20,7 @@ def own_text(bundled: tuple[Mechanism, ...]) -> None:
     models = [row.checkpoint for row in bundled if row.checkpoint in session.checkpoints()]
     if len(models) < 2:
         return
-    with st.expander("Your own text"), st.form("mechanisms", border=False):
+    with st.expander("Your own text"), st.form("mechanisms form", border=False):
         text = st.text_area("Text, of two segments or more", own_loss.TEXT, height=150, key="mechanisms text")
         if st.form_submit_button(f"Read it with {len(models)} mechanisms", type="primary"):
             try:

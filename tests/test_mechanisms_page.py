@@ -1,0 +1,271 @@
+"""Mechanisms: what its words and figures are made of, the page with and without its file, a text of one's own."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from foreign import tiny
+from streamlit.testing.v1 import AppTest
+from test_result_figures import losses_row
+
+from rmt import mechanisms as engine
+from rmt.build import build
+from rmt.checkpoint import save
+from rmt.errors import InputError
+from rmt.memory import CELLS
+from rmt.vocabulary import train_tokenizer
+from rmt_viz import comparing, mechanisms, results, session
+from rmt_viz.figures import mechanisms as figures
+
+SHARED = Path(__file__).parent.parent / "assets" / "results" / "mechanisms.json"
+TEXT = "the keeper of the light wrote the weather in the log and wound the clock again. " * 20
+
+
+def row(mechanism: str, numbers: int, *, operations: int = 100, loss=(), seen=None, **options) -> dict:
+    triangle = np.tril(np.ones((8, 8), int)) if seen is None else seen
+    return {
+        "mechanism": mechanism, "checkpoint": f"lm-{mechanism}" if loss else "", "options": options,
+        "segment_length": 128, "numbers": [numbers] * 4, "parameters": 7, "operations": operations, "read": 16,
+        "write": 16, "seen": np.array(triangle).tolist(), "loss": list(loss),
+    }  # fmt: skip
+
+
+ROWS = [
+    row("none", 0, loss=(3.0, 3.0, 3.2)),
+    row("transformer-xl", 4000, operations=150, loss=(3.0, 2.8, 3.0)),
+    row("rmt", 200, operations=125, loss=(3.0, 2.9, 3.1)),
+]
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """A folder of results that the app reads."""
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    monkeypatch.setattr(results.read, "__defaults__", (tmp_path,))
+
+    def write(name: str, rows: list, **about) -> results.Results:
+        (tmp_path / f"{name}.json").write_text(json.dumps({"command": "made here", **about, "results": rows}))
+        return results.read(name)
+
+    return write
+
+
+def run(**state) -> AppTest:
+    at = AppTest.from_string("from rmt_viz.pages import mechanisms\nmechanisms.page()", default_timeout=30)
+    for key, value in state.items():
+        at.session_state[key] = value
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def titles(at: AppTest) -> list[str]:
+    charts = [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+    return [chart["layout"]["title"]["text"].replace("<br>", " ") for chart in charts]
+
+
+# Words and numbers.
+
+
+def test_the_engine_and_the_page_cut_the_picture_alike():
+    assert mechanisms.SEGMENTS == engine.SEEN_SEGMENTS
+
+
+def test_every_mechanism_has_a_name_and_a_sentence(files):
+    assert CELLS.keys() == mechanisms.CROSSES.keys() == set(mechanisms.NAMES)
+    options = {"n_cache": 64, "n_memory": 32, "rate": 4}
+    found = files("mechanisms", [row(name, 10, **options) for name in CELLS]).rows
+    told = {one.mechanism: mechanisms.crosses(one) for one in mechanisms.ordered(found)}
+    assert next(iter(told)) == "rmt" and all("{" not in words for words in told.values())
+    assert "last 64 tokens, and 32 averages of 4" in told["compressive"] and "16 memory tokens" in told["rmt"]
+    assert mechanisms.crosses(files("mechanisms", [row("new one", 10)]).rows[0]).startswith("See its file")
+
+
+def test_who_carries_most_is_said_of_what_is_shown(files):
+    rows = files("mechanisms", ROWS).rows
+    told = mechanisms.spread(mechanisms.ordered(rows))
+    assert told == "RMT carries 200 numbers from segment to segment, Transformer-XL 4,000: 20 times as many"
+    assert mechanisms.spread(rows[:2]) == "Who sees whom", "nothing to compare with what carries nothing"
+
+
+def test_what_grows_is_said_to_grow(files):
+    grows = row("rmt-r", 10) | {"numbers": [10, 20, 30]}
+    found = files("mechanisms", [grows, *ROWS]).rows
+    assert [mechanisms.carried(one) for one in found] == [
+        "30, growing",
+        "nothing carried",
+        "4,000 numbers",
+        "200 numbers",
+    ]
+
+
+def test_cost_is_told_against_no_memory_where_that_is_known(files):
+    rows = files("mechanisms", ROWS).rows
+    least = mechanisms.alone(rows)
+    assert [mechanisms.times(one, least) for one in rows] == ["×1.00", "×1.50", "×1.25"]
+    assert mechanisms.times(rows[1], mechanisms.alone(rows[1:])) == ""
+    cells = mechanisms.table(rows, least)
+    assert cells["in float32"] == ["0 B", "16 kB", "800 B"] and cells["against no memory"][1] == "×1.50"
+
+
+def test_what_the_numbers_buy(files):
+    rows = files("mechanisms", ROWS).rows
+    lm = [losses_row("rmt", 0, 9.0), losses_row("rmt", 4, 4.5), losses_row("rmt", 4, 1.0, control="reset")]
+    lm += [losses_row("none", 4, 5.0), losses_row("transformer-xl", 4, 4.0), losses_row("armt", 4, 1.0)]
+    found = mechanisms.points(rows, files("lm", lm).rows)
+    assert {(p.mechanism, p.numbers, p.loss) for p in found} == {
+        ("none", 0, 4.0), ("transformer-xl", 4000, 3.5), ("rmt", 200, 3.75)
+    }  # fmt: skip
+    assert (
+        mechanisms.bought(found) == "With 5% of the numbers of Transformer-XL, RMT saves 50% of the loss that it saves"
+    )
+    worse = mechanisms.points(rows, files("lm", [*lm[3:5], losses_row("rmt", 4, 6.0)]).rows)
+    assert mechanisms.bought(worse).endswith("RMT saves nothing")
+    assert mechanisms.bought(found[:1]).startswith("Loss against")
+
+
+def test_one_text_is_told_of_the_segments_that_have_a_past(files):
+    rows = mechanisms.ordered(files("mechanisms", ROWS).rows)
+    saved = mechanisms.courses(rows, mechanisms.SAVED)
+    assert [line.name for line in saved] == ["RMT", "Transformer-XL"]
+    assert np.allclose(saved[0].y, [0, 0.1, 0.1]) and np.allclose(saved[1].y, [0, 0.2, 0.2])
+    told = "Over the 2 segments after the first Transformer-XL saves most: 0.20 nats a token"
+    assert mechanisms.told(saved, mechanisms.SAVED) == told
+    losses = mechanisms.courses(rows, mechanisms.LOSS)
+    assert len(losses) == 3 and "Transformer-XL has the lowest loss: 2.90" in mechanisms.told(losses, mechanisms.LOSS)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seen": [[1, 0], [1]]}, "'seen'"), ({"seen": []}, "'seen'"), ({"seen": [[-1]]}, "'seen'"),
+        ({"numbers": []}, "'numbers'"), ({"options": 3}, "'options'"), ({"operations": "9"}, "'operations'"),
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_a_sentence(files, change, told):
+    with pytest.raises(InputError, match=told):
+        files("mechanisms", [ROWS[0] | change])
+
+
+# Figures.
+
+
+def test_the_picture_is_what_is_seen(files):
+    seen = np.tril(np.ones((8, 8), int))
+    seen[4:, :4] = 4  # two segments of four tokens, the first in one place
+    rows = files("mechanisms", [row("rmt", 200, seen=seen), *ROWS[:2]]).rows
+    figure = figures.sight(rows, "told", least=100, segments=2)
+    assert len(figure.data) == 3
+    z = figure.data[0].z
+    assert (z[4:, :4] == 0).all() and z[0, 0] == figures.OWN and np.isnan(z[0, 1])
+    assert "with 3 others" in figure.data[0].customdata[5][0]
+    titles = [one.text for one in figure.layout.annotations]
+    assert "<b>RMT</b><br>200 numbers · ×1.00" in titles and figure.layout.title.text == "told"
+    assert sum(trace.showscale for trace in figure.data) == 1
+    cells = mechanisms.sight_table(rows[:1])
+    assert len(cells["mechanism"]) == int((seen > 0).sum()) and max(cells["tokens that share its place"]) == 4
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_points_and_courses_are_drawn_as_they_are(files, theme):
+    point = mechanisms.Point
+    found = [point("a", "rmt", 100, 3.0, 0.1), point("b", "none", 0, 4.0, 0.1), point("c", "armt", 100, 3.0, 0.1)]
+    figure = figures.weight(found, "told", theme=theme)
+    at = {trace.name: (trace.x[0], trace.y[0], trace.text[0].strip()) for trace in figure.data}
+    assert at["a"][:2] == (2.0, 3.0) and at["b"][0] < at["a"][0] and at["b"][1] == 4.0
+    assert sorted((at["a"][2], at["c"][2])) == ["", "a, c"], "one label where two are one spot"
+    lines = mechanisms.courses(files("mechanisms", ROWS).rows, mechanisms.SAVED)
+    words = ["<b>one</b>", "two", "three"]
+    figure = figures.course(lines, mechanisms.SAVED, "told", words=words, theme=theme)
+    assert [list(trace.y) for trace in figure.data] == [list(line.y) for line in lines]
+    assert figure.data[0].customdata[0] == "&lt;b&gt;one&lt;/b&gt;"
+
+
+def test_no_mechanism_is_no_figure():
+    with pytest.raises(InputError, match="Choose a mechanism"):
+        figures.sight([], "told", least=0, segments=4)
+
+
+# The page.
+
+
+def test_the_bundled_file_is_what_the_page_draws():
+    at = run()
+    assert titles(at)[0] == mechanisms.spread(mechanisms.ordered(results.read("mechanisms", SHARED.parent).rows))
+    assert all(len(chart.proto.alt) > 40 for chart in at.get("plotly_chart"))
+
+
+def test_without_its_file_the_page_says_what_makes_it(files):
+    assert "python -m rmt mechanisms" in run().info[0].value.replace("\\", "")
+
+
+def test_untrained_mechanisms_have_no_loss_to_show(files):
+    files("mechanisms", [one | {"loss": [], "checkpoint": ""} for one in ROWS])
+    at = run()
+    told = " ".join(one.value.replace("\\", "") for one in at.info)
+    assert len(titles(at)) == 1 and "assets/results/lm.json" in told and "no loss to show" in told
+
+
+def test_with_all_its_files_the_page_draws_three_figures(files):
+    files("mechanisms", ROWS, text={"name": "An address", "segments": ["a", "b", "c"]})
+    files("lm", [losses_row("rmt", 4, 4.5), losses_row("none", 4, 5.0), losses_row("transformer-xl", 4, 4.0)])
+    at = run()
+    assert [title.split()[0] for title in titles(at)] == ["RMT", "With", "Over"]
+    at.button_group(key="drawn").set_value(mechanisms.LOSS).run()
+    assert "lowest loss" in titles(at)[2]
+    at.button_group(key="carriers").set_value(["RMT", "no memory"]).run()
+    assert not at.exception and titles(at)[0] == "Who sees whom"
+    at.button_group(key="carriers").set_value([]).run()
+    assert not at.exception and "Choose a mechanism" in at.info[0].value
+
+
+def test_names_of_the_file_are_text(files):
+    evil = "<img src=x onerror=alert(1)> **b** :red[x]"
+    files("mechanisms", [row(evil, 10, loss=(3, 2)), *ROWS], text={"name": evil, "segments": [evil]})
+    at = run()
+    assert not any(
+        "<img" in json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in at.get("plotly_chart")
+    )
+    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
+    assert not any("<img" in one["text"] for one in figure["layout"]["annotations"])
+    assert "\\*\\*b\\*\\*" in at.table[0].value.to_csv()
+
+
+# A text of one's own.
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Two checkpoints as the app ships them."""
+    tokenizer = train_tokenizer([TEXT], size=300)
+    for cell in ("rmt", "none"):
+        config = tiny("llama", cell).about.config
+        config["backbone"]["config"]["vocab_size"] = tokenizer.get_vocab_size()
+        save(build(config, tokenizer), config, tmp_path / "made" / f"lm-{cell}")
+    monkeypatch.setattr(session, "CHECKPOINTS", tmp_path / "made")
+    return sorted((tmp_path / "made").iterdir())
+
+
+def test_one_text_is_read_with_every_checkpoint(folders):
+    seen = []
+    found = comparing.side_by_side(folders, TEXT, lambda done, total: seen.append((done, total)))
+    assert [one.mechanism for one in found] == ["none", "rmt"] and seen == [(0, 2), (1, 2)]
+    assert all(len(one.loss) == len(found[0].loss) > 2 for one in found)
+    with pytest.raises(InputError, match="fits into one segment"):
+        comparing.side_by_side(folders, "the", lambda done, total: None)
+
+
+def test_a_visitors_text_is_read_in_the_background(files, folders, monkeypatch):
+    files("mechanisms", ROWS)
+    at = run()
+    at.text_area(key="mechanisms text").set_value(TEXT)
+    at.button[-1].click().run()
+    job = at.session_state["mechanisms"]
+    assert job.ended.wait(60) and job.state == "done", job.error
+    at.run()
+    assert not at.exception and len(job.result) == 2
+    assert "Your text." in json.dumps([json.loads(one.proto.json) for one in at.get("bidi_component")])
+    at.text_area(key="mechanisms text").set_value(" ")
+    at.button[-1].click().run()
+    assert "The text is empty" in at.error[0].value.replace("\\", "")
