@@ -15,6 +15,7 @@ from rmt.commands.mechanisms import mechanisms
 from rmt.commands.record import record
 from rmt.commands.train import train
 from rmt.commands.validate import validate
+from rmt.commands.why import why
 from rmt.errors import InputError
 
 COMMANDS = (
@@ -24,6 +25,7 @@ COMMANDS = (
     cost,
     inspect,
     facts,
+    why,
     mechanisms,
     validate,
     export,

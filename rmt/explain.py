@@ -1,0 +1,48 @@
+"""Why a run gave its answer, as numbers that a page and a file take: `rmt.attribute` over a recorded run."""
+
+import numpy as np
+
+from rmt.attribute import MOST_STEPS, by_segment, by_slot, by_token, local_and_memory, output_of
+from rmt.intervene import Progress, recalled
+from rmt.model import Model
+from rmt.provenance import made_by
+from rmt.trace import Trace
+
+
+def explain(
+    model: Model,
+    trace: Trace,
+    *,
+    choice: int | None = None,
+    tokens: bool = True,
+    most_steps: int = MOST_STEPS,
+    progress: Progress | None = None,
+) -> dict:
+    """What made the output of a recorded run: by segment, by slot, by token, memory against local text.
+
+    choice: as in `rmt.attribute.output_of`. tokens: integrated gradients, too, which take by far the longest.
+    progress(done, total) counts their steps. Raises InputError for another model's run.
+    """
+    reading = recalled(model, trace)
+    output = output_of(model, reading, choice)
+    local, memory = local_and_memory(model, reading)
+    found = {
+        "made_by": made_by(model),
+        "control": trace.meta["control"] or "none",
+        "output": trace.classes[output.token] if trace.classes else f"token {output.token}",
+        "choice": output.token if output.at is None else output.at,
+        "segments": _rounded(by_segment(model, reading, output)),
+        "slots": _rounded(by_slot(model, reading, output)),
+        "classes": trace.classes,
+        "local": _rounded(local),
+        "memory": _rounded(memory),
+    }
+    if tokens:
+        told = by_token(model, reading, output, most_steps=most_steps, progress=progress)
+        found["tokens"] = _rounded(told.values)
+        found |= {"value": told.output, "baseline": told.baseline, "gap": told.gap, "steps": told.steps}
+    return found
+
+
+def _rounded(values: np.ndarray) -> list:
+    return np.round(np.asarray(values, np.float64), 4).tolist()
