@@ -18,10 +18,12 @@ from rmt.cost import (
     ratio,
     recurrent,
 )
-from rmt_viz.results import Measured
+from rmt_viz.results import Measured, Results
 
 IN_PAPER = {"OPT-125M": 295, "OPT-175B": 29}  # Bulatov et al. 2024, Figure 2
 PAPER_MEMORY = "The paper gives 3.6 GB for BERT with RMT at 4,096 segments, on a GPU (Figure 5)."
+ON = {"layers": "layers", "heads": "heads", "segment": "tokens a segment", "n_memory": "memory tokens",
+      "threads": "thread"}  # fmt: skip
 MEMORY = {"none": (0, 0), "10": (10, 0), "10 read + 10 write": (10, 10)}
 LENGTHS = {f"{LENGTH:,}": LENGTH, f"4,096 × 512 = {PAPER_LENGTH:,}": PAPER_LENGTH}
 SHORT = {  # names of ways of counting, where they are long
@@ -120,15 +122,39 @@ def slope(rows: Sequence[Measured], field: str) -> float:
     return float(np.polyfit(x, y, 1)[0]) if len(rows) > 1 else np.nan
 
 
+def longer(rows: Sequence[Measured]) -> list[Measured]:
+    """The longer half of the lengths, on a logarithmic scale: what is paid once weighs little there."""
+    middle = (rows[0].tokens * rows[-1].tokens) ** 0.5
+    return [row for row in rows if row.tokens >= middle]
+
+
 def time_grows(found: dict[str, list[Measured]]) -> str:
-    told = [f"{title(name)} {slope(rows, 'seconds'):.2f}" for name, rows in found.items() if len(rows) > 1]
-    return f"Time grows with a power of length: {', '.join(told)}"
+    """The powers with which time grows where it is long."""
+    powers = {name: slope(longer(rows), "seconds") for name, rows in found.items() if len(longer(rows)) > 1}
+    told = [f"{title(name)} {power:.2f}" for name, power in powers.items()]
+    return f"Time grows with this power of length: {', '.join(told)}"
 
 
 def memory_grows(found: dict[str, list[Measured]]) -> str:
     """The most memory at the greatest length against that at the least, method by method."""
     told = [f"{title(name)} ×{number(r[-1].peak_bytes / r[0].peak_bytes)}" for name, r in found.items() if len(r) > 1]
     return f"Peak memory from the shortest to the longest run: {', '.join(told)}"
+
+
+def missing(result: Results) -> list[tuple[str, int]]:
+    """Runs that did not fit into memory: (method, tokens)."""
+    rows = result.about.get("misfits") or []
+    return [(str(row["method"]), int(row["tokens"])) for row in rows if {"method", "tokens"} <= set(row)]
+
+
+def measured_on(result: Results) -> str:
+    """What was measured, and by which command."""
+    on = result.about.get("measured_on") or {}
+    parts = [f"{on[key]} {word}" for key, word in ON.items() if key in on]
+    where = f"One decoder of {', '.join(parts)}. " if parts else ""
+    limit = on.get("limit_bytes")
+    room = f"Open signs: it did not fit into {limit / 2**30:.0f} GB. " if limit and missing(result) else ""
+    return f"{where}{room}Measured by {result.command}"
 
 
 def title(method: str) -> str:

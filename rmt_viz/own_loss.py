@@ -1,12 +1,15 @@
 """Widgets of the Loss page: which text, and a text of the visitor's own read with a language model."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt_viz import session
+from rmt_viz import losses, session
 from rmt_viz.bring import Wanted
 from rmt_viz.plain import plain
 from rmt_viz.progress import progress
+from rmt_viz.results import Losses
 from rmt_viz.wrong import say
 
 OWN = "A folder, or a name of the hub …"
@@ -25,6 +28,19 @@ TEXT = (
     "wrote the weather in the log, as on every morning, and under it, for the first time in thirty-one years, "
     "a line that was not about the weather: the Halcyon is safe, and so are the rules of Tobias Wren."
 )
+
+
+def mechanisms(rows: Sequence[Losses]) -> list[str]:
+    """Mechanisms and controls that are switched on; controls wait to be."""
+    names = losses.plain_names(rows)
+    controls = [name for name in losses.names(rows) if name not in names]
+    with st.container(horizontal=True, gap="medium"):
+        chosen = st.pills("Mechanisms", names, selection_mode="multi", default=names, key="mechanisms",
+                          label_visibility="collapsed")  # fmt: skip
+        if controls:
+            chosen += st.pills("Controls", controls, selection_mode="multi", key="loss controls",
+                               label_visibility="collapsed", help=losses.CONTROLS_HELP)  # fmt: skip
+    return chosen
 
 
 def pick_text() -> str | None:

@@ -12,9 +12,9 @@ from rmt_viz.library import ASSETS
 FOLDER = ASSETS / "results"
 MOST_BYTES = 16 * 2**20
 MAKES = {  # what to run for a file that is not there
-    "lm": "python -m rmt evaluate CHECKPOINT --per-position --json",
-    "length": "python -m rmt evaluate CHECKPOINT --segments 1 7 64 --json",
-    "cost": "python -m rmt cost --json",
+    "lm": "make lm",
+    "length": "python -m benchmarks.lengths --json",
+    "cost": "python -m benchmarks.methods --json",
     "mechanisms": "python -m rmt mechanisms CHECKPOINTS --json",
 }
 

@@ -51,7 +51,7 @@ def test_rows_are_read_as_they_stand(write):
 
 def test_a_missing_file_says_what_makes_it(tmp_path):
     for name in results.ROWS:
-        with pytest.raises(InputError, match=rf"no assets/results/{name}\.json yet; .*python -m rmt"):
+        with pytest.raises(InputError, match=rf"no assets/results/{name}\.json yet; (make|python -m) "):
             results.read(name, tmp_path)
 
 
@@ -333,8 +333,18 @@ def test_what_was_measured_is_said_in_powers(write):
     rows = [*measured("full attention", 1.8, 1e4), *measured("rmt", 1.0, 0.0)]
     found = costs.methods(write("cost", rows, key="measured").rows)
     assert list(found) == ["rmt", "full attention"]
-    assert costs.time_grows(found) == "Time grows with a power of length: RMT 1.00, full attention 1.80"
+    assert costs.time_grows(found) == "Time grows with this power of length: RMT 1.00, full attention 1.80"
     assert costs.memory_grows(found).endswith("RMT ×1.00, full attention ×1.73")
     figure = cost_figures.measured(found, "peak_bytes", "f")
     assert [trace.name for trace in figure.data] == ["RMT", "full attention"] and list(figure.data[0].y) == [1e8] * 3
     assert costs.measured_table(found)["tokens"] == [512, 2048, 8192] * 2
+
+
+def test_what_did_not_fit_is_drawn_open_and_said(write):
+    about = {"misfits": [{"method": "rmt", "tokens": 16384}], "measured_on": {"layers": 2, "limit_bytes": 4 * 2**30}}
+    result = write("cost", measured("rmt", 1.0, 0.0), key="measured", **about)
+    told = costs.measured_on(result)
+    assert told == "One decoder of 2 layers. Open signs: it did not fit into 4 GB. Measured by made here"
+    figure = cost_figures.measured(costs.methods(result.rows), "seconds", "f", missing=costs.missing(result))
+    (sign,) = (trace for trace in figure.data if trace.showlegend is False)
+    assert list(sign.x) == [8192, 16384] and sign.marker.symbol[1].endswith("-open")

@@ -12,6 +12,8 @@ from rmt_viz.figures.lines import DASHES, MUTED, SYMBOLS, canvas, categories, es
 from rmt_viz.figures.theme import HUES
 from rmt_viz.results import Measured
 
+PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+MANY = 10  # labels of an axis
 NAME = 24  # letters of a way of counting on one line
 UNITS = {"seconds": "time (seconds)", "peak_bytes": "peak memory (bytes)"}
 LEGEND = {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top", "entrywidthmode": "fraction", "entrywidth": 0.32}
@@ -83,12 +85,34 @@ def conventions(
 
 
 def measured(
-    methods: Mapping[str, Sequence[Measured]], field: str, finding: str, *, log: bool = True, theme: str = "light"
+    methods: Mapping[str, Sequence[Measured]],
+    field: str,
+    finding: str,
+    *,
+    missing: Sequence[tuple[str, int]] = (),
+    log: bool = True,
+    theme: str = "light",
 ) -> go.Figure:
-    """Time or peak memory against length. field: "seconds" or "peak_bytes"."""
+    """Time or peak memory against length.
+
+    field: "seconds" or "peak_bytes". missing: (method, tokens) of runs that did not fit into memory.
+    """
     figure = canvas(finding, theme=theme, x="length (tokens)", y=UNITS[field], width=500, height=370)
     for i, ((name, rows), colour) in enumerate(zip(methods.items(), categories(len(methods), theme), strict=True)):
         values = [getattr(row, field) for row in rows]
+        symbol = SYMBOLS[i % len(SYMBOLS)]
+        for tokens in (tokens for of, tokens in missing if of == name):
+            figure.add_trace(
+                go.Scatter(
+                    x=[rows[-1].tokens, tokens],
+                    y=[values[-1], values[-1]],
+                    mode="lines+markers",
+                    line={"color": colour, "width": 1, "dash": "dot"},
+                    marker={"symbol": ["circle", f"{symbol}-open"], "size": [0, 11], "color": colour},
+                    hovertemplate="%{x:,} tokens: it did not fit<extra>" + escape(title(name)) + "</extra>",
+                    showlegend=False,
+                )
+            )
         figure.add_trace(
             go.Scatter(
                 x=[row.tokens for row in rows],
@@ -96,15 +120,36 @@ def measured(
                 name=escape(title(name)),
                 mode="lines+markers",
                 line={"color": colour, "width": 2.5, "dash": DASHES[i % len(DASHES)]},
-                marker={"size": 9, "symbol": SYMBOLS[i % len(SYMBOLS)], "line": {"color": ground(theme), "width": 1}},
+                marker={"size": 9, "symbol": symbol, "line": {"color": ground(theme), "width": 1}},
                 hovertemplate="%{x:,} tokens: %{y:.3s}"
                 + ("s" if field == "seconds" else "B")
                 + f"<extra>{escape(title(name))}"
                 "</extra>",
             )
         )
+    unit = "s" if field == "seconds" else "B"
     if log:
-        figure.update_xaxes(type="log", dtick=1).update_yaxes(type="log", nticks=6, minor={"showgrid": False})
+        at = _ticks([getattr(row, field) for rows in methods.values() for row in rows])
+        figure.update_xaxes(type="log", dtick=1)
+        figure.update_yaxes(type="log", tickvals=at, ticktext=[_si(x, unit) for x in at], minor={"showgrid": False})
+    else:
+        figure.update_yaxes(tickformat="~s", ticksuffix=unit, rangemode="tozero")
     figure.update_xaxes(tickformat="~s")
-    figure.update_yaxes(tickformat="~s", ticksuffix="s" if field == "seconds" else "B", rangemode="tozero")
-    return figure.update_layout(legend=LEGEND)
+    return figure.update_layout(legend={**LEGEND, "entrywidth": 0.48})
+
+
+def _ticks(values: Sequence[float]) -> list[float]:
+    """Round numbers among the values for a log axis: as many of each decade as leave labels apart."""
+    decades = range(int(np.floor(np.log10(min(values)))), int(np.ceil(np.log10(max(values)))) + 1)
+    for digits in (range(1, 10), (1, 2, 5), (1,)):
+        found = [digit * 10.0**e for e in decades for digit in digits]
+        found = [x for x in found if min(values) / 1.3 <= x <= 1.3 * max(values)]
+        if len(found) < MANY:
+            break
+    return found
+
+
+def _si(x: float, unit: str) -> str:
+    """A number with its unit, as 20 ms or 1 GB."""
+    factor, prefix = next(((f, p) for f, p in PREFIXES if x >= 0.999 * f), PREFIXES[-1])
+    return f"{x / factor:g} {prefix}{unit}"

@@ -47,13 +47,14 @@ def _measured(log: bool) -> None:
         st.info(plain(str(error)))
         return
     found = costs.methods(result.rows)
-    command = f"Measured by {result.command}"
+    command = costs.measured_on(result)
     told = {
         "seconds": (costs.time_grows(found), command),
         "peak_bytes": (costs.memory_grows(found), costs.PAPER_MEMORY),
     }
     for column, (field, (finding, caption)) in zip(st.columns(2, gap="medium"), told.items(), strict=True):
         with column:
-            figure = figures.measured(found, field, finding, log=log, theme=export.theme())
+            missing = costs.missing(result)
+            figure = figures.measured(found, field, finding, missing=missing, log=log, theme=export.theme())
             export.show(figure, name=f"measured-{field.replace('_', '-')}", alt=f"{finding}.",
                         table=costs.measured_table(found), caption=caption)  # fmt: skip

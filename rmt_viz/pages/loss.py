@@ -40,11 +40,7 @@ def _held_out(log: bool, choices) -> None:
                                        required=True, bind="query-params")  # fmt: skip
         over = st.segmented_control("Perplexity of", list(losses.FIELDS), key="over", default=losses.EVERY,
                                     required=True, bind="query-params")  # fmt: skip
-        controls = st.toggle("Controls", False, key="controls", bind="query-params", help=losses.CONTROLS_HELP)
-    names = losses.plain_names(rows)
-    chosen = st.pills("Mechanisms", names, selection_mode="multi", default=names, key="mechanisms",
-                      label_visibility="collapsed")  # fmt: skip
-    shown = [*chosen, *(set(losses.names(rows)) - set(names) if controls else ())]
+    shown = own_loss.mechanisms(rows)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         finding = losses.gained(rows, found.about.get("comparisons", []), history)
