@@ -1,0 +1,96 @@
+"""Accuracy against length: models of every stage of training, two recipes, and as far as two and ten million tokens.
+
+Every score comes from `rmt.evaluate` and is kept as it is made (--keep), so a stopped study goes on. --only takes the
+runs whose checkpoint's name begins so.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.common import arguments
+from rmt.checkpoint import load, untrained
+from rmt.commands.common import bar
+from rmt.evaluate import evaluate
+from rmt.provenance import versions
+
+CHECKPOINTS = Path(__file__).parents[1] / "assets" / "checkpoints"
+STAGES = (1, 2, 3, 5, 7)
+NEAR = (*range(1, 15), 20, 28)  # figure 4 of the paper ends at 15
+FAR = (1, 2, 7, 14, 64, 256, 1024, 4096)
+KEYS = {
+    "checkpoint": "in assets/checkpoints", "trained_on": "segments of the longest documents in training",
+    "recipe": "curriculum, or curriculum then streams (rmt/streams.py)", "accuracy": "share of samples answered right",
+    "low, high": "Wilson's 95 % interval", "control": "none, reset (memory, before every segment), untrained (weights)",
+    "seconds": "of one thread, for all samples",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Study:
+    """One checkpoint at some lengths."""
+
+    checkpoint: str
+    trained_on: int
+    recipe: str
+    segments: tuple[int, ...]
+    samples: int = 200
+    control: str = "none"
+    batch: int = 25
+
+    @property
+    def name(self) -> str:
+        return f"{self.checkpoint.replace('/', '-')}.{self.control}.{self.segments[-1]}"
+
+
+def studies() -> list[Study]:
+    found = []
+    for task in ("memorize", "detect", "reasoning"):
+        found += [Study(f"{task}-stages/{n}", n, "curriculum", NEAR) for n in STAGES]
+        found.append(Study(f"{task}-stages/7", 7, "curriculum", (64, 256, 1024)))
+        found += [Study(f"{task}-stages/7", 7, "curriculum", STAGES, control=c) for c in ("reset", "untrained")]
+    return found
+
+
+def rows(study: Study, keep: Path) -> list[dict]:
+    path = CHECKPOINTS / study.checkpoint
+    model = (untrained if study.control == "untrained" else load)(path, device="cpu")
+    with bar(study.name, "tokens") as update:
+        found = list(
+            evaluate(
+                model, segments=list(study.segments), samples=study.samples, control=study.control, precision="bf16",
+                batch=study.batch, keep=keep / study.name, progress=update,
+            )
+        )  # fmt: skip
+    about = {
+        "task": model.about.task, "checkpoint": study.checkpoint, "trained_on": study.trained_on,
+        "recipe": study.recipe, "segment_length": model.segment_length,
+    }  # fmt: skip
+    return [{**about, **row} for row in found]
+
+
+def main() -> None:
+    options = arguments(__doc__, keep="runs/lengths", only="")
+    torch.set_num_threads(1)
+    keep = Path(options.keep)
+    keep.mkdir(parents=True, exist_ok=True)
+    chosen = [study for study in studies() if study.checkpoint.startswith(options.only)]
+    found = [row for study in chosen if (CHECKPOINTS / study.checkpoint).is_dir() for row in rows(study, keep)]
+    document = {
+        "command": " ".join(["python -m benchmarks.lengths", *sys.argv[1:]]),
+        "made_by": {"device": "cpu", "threads": 1, "precision": "bf16", "versions": versions()},
+        "keys": KEYS,
+        "results": found,
+    }
+    if options.json:
+        print(json.dumps(document, indent=1))
+        return
+    for row in found:
+        print("{checkpoint:20s} {segments:6d} {tokens:9d} {accuracy:.4f} {samples:5d} {control}".format(**row))
+
+
+if __name__ == "__main__":
+    main()
