@@ -94,7 +94,7 @@ def hub(name: str) -> Corpus:
     except InputError:
         raise
     except Exception as error:  # whatever the network, the hub and some forty file formats have to say
-        raise InputError(f"The corpus {name} cannot be opened ({str(error).splitlines()[0][:120]}).") from None
+        raise InputError(f"The corpus {name} cannot be opened ({' '.join(str(error).split())[:120]}).") from None
     if held is None or "train" not in read:
         return divided(name, next(iter(read.values())))
     return Corpus(name, _dataset(read["train"].items()), _dataset(read[held].items()))

@@ -37,8 +37,11 @@ class Kept:
             text = file.read_text(encoding="utf-8")
             whole = text[: text.rfind("\n") + 1]
             lines = [json.loads(line) for line in whole.splitlines()]
-            settings = lines.pop(0)["settings"] if lines else self.settings
-        except (OSError, ValueError, KeyError, TypeError):
+            if not whole and not json.dumps({"settings": self.settings}).startswith(text):
+                raise ValueError  # not a first line that was cut short, so not ours to shorten
+            settings = dict(lines.pop(0)["settings"]) if lines else self.settings
+            tally(lines, 0, 0)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise InputError(
                 f"{file} does not hold results of an evaluation; give another file to keep them."
             ) from None
@@ -54,6 +57,10 @@ class Kept:
 
 def tally(lines: Iterable[dict], segments: int, samples: int) -> tuple[dict[int, bool], float]:
     """Of one length, which samples below `samples` are done and whether each was right; seconds they took."""
-    lines = [line for line in lines if line["segments"] == segments]
-    both = [pair for line in lines for pair in zip(line["samples"], line["right"], strict=True)]
-    return {i: right for i, right in both if i < samples}, sum(line["seconds"] for line in lines)
+    both, seconds = [], 0.0
+    for line in lines:
+        pairs = list(zip(line["samples"], line["right"], strict=True))
+        if line["segments"] == segments:
+            both += pairs
+            seconds += line["seconds"]
+    return {i: right for i, right in both if i < samples}, seconds

@@ -12,6 +12,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import NoneType
 
 import numpy as np
 
@@ -45,6 +46,17 @@ ARRAYS = {
 }
 FIXED = ("starts", "token_ends", "ids", "token_text", "memory")  # known before the run; of memory the first
 SEGMENT = ("memory", "loss", "mass", "answer_read", "token_write", "token_read", "read", "write")  # of each segment
+
+# What is read of the run's account, and of what made it; more may stand there.
+META = {
+    "task": (str, NoneType), "label": (int, NoneType), "control": (str, NoneType), "seed": (int, NoneType),
+    "causal": (bool,), "segment_length": (int,), "head": (str,),
+}  # fmt: skip
+MADE_BY = {
+    "checkpoint": (str,), "fingerprint": (str,), "layers": (int,), "heads": (int,), "n_memory": (int,),
+    "parameters": (int,),
+}  # fmt: skip
+MOST, LONGEST = 1 << 53, 500  # of a number, that JavaScript takes it; of a text
 
 
 def arrays_at(detail: str) -> list[str]:
@@ -100,7 +112,7 @@ def _header_problem(header, room: int) -> str | None:
         problem = _entry_problem(entry, room) or _shape_problem(ARRAYS[name][1], entry["shape"], sizes)
         if problem:
             return f"{name} {problem}"
-    return _meta_problem(meta, sizes["Tn"])
+    return _meta_problem(meta, sizes)
 
 
 def _entry_problem(entry: dict, room: int) -> str | None:
@@ -128,14 +140,23 @@ def _shape_problem(axes: tuple[str, ...], shape: list[int], sizes: dict[str, int
     return None
 
 
-def _meta_problem(meta: dict, n_tokens: int) -> str | None:
+def _meta_problem(meta: dict, sizes: dict[str, int]) -> str | None:
+    made = meta["made_by"]
+    for values, kinds in ((meta, META), (made, MADE_BY)):
+        for name, kind in kinds.items():
+            value = values[name]
+            if type(value) not in kind or (type(value) is int and not 0 <= value < MOST) or len(str(value)) > LONGEST:
+                return f"its {name.replace('_', ' ')} is {ascii(value)[:40]}"
     if not all(isinstance(name, str) for name in meta["classes"]):
         return "its classes are not words"
     for span in meta["spans"]:
-        if not (isinstance(span["kind"], str) and 0 <= int(span["start"]) <= int(span["end"]) <= n_tokens):
+        at = span["start"], span["end"]
+        if not (
+            isinstance(span["kind"], str) and all(type(i) is int for i in at) and 0 <= at[0] <= at[1] <= sizes["Tn"]
+        ):
             return f"a span lies outside the text ({str(span)[:60]})"
-    if not isinstance(meta["made_by"]["fingerprint"], str):
-        return "it does not say which weights made it"
+    if "L" in sizes and (made["layers"], made["heads"]) != (sizes["L"], sizes["H"]):
+        return "its layers and heads are not those of its arrays"
     return None
 
 

@@ -198,7 +198,7 @@ NOT_OPENED = {
     "classes": (with_meta(classes=[1, 2, 3, 4, 5]), "its classes are not words"),
     "fewer_classes": (with_meta(classes=["a"]), "which does not fit the other arrays"),
     "span": (with_meta(spans=[{"kind": "fact", "start": 3, "end": 46}]), "a span lies outside the text"),
-    "weights": (with_meta(made_by={"fingerprint": None}), "does not say which weights made it"),
+    "weights": (with_meta(made_by={"fingerprint": None}), "its header lacks or garbles"),
     "no_memory": (lambda c: with_header(c, lambda h: {k: v for k, v in h.items() if k != "memory"}), "it lacks memory"),
     "unknown": (lambda c: with_header(c, lambda h: {**h, "x\n": h["done"]}), "is no array of a trace"),
     "shape": (with_entry("mass", shape=[5, 4, 3, 4]), "which does not fit the other arrays"),

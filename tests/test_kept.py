@@ -1,0 +1,58 @@
+"""Results of samples on disk: what is there is gone on with, and a file that is something else is left alone."""
+
+import json
+
+import pytest
+
+from rmt.errors import InputError
+from rmt.kept import Kept, tally
+
+SETTINGS = {"weights": "0123", "seed": 5}
+
+
+def kept(path):
+    lines = Kept(path, SETTINGS)
+    lines.add(2, [0, 1], [True, False], 1.5)
+    lines.add(7, [0], [True], 3.0)
+    return path.read_text()
+
+
+def test_what_was_kept_is_gone_on_with_wherever_it_was_cut(tmp_path):
+    path = tmp_path / "kept"
+    whole = kept(path)
+    ends = [i + 1 for i, c in enumerate(whole) if c == "\n"]
+    for n in range(len(whole) + 1):
+        path.write_text(whole[:n])
+        again = Kept(path, SETTINGS)
+        assert len(again.lines) == max(sum(end <= n for end in ends) - 1, 0)
+        again.add(9, [0], [False], 0.5)
+        assert tally(Kept(path, SETTINGS).lines, 9, 5) == ({0: False}, 0.5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a shopping list",
+        "a shopping list\nof two lines",
+        "{}\n",
+        "[]\n",
+        json.dumps({"settings": SETTINGS}) + "\n[1]\n",
+        json.dumps({"settings": SETTINGS}) + '\n{"segments": 2}\n',
+        json.dumps({"settings": SETTINGS}) + '\n{"segments": 2, "samples": [1], "right": [], "seconds": 1}\n',
+        "[" * 100_000 + "\n",
+        "\x00",
+    ],
+)
+def test_a_file_that_is_something_else_is_left_as_it_is(tmp_path, text):
+    path = tmp_path / "notes"
+    path.write_text(text)
+    with pytest.raises(InputError, match="does not hold results of an evaluation"):
+        Kept(path, SETTINGS)
+    assert path.read_text() == text
+
+
+def test_results_of_another_evaluation_are_named(tmp_path):
+    before = kept(tmp_path / "kept")
+    with pytest.raises(InputError, match=r"another evaluation \(seed differ\)"):
+        Kept(tmp_path / "kept", {**SETTINGS, "seed": 6})
+    assert (tmp_path / "kept").read_text() == before
