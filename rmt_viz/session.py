@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from rmt_viz.library import ASSETS, LIVE, Library, Run
 from rmt_viz.replays import Replays
 
 CHECKPOINTS = ASSETS / "checkpoints"
+SEED = re.compile("[0-9]{1,9}")
 
 
 @st.cache_resource(show_spinner=False)
@@ -71,7 +73,7 @@ def maker(run: Run):
             "open them on the Models page and record the text there."
         )
     seed = fingerprint.removeprefix("untrained-")
-    return _untrained(name, int(seed)) if seed != fingerprint and seed.isdecimal() else model(name)
+    return _untrained(name, int(seed)) if seed != fingerprint and SEED.fullmatch(seed) else model(name)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -140,8 +142,12 @@ def _opened(wanted: bring.Wanted) -> Iterator:
         with bring.opened(wanted) as reader:
             yield reader
         return
+    from rmt.checkpoint import check_room
+
     reader = model(wanted.name)
-    reader.segment_length = wanted.segment_length or config_of(wanted.name)["segment_length"]
+    length = wanted.segment_length or config_of(wanted.name)["segment_length"]
+    check_room(reader, length)
+    reader.segment_length = length
     yield reader
 
 
