@@ -114,7 +114,7 @@ def read(name: str, folder: Path = FOLDER) -> Results:
         raise InputError(f"assets/results/{path.name} is larger than {MOST_BYTES >> 20} MB; make it again.")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         raise InputError(f"assets/results/{path.name} is not JSON; make it again.") from None
     if not isinstance(document, dict) or not isinstance(document.get(key), list):
         raise InputError(f"assets/results/{path.name} has no list of {key}; make it again.")
@@ -144,7 +144,7 @@ def _row(kind: type, raw: dict, name: str):
             value = field.default
         try:
             values[field.name] = TYPES[field.type](value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError(f"A row of {name} has no good {field.name!r}; make it again.") from None
     return kind(**values)
 
