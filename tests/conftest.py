@@ -155,7 +155,8 @@ def assets(tmp_path_factory) -> Path:
     """An assets folder with the shipped traces and checkpoints and some that only tests need."""
     folder = tmp_path_factory.mktemp("assets")
     shutil.copytree(ROOT / "assets" / "traces", folder / "traces")
-    (folder / "checkpoints").symlink_to(ROOT / "assets" / "checkpoints", target_is_directory=True)
+    for name in ("checkpoints", "results"):
+        (folder / name).symlink_to(ROOT / "assets" / name, target_is_directory=True)
     traces = folder / "traces"
     write_trace(traces / "toy.trace.safetensors")
     write_trace(traces / "toy.reset.trace.safetensors", control="reset", fact=None)

@@ -1,0 +1,43 @@
+"""A journey through the Mechanisms page in a real browser."""
+
+import pytest
+from playwright.sync_api import expect
+
+PANELS = "g.annotation-text-g text"
+
+
+def chart(page, name: str):
+    return page.locator(f".st-key-figure-{name} .js-plotly-plot")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_mechanisms_side_by_side(visit, picture, theme):
+    page = visit("mechanisms", theme=theme, drawn=False)
+    sees = chart(page, "who-sees-whom")
+    expect(sees.locator("g.g-gtitle text")).to_contain_text("numbers from segment to segment")
+    expect(sees.locator("g.subplot.xy, g.subplot.x2y2")).to_have_count(2)
+    expect(page.get_by_role("table")).to_contain_text("Nothing; 16 memory tokens begin anew in each segment")
+    picture(page, f"mechanisms-{theme}")
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), "nothing sticks out to the right"
+
+    words = sees.locator(PANELS)
+    expect(words.filter(has_text="Transformer-XL")).to_have_count(1)
+    page.get_by_role("button", name="Transformer-XL").click()
+    expect(words.filter(has_text="Transformer-XL")).to_have_count(0)
+    page.reload()
+    expect(chart(page, "who-sees-whom").locator(PANELS).filter(has_text="RMT-R")).to_have_count(1)
+    expect(chart(page, "who-sees-whom").locator(PANELS).filter(has_text="Transformer-XL")).to_have_count(0)
+
+
+def test_the_numbers_of_the_picture_can_be_had(visit):
+    page = visit("mechanisms", drawn=False, accept_downloads=True)
+    figure = page.locator(".st-key-figure-who-sees-whom")
+    with page.expect_download() as waiting:
+        figure.get_by_role("button", name="CSV").click()
+    lines = waiting.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert lines[0] == "mechanism,token that looks,token looked at,tokens that share its place"
+    assert (
+        "RMT,9,1,8" in lines
+        and "Transformer-XL,9,1,1" in lines
+        and not any(line.startswith("no memory,9,1,") for line in lines)
+    )
