@@ -17,11 +17,11 @@ from torch import Tensor
 
 from rmt.changes import END, Ablate, Block, Change, Freeze, Noise, Reset, Timed, Transplant, edits, timed
 from rmt.errors import InputError
-from rmt.memory.base import MemoryCell, State, map_state
+from rmt.memory.base import MemoryCell, State, Step, map_state
 from rmt.model import Model
 from rmt.paths import Blocking
 from rmt.rewrite import edited
-from rmt.segments import Segment
+from rmt.segments import Segment, split
 from rmt.trace import Trace
 from rmt.unroll import unroll
 
@@ -36,13 +36,14 @@ class Reading:
 
     ids (B, Tn); states: what crossed each boundary, the initial state first (S + 1); probabilities (B, C) of a
     classifier's answers after the last segment; loss (B, Tn) of a language model, nan where nothing was scored.
-    first: segments before it were not read but shared with the original. standing: changes that hold in this
-    reading and in every one made from it, such as a control's reset.
+    segment_length: what the text was cut with. first: segments before it were not read but shared with the original.
+    standing: changes that hold in this reading and in every one made from it, such as a control's reset.
     """
 
     ids: Tensor
     segments: tuple[Segment, ...]
     states: tuple[State, ...]
+    segment_length: int
     probabilities: Tensor | None = None
     loss: Tensor | None = None
     first: int = 0
@@ -62,8 +63,9 @@ def read(
 
     standing: changes of memory that hold here and in all that is made from it; (RESET,) is the reset control.
     """
-    ids = _ids(model, ids)
-    blank = Reading(ids, _cut(model, ids), (model.cell.initial(len(ids)),), standing=tuple(standing))
+    ids, length = _ids(model, ids), model.segment_length
+    start = (model.cell.initial(len(ids)),)
+    blank = Reading(ids, _cut(model, ids, length), start, length, standing=tuple(standing))
     return _go(model, blank, _Apply(model, blank, blank.standing, {}, None), model.backbone, progress)
 
 
@@ -83,7 +85,8 @@ def recalled(model: Model, trace: Trace) -> Reading:
     told, loss = (torch.tensor(np.array(trace.arrays[name]), device=model.device) for name in ("probabilities", "loss"))
     standing = (RESET,) if trace.meta["control"] == "reset" else ()
     answers = told[None] if trace.classes else None
-    return Reading(ids, _cut(model, ids), states, answers, loss[None], len(states) - 1, standing)
+    length = trace.meta["segment_length"]
+    return Reading(ids, _cut(model, ids, length), states, length, answers, loss[None], len(states) - 1, standing)
 
 
 @torch.inference_mode()
@@ -94,18 +97,21 @@ def intervene(
     *,
     donors: Mapping[str, Reading] | None = None,
     means: Tensor | None = None,
+    around: Callable = lambda backbone: backbone,
+    seen: Callable[[int, Segment, Step, State], None] | None = None,
     progress: Progress | None = None,
 ) -> Reading:
     """The reading as it would have been with these changes, made in their order before each segment.
 
     donors: the runs that transplants name. means (S + 1, M, D'): slots before each segment, mean over other runs
     (`rmt.samples.usual`), for ablation to it. Costs the segments from the first change on; with no change, none.
-    progress(done, total) counts those. Raises InputError for what does not fit the run or the model.
+    around(backbone) is read with instead of the backbone, such as a Recorder around it; after each segment
+    seen(i, segment, step, state) is called, and progress(done, total). Raises InputError for what does not fit.
     """
     ids, segments = reading.ids, reading.segments
     if edits(changes):
         ids = _ids(model, edited(model, _only(reading), edits(changes))[0])
-        segments = _cut(model, ids)
+        segments = _cut(model, ids, reading.segment_length)
     _check(model, len(segments), timed(changes))
     first = min([_differs(reading.segments, segments), *(change.first for change in timed(changes))])
     if first >= len(segments) == len(reading.segments):
@@ -119,10 +125,10 @@ def intervene(
         backbone.segment = i
         return apply(i, state)
 
-    return _go(model, start, before, backbone, progress)
+    return _go(model, start, before, around(backbone), progress, seen)
 
 
-def _go(model: Model, start: Reading, before, backbone, progress: Progress | None) -> Reading:
+def _go(model: Model, start: Reading, before, backbone, progress: Progress | None, seen=None) -> Reading:
     """Read the segments from `first` on; states and loss before it are there already."""
     first, segments, head = start.first, start.segments, model.backbone.head
     states, losses, answers = list(start.states), [], None
@@ -136,6 +142,8 @@ def _go(model: Model, start: Reading, before, backbone, progress: Progress | Non
             losses[-1] = step.output.token_loss(segment.labels)
         if head == "classify" and i == len(segments):
             answers = step.logits.float().softmax(-1)
+        if seen:
+            seen(i - 1, segment, step, state)
         if progress:
             progress(i - first, len(segments) - first)
     kept = [] if start.loss is None else [start.loss[:, : start.starts[first]]]
@@ -255,8 +263,9 @@ def _equal(a: Tensor | None, b: Tensor | None) -> bool:
     return a is b or (a is not None and b is not None and torch.equal(a, b))
 
 
-def _cut(model: Model, ids: Tensor) -> tuple[Segment, ...]:
-    return tuple(model.split(ids, labels=ids if model.backbone.head == "lm" else None))
+def _cut(model: Model, ids: Tensor, length: int) -> tuple[Segment, ...]:
+    labels = ids if model.backbone.head == "lm" else None
+    return tuple(split(ids, length, labels=labels, alignment=model.alignment))
 
 
 def _ids(model: Model, ids) -> Tensor:

@@ -33,12 +33,13 @@ class Run:
     keep: object  # what holds a temporary file
 
 
-def begin(model, text, detail, control, loss, *, out=None, spans=(), label=None, seed=None) -> Run:
+def begin(model, text, detail, control, loss, *, out=None, spans=(), label=None, seed=None, changes="") -> Run:
     """Open the trace file of a document, new or as far as it got."""
     document = read_document(model, text)
     spans = list(spans) or document.spans
     path, keep = (Path(out), None) if out else temporary()
     about = {"spans": spans, "label": label, "control": control, "detail": detail, "seed": seed}
+    about["changes"] = changes
     writer = _open(path, model, document, **about)
     ids = torch.as_tensor(document.ids, device=model.device)[None]
     segments = model.split(ids, labels=ids if loss and model.backbone.head == "lm" else None)
@@ -91,7 +92,7 @@ def stored(model: Model, memory: np.ndarray) -> State:
     return map_state(Tensor.contiguous, state)  # matrix products of a view may differ in the last bit
 
 
-def _open(path, model, document, *, spans, label, control, detail, seed) -> TraceWriter:
+def _open(path, model, document, *, spans, label, control, detail, seed, changes) -> TraceWriter:
     """The trace file of this run, new or as far as it got."""
     lengths = [end - start for start, end in cuts(len(document.ids), model.segment_length, model.alignment)]
     cell, slots = model.cell, model.cell.slots(model.cell.initial(1))
@@ -107,6 +108,7 @@ def _open(path, model, document, *, spans, label, control, detail, seed) -> Trac
         "head": model.backbone.head,
         "control": control or (None if model.about.trained else "untrained"),
         "seed": seed,
+        **({"changes": changes} if changes else {}),  # of a what-if: see rmt.changes
         "made_by": {**made_by(model), "fingerprint": fingerprint(model)},
     }
     n_read, n_write = cell.n_read, cell.n_write
