@@ -7,13 +7,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from rmt_viz.pages import attention, cost, length, loss, mechanisms, models, tour, train, watch
+from rmt_viz.pages import attention, cost, length, loss, mechanisms, memory, models, tour, train, watch
 
 PAGES = {
     "See": [
         st.Page(watch.page, title="Watch", url_path="watch", default=True),
         st.Page(tour.page, title="Tour", url_path="tour"),
         st.Page(attention.page, title="Attention", url_path="attention"),
+        st.Page(memory.page, title="Memory", url_path="memory"),
     ],
     "Measure": [
         st.Page(loss.page, title="Loss", url_path="loss"),

@@ -53,29 +53,35 @@ class Signature:
     """What changed in a range of segments and not around it.
 
     inside, around (M,): mean change of a slot a segment, in the range and in as many segments on either side of it.
-    cells (n, 2): slot and dimension of the numbers that stand out, the strongest first; moved (n, 2): how much
-    they move, inside and around. match (S,): share of the cells that move in a segment too, nan without cells.
+    total: numbers that stand out; cells (n, 2): slot and dimension of the strongest of them, in order; moved (n, 2):
+    how much they move, inside and around. match (S,): share of the cells that move in a segment too, nan without.
     """
 
     inside: np.ndarray
     around: np.ndarray
+    total: int
     cells: np.ndarray
     moved: np.ndarray
     match: np.ndarray
 
 
-def plane(memory: np.ndarray) -> Plane:
-    """The plane of a run: one for all slots, from states (S + 1, M, D).
+def plane(*memories: np.ndarray) -> Plane:
+    """The plane of a run, one for all slots, from states (S + 1, M, D); or one for several runs of the same width.
 
     A run of more than `ROOM` numbers is looked at in states spread evenly over it.
     """
-    n, m, d = memory.shape
-    take = edges(n, max(2, ROOM // max(m * d, 1)))[:-1]
-    rows = np.asarray(memory[take], np.float64).reshape(-1, d)
-    rows = rows[np.isfinite(rows).all(1)]
+    rows, d = np.concatenate([_rows(memory) for memory in memories]), memories[0].shape[-1]
     mean = rows.mean(0) if len(rows) else np.zeros(d)
     axes, variance = _principal(rows - mean)
     return Plane(mean, axes, variance, len(rows))
+
+
+def _rows(memory: np.ndarray) -> np.ndarray:
+    """(n, D): slots of a run, all or some spread evenly, without those that are not numbers."""
+    n, m, d = memory.shape
+    take = edges(n, max(2, ROOM // max(m * d, 1)))[:-1]
+    rows = np.asarray(memory[take], np.float64).reshape(-1, d)
+    return rows[np.isfinite(rows).all(1)]
 
 
 def _principal(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,9 +159,10 @@ def signature(memory: np.ndarray, first: int, last: int) -> Signature:
     around, usual = _steps(memory, beside), _steps(memory, range(1, n))
     stands = (inside.cells >= STANDS_OUT * around.cells) & (inside.cells >= usual.mean) & (inside.cells > 0)
     at = np.argwhere(stands) if beside else np.empty((0, 2), int)
+    total = len(at)
     at = at[np.argsort(-inside.cells[tuple(at.T)], kind="stable")][:MOST_CELLS]
     moved = np.stack([inside.cells[tuple(at.T)], around.cells[tuple(at.T)]], axis=-1)
-    return Signature(inside.slots, around.slots, at, moved, _match(memory, at, moved[:, 0]))
+    return Signature(inside.slots, around.slots, total, at, moved, _match(memory, at, moved[:, 0]))
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from starlette.routing import Route
 
 from rmt.errors import InputError
 from rmt.viewer import attention as maps
+from rmt.viewer import memory, slices
 from rmt.viewer import page as viewer
-from rmt.viewer import slices
 from rmt_viz import replays, session
 from rmt_viz.jobs import Job
 from rmt_viz.library import Run
@@ -71,6 +71,47 @@ def _attention(run: Run, request: Request) -> bytes:
     return maps.attention(run.trace, record, how=asked.get("how", "mean"), at=at, **chosen, **_told(job))
 
 
+async def moves(request: Request) -> Response:
+    """Where memory is over the whole run; ?with= names a run that shares its plane."""
+    return await _answer(request, lambda run: memory.moves(run, _other(request)))
+
+
+async def moment(request: Request) -> Response:
+    """The state after a segment."""
+    return await _answer(request, lambda run: memory.moment(run, _segment_of(run, request), _other(request)))
+
+
+async def changed(request: Request) -> Response:
+    """What changed in a range of segments, first and last counted from 0."""
+    return await _answer(request, lambda run: _changed(run, request))
+
+
+def _changed(run: Run, request: Request) -> bytes:
+    first, last = (_index(request.path_params[name], run.trace.done) for name in ("first", "last"))
+    if last < first:
+        raise InputError("A range of segments ends where it begins or later.")
+    return memory.changed(run, first, last)
+
+
+async def words(request: Request) -> Response:
+    """The slots after a segment as words, by the model itself."""
+    return await _answer(request, lambda run: _words(run, _segment_of(run, request)))
+
+
+def _words(run: Run, index: int) -> bytes:
+    job = session.replays().ask(run, index, replays.slots_as_words)
+    return memory.words(run.trace, index, job.result, **_told(job))
+
+
+def _segment_of(run: Run, request: Request) -> int:
+    return _index(request.path_params["index"], run.trace.done)
+
+
+def _other(request: Request) -> Run | None:
+    asked = request.query_params.get("with")
+    return session.library().open(asked) if asked else None
+
+
 def _told(job: Job) -> dict:
     """How far a replay is, as a slice says it."""
     if job.live or job.state == "cancelled":
@@ -98,5 +139,9 @@ ROUTES = [
     Route(f"{PREFIX}/{{trace}}/overview", overview),
     Route(f"{PREFIX}/{{trace}}/segment/{{index}}", segment),
     Route(f"{PREFIX}/{{trace}}/attention/{{index}}", attention),
+    Route(f"{PREFIX}/{{trace}}/memory", moves),
+    Route(f"{PREFIX}/{{trace}}/memory/{{index}}", moment),
+    Route(f"{PREFIX}/{{trace}}/changed/{{first}}/{{last}}", changed),
+    Route(f"{PREFIX}/{{trace}}/words/{{index}}", words),
     Route(f"{PREFIX}/{{trace}}/page", page),
 ]

@@ -6,8 +6,15 @@ import { answersPanel } from "./answers.js"
 import { blocksPanel, headsPanel } from "./heads.js"
 import { mapsPanel } from "./maps.js"
 import { attentionPanel } from "./attention.js"
+import { pathsPanel } from "./paths.js"
+import { stripsPanel } from "./strips.js"
+import { distancesPanel } from "./distances.js"
+import { likenessPanel } from "./likeness.js"
+import { wordsPanel } from "./words.js"
+import { changedPanel } from "./changed.js"
 
 export const PAGES = {
   watch: [tokensPanel, slotsPanel, answersPanel, headsPanel, mapsPanel],
   attention: [blocksPanel, attentionPanel],
+  memory: [pathsPanel, stripsPanel, distancesPanel, likenessPanel, wordsPanel, changedPanel],
 }

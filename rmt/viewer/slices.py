@@ -73,7 +73,7 @@ def overview(run: Run) -> bytes:
         "detail": trace.meta["detail"],
         "control": trace.meta["control"],
         "beats": [{"kind": beat.kind, "segment": beat.segment} for beat in measures.beats],
-        "marks": _marks(run),
+        "marks": marks(run),
         "change_scale": float(measures.change.max(initial=0.0)),
         "write_scale": float(write.max(initial=0.0)) if write is not None else 0.0,
         "write_mean": float(write.mean()) if write is not None else 0.0,
@@ -149,10 +149,10 @@ def _maps(record: SegmentRecord, layer: int | None, head: int | None) -> dict[st
     read, write = (np.asarray(maps, np.float32) for maps in (record.read, record.write))
     for axis, pick in ((1, head), (0, layer)):
         read, write = (m.mean(axis) if pick is None else m.take(pick, axis) for m in (read, write))
-    return {"read": read.T, "write": write, "token_write": write.mean(0), "token_read": read.sum(1)}
+    return {"read": read.T, "write": write, "token_write": write.sum(0) / max(len(write), 1), "token_read": read.sum(1)}
 
 
-def _marks(run: Run) -> list[dict]:
+def marks(run: Run) -> list[dict]:
     """Segments that hold a fact or the question."""
     spans = [span for span in run.trace.spans if span["kind"] in ("fact", "question")]
     found = {(run.trace.segment_of(span["start"]), span["kind"]) for span in spans}

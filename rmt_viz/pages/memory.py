@@ -1,0 +1,11 @@
+"""Memory: what is in it, and how does it move?"""
+
+from rmt_viz.components import surface
+from rmt_viz.controls import pick_run
+
+
+def page() -> None:
+    """Where the slots are, how they moved, and what changed with them."""
+    picked = pick_run()
+    if picked is not None:
+        surface.show(*picked, page="memory")
