@@ -5,7 +5,7 @@ more segments of distractor text, with gradient, from the carried memory, then a
 old the streams are, so the model meets memories hundreds of segments old within minutes.
 """
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from rmt.tasks.base import Rng, Sampler, Story
 
 class Streams:
     """`size` streams; each reads nothing but distractor text for a while, is told a story, and is then asked.
+
+    While some facts of a story are still to come, a question is asked that one of those told answers alone, so that
+    there is something to learn from in keeping it.
 
     segments: segments read a step. wait: mean segments before the story is told, and apart: between its facts, where
     the task has facts anywhere. life: mean segments between a story and the stream's new beginning; a stream that
@@ -34,6 +37,7 @@ class Streams:
         self.until: list[list[int]] = [[0]] * size  # steps until each fact is told; below 0 it has been
         self.fresh = np.ones(size, bool)  # begins with this step, from the initial memory
         self.age = np.zeros(size, int)  # segments read since the story was told
+        self.labels = np.full(size, IGNORE)  # of this step
         self.carried: State = None
 
     def next(self, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
@@ -44,23 +48,27 @@ class Streams:
             means = [self.wait] + [self.apart] * (len(self.stories[i].facts) - 1)
             gaps = [rng.geometric(self.segments / (self.segments + mean)) - 1 if mean else 0 for mean in means]
             self.until[i] = np.cumsum(gaps).tolist()
-        if not self.asked.any():  # a step without a question would teach nothing
+        if all(min(until) > 0 for until in self.until):  # a step without a question would teach nothing
             self.until[0] = [min(until, 0) for until in self.until[0]]
         told = self.segments * self.segment_length
         texts = [self._text(rng, story, until, told) for story, until in zip(self.stories, self.until, strict=True)]
-        asked = [self.sampler.question(story) for story in self.stories]
-        length = int(rng.integers(max(map(len, asked)), self.segment_length + 1))  # of the asking segment
+        asked = [self._ask(rng, story, until) for story, until in zip(self.stories, self.until, strict=True)]
+        questions = [self.sampler.question(story) for story in asked]
+        self.labels = np.array([story.answer for story in asked])
+        length = int(rng.integers(max(map(len, questions)), self.segment_length + 1))  # of the asking segment
         rows = [
             np.concatenate([text, self.sampler.filler(rng, length - len(question)), question])
-            for text, question in zip(texts, asked, strict=True)
+            for text, question in zip(texts, questions, strict=True)
         ]
-        labels = np.array([story.answer for story in self.stories])
-        return np.stack(rows), np.where(self.asked, labels, IGNORE)
+        return np.stack(rows), self.labels
 
-    @property
-    def asked(self) -> np.ndarray:
-        """Which streams have all of their story told with this step."""
-        return np.array([max(until) <= 0 for until in self.until])
+    def _ask(self, rng: Rng, story: Story, until: list[int]) -> Story:
+        """The story with a question that can be answered by now, or with the answer -100 where there is none."""
+        told = [i for i, steps in enumerate(until) if steps <= 0]
+        if len(told) == len(until):
+            return story
+        question, answer = story.alone[rng.choice(told)] if told and story.alone else (story.question, IGNORE)
+        return replace(story, question=question, answer=answer)
 
     def _text(self, rng: Rng, story: Story, until: list[int], n_tokens: int) -> np.ndarray:
         facts = tuple(fact for fact, steps in zip(story.facts, until, strict=True) if steps == 0)
@@ -91,22 +99,22 @@ class Streams:
     def update(self, rng: Rng, state: State, right: np.ndarray) -> dict[str, float]:
         """Keep the state after the segments, retire some streams; accuracy, and how many were old and right."""
         self.carried = detach(state)
-        asked = self.asked
+        asked, complete = self.labels != IGNORE, np.array([max(until) <= 0 for until in self.until])
         self.until = [[steps - 1 for steps in until] for until in self.until]
-        self.age[asked] += self.segments
+        self.age[complete] += self.segments
         old = self.age > self.life
         scores = {"stream_accuracy": right[asked].mean(), "old": old.sum(), "old_right": right[old].sum()}
         retire = rng.random(self.size) < self.segments / self.life
-        retire |= ~right & (rng.random(self.size) < self.give_up)
-        for i in np.flatnonzero(retire & asked):
+        retire |= asked & ~right & (rng.random(self.size) < self.give_up)
+        for i in np.flatnonzero(retire & complete):
             self.stories[i] = None
         return scores
 
     def state_dict(self) -> dict:
-        stories = [[list(s.facts), s.question, s.answer] if s else None for s in self.stories]
+        stories = [astuple(story) if story else None for story in self.stories]
         return {"stories": stories, "until": self.until, "age": self.age.tolist(), "carried": self.carried}
 
     def load_state_dict(self, saved: dict, device: torch.device) -> None:
-        self.stories = [Story(tuple(s[0]), s[1], s[2]) if s else None for s in saved["stories"]]
+        self.stories = [Story(*story) if story else None for story in saved["stories"]]
         self.until, self.age = saved["until"], np.array(saved["age"])
         self.carried = map_state(lambda tensor: tensor.to(device), saved["carried"])

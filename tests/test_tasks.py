@@ -131,3 +131,15 @@ def test_the_gaps_of_a_passage_are_where_its_sentences_begin(tokenizer):
     begins = set(sampler.distractor.starts.tolist())
     at = np.concatenate([np.arange(a, b) for a, b in passage.stretches])
     assert [g for g in range(60_000) if int(at[g]) in begins] == gaps[:-1]
+
+
+def test_a_fact_alone_answers_a_question_of_its_own():
+    """By the words: the answer is the fact's other place, on the side that the question asks for."""
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        story = TASKS["reasoning"].story(rng)
+        assert (story.question, story.answer) in story.alone
+        for fact, (question, answer) in zip(story.facts, story.alone, strict=True):
+            subject, direction, obj = re.fullmatch(r"The (\w+) is (\w+) of the (\w+)\.", fact).groups()
+            asked = {f"What is {direction} of the {obj}?": subject, f"What is the {subject} {direction} of?": obj}
+            assert asked[question] == PLACES[answer]

@@ -237,7 +237,7 @@ def test_a_waiting_stream_is_not_asked_before_its_story_is_told(tokenizer_file):
     assert streams.age.tolist() == [3 * (40 - told[i]) for i in range(8)]
 
 
-def test_facts_told_apart_are_asked_for_once_all_are_told(tokenizer_file):
+def test_facts_told_apart_are_asked_for_alone_until_all_are_told(tokenizer_file):
     from rmt.vocabulary import open_tokenizer
 
     sampler = Sampler(TASKS["reasoning"], open_tokenizer(tokenizer_file), "train")
@@ -248,8 +248,12 @@ def test_facts_told_apart_are_asked_for_once_all_are_told(tokenizer_file):
         for i, row in enumerate(ids):
             text = sampler.tokenizer.decode(row[: 3 * 24].tolist())
             told[i] |= {fact: step for fact in streams.stories[i].facts if fact in text}
-            assert (labels[i] == streams.stories[i].answer) if len(told[i]) == 2 else (labels[i] == -100)
+            story, asked = streams.stories[i], sampler.tokenizer.decode(row[3 * 24 :].tolist())
+            alone = dict(story.alone[j] for j in range(2) if story.facts[j] in told[i])
+            question, answer = (story.question, story.answer) if len(told[i]) == 2 else next(iter(alone.items()))
+            assert asked.endswith(question) and labels[i] == answer and (answer == alone.get(question))
         streams.update(rng, torch.ones(8, 2, 16), np.ones(8, bool))
+    assert streams.state_dict()["stories"][0][3] == streams.stories[0].alone
     steps = [tuple(facts[fact] for fact in story.facts) for facts, story in zip(told, streams.stories, strict=True)]
     assert {first for first, _ in steps} == {0} and len({second for _, second in steps}) > 2
     assert streams.age.tolist() == [3 * (30 - second) for _, second in steps]

@@ -20,11 +20,15 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Story:
-    """Facts in the order they are told, the question, and the class of its answer."""
+    """Facts in the order they are told, the question, and the class of its answer.
+
+    alone: for each fact a question of the same kind that it answers alone, and the answer; where there is one.
+    """
 
     facts: tuple[str, ...]
     question: str
     answer: int
+    alone: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)

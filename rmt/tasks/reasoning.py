@@ -12,14 +12,17 @@ def story(rng: Rng, *, forms: int = 2) -> Story:
     """
     first, middle, last = rng.permutation(len(PLACES))[:3]
     direction = rng.choice(DIRECTIONS)
-    facts = [
-        f"The {PLACES[first]} is {direction} of the {PLACES[middle]}.",
-        f"The {PLACES[middle]} is {direction} of the {PLACES[last]}.",
+    ask_first = f"What is {direction} of the {PLACES[middle]}?"
+    ask_last = f"What is the {PLACES[middle]} {direction} of?"
+    told = [
+        (f"The {PLACES[first]} is {direction} of the {PLACES[middle]}.", ask_first, int(first)),
+        (f"The {PLACES[middle]} is {direction} of the {PLACES[last]}.", ask_last, int(last)),
     ]
-    rng.shuffle(facts)
+    rng.shuffle(told)
+    facts, alone = tuple(fact for fact, _, _ in told), tuple((question, answer) for _, question, answer in told)
     if rng.integers(forms):
-        return Story(tuple(facts), f"What is {direction} of the {PLACES[middle]}?", int(first))
-    return Story(tuple(facts), f"What is the {PLACES[middle]} {direction} of?", int(last))
+        return Story(facts, ask_first, int(first), alone)
+    return Story(facts, ask_last, int(last), alone)
 
 
 TASK = Task("reasoning", PLACES, story, lessons=({"noise": False, "forms": 1}, {"noise": False}))
