@@ -51,6 +51,7 @@ def train(
     batch: Annotated[int, typer.Option(min=1, help="Documents a step, over all processes.")] = 64,
     lr: Annotated[float, typer.Option(min=0)] = 5e-4,
     warmup: Annotated[int, typer.Option(min=1)] = 200,
+    threshold: Annotated[float, typer.Option(min=0, max=1, help="Accuracy over 20 batches that ends a stage.")] = 0.985,
     patience: Annotated[int, typer.Option(min=1, help="Steps in one stage before the run gives up.")] = 6000,
     more_steps: Annotated[int, typer.Option(min=0, help="Steps of the last stage after it is learned.")] = 0,
     stream_steps: Annotated[int, typer.Option(min=0, help="Steps of streaming truncated BPTT at the end.")] = 0,
@@ -100,7 +101,7 @@ def train(
     config = TrainConfig(
         task=task, segments=segments, seed=seed, init=str(init) if init else None, backbone=backbone, layers=layers,
         width=width, heads=heads, cell=cell, n_memory=n_memory, segment_length=segment_length, batch=batch, lr=lr,
-        warmup=warmup, patience=patience, stream_steps=stream_steps, stream_wait=stream_wait,
+        warmup=warmup, threshold=threshold, patience=patience, stream_steps=stream_steps, stream_wait=stream_wait,
         slot_spread=slot_spread, positions=positions, vocabulary=vocabulary, streams=streams, stream_lr=stream_lr,
         stream_life=stream_life, stream_apart=stream_apart, keep_stages=keep_stages, more_steps=more_steps,
     )  # fmt: skip
