@@ -15,6 +15,7 @@ from rmt.commands.mechanisms import mechanisms
 from rmt.commands.record import record
 from rmt.commands.train import train
 from rmt.commands.validate import validate
+from rmt.commands.what_if import what_if
 from rmt.commands.why import why
 from rmt.errors import InputError
 
@@ -25,6 +26,7 @@ COMMANDS = (
     cost,
     inspect,
     facts,
+    what_if,
     why,
     mechanisms,
     validate,

@@ -9,12 +9,14 @@ from torch import Tensor
 
 from rmt.changes import Ablate, Transplant
 from rmt.errors import InputError
-from rmt.intervene import Progress, Reading, chosen, intervene, read, without
+from rmt.intervene import Progress, Reading, chosen, intervene, read, recalled, without
 from rmt.memory.base import State, map_state
 from rmt.model import Model
-from rmt.samples import INTERVENTION, sampler_of
+from rmt.samples import INTERVENTION, sampler_of, usual
 from rmt.segments import Segment
+from rmt.tasks import TASKS
 from rmt.tasks.base import Story
+from rmt.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Effects:
     map (n, M): how far P(answer) falls when one slot is ablated before the segment of this row, and whole (n,) when
     all of them are; for a language model, how far the mean loss from there on rises, in nats. segments (n,): which.
     answer: the class, None for a language model. unchanged: P(answer), or the loss, of the run as it was (n,).
+    alone: whether each column leaves its slot and ablates all the others, which tells what one slot is enough for.
     """
 
     map: np.ndarray
@@ -32,6 +35,7 @@ class Effects:
     unchanged: np.ndarray
     answer: int | None
     to: str
+    alone: bool = False
 
 
 @torch.inference_mode()
@@ -40,6 +44,7 @@ def effects(
     reading: Reading,
     *,
     to: str = "mean",
+    alone: bool = False,
     means: Tensor | None = None,
     segments: Sequence[int] | None = None,
     answer: int | None = None,
@@ -48,8 +53,9 @@ def effects(
     """Ablate each slot, and all of them, before each of the segments, one at a time; see what the answer does.
 
     The rows of a later segment join those of the earlier ones, so a run of S segments is read once with a growing
-    batch of up to S * (M + 1) rows. answer: the class to follow, by default the run's own. to, means: as in
-    `rmt.changes.Ablate`. progress(done, total) counts segments read, over rows.
+    batch of up to S * (M + 1) rows. answer: the class to follow, by default the run's own. alone: leave each slot and
+    ablate all the others instead. to, means: as in `rmt.changes.Ablate`. progress(done, total) counts segments read,
+    over rows.
     """
     cell, at = model.cell, sorted({*(segments if segments is not None else range(len(reading.segments)))})
     if len(reading.ids) > 1 or model.backbone.head not in ("classify", "lm") or cell.past:
@@ -59,7 +65,8 @@ def effects(
     n_slots = cell.slots(reading.states[0]).shape[1]
     if not n_slots or at[-1] >= len(reading.segments) or at[0] < 0:
         raise InputError(f"The run has {len(reading.segments)} segments and {n_slots} slots; choose among them.")
-    each = [*((slot,) for slot in range(n_slots)), ()]  # the last row is the whole memory
+    others = [tuple(other for other in range(n_slots) if other != slot) for slot in range(n_slots)]
+    each = [*(others if alone and n_slots > 1 else ((slot,) for slot in range(n_slots))), ()]  # the last is all of it
     reset = bool(reading.standing)  # the control: each segment begins with the initial memory
     total = sum(len(each) * (len(reading.segments) - s) for s in at)
     rows, done, losses = None, 0, []
@@ -83,7 +90,40 @@ def effects(
     else:
         found, usual = _later_loss(losses, reading, at, len(each))
         fall = found - usual[:, None]
-    return Effects(fall[:, :-1], fall[:, -1], np.array(at), usual, answer, to)
+    return Effects(fall[:, :-1], fall[:, -1], np.array(at), usual, answer, to, alone)
+
+
+MOST_SEGMENTS = 24  # that a map of a long run has, evenly spaced
+
+
+def slot_map(model: Model, trace: Trace, *, to: str = "mean", progress: Progress | None = None) -> dict:
+    """Both maps of a recorded run as JSON takes them: without one slot, and with one slot alone.
+
+    to: "mean" over fresh runs of the model's task, or "initial" where it has none. progress counts both maps.
+    """
+    reading, n = recalled(model, trace), trace.n_segments
+    means = None
+    if to == "mean" and model.about.task in TASKS:
+        means = usual(model, min(n, MOST_SEGMENTS))
+    to = to if means is not None or to != "mean" else "initial"
+    segments = sorted({i * (n - 1) // max(min(n, MOST_SEGMENTS) - 1, 1) for i in range(min(n, MOST_SEGMENTS))})
+    answer = trace.meta["label"] if trace.meta["label"] is not None else None
+    parts = []
+    for half in (False, True):
+        update = progress and (lambda done, total, half=half: progress(done + half * total, 2 * total))
+        parts.append(
+            effects(model, reading, to=to, alone=half, means=means, segments=segments, answer=answer, progress=update)
+        )
+    one, alone = parts
+    return {
+        "to": to,
+        "answer": trace.classes[one.answer] if one.answer is not None else None,
+        "segments": one.segments.tolist(),
+        "unchanged": one.unchanged.round(4).tolist(),
+        "without": one.map.round(4).tolist(),
+        "alone": alone.map.round(4).tolist(),
+        "whole": one.whole.round(4).tolist(),
+    }
 
 
 def _ablated(model: Model, state: State, i: int, each: Sequence[tuple], to: str, means: Tensor | None) -> State:

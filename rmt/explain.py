@@ -3,7 +3,8 @@
 import numpy as np
 
 from rmt.attribute import MOST_STEPS, by_segment, by_slot, by_token, local_and_memory, output_of
-from rmt.intervene import Progress, recalled
+from rmt.facts import find_facts, ledger, slots_of
+from rmt.intervene import Progress, Reading, recalled
 from rmt.model import Model
 from rmt.provenance import made_by
 from rmt.trace import Trace
@@ -36,12 +37,36 @@ def explain(
         "classes": trace.classes,
         "local": _rounded(local),
         "memory": _rounded(memory),
+        "facts": facts(model, trace, reading),
     }
     if tokens:
         told = by_token(model, reading, output, most_steps=most_steps, progress=progress)
         found["tokens"] = _rounded(told.values)
         found |= {"value": told.output, "baseline": told.baseline, "gap": told.gap, "steps": told.steps}
     return found
+
+
+def facts(model: Model, trace: Trace, reading: Reading) -> list[dict]:
+    """Each fact of a run that can be asked for: P(answer) at every moment, and how far it falls without a slot.
+
+    p (S + 1,); slots (M + 1,): before the last segment, to the initial memory, the last number of all slots.
+    """
+    if model.backbone.head != "classify" or model.tokenizer is None:
+        return []
+    found = find_facts(trace.tokens, trace.classes)
+    initial = model.cell.slots(model.cell.initial(1))[0]
+    return [
+        {
+            "text": fact.text,
+            "start": fact.start,
+            "end": fact.end,
+            "question": fact.question,
+            "answer": trace.classes[fact.answer],
+            "p": _rounded(row),
+            "slots": _rounded(slots_of(model, reading.states[-2], fact, initial)),
+        }
+        for fact, row in zip(found, ledger(model, reading, found), strict=True)
+    ]
 
 
 def _rounded(values: np.ndarray) -> list:

@@ -8,16 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rmt.changes import Change, edits, write
+from rmt.changes import Ablate, Change, edits, write
 from rmt.facts import find_facts
-from rmt.intervene import Progress, Reading, intervene, recalled
+from rmt.intervene import Progress, intervene, recalled
 from rmt.model import Model
 from rmt.recorder import Recorder, observer
 from rmt.recording import Run, begin, keep, to_numpy
 from rmt.rewrite import carried, edited
+from rmt.samples import usual as usual_slots
 from rmt.tasks.base import Span
 from rmt.trace import Trace
 
+MOST_MEANS = 24  # segments of the runs that a mean is over; from there on it stays as it is
 WHOLE = ("memory", "mass", "answer_read", "read", "write", "token_write", "token_read", "loss")
 
 
@@ -27,7 +29,7 @@ def retell(
     trace: Trace,
     changes: Sequence[Change],
     *,
-    donors: Mapping[str, Reading] | None = None,
+    donors: Mapping[str, Trace] | None = None,
     means: Tensor | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -35,14 +37,18 @@ def retell(
     """Record what a run would have been with these changes, at the detail of the run itself.
 
     Segments before the first change are copied, the others read; `rmt.intervene.intervene` says what may be asked.
-    The model must be cut as the run was: its segment_length is that of the run for as long as this takes.
+    donors: runs of this model that transplants name. means: by default those over fresh runs of the model's task,
+    where an ablation wants them.
     """
+    donors = {name: recalled(model, donor) for name, donor in (donors or {}).items()}
+    if means is None and any(isinstance(change, Ablate) and change.to == "mean" for change in changes):
+        means = usual_slots(model, min(trace.n_segments, MOST_MEANS))
     reading, ids = recalled(model, trace), np.array(trace.arrays["ids"], dtype=np.int64)
     spans, label = trace.spans, trace.meta["label"]
     if edits(changes):
         ids, origin = edited(model, ids, edits(changes))
         spans = carried(spans, origin)
-    usual, model.segment_length = model.segment_length, reading.segment_length
+    length, model.segment_length = model.segment_length, reading.segment_length  # a trace is cut as its model is
     try:
         run = begin(
             model,
@@ -57,7 +63,7 @@ def retell(
             changes=write(changes),
         )
     finally:
-        model.segment_length = usual
+        model.segment_length = length
     with closing(run.writer):
         recorders = []
 
@@ -96,3 +102,13 @@ def _label(model: Model, ids: np.ndarray, spans: Sequence[dict]) -> int | None:
     asked = "".join(texts[question["start"] : question["end"]]).strip()
     answers = [fact.answer for fact in find_facts(texts, model.about.classes) if fact.question == asked]
     return answers[-1] if answers else None
+
+
+def what_differs(before: Trace, after: Trace) -> dict:
+    """What became of a run: its answer (was, P, is, P) or None, and the first segment that left another memory or None."""
+    shared = min(before.done, after.done) + 1
+    same = [np.array_equal(a, b) for a, b in zip(before.memory[:shared], after.memory[:shared], strict=True)]
+    answer = None
+    if before.probabilities and after.probabilities:
+        answer = tuple(part for run in (before, after) for part in (run.answer, run.probabilities[run.answer]))
+    return {"answer": answer, "first": same.index(False) - 1 if False in same else None}
