@@ -96,6 +96,8 @@ def test_sentences_say_what_happened(toy):
     assert "it answers hallway with 0.90; one segment earlier, 0.05." in told(say(3))
     assert "leaves the initial memory" in told(say(0)) and "which is wrong (it is hallway)" in told(say(0))
     assert "reads: " in told(say(7))
+    run.trace.meta["spans"] = [span for span in run.trace.spans if span["kind"] != "fact"]
+    assert told(say(3)).startswith("Segment 4 of 8 writes: memory looks most at "), "a fact that nobody found is none"
 
 
 def test_a_loss_of_what_was_known_is_said(toy):

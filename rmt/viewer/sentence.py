@@ -24,7 +24,8 @@ def sentence(trace: Trace, measures: Measures, record: SegmentRecord) -> list[di
     beat = next((b.kind for b in measures.beats if b.segment == s), None)
     parts = [_part(f"Segment {s + 1} of {trace.n_segments} ")]
     if beat in ("write", "append"):
-        what = " a fact" if beat == "write" else " a second fact"
+        fact = any(span["kind"] == "fact" for span in _inside(trace.spans, record))
+        what = (" a fact" if beat == "write" else " a second fact") if fact else ""
         parts += [_part(VERBS[beat], "strong"), _part(f"{what}: memory {_looks(record)}")]
         parts += [*_peak(record), _part(f"{_rank(moved, s)}. ")]
     elif beat == "keep":
@@ -81,6 +82,11 @@ def provenance(trace: Trace, source: str) -> list[str]:
     lines.append(f"{made['layers']} layers × {made['heads']} heads · {made['n_memory']} slots")
     lines.append(f"{trace.meta['segment_length']} tokens a segment")
     return lines
+
+
+def _inside(spans: list[dict], record: SegmentRecord) -> list[dict]:
+    """Spans that reach into a segment."""
+    return [span for span in spans if span["start"] < record.end and span["end"] > record.start]
 
 
 def _looks(record: SegmentRecord) -> str:
