@@ -1,0 +1,84 @@
+"""Every page in both themes: it fits every screen, and everybody can use it, as far as a program can tell."""
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+SIZES = [(1280, 720), (1280, 1024), (1920, 1080)]
+LAYOUT = Path(__file__).with_name("layout.js").read_text()
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+UPSTREAM = {"list", "listitem"}  # Streamlit's own sidebar; nothing of ours
+FIGURES = """() => [...document.querySelectorAll("[data-testid=stPlotlyChart]")]
+  .filter((chart) => !chart.getAttribute("aria-label") || !chart.closest("[class*=st-key-figure-]")).length"""
+
+
+def settle(page) -> None:
+    """Wait until the page script is done and what it drew is drawn."""
+    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()
+    expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0)
+    if page.locator(".surface").count():
+        page.locator(".surface[data-drawn]").first.wait_for()
+    page.wait_for_timeout(400)  # sizes follow the drawing
+
+
+def violations(page, name: str) -> list[str]:
+    """What axe finds, without the two rules that Streamlit itself breaks."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [
+        f"{name}: {rule['id']}, {rule['help']}: {node['html'][:140]}"
+        for rule in found
+        if rule["id"] not in UPSTREAM
+        for node in rule["nodes"][:3]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_fits_and_is_for_everybody(visit, picture, theme):
+    page, wrong = visit(theme=theme), []
+    links = page.locator("[data-testid=stSidebar] [data-testid=stPageLink-NavLink]")
+    names = links.all_text_contents()
+    assert len(names) >= 6
+    for name in names:
+        page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
+        links.filter(has_text=name).first.click()
+        settle(page)
+        wrong += violations(page, name)
+        assert not page.locator("[data-testid=stException]").count()
+        if page.evaluate(FIGURES):
+            wrong.append(f"{name}: a figure without alternative text or numbers behind it")
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(350)
+            wrong += [f"{name} at {width}x{height}: {told}" for told in page.evaluate(LAYOUT)]
+            picture(page, f"{name.lower().replace(' ', '-')}-{theme}-{width}x{height}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_checks_see_what_is_wrong(visit):
+    page = visit("models", drawn=False)
+    settle(page)
+    assert page.evaluate(LAYOUT) == []
+    page.evaluate(
+        """() => {
+          const at = "position: fixed; left: 60vw; top: 40vh; width: 900px; height: 40px"
+          const nodes = ["button", "button", "img"].map((tag) => document.createElement(tag))
+          for (const node of nodes) node.style = at
+          document.querySelector("[data-testid=stMain]").append(...nodes)
+        }"""
+    )
+    told = "\n".join(page.evaluate(LAYOUT))
+    assert "sticks out" in told and "lies over" in told
+    assert any("button-name" in one for one in violations(page, "x"))
+
+
+def test_nothing_moves_for_those_who_ask_for_rest(visit):
+    def moving(page) -> int:
+        page.locator(".tour h2").wait_for()
+        return page.locator(".tour button").evaluate_all(
+            "(nodes) => nodes.filter((node) => parseFloat(getComputedStyle(node).transitionDuration) > 0).length"
+        )
+
+    assert moving(visit("tour", drawn=False, reduced_motion="reduce")) == 0
+    assert moving(visit("tour", drawn=False, reduced_motion="no-preference")) > 0
