@@ -261,8 +261,13 @@ class Trainer:
         return {**numbers, **rest, **{k: round(v, 5) for k, v in means.items()}}
 
     def _start_from(self, other: Model) -> None:
+        """Weights of a run of the same shape; a longer table of positions keeps its own rows where that has none."""
+        weights = dict(other.state_dict())
+        for name, fresh in self.model.state_dict().items():
+            if "position" in name and name in weights and len(weights[name]) < len(fresh):
+                weights[name] = torch.cat([weights[name], fresh[len(weights[name]) :]])
         try:
-            self.model.load_state_dict(other.state_dict())
+            self.model.load_state_dict(weights)
         except RuntimeError:
             raise InputError(
                 f"{self.config.init} is of another shape; give the backbone, layers, width, heads and memory it has."

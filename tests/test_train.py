@@ -133,6 +133,15 @@ def test_a_run_may_start_from_another_of_the_same_shape(folder, tmp_path):
         Trainer(replace(config, width=32), tmp_path / "wide", cpu=True)
 
 
+def test_longer_segments_may_start_from_a_run_on_shorter_ones(folder, tmp_path):
+    next(Trainer(TINY, folder, cpu=True).steps())
+    config = replace(TINY, init=str(folder), segment_length=40)
+    before, after = weights(folder), Trainer(config, tmp_path / "next", cpu=True).model.state_dict()
+    longer = [name for name in before if before[name].shape != after[name].shape]
+    assert len(longer) == 1 and "position" in longer[0]
+    assert all(torch.equal(before[k], after[k][: len(before[k])]) if before[k].dim() else True for k in before)
+
+
 @pytest.mark.slow
 def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
     options = "--task detect --segments 1 --layers 1 --width 16 --heads 2 --n-memory 2 --segment-length 24 --batch 4"

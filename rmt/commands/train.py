@@ -45,7 +45,7 @@ def train(
     n_memory: Annotated[int, typer.Option(min=0, help="Memory slots.")] = 8,
     segment_length: Annotated[int, typer.Option(min=8, help="Tokens a segment.")] = 64,
     positions: Annotated[
-        int | None, typer.Option(min=8, help="Rows of the position table, to start longer segments from this run.")
+        int | None, typer.Option(min=8, help="Rows of the position table, if not just enough for a segment.")
     ] = None,
     vocabulary: Annotated[int, typer.Option(min=300, help="Tokens the tokenizer learns.")] = 4096,
     batch: Annotated[int, typer.Option(min=1, help="Documents a step, over all processes.")] = 64,
