@@ -46,11 +46,11 @@ assets: $(VENV)/app.done
 # The language models and assets/results/lm.json: about an hour and a half of one core. Each run starts from one backbone,
 # and every mechanism reads the same tokens.
 LM := $(BIN)/python -m rmt train --task language_model --precision bf16 --threads 1 --cpu
-FROM := $(LM) --init runs/lm-base --segment-length 64 --segments 8 --batch 64 --steps 480 --growth 0.3 --lr 0.003 \
-	--warmup 20 --floor 0.02 --seed 1
-SMOL := $(LM) --pretrained smollm2 --lora 8 --segments 4 --batch 4 --steps 100 --growth 0.3 --shorter 0.3 --lr 0.001 \
+FROM := $(LM) --init runs/lm-base --segment-length 64 --segments 8 --batch 64 --steps 800 --growth 0.3 --lr 0.003 \
+	--warmup 10 --floor 0.02 --seed 1
+SMOL := $(LM) --pretrained smollm2 --lora 8 --segments 4 --batch 4 --steps 60 --growth 0.3 --shorter 0.3 --lr 0.001 \
 	--warmup 10 --floor 0.05 --seed 1
-PROVE := $(LM) --corpus metamath:set.mm --ends --segments 5 --steps 300 --growth 0.5 --lr 0.003 --warmup 40 --seed 1
+PROVE := $(LM) --corpus metamath:set.mm --ends --segments 5 --steps 220 --growth 0.5 --lr 0.003 --warmup 40 --seed 1
 LOSS := $(BIN)/python -m rmt evaluate --per-position --precision bf16 --json
 PUT = for file in config.json model.safetensors adapter.safetensors tokenizer.json metrics.jsonl; do \
 	test ! -e runs/$(1)/$$file || install -D runs/$(1)/$$file assets/checkpoints/$(1)/$$file; done
@@ -58,15 +58,30 @@ BESIDE := none context memory-transformer transformer-xl compressive
 lm: $(VENV)/app.done
 	$(LM) --cell none --at-once 9 --segments 9 --steps 2200 --until 1200 --growth 0.5 --lr 0.002 --warmup 60 --floor 0.2 \
 		--out runs/lm-base
-	$(FROM) --cell rmt --n-memory 16 --initial-std 1 --out runs/lm-rmt
+	$(FROM) --cell rmt --n-memory 8 --initial-std 1 --out runs/lm-rmt
 	$(FROM) --cell none --n-memory 0 --out runs/lm-none
 	$(FROM) --cell none --n-memory 0 --at-once 17 --out runs/lm-context
-	$(FROM) --cell memory-transformer --n-memory 16 --initial-std 1 --out runs/lm-memory-transformer
-	$(FROM) --cell transformer-xl --n-memory 128 --out runs/lm-transformer-xl
-	$(FROM) --cell compressive --n-memory 64 --cell-option n_cache=64 --cell-option rate=4 --out runs/lm-compressive
+	$(FROM) --cell memory-transformer --n-memory 8 --initial-std 1 --out runs/lm-memory-transformer
+	$(FROM) --cell transformer-xl --n-memory 64 --out runs/lm-transformer-xl
+	$(FROM) --cell compressive --n-memory 32 --cell-option n_cache=64 --cell-option rate=4 --out runs/lm-compressive
 	for name in rmt $(BESIDE); do $(call PUT,lm-$$name); done
-	$(LOSS) assets/checkpoints/lm-rmt --history 0 1 2 4 8 16 \
+	$(LOSS) assets/checkpoints/lm-rmt --history 0 1 2 4 8 \
 		$(foreach name,$(BESIDE),--against assets/checkpoints/lm-$(name)) > assets/results/lm.json
+	$(SMOL) --cell rmt --n-memory 16 --out runs/lm-smollm2
+	$(SMOL) --cell none --n-memory 0 --out runs/lm-smollm2-none
+	for name in smollm2 smollm2-none; do $(call PUT,lm-$$name); done
+	$(LOSS) assets/checkpoints/lm-smollm2 --history 0 1 2 4 --targets 1 --against assets/checkpoints/lm-smollm2-none \
+		--exact assets/checkpoints/lm-smollm2-none > assets/results/lm-smollm2.json
+	for control in none reset untrained; do $(RECORD) assets/checkpoints/lm-rmt --task language_model --segments 8 --seed 9 \
+		--control $$control --detail thin \
+		--out assets/traces/lm$$(test $$control = none || echo .$$control).trace.safetensors; done
+
+# The lemma task. set.mm is in Debian: apt-get download metamath-databases && dpkg-deb -x metamath-databases_*.deb .
+theorems: $(VENV)/app.done
+	$(PROVE) --cell rmt --n-memory 16 --initial-std 1 --out runs/lm-theorems
+	$(PROVE) --cell none --n-memory 0 --out runs/lm-theorems-none
+	$(LOSS) runs/lm-theorems --positions 640 --history 0 --targets 1 --against runs/lm-theorems-none \
+		> assets/results/lm-metamath.json
 
 bench: $(VENV)/app.done
 	for name in recording scaling baseline; do $(BIN)/python -m benchmarks.$$name; done
