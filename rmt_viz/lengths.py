@@ -120,7 +120,7 @@ def finding(found: list[Curve], view: str, task: str) -> str:
         return f"There are no scores of {title(task)} in this view."
     if view == "stages":
         return _stages(of, task)
-    if view == "recipes" and len(of) > 1:
+    if view == "recipes":
         return _recipes(of, task)
     ends = sorted((curve.scores[-1] for curve in of), key=lambda row: -row.tokens)
     return "; ".join(f"{title(row.task)} {percent(row.accuracy)} at {row.tokens:,} tokens" for row in ends)
@@ -148,6 +148,8 @@ def _stages(of: list[Curve], task: str) -> str:
 
 def _recipes(of: list[Curve], task: str) -> str:
     """The recipes at the greatest length at which all were scored."""
+    if len(of) < 2:
+        return f"{title(task)}: one recipe has been scored, {of[0].name}; there is none to compare it with"
     common = set.intersection(*({row.segments for row in curve.scores} for curve in of))
     if not common:
         return f"{title(task)}: the recipes were not scored at one length"

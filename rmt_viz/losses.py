@@ -46,6 +46,12 @@ def histories(rows: Iterable[Losses]) -> list[int]:
     return sorted({row.history for row in rows})
 
 
+def usual(rows: Iterable[Losses]) -> int:
+    """The history to begin with: four segments, or the most there is."""
+    found = histories(rows)
+    return 4 if 4 in found else found[-1]
+
+
 def names(rows: Iterable[Losses]) -> list[str]:
     """Every line there can be, controls among them, in the order of the legend."""
     order = {mechanism: i for i, mechanism in enumerate(NAMES)}

@@ -10,6 +10,7 @@ from rmt_viz.progress import progress
 from rmt_viz.results import Score
 from rmt_viz.wrong import say
 
+TASKS = ("memorize", "detect", "reasoning")
 OWN = "A folder of mine …"
 LENGTHS = (1, 2, 3, 5, 7, 10, 14, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 FIRST = (1, 7, 14)
@@ -48,7 +49,7 @@ def _run_of(score: Score) -> None:
         label = f"Open the recorded run of {lengths.segments(n)}"
         query = links.parameters(near)
         st.page_link(links.watch_page(), label=label, icon=":material/visibility:", query_params=query)
-    if score.checkpoint not in session.checkpoints():
+    if score.checkpoint not in session.every_checkpoint():
         if not near:
             st.caption(plain(f"No run near this length is bundled, and its checkpoint {score.checkpoint} is not here."))
         return
@@ -61,7 +62,7 @@ def own() -> None:
     """A checkpoint scored in the background."""
     with st.container(border=True, gap="small"):
         st.markdown("**Score a checkpoint yourself**")
-        shipped = [name for name, config in session.checkpoints().items() if config.get("task")]
+        shipped = [name for name, config in session.every_checkpoint().items() if config.get("task") in TASKS]
         with st.form("score", border=False):
             left, right = st.columns(2)
             name = left.selectbox("Checkpoint", [*shipped, OWN], key="score checkpoint")

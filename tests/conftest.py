@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tables import write_results
 
 from rmt.trace import Trace
 from rmt.trace_file import TraceWriter
@@ -49,10 +50,13 @@ def write_trace(
     classes: list[str] = CLASSES,
     label: int | None = 1,
     control: str | None = None,
-    loss: bool = False,
+    loss: bool | float = False,
     question: bool = True,
 ) -> Trace:
-    """A trace as a model would leave it that writes in segment `fact` (and `second`) and is asked in the last one."""
+    """A trace as a model would leave it that writes in segment `fact` (and `second`) and is asked in the last one.
+
+    loss: whether tokens are scored; a number is added to each token's loss.
+    """
     rng = np.random.default_rng(segments)
     n_tokens = segments * length
     text = [(tokens or [f" word{i}" for i in range(7)])[i % len(tokens or range(7))] for i in range(n_tokens)]
@@ -103,7 +107,7 @@ def _answers(n: int, best: int) -> np.ndarray:
     return np.where(np.arange(n) == best, 0.9, 0.1 / (n - 1))
 
 
-def _segment(rng, state, writes: bool, sizes: dict, loss: bool) -> dict:
+def _segment(rng, state, writes: bool, sizes: dict, loss: bool | float) -> dict:
     """Arrays of one segment: attention that sums to one in each row, and looks at one token where it writes."""
     L, H, T, M = (sizes[letter] for letter in "LHTM")  # noqa: N806
     write = rng.uniform(0.5, 1.0, (L, H, M, T))
@@ -114,7 +118,7 @@ def _segment(rng, state, writes: bool, sizes: dict, loss: bool) -> dict:
     mass = np.stack([read.sum((2, 3)), write.sum((2, 3)), np.full((L, H), 0.1 * M)], -1)
     return {
         "memory": state,
-        "loss": rng.uniform(0, 5, T) if loss else np.full(T, np.nan),
+        "loss": rng.uniform(0, 5, T) + (loss is not True) * loss if loss else np.full(T, np.nan),
         "mass": np.concatenate([mass, T + M - mass.sum(-1, keepdims=True)], -1),
         "answer_read": read[:, :, -1],
         "token_write": write.mean((0, 1, 2)),
@@ -155,8 +159,8 @@ def assets(tmp_path_factory) -> Path:
     """An assets folder with the shipped traces and checkpoints and some that only tests need."""
     folder = tmp_path_factory.mktemp("assets")
     shutil.copytree(ROOT / "assets" / "traces", folder / "traces")
-    for name in ("checkpoints", "results"):
-        (folder / name).symlink_to(ROOT / "assets" / name, target_is_directory=True)
+    shutil.copytree(ROOT / "assets" / "results", folder / "results")
+    (folder / "checkpoints").symlink_to(ROOT / "assets" / "checkpoints", target_is_directory=True)
     traces = folder / "traces"
     write_trace(traces / "toy.trace.safetensors")
     write_trace(traces / "toy.reset.trace.safetensors", control="reset", fact=None)
@@ -165,6 +169,10 @@ def assets(tmp_path_factory) -> Path:
     write_trace(traces / "long.trace.safetensors", segments=4096, fact=1500)
     write_trace(traces / "short.trace.safetensors", segments=8)
     write_trace(traces / "plain.trace.safetensors", detail="memory", question=False, label=None, loss=True)
+    text = {"tokens": HOSTILE, "classes": [], "question": False, "label": None, "fact": None}
+    write_trace(traces / "letter.trace.safetensors", loss=True, **text)
+    write_trace(traces / "letter.reset.trace.safetensors", loss=0.5, control="reset", **text)
+    write_results(folder / "results")
     whole = (traces / "toy.trace.safetensors").read_bytes()
     (traces / "damaged.trace.safetensors").write_bytes(whole[: len(whole) // 2])
     return folder

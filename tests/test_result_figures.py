@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tables import losses_row, measured, score
 
 from rmt.cost import EXACT, LENGTH, OPT, PAPER, PAPER_LENGTH, Convention, Sizes, forward, ratio
 from rmt.errors import InputError
@@ -15,18 +16,6 @@ from rmt_viz.figures import length as length_figure
 from rmt_viz.figures import lines as shared
 from rmt_viz.figures import loss as loss_figures
 from rmt_viz.library import Library
-
-
-def score(segments: int, accuracy: float, *, trained_on: int = 7, recipe: str = "curriculum", **more) -> dict:
-    row = {"task": "detect", "checkpoint": f"detect-{trained_on}", "trained_on": trained_on, "recipe": recipe}
-    row |= {"segments": segments, "segment_length": 64, "tokens": 64 * segments, "samples": 200, "control": "none"}
-    return row | {"accuracy": accuracy, "low": accuracy - 0.05, "high": min(1, accuracy + 0.05), "seconds": 1.0} | more
-
-
-def losses_row(mechanism: str, history: int, first: float, *, control: str = "none", n: int = 32) -> dict:
-    row = {"mechanism": mechanism, "checkpoint": f"lm-{mechanism}", "control": control, "history": history}
-    row |= {"documents": 30, "targets": 240, "loss": [first] * 16 + [3.0] * (n - 16), "stderr": [0.1] * n}
-    return row | {"mean": (first + 3) / 2, "mean_stderr": 0.02, "first16": first, "first16_stderr": 0.03}
 
 
 @pytest.fixture
@@ -290,11 +279,6 @@ def test_a_live_run_has_its_control_beside_it(make_trace, tmp_path):
 
 
 # Cost.
-
-
-def measured(method: str, power: float, peak: float) -> list[dict]:
-    lengths = (512, 2048, 8192)
-    return [{"method": method, "tokens": n, "seconds": 1e-5 * n**power, "peak_bytes": 1e8 + peak * n} for n in lengths]
 
 
 def test_one_way_of_counting_gives_the_papers_ratios():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from test_result_figures import losses_row, measured, score
+from tables import losses_row, measured, score
 
 from rmt.errors import InputError
 from rmt_viz import bring, jobs, jumps, measuring, results, session

@@ -35,9 +35,8 @@ def _held_out(log: bool, choices) -> None:
         return
     rows, theme = found.rows, export.theme()
     with choices:
-        histories = losses.histories(rows)
-        history = st.segmented_control("History (segments)", histories, key="history", default=histories[-1],
-                                       required=True, bind="query-params")  # fmt: skip
+        history = st.segmented_control("History (segments)", losses.histories(rows), key="history", required=True,
+                                       default=losses.usual(rows), bind="query-params")  # fmt: skip
         over = st.segmented_control("Perplexity of", list(losses.FIELDS), key="over", default=losses.EVERY,
                                     required=True, bind="query-params")  # fmt: skip
     shown = own_loss.mechanisms(rows)

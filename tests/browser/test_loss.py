@@ -1,0 +1,43 @@
+"""A journey through the Loss page in a real browser."""
+
+import re
+
+from playwright.sync_api import expect
+
+PATIENCE_MS = 300_000  # the first run imports torch, and a busy machine is slow, not wrong
+
+
+def test_from_a_token_that_memory_helped_to_its_segment(visit, picture):
+    page = visit("loss", drawn=False)
+    expect(page.locator(".js-plotly-plot")).to_have_count(2)
+    told = re.compile("^Loss in nats at each position.* RMT saves 0.40 nats in the first 16 positions")
+    expect(page.get_by_role("figure", name=told)).to_be_visible()
+    expect(page.get_by_text("toy <b>corpus</b>")).to_be_visible()
+    picture(page, "loss")
+    page.get_by_role("button", name="RMT, reset").click()
+    expect(page.locator(".legendtext", has_text="RMT, reset")).to_have_count(2)
+
+    page.get_by_role("radio", name="One text").click()
+    page.wait_for_url("**on=One+text*")
+    page.get_by_label("Text", exact=True).first.click()
+    page.get_by_role("option", name=re.compile("8 segments, toy")).click()
+    helped = page.locator(".jumps .helped a")
+    expect(helped).to_have_count(8)
+    expect(helped.first).to_contain_text("+0.50")
+    expect(page.locator(".jumps .hurt")).to_contain_text("None in this text.")
+    assert page.evaluate("window.hacked") is None, "tokens are text"
+    picture(page, "loss-one-text")
+    helped.first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"trace=letter&segment=\d+&colour=gain"))
+    expect(page.locator(".panel.tokens")).to_contain_text("Where memory helped in segment")
+
+
+def test_a_model_that_has_no_loss_says_so(visit):
+    page = visit("loss?on=One+text", drawn=False)
+    page.get_by_text("Your own text, or your own checkpoint").click()
+    page.get_by_label("Language model", exact=True).click()
+    page.get_by_role("option", name=re.compile("^A folder")).click()
+    page.get_by_label("Its folder or name").fill("assets/checkpoints/detect")
+    page.get_by_role("button", name="Read it with memory, and without").click()
+    expect(page.locator("[data-testid=stAlert]")).to_contain_text("predicts no next token", timeout=PATIENCE_MS)
