@@ -38,6 +38,7 @@ def model(name: str):
 
     torch.set_num_threads(1)
     loaded = load(CHECKPOINTS / name)
+    loaded.about.name = name  # a folder of a stage says no more than its number
     gc.collect()
     gc.freeze()  # what torch brought stays for good; looking through it at each collection would stall the viewers
     return loaded
@@ -67,7 +68,7 @@ def maker(run: Run):
     name, fingerprint = made["checkpoint"], made["fingerprint"]
     if run.maker is not None and run.maker.shipped is None:
         return _visitors(run.maker)
-    if name not in checkpoints():
+    if name not in every_checkpoint():
         raise InputError(
             f"The weights that made this run, of the checkpoint {name}, are not among those of this app; "
             "open them on the Models page and record the text there."
@@ -93,11 +94,18 @@ def checkpoints() -> dict[str, dict]:
     return {folder.name: json.loads((folder / "config.json").read_text()) for folder in folders}
 
 
+def every_checkpoint() -> dict[str, dict]:
+    """Those, and the ones kept of stages of training, under their path: "detect-stages/3"."""
+    folders = sorted(path.parent for path in CHECKPOINTS.glob("*/*/config.json"))
+    stages = {str(folder.relative_to(CHECKPOINTS)): folder / "config.json" for folder in folders}
+    return checkpoints() | {name: json.loads(path.read_text()) for name, path in stages.items()}
+
+
 def config_of(name: str) -> dict:
     """The config of a shipped checkpoint. Raises InputError where there is no such one."""
-    if name not in checkpoints():
+    if name not in every_checkpoint():
         raise InputError("There is no such checkpoint here; choose one of the list.")
-    return checkpoints()[name]
+    return every_checkpoint()[name]
 
 
 def reset_of(id: str):
