@@ -72,7 +72,7 @@ lm: $(VENV)/app.done
 	for name in smollm2 smollm2-none; do $(call PUT,lm-$$name); done
 	$(LOSS) assets/checkpoints/lm-smollm2 --history 0 1 2 4 --targets 1 --against assets/checkpoints/lm-smollm2-none \
 		--exact assets/checkpoints/lm-smollm2-none > assets/results/lm-smollm2.json
-	for control in none reset untrained; do $(RECORD) assets/checkpoints/lm-rmt --task language_model --segments 8 --seed 9 \
+	for control in none reset untrained; do $(RECORD) assets/checkpoints/lm-rmt --task language_model --segments 8 --seed 22 \
 		--control $$control --detail thin \
 		--out assets/traces/lm$$(test $$control = none || echo .$$control).trace.safetensors; done
 
