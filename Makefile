@@ -54,7 +54,7 @@ PROVE := $(LM) --corpus metamath:set.mm --ends --segments 5 --steps 220 --growth
 LOSS := $(BIN)/python -m rmt evaluate --per-position --precision bf16 --json
 PUT = for file in config.json model.safetensors adapter.safetensors tokenizer.json metrics.jsonl; do \
 	test ! -e runs/$(1)/$$file || install -D runs/$(1)/$$file assets/checkpoints/$(1)/$$file; done
-BESIDE := none context memory-transformer transformer-xl compressive
+BESIDE := none memory-transformer transformer-xl compressive context
 lm: $(VENV)/app.done
 	$(LM) --cell none --at-once 9 --segments 9 --steps 2200 --until 1200 --growth 0.5 --lr 0.002 --warmup 60 --floor 0.2 \
 		--out runs/lm-base
@@ -66,7 +66,7 @@ lm: $(VENV)/app.done
 	$(FROM) --cell compressive --n-memory 32 --cell-option n_cache=64 --cell-option rate=4 --out runs/lm-compressive
 	for name in rmt $(BESIDE); do $(call PUT,lm-$$name); done
 	$(LOSS) assets/checkpoints/lm-rmt --history 0 1 2 4 8 \
-		$(foreach name,$(BESIDE),--against assets/checkpoints/lm-$(name)) > assets/results/lm.json
+		$(foreach name,$(BESIDE),--against assets/checkpoints/lm-$(name)) --plain sliding-window=64 > assets/results/lm.json
 	$(SMOL) --cell rmt --n-memory 16 --out runs/lm-smollm2
 	$(SMOL) --cell none --n-memory 0 --out runs/lm-smollm2-none
 	for name in smollm2 smollm2-none; do $(call PUT,lm-$$name); done

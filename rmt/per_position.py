@@ -5,7 +5,7 @@ losses are averaged over a document's targets first, and standard errors are ove
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from rmt.errors import InputError
 from rmt.evaluate import PRECISIONS
+from rmt.memory import CELLS
 from rmt.memory.context import ExactContext
 from rmt.model import Model
 from rmt.segments import IGNORE, Segment, spans
@@ -109,6 +110,19 @@ def score(
     by_document = np.stack([losses[owners == one].mean(0) for one in np.unique(owners)])
     tail = model.segment_length if length > model.segment_length else None
     return Losses(mechanism(model, length), model.about.name, control, history, len(targets), by_document, tail)
+
+
+def plain(model: Model, kind: str, n_memory: int) -> Model:
+    """The same backbone read with another mechanism that has no weights of its own, such as a cache."""
+    if kind not in CELLS:
+        raise InputError(f"There is no memory cell {kind!r}; choose from {', '.join(CELLS)}.")
+    cell = CELLS[kind].fit(model.backbone, n_memory=n_memory)
+    if any(True for _ in cell.parameters()):
+        raise InputError(f"{kind} has weights of its own, which have to be trained; score a checkpoint of it.")
+    spec = {"kind": kind, "options": {"n_memory": n_memory}}
+    about = replace(model.about, config={**model.about.config, "cell": spec})
+    made = Model(model.backbone, cell, segment_length=model.segment_length, tokenizer=model.tokenizer, about=about)
+    return made.to(model.device).eval()
 
 
 def mechanism(model: Model, length: int) -> str:

