@@ -66,8 +66,8 @@ def evaluate(
 
         return score(
             checkpoint, against=against or [], exact=exact, plain=plain or [],
-            history=[*(history or []), *(lengths or [])], corpus=corpus, positions=positions, targets=targets, controls=controls, precision=precision, batch=min(batch, 32),
-            device=device, as_json=as_json,
+            history=[*(history or []), *(lengths or [])], corpus=corpus, positions=positions, targets=targets,
+            controls=controls, precision=precision, batch=min(batch, 32), device=device, as_json=as_json,
         )  # fmt: skip
     from rmt import evaluate as evaluation
     from rmt.checkpoint import load, untrained
