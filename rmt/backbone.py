@@ -16,7 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers.modeling_outputs import BaseModelOutputWithPast
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from transformers.utils import ModelOutput
 
@@ -143,7 +143,7 @@ class HFBackbone(nn.Module):
 
     def unembed(self, rows: Tensor) -> Tensor:
         """What a language model's head makes of rows (M, D) that come after the final norm: (M, V)."""
-        return self._read(BaseModelOutputWithPast(last_hidden_state=rows[None]))[0]
+        return self._read(BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=rows[None]))[0]
 
     @property
     def layers(self) -> nn.ModuleList:
