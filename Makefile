@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: app test test-pretrained check assets lm theorems bench clean
+.PHONY: app test test-pretrained check assets long lm theorems bench clean
 
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -42,6 +42,31 @@ assets: $(VENV)/app.done
 		--control $$control > assets/results/$$task.$$control.json; done; done
 	for control in none reset untrained; do $(SCORE) assets/checkpoints/reasoning --segments 1 2 3 4 5 8 \
 		--control $$control > assets/results/reasoning.$$control.json; done
+
+# Models of every stage of training, models for segments of 499 tokens, and the scores by length and the costs measured
+# (assets/results/length.json, cost.json): a few hours on two cores, most of it scoring. Each step resumes.
+SMALL := $(BIN)/python -m rmt train --threads 1 --cpu --layers 2 --width 64 --heads 4 --vocabulary 2048 --n-memory 10
+SHORT := $(SMALL) --segments 7 --segment-length 64 --lr 1e-3 --warmup 100 --threshold 0.997
+PAPER := $(SMALL) --segments 2 --segment-length 499 --positions 512 --batch 16 --lr 2e-4 --warmup 20 --precision bf16
+long: $(VENV)/app.done
+	$(SHORT) --task detect --keep-stages --stream-steps 500 --stream-wait 20 --out runs/detect-stages
+	$(SHORT) --task detect --keep-stages --more-steps 552 --out runs/detect-more
+	$(SHORT) --task memorize --keep-stages --out runs/memorize-stages
+	$(BIN)/python -m rmt train --threads 1 --cpu --task reasoning --segments 7 --backbone llama --layers 3 --width 64 \
+		--vocabulary 1024 --segment-length 32 --lr 2e-3 --warmup 150 --keep-stages --out runs/reasoning-stages
+	$(TRAIN) --task reasoning --init assets/checkpoints/reasoning --segments 3 --backbone llama --segment-length 32 \
+		--batch 32 --lr 2e-4 --warmup 50 --stream-steps 700 --stream-wait 10 --stream-apart 15 --stream-lr 2.5e-4 \
+		--cpu --out runs/reasoning-long
+	$(PAPER) --task detect --init runs/detect-stages --streams 32 --stream-steps 250 --stream-wait 20 --out runs/detect-long
+	$(PAPER) --task memorize --init runs/detect-long --streams 32 --stream-steps 60 --out runs/memorize-long
+	for task in memorize detect reasoning; do cp runs/$$task-stages/metrics.jsonl assets/checkpoints/$$task-stages/; \
+		for n in 1 2 3 5 7; do cp -r runs/$$task-stages/stages/$$n assets/checkpoints/$$task-stages/; done; \
+		cp runs/$$task-stages/stages/tokenizer.json assets/checkpoints/$$task-stages/; done
+	cp -r runs/detect-stages/stages/streams runs/detect-more/stages/more assets/checkpoints/detect-stages/
+	for name in reasoning-long detect-long memorize-long; do install -D -t assets/checkpoints/$$name \
+		runs/$$name/config.json runs/$$name/model.safetensors runs/$$name/tokenizer.json runs/$$name/metrics.jsonl; done
+	$(BIN)/python -m benchmarks.lengths --json > assets/results/length.json
+	$(BIN)/python -m benchmarks.methods --json > assets/results/cost.json
 
 # The language models and assets/results/lm.json: about an hour and a half of one core. Each run starts from one backbone,
 # and every mechanism reads the same tokens.
@@ -84,7 +109,7 @@ theorems: $(VENV)/app.done
 		> assets/results/lm-metamath.json
 
 bench: $(VENV)/app.done
-	for name in recording scaling baseline; do $(BIN)/python -m benchmarks.$$name; done
+	for name in recording scaling methods baseline; do $(BIN)/python -m benchmarks.$$name; done
 
 $(VENV)/app.done: requirements.txt
 	$(PYTHON) -m venv $(VENV)

@@ -21,9 +21,11 @@ CHECKPOINTS = Path(__file__).parents[1] / "assets" / "checkpoints"
 STAGES = (1, 2, 3, 5, 7)
 NEAR = (*range(1, 15), 20, 28)  # figure 4 of the paper ends at 15
 FAR = (1, 2, 7, 14, 64, 256, 1024, 4096)
+TEN_MILLION = 20_041  # segments of 499 tokens: 10,000,459
+CONTROLS = ("reset", "untrained")
 KEYS = {
     "checkpoint": "in assets/checkpoints", "trained_on": "segments of the longest documents in training",
-    "recipe": "curriculum, or curriculum then streams (rmt/streams.py)", "accuracy": "share of samples answered right",
+    "recipe": "curriculum; the same for as many tokens as streams; or curriculum, then streams (rmt/streams.py)", "accuracy": "share of samples answered right",
     "low, high": "Wilson's 95 % interval", "control": "none, reset (memory, before every segment), untrained (weights)",
     "seconds": "of one thread, for all samples",
 }  # fmt: skip
@@ -50,8 +52,15 @@ def studies() -> list[Study]:
     found = []
     for task in ("memorize", "detect", "reasoning"):
         found += [Study(f"{task}-stages/{n}", n, "curriculum", NEAR) for n in STAGES]
-        found.append(Study(f"{task}-stages/7", 7, "curriculum", (64, 256, 1024)))
-        found += [Study(f"{task}-stages/7", 7, "curriculum", STAGES, control=c) for c in ("reset", "untrained")]
+        found.append(Study(f"{task}-stages/7", 7, "curriculum", (64, 256, 1024), 100))
+        found += [Study(f"{task}-stages/7", 7, "curriculum", STAGES, control=c) for c in CONTROLS]
+    found.append(Study("detect-stages/more", 7, "curriculum, as many tokens", (*NEAR, 64, 256, 1024), 100))
+    found.append(Study("detect-stages/streams", 7, "streams", (*NEAR, 64, 256, 1024, 4096), 100))
+    found.append(Study("reasoning-long", 5, "streams", (1, 2, 5, 10, 64, 256, 1024, 4096), 200))
+    for name in ("detect-long", "memorize-long"):
+        found.append(Study(name, 2, "streams", FAR, 100))
+        found += [Study(name, 2, "streams", (1, 2, 7), 100, control=c) for c in CONTROLS]
+    found.append(Study("detect-long", 2, "streams", (TEN_MILLION,), 20, batch=10))
     return found
 
 

@@ -67,7 +67,7 @@ class TrainConfig:
     stream_wait: int = 0  # mean segments of distractor text before a stream is told its story
     stream_apart: int = 0  # mean segments between the facts of its story
     stream_life: int = 60  # mean segments between a story and the stream's new beginning
-    keep_stages: bool = False  # a checkpoint of each stage, in half precision, in the folder stages
+    keep_stages: bool = False  # a checkpoint of each stage in the folder stages: 1, 2, …, more, streams
     log_every: int = 10
     save_every: int = 50
 
@@ -230,6 +230,7 @@ class Trainer:
         config, at = self.config, self.at
         if self.stage.streaming or self.stage.more:
             if at.since >= (config.stream_steps if self.stage.streaming else config.more_steps):
+                self._keep_stage()
                 self._next_stage()
         elif accuracy is not None and self.gate.add(accuracy):
             self._keep_stage()
@@ -319,10 +320,10 @@ class Trainer:
         """The checkpoint of a stage that has been learned, in half precision; all share one tokenizer."""
         if not self.config.keep_stages or self.stage.options or not self.accelerator.is_main_process:
             return
-        folder = self.folder / "stages"
-        ended = {"segments": self.stage.n_segments, **asdict(self.at)}
-        spec = {**self.spec, "tokenizer": SHARED_TOKENIZER, "ended": ended}
-        checkpoint.save(self.model, spec, folder / str(self.stage.n_segments), dtype=torch.float16)
+        stage, folder = self.stage, self.folder / "stages"
+        name = "streams" if stage.streaming else "more" if stage.more else str(stage.n_segments)
+        spec = {**self.spec, "tokenizer": SHARED_TOKENIZER, "ended": {"segments": stage.n_segments, **asdict(self.at)}}
+        checkpoint.save(self.model, spec, folder / name, dtype=torch.float16)
         self.model.tokenizer.save(str(folder / "tokenizer.json"))
 
     def _resume(self) -> None:

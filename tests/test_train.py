@@ -100,7 +100,7 @@ def test_each_stage_is_kept_as_a_checkpoint_that_shares_a_tokenizer(folder):
         if line["stage"] == "1 segment":
             kept = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
     stages = folder / "stages"
-    assert sorted(path.name for path in stages.iterdir()) == ["1", "2", "tokenizer.json"]
+    assert sorted(path.name for path in stages.iterdir()) == ["1", "2", "streams", "tokenizer.json"]
     first = load(stages / "1", device="cpu")
     assert first.tokenizer.get_vocab_size() == trainer.model.tokenizer.get_vocab_size()
     assert all(torch.equal(tensor.half().float(), first.state_dict()[name]) for name, tensor in kept.items())
