@@ -24,9 +24,12 @@ FAR = (1, 2, 7, 14, 64, 256, 1024, 4096)
 TEN_MILLION = 20_041  # segments of 499 tokens: 10,000,459
 CONTROLS = ("reset", "untrained")
 KEYS = {
-    "checkpoint": "in assets/checkpoints", "trained_on": "segments of the longest documents in training",
-    "recipe": "curriculum; the same for as many tokens as streams; or curriculum, then streams (rmt/streams.py)", "accuracy": "share of samples answered right",
-    "low, high": "Wilson's 95 % interval", "control": "none, reset (memory, before every segment), untrained (weights)",
+    "checkpoint": "in assets/checkpoints",
+    "trained_on": "segments of the longest documents in training",
+    "recipe": "curriculum; the same for as many tokens as streams; or curriculum, then streams (rmt/streams.py)",
+    "accuracy": "share of samples answered right",
+    "low, high": "Wilson's 95 % interval",
+    "control": "none, reset (memory, before every segment), untrained (weights)",
     "seconds": "of one thread, for all samples",
 }  # fmt: skip
 
