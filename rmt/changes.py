@@ -179,6 +179,37 @@ def valid(text: str, _limit=None) -> str | None:
         return None
 
 
+def said(change: Change) -> str:
+    """A change in words, as people count."""
+    if isinstance(change, Edit):
+        where = f"tokens {change.start + 1} to {change.end}"
+        if change.start == change.end:
+            return f"“{change.text}” told before token {change.start + 1}"
+        return f"{where} become “{change.text}”" if change.text else f"{where} left out"
+    if isinstance(change, Move):
+        return f"tokens {change.start + 1} to {change.end} moved before token {change.to + 1}"
+    slots = f"slots {', '.join(str(slot + 1) for slot in change.slots)}" if change.slots else "memory"
+    words = _SAID[type(change)](change, slots)
+    if change.last is None:
+        return f"{words} before segment {change.first + 1}"
+    return f"{words} from segment {change.first + 1} " + ("on" if change.last >= END else f"to {change.last + 1}")
+
+
+_SAID = {
+    Reset: lambda change, slots: f"{slots} reset",
+    Freeze: lambda change, slots: f"{slots} held as it was" if change.own else f"{slots} frozen",
+    Noise: lambda change, slots: f"noise of {change.scale:g} on {slots}",
+    Ablate: lambda change, slots: f"{slots} to {'zero' if change.to == 'zero' else f'the {change.to}'}",
+    Transplant: lambda change, slots: f"{slots} of {change.donor[:30]}",
+    Block: lambda change, slots: f"{change.path} cut{_where(change)}",
+}
+
+
+def _where(change: Timed) -> str:
+    parts = [f"{name} {at + 1}" for name in ("layer", "head") if (at := getattr(change, name, None)) is not None]
+    return f" in {', '.join(parts)}" if parts else ""
+
+
 def edits(changes: Sequence[Change]) -> tuple[Edit | Move, ...]:
     """The changes of the document's text."""
     return tuple(change for change in changes if isinstance(change, Edit | Move))

@@ -37,7 +37,7 @@ def what_if(
     donors = {path.name.removesuffix(".trace.safetensors"): Trace.open(path) for path in donor or []}
     with bar(model.about.name, "segments") as update:
         made = retell(model, run, changes, donors=donors, out=out, progress=update)
-    found = {"changes": made.meta.get("changes", ""), **what_differs(run, made)}
+    found = {"made_by": made.meta["made_by"], "changes": made.meta.get("changes", ""), **what_differs(run, made)}
     if slot_map:
         with bar("each slot before each segment", "segments") as update:
             found["map"] = _map(model, run, update)

@@ -1,0 +1,74 @@
+"""Facts: is the fact still there?"""
+
+import streamlit as st
+
+from rmt_viz import caused, causes, export, findings, own_change, tables
+from rmt_viz.controls import pick_run
+from rmt_viz.figures import causes as figures
+from rmt_viz.plain import plain
+
+NONE = "No facts were counted over many runs of this checkpoint. python -m rmt facts CHECKPOINT does it."
+BANDS = "Lines: means over facts; bands: 10 to 90 % of them. The question is put to a copy of the memory."
+
+
+def page() -> None:
+    """The life of facts in many runs, and in the one that the sidebar names."""
+    picked = pick_run()
+    if picked is None:
+        return
+    run, found = picked[0], causes.of_checkpoint(picked[0])
+    control = {None: "trained"}.get(run.trace.meta["control"], run.trace.meta["control"])
+    told = findings.survival(found, run.trace.meta["task"]) if "trained" in found else "Is the fact still there?"
+    with st.container(key="title", gap="xxsmall"):
+        st.subheader(plain(told), anchor=False)
+        st.caption("Captured: right at the first chance, after the segment that tells it. Kept: right later still.")
+    with st.container(gap="small"):
+        left, right = st.columns(2, gap="medium")
+        with left:
+            _survival(found, told)
+        with right:
+            _ledger(run)
+        if control in found:
+            _slots(found[control], control)
+
+
+def _survival(found: dict, told: str) -> None:
+    if "trained" not in found:
+        st.info(plain(NONE))
+        return
+    export.show(figures.survival(found, told, theme=export.theme()), name="survival", alt=f"Lives of facts. {told}.",
+                table=tables.survival(found), caption=BANDS)  # fmt: skip
+
+
+def _ledger(run) -> None:
+    explained = caused.why(run)
+    if explained is None:
+        st.markdown("**The facts of this run**")
+        own_change.work("why", "Ask for every fact of this run", lambda: caused.start_why(run), own_change.STEPS)
+        return
+    facts = [{**fact, "told": run.trace.segment_of(fact["end"] - 1) + 1} for fact in explained["facts"]]
+    told = findings.ledger(facts)
+    if facts:
+        figure = figures.ledger(facts, told, theme=export.theme())
+        export.show(figure, name="ledger", alt=f"Facts of this run. {told}.", table=tables.ledger(facts), 
+                    caption="This run. Dotted: after the segment that tells it.")  # fmt: skip
+    else:
+        st.info(plain(f"{told}."))
+
+
+def _slots(found: dict, control: str) -> None:
+    """Where facts can be read, beside where they are used, beside what a second fact does."""
+    one, two, three = st.columns([1, 1, 1.25], gap="medium")
+    if "probes" in found:
+        with one:
+            told = findings.readable(found)
+            export.show(figures.readable(found, told, theme=export.theme()), name="readable", alt=f"Probes. {told}.",
+                        table=tables.probes(found), caption=f"Readable where ({control}): linear probes.")  # fmt: skip
+    with two:
+        told = findings.used(found)
+        export.show(figures.used(found, told, theme=export.theme()), name="used", alt=f"Ablation. {told}.",
+                    table=tables.used(found), caption=f"Used where ({control}): slots become their mean.")  # fmt: skip
+    with three:
+        told = findings.interference(found)
+        export.show(figures.interference(found, told, theme=export.theme()), name="interference",
+                    alt=f"Interference. {told}.", table=tables.interference(found), caption=BANDS)  # fmt: skip

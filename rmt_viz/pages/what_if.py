@@ -1,0 +1,48 @@
+"""What if: does memory cause the answer?"""
+
+import streamlit as st
+
+from rmt import changes as ch
+from rmt.contrast import contrast
+from rmt_viz import caused, causes, export, findings, own_change, tables
+from rmt_viz.components import surface
+from rmt_viz.controls import pick_run
+from rmt_viz.figures import causes as figures
+from rmt_viz.plain import plain
+
+
+def page() -> None:
+    """A run beside what becomes of it with its memory, text or attention changed, on one cursor."""
+    picked = pick_run()
+    if picked is None:
+        return
+    run, name, control = picked
+    changes = own_change.asked(run)
+    head = st.container(key="title", gap="xxsmall")
+    own_change.build(run, changes)
+    made = own_change.made(run, changes) if changes else None
+    found = contrast(run.trace, made.trace) if made else None
+    with head:
+        told = findings.what_if(run.trace, made.trace, found) if made else "Does memory cause the answer?"
+        st.subheader(plain(told), anchor=False)
+        st.caption("Only what comes after the first change is read again; what comes before it is the run’s own.")
+    if made:
+        both = {"beside": (made, None), "names": ("As it was", "Changed")}
+        surface.show(run, name, control, page="what-if", also={"change": st.query_params.get("change")}, **both)
+        figure = figures.apart(found, told, theme=export.theme())
+        export.show(figure, name="what-if", alt=f"Two runs apart. {told}.", table=tables.apart(found),
+                    caption=plain(f"Changed: {'; '.join(map(ch.said, changes))}."))  # fmt: skip
+    _slots(run)
+
+
+def _slots(run) -> None:
+    """Which slots matter: ablate each, and all but each, before each segment."""
+    found = causes.slots_of(run) or caused.slot_map(run)
+    if found:
+        told = findings.slot_map(found)
+        caption = f"Slots become {own_change.TO[found['to']]}; left of 0: the answer gets likelier."
+        figure = figures.slot_map(found, told, theme=export.theme())
+        export.show(figure, name="slot-map", alt=f"Effect of each slot. {told}.", table=tables.slot_map(found),
+                    caption=plain(caption))  # fmt: skip
+        return
+    own_change.work("slots", "Find the slots that matter", lambda: caused.start_slot_map(run), own_change.COUNTED)

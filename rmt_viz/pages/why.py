@@ -1,0 +1,77 @@
+"""Why: which segments and tokens made this output?"""
+
+import streamlit as st
+
+from rmt_viz import caused, export, findings, own_change, tables
+from rmt_viz.components import credit
+from rmt_viz.controls import pick_run
+from rmt_viz.figures import causes as figures
+from rmt_viz.plain import plain
+
+TAKES = (
+    "By segment and slot: what the output loses without them. By token: integrated gradients, back-propagated through "
+    "every segment’s memory, which takes some seconds."
+)
+
+
+def page() -> None:
+    """The parts of a run's output: by segment, by slot, by token, and memory against the local text."""
+    picked = pick_run()
+    if picked is None:
+        return
+    run, found = picked[0], caused.why(picked[0])
+    told = findings.why(found, run) if found else "Which segments and tokens made this answer?"
+    with st.container(key="title", gap="xxsmall"):
+        st.subheader(plain(told), anchor=False)
+        st.caption("An attention map shows where a model looked. These are what the output would lose.")
+    if not found:
+        st.caption(plain(TAKES))
+        own_change.work("why", "Explain this run", lambda: caused.start_why(run), own_change.STEPS)
+        return
+    with st.container(gap="small"):
+        _segments(found, told)
+        credit.show(run, found["tokens"])
+        _steps(run, found)
+        left, right = st.columns(2, gap="medium")
+        with left:
+            _local(found)
+        with right:
+            _slots(found)
+
+
+def _segments(found: dict, told: str) -> None:
+    names = [*range(1, len(found["segments"])), "alone"]
+    x = "segment passed over; “alone”: the last one, read with reset memory"
+    figure = figures.parts(found["segments"], names, told, x=x, y="part of the logit", theme=export.theme(),
+                           width=1000, height=260)  # fmt: skip
+    export.show(figure, name="why-segments", alt=f"Parts of the output by segment. {told}.",
+                table=tables.segments(found),
+                caption="What the logit loses when memory passes over a segment as if it were not there.")  # fmt: skip
+
+
+def _steps(run, found: dict) -> None:
+    told = (
+        f"Integrated gradients from the mean embedding, {found['steps']:,} steps; the parts miss the output’s change "
+        f"by {found['gap']:.2%} (completeness gap). Shown are the segments whose tokens count most."
+    )
+    export.numbers(name="why-tokens", table=tables.tokens(found, run), caption=told)
+
+
+def _local(found: dict) -> None:
+    told = findings.local(found)
+    if found["classes"]:
+        figure = figures.local_and_memory(found, told, theme=export.theme())
+    else:
+        names = range(1, len(found["memory"]) + 1)
+        figure = figures.parts(found["memory"], names, told, x="token of the last segment", y="nats from memory",
+                               theme=export.theme(), width=430, height=330)  # fmt: skip
+    export.show(figure, name="why-local", alt=f"Memory against local text. {told}.", table=tables.local(found),
+                caption="The last segment read with reset memory, and what memory adds to that.")  # fmt: skip
+
+
+def _slots(found: dict) -> None:
+    told, names = findings.by_slot(found), [f"{i + 1}" for i in range(len(found["slots"]))]
+    figure = figures.parts(found["slots"], names, told, x="slot, before the last segment", y="part of the logit",
+                           theme=export.theme(), width=430, height=330)  # fmt: skip
+    export.show(figure, name="why-slots", alt=f"Parts of the output by slot. {told}.", table=tables.slots(found),
+                caption="How far the logit falls when the slot gets its initial value.")  # fmt: skip
