@@ -7,7 +7,21 @@ from pathlib import Path
 
 import streamlit as st
 
-from rmt_viz.pages import attention, cost, length, loss, mechanisms, memory, models, tour, train, watch
+from rmt_viz.pages import (
+    attention,
+    cost,
+    facts,
+    length,
+    loss,
+    mechanisms,
+    memory,
+    models,
+    tour,
+    train,
+    watch,
+    what_if,
+    why,
+)
 
 PAGES = {
     "See": [
@@ -15,6 +29,11 @@ PAGES = {
         st.Page(tour.page, title="Tour", url_path="tour"),
         st.Page(attention.page, title="Attention", url_path="attention"),
         st.Page(memory.page, title="Memory", url_path="memory"),
+    ],
+    "Understand": [
+        st.Page(facts.page, title="Facts", url_path="facts"),
+        st.Page(what_if.page, title="What if", url_path="what-if"),
+        st.Page(why.page, title="Why", url_path="why"),
     ],
     "Measure": [
         st.Page(loss.page, title="Loss", url_path="loss"),

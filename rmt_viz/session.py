@@ -11,6 +11,7 @@ import streamlit as st
 
 from rmt.errors import InputError
 from rmt_viz import bring, comparing, jumps, measuring, results, texts
+from rmt_viz.causes import Found
 from rmt_viz.jobs import Job, Worker
 from rmt_viz.library import ASSETS, LIVE, Library, Run
 from rmt_viz.replays import Replays
@@ -42,6 +43,12 @@ def model(name: str):
     gc.collect()
     gc.freeze()  # what torch brought stays for good; looking through it at each collection would stall the viewers
     return loaded
+
+
+@st.cache_resource(show_spinner=False)
+def found() -> Found:
+    """What was worked out for visitors."""
+    return Found()
 
 
 @st.cache_resource(show_spinner=False)

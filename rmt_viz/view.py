@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from rmt import changes
+
 NUMBER = re.compile(r"[0-9]{1,9}")
 COLOURS = ("write", "read", "loss", "gain")
 
@@ -52,6 +54,7 @@ FIELDS = (
     Field("range", span),
     Field("with", among),
     Field("show", among),
+    Field("change", changes.valid),
 )
 
 

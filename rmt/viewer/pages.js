@@ -15,6 +15,7 @@ import { changedPanel } from "./changed.js"
 
 export const PAGES = {
   watch: [tokensPanel, slotsPanel, answersPanel, headsPanel, mapsPanel],
+  "what-if": [answersPanel, tokensPanel, slotsPanel],
   attention: [blocksPanel, attentionPanel],
   memory: [pathsPanel, stripsPanel, distancesPanel, likenessPanel, wordsPanel, changedPanel],
 }

@@ -56,7 +56,7 @@ class Surface {
   }
 
   build() {
-    const pages = this.sides.length > 1 ? SHOWN : []
+    const pages = this.sides.length > 1 && this.options.page === "compare" ? SHOWN : []
     this.bar = toolbar(this.overview, this.actions, Boolean(this.options.link), pages, (show) => this.pin({ show }))
     for (const side of this.sides) {
       side.sentence = el("p", { class: "sentence", "aria-live": "polite" })

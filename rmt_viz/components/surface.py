@@ -51,19 +51,20 @@ def show(
     control: str,
     *,
     page: str = "watch",
-    beside: tuple[Run, str] | None = None,
+    beside: tuple[Run, str | None] | None = None,
     names: tuple[str, str] | None = None,
+    also: dict[str, str | None] | None = None,
 ) -> None:
     """Draw the surface as the address asks for it; stepping in it never comes back here.
 
     name, control: what the sidebar chose, for the address. page: whose cards. beside: a second run and how the
-    address calls it; names: what stands over the two.
+    address calls it; names: what stands over the two. also: what else the address says.
     """
     begin = {**defaults(run), **BEGIN.get(page, {})}
     wanted = view.read(st.query_params, limits(run, page), begin)
     first = session.library().names()[:1]
     fixed = {"trace": None if [name] == first else name, "control": None if control == "trained" else control}
-    fixed["with"] = beside[1] if beside else None
+    fixed |= {"with": beside[1] if beside else None, **(also or {})}
     prefix = st.get_option("server.baseUrlPath").strip("/")
     _SURFACE(
         key="surface",
