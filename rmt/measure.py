@@ -222,7 +222,7 @@ def _writes(
     """One or two segments that wrote a fact, in order."""
     rest = moved[1:]  # the first segment always changes a lot: it leaves the initial memory
     spikes = set()
-    if len(rest) > 2:
+    if len(rest) > 2 and rest.any():
         high = max(SPIKE * float(np.median(rest)), COMPARABLE * float(rest.max()))
         spikes = {int(s) + 1 for s in np.flatnonzero(rest >= high)}
     if known is None:

@@ -4,7 +4,7 @@ Nothing here is known beforehand: states are counted, operations are counted whi
 whom is found by changing one token after another and looking at what moves.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -72,16 +72,27 @@ def kind(cell: MemoryCell) -> str:
     return next(name for name, cls in CELLS.items() if type(cell) is cls)
 
 
-def fresh(*, layers: int = 4, width: int = 128, heads: int = 4, segment_length: int = 128) -> Iterator[Model]:
-    """Every mechanism around the same untrained Llama, for what does not depend on training."""
-    for name in CELLS:
-        spec = backbone_config(
-            "llama", layers=layers, width=width, heads=heads, vocabulary=VOCABULARY, positions=4096, inner=3
-        )
-        config = {"cell": {"kind": name, "options": FRESH[name]}, "segment_length": segment_length, "backbone": spec}
+def fresh(names: Iterable[str] = CELLS, *, backbone: dict | None = None, segment_length: int = 128) -> Iterator[Model]:
+    """Mechanisms around the same untrained backbone, for what does not depend on training.
+
+    backbone: {"head", "config"} of a decoder, a small Llama by default. What keeps tokens keeps as many segments of
+    them whatever a segment's length.
+    """
+    spec = backbone or backbone_config(
+        "llama", layers=4, width=128, heads=4, vocabulary=VOCABULARY, positions=4096, inner=3
+    )
+    for name in names:
+        options = _scaled(name, FRESH[name], segment_length / 128)
+        config = {"cell": {"kind": name, "options": options}, "segment_length": segment_length, "backbone": spec}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             yield build(config).requires_grad_(False)
+
+
+def _scaled(name: str, options: dict, scale: float) -> dict:
+    """The options with what counts tokens of the text made larger or smaller."""
+    counts = TOKENS if name in KEEPS_TOKENS else ()
+    return {key: max(1, round(value * scale)) if key in counts else value for key, value in options.items()}
 
 
 def aligned(models: Sequence[Model]) -> list[Model]:
@@ -191,8 +202,7 @@ def _moved(values: Tensor) -> Tensor:
 
 def _small(name: str, options: dict, scale: float) -> Model:
     """A cell of these options around one layer of random numbers in float64."""
-    tokens = TOKENS if name in KEEPS_TOKENS else ()
-    options = {k: max(1, round(v * scale)) if k in tokens else v for k, v in options.items() if k != "initial_std"}
+    options = {key: value for key, value in _scaled(name, options, scale).items() if key != "initial_std"}
     if name not in KEEPS_TOKENS:
         options = {k: v for k, v in options.items() if k != "n_read"} | {"n_memory": 2}
     size = 2 * SEEN_SEGMENTS * SEEN_LENGTH

@@ -125,3 +125,8 @@ def test_knows_follows_the_right_answer_and_else_the_final_one(make_trace):
 def test_measures_of_a_bare_trace_say_nothing_of_attention(make_trace):
     found = measure(make_trace(detail="memory"))
     assert found.shares is None and np.isnan(found.share("write")).all() and found.change.shape == (8, 4)
+
+
+def test_a_memory_that_never_moves_has_no_beats():
+    """A model that carries nothing, or reads the same memory tokens in every segment."""
+    assert find_beats(np.zeros(6), np.full(7, np.nan), None) == ()

@@ -107,10 +107,15 @@ def test_models_are_put_side_by_side_in_segments_of_one_length():
 
 
 def test_fresh_models_are_all_mechanisms_around_the_same_numbers():
-    models = list(fresh(layers=1, width=16, heads=2, segment_length=8))
+    models = list(fresh(backbone=tiny("llama").about.config["backbone"], segment_length=8))
     assert [kind(model.cell) for model in models] == list(CELLS)
     weights = [model.backbone.model.state_dict() for model in models]
     assert all(torch.equal(a, b) for one in weights[1:] for a, b in zip(one.values(), weights[0].values(), strict=True))
+
+
+def test_what_keeps_tokens_keeps_as_many_segments():
+    short, long = (next(fresh(["compressive"], segment_length=n)).cell for n in (32, 128))
+    assert (4 * short.n_memory, 4 * short.n_cache, short.rate) == (long.n_memory, long.n_cache, long.rate)
 
 
 def test_a_text_of_one_segment_is_refused():
@@ -157,6 +162,10 @@ def test_the_command_reads_one_text_with_every_checkpoint(run, folders):
     assert {len(row["loss"]) for row in document["results"]} == {len(document["text"]["segments"])} == {4}
     code, out, _ = run(*made, "--text-file", file)
     assert code == 0 and "transformer-xl" in out and "untrained" not in out
+    code, out, _ = run(*made[:2], "--text-file", file, "--rest", "--json")
+    rows = {row["mechanism"]: row for row in json.loads(out)["results"]}
+    assert code == 0 and rows.keys() == CELLS.keys()
+    assert rows["rmt"]["loss"] and not rows["armt"]["loss"] and not rows["none"]["checkpoint"]
 
 
 def test_what_cannot_be_compared_is_said_in_a_sentence(run, folders, tmp_path):

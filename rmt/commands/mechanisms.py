@@ -18,17 +18,23 @@ def mechanisms(
     ] = None,
     text_file: Annotated[Path | None, typer.Option(help="The text, else a held-out address.")] = None,
     segments: Annotated[int, typer.Option(min=2, help="Segments of it to read.")] = 8,
+    rest: Annotated[bool, typer.Option("--rest", help="And untrained what no checkpoint is of.")] = False,
     device: str | None = None,
     as_json: Json = False,
 ) -> None:
     """Say what crosses a boundary in each mechanism, what a segment costs, who sees whom, and the loss on one text."""
     from rmt.checkpoint import load
-    from rmt.mechanisms import account, aligned, fresh
+    from rmt.mechanisms import account, aligned, fresh, kind
+    from rmt.memory import CELLS
     from rmt.provenance import made_by, versions
 
     models = aligned([load(path, device=device) for path in checkpoints]) if checkpoints else list(fresh())
     length = models[0].segment_length
     name, ids, parts = _text(models, text_file, segments * length) if checkpoints else _no_text(segments * length)
+    if checkpoints and rest:
+        missing, like = CELLS.keys() - {kind(model.cell) for model in models}, models[0].about.config["backbone"]
+        others = fresh([one for one in CELLS if one in missing], backbone=like, segment_length=length)
+        models += [model.to(models[0].device) for model in others]
     rows = []
     with bar("Mechanisms", "read") as update:
         for i, model in enumerate(models):

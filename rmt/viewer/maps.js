@@ -22,11 +22,12 @@ export const mapsPanel = {
   note: (frame) => frame.whose,
   draw(body, frame, act) {
     if (!frame.slice.write) return locked(body, frame.locked ?? LOCKED)
-    if (!frame.overview.meta.n_memory) return locked(body, "This model has no memory, so nothing is written or read.")
+    const sides = sidesOf(frame)
+    if (!sides.length) return locked(body, "No token attends to memory here, and no memory to tokens.")
     const place = layout(body, frame)
     const node = figure(place.width, place.height, label(frame), frame.theme)
     node.place = place
-    for (const side of SIDES) node.append(...drawSide(side, frame, place, act))
+    for (const side of sides) node.append(...drawSide(side, frame, place, act))
     node.append(...spans(frame, place), svg("g", { class: "marks", "pointer-events": "none" }))
     interact(node, frame, act, place)
     body.replaceChildren(node)
@@ -48,13 +49,16 @@ export const mapsPanel = {
   },
 }
 
+// The sides that have slots: what is only read has no rows that write, and what is read in another way none that are read.
+const sidesOf = (frame) => SIDES.filter((side) => frame.slice[side].shape[0])
+
 // Where each side's rows begin and how high they are; both sides share the axis of tokens.
 function layout(body, frame) {
   const width = body.clientWidth
   const tokens = frame.slice.write.shape[1]
-  const place = { width, tokens, step: (width - LEFT - RIGHT) / tokens }
+  const place = { width, tokens, step: (width - LEFT - RIGHT) / tokens, sides: sidesOf(frame) }
   let top = 0
-  for (const side of SIDES) {
+  for (const side of place.sides) {
     const slots = frame.slice[side].shape[0]
     const row = Math.max(3, Math.min(15, Math.floor(frame.panelHeight / slots)))
     place[side] = { slots, row, top: top + HEAD, height: slots * row }
@@ -73,7 +77,7 @@ function label(frame) {
     const [slot, token] = [Math.floor(i / shape[1]) + 1, visible(frame.slice.meta.tokens[i % shape[1]])]
     return `${side} is largest between slot ${slot} and “${token}”, ${shown(data[i])}`
   }
-  return `Attention between memory and tokens, ${frame.whose}: ${SIDES.map(top).join("; ")}`
+  return `Attention between memory and tokens, ${frame.whose}: ${sidesOf(frame).map(top).join("; ")}`
 }
 
 function drawSide(side, frame, place, act) {
@@ -107,7 +111,8 @@ function drawSide(side, frame, place, act) {
 
 // Where facts and question stand, under the axis of tokens.
 function spans(frame, place) {
-  const y = place.read.top + place.read.height + 4
+  const { top, height } = place[place.sides.at(-1)]
+  const y = top + height + 4
   return frame.slice.meta.spans.filter((span) => span.kind === "fact" || span.kind === "question").flatMap((span) => {
     const [from, to] = [LEFT + span.start * place.step, LEFT + span.end * place.step]
     const colour = span.kind === "question" ? frame.theme.read : frame.theme.write
@@ -125,7 +130,7 @@ function interact(node, frame, act, place) {
     const area = node.getBoundingClientRect()
     const [x, y] = [event.clientX - area.left, event.clientY - area.top]
     const token = Math.floor((x - LEFT) / place.step)
-    const side = SIDES.find((each) => y >= place[each].top && y < place[each].top + place[each].height)
+    const side = place.sides.find((each) => y >= place[each].top && y < place[each].top + place[each].height)
     if (!side || token < 0 || token >= place.tokens) return null
     return { side, token, slot: Math.floor((y - place[side].top) / place[side].row) }
   }
@@ -155,7 +160,7 @@ function markMaps(body, frame) {
   const token = frame.hover.token ?? pinned
   const columns = token == null
     ? []
-    : SIDES.map((side) =>
+    : place.sides.map((side) =>
       box(
         LEFT + token * place.step - 1,
         place[side].top - 1,
@@ -165,7 +170,7 @@ function markMaps(body, frame) {
         { stroke: frame.theme.ink, "stroke-width": 1.5 },
       )
     )
-  const rows = SIDES.filter((side) => slot && slot <= place[side].slots).map((side) =>
+  const rows = place.sides.filter((side) => slot && slot <= place[side].slots).map((side) =>
     box(
       LEFT - 1,
       place[side].top + (slot - 1) * place[side].row - 1,

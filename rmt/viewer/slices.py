@@ -132,7 +132,7 @@ def colours(run: Run, reset: Run | None) -> list[str]:
     """What tokens can be coloured by in this run."""
     loss = np.isfinite(run.measures.loss).any()
     return [
-        *(["write", "read"] if run.measures.shares else []),
+        *(block for block in ("write", "read") if run.measures.shares and run.measures.shares[block].any()),
         *(["loss"] if loss else []),
         *(["gain"] if loss and reset is not None else []),
     ]

@@ -1,7 +1,11 @@
 """A journey through the Mechanisms page in a real browser."""
 
 import pytest
+import torch
+from foreign import tiny
 from playwright.sync_api import expect
+
+from rmt.recorder import record
 
 PANELS = "g.annotation-text-g text"
 
@@ -41,3 +45,18 @@ def test_the_numbers_of_the_picture_can_be_had(visit):
         and "Transformer-XL,9,1,1" in lines
         and not any(line.startswith("no memory,9,1,") for line in lines)
     )
+
+
+@pytest.mark.parametrize(
+    ("cell", "maps"), [("transformer-xl", "read"), ("armt", "write"), ("memory-transformer", "read")]
+)
+def test_watch_shows_what_a_mechanism_has(visit, assets, cell, maps):
+    """A cache is read and not written to, associations are written and not read by attention."""
+    model = tiny("llama", cell, **({"d_memory": 4} if cell == "armt" else {}))
+    record(model, torch.arange(40) % 47 + 3, detail="thin", out=assets / "traces" / f"{cell}.trace.safetensors")
+    page = visit(f"?trace={cell}&segment=3")
+    card = page.locator(".panel.maps svg[role]")
+    expect(card).to_contain_text(f"{maps} · how much each")
+    other = "write" if maps == "read" else "read"
+    assert f"{other} ·" not in card.text_content()
+    expect(page.locator(".panel.tokens select")).not_to_contain_text(other)
