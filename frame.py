@@ -9,6 +9,7 @@ import streamlit as st
 
 from rmt_viz.pages import (
     attention,
+    compare,
     cost,
     facts,
     length,
@@ -29,6 +30,7 @@ PAGES = {
         st.Page(tour.page, title="Tour", url_path="tour"),
         st.Page(attention.page, title="Attention", url_path="attention"),
         st.Page(memory.page, title="Memory", url_path="memory"),
+        st.Page(compare.page, title="Compare", url_path="compare"),
     ],
     "Understand": [
         st.Page(facts.page, title="Facts", url_path="facts"),

@@ -35,6 +35,25 @@ def pick_run() -> tuple[Run, str, str] | None:
     return run, name, control
 
 
+def pick_beside(run: Run) -> tuple[Run, str, tuple[str, str]] | None:
+    """A second run to compare with: it, its id for the address, and what stands over the two."""
+    ids = session.comparable(run.id)
+    with st.sidebar:
+        if not ids:
+            say("There is nothing to compare this run with; record another one.")
+            return None
+        first = view.read(st.query_params, {"with": ids}, {"with": ids[0]})["with"]
+        session.begin("with", first, ids, asked=session.arrived("with") and "with" in st.query_params)
+        id = st.selectbox("Compare with", ids, format_func=_whole_title, key="with", persist_state="session")
+    return session.library().open(id), id, (_whole_title(run.id), _whole_title(id))
+
+
+def _whole_title(id: str) -> str:
+    """A run's title with its control."""
+    name, _, control = id.partition(".")
+    return _title(name) + (f", {LABELS[control].lower()}" if control else "")
+
+
 def _pick_trace(names: list[str], asked: bool) -> str:
     first = view.read(st.query_params, {"trace": names}, {"trace": names[0]})["trace"]
     session.begin("trace", first, names, asked=asked)

@@ -43,7 +43,7 @@ class Replays:
         with self.lock:
             asked = self.asked.get(key)
             if asked is None or asked.job.state == "cancelled":
-                asked = self.asked[key] = Asked(Job(lambda _: None), 0.0)
+                asked = self.asked[key] = Asked(Job(work), time.monotonic())
                 asked.job = self.worker.submit(lambda _: self._run(asked, run, segment, work))
             asked.at = time.monotonic()
             self.asked.move_to_end(key)

@@ -23,7 +23,13 @@ HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 async def overview(request: Request) -> Response:
     """The whole run, pooled."""
-    return await _answer(request, slices.overview)
+    return await _answer(request, lambda run: _overview(run, request.query_params.get("over", "0")))
+
+
+def _overview(run: Run, over: str) -> bytes:
+    if not NUMBER.fullmatch(over):
+        raise InputError("There is no such length.")
+    return slices.overview(run, int(over))
 
 
 async def segment(request: Request) -> Response:

@@ -13,7 +13,7 @@ from rmt.errors import InputError
 from rmt_viz import bring, comparing, jumps, measuring, results, texts
 from rmt_viz.causes import Found
 from rmt_viz.jobs import Job, Worker
-from rmt_viz.library import ASSETS, LIVE, Library, Run
+from rmt_viz.library import ASSETS, LIVE, Library, Run, with_control
 from rmt_viz.replays import Replays
 
 CHECKPOINTS = ASSETS / "checkpoints"
@@ -276,12 +276,20 @@ def begin(key: str, first, allowed, *, asked: bool = False) -> None:
         st.session_state[key] = st.session_state.pop("wanted")
 
 
-def arrived() -> bool:
-    """Whether this is the first run of the page since the visitor came to it."""
+def arrived(who: str = "page") -> bool:
+    """Whether this is the first run of the page since the visitor came to it; each that asks is told once."""
     page = urlsplit(st.context.url or "").path
-    came = st.session_state.get("page") != page
-    st.session_state["page"] = page
+    came = st.session_state.get(f"{who} was on") != page
+    st.session_state[f"{who} was on"] = page
     return came
+
+
+def comparable(id: str) -> list[str]:
+    """Runs that one can be compared with: its own controls first, what it is a control of, then all others."""
+    shelf, own = library(), id.partition(".")[0]
+    names = [own, *(name for name in [*shelf.names(), *own_runs()] if name != own)]
+    found = [with_control(name, control) for name in names for control in shelf.controls(name)]
+    return sorted((other for other in found if other != id), key=lambda other: not other.startswith(f"{own}."))
 
 
 def newest_run() -> str | None:

@@ -174,6 +174,7 @@ function scale(top, { theme }) {
 function zoom({ segment, slice }, frame) {
   const { cell } = frame.view
   const note = (text) => el("p", { class: "remark" }, text)
+  if (!slice.meta.known) return note("Exact cells come with the whole map.")
   if (!cell) return note("Each cell is the largest of several; click one to see exact cells around it.")
   const query = path(segment, frame.view)
   const at = `row=${slice.rows.data[cell.row]}&column=${slice.columns.data[cell.column]}`

@@ -1,6 +1,6 @@
 // Two runs on one cursor: what they can be compared on, and the scales they share.
 
-export const SHOWN = [["watch", "Watch"]]
+export const SHOWN = [["watch", "Watch"], ["memory", "Memory"], ["loss", "Loss"]]
 
 // Sides whose overviews know the largest numbers of both, so that a bar means the same on either.
 export function shareScales(sides) {

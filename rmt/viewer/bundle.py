@@ -24,6 +24,7 @@ MODULES = (  # each after those it imports
     "likeness.js",
     "words.js",
     "changed.js",
+    "curves.js",
     "pages.js",
     "beside.js",
     "overlay.js",

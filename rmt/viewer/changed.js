@@ -43,9 +43,10 @@ export const changedPanel = {
     const found = changedOf(frame)
     if (found?.meta.error) return locked(body, found.meta.error)
     if (!found?.inside) return body.firstChild ? null : locked(body, "The numbers are on their way.")
+    const width = frame.all.length > 1 ? body.clientWidth : body.clientWidth / 2 - 16
     body.replaceChildren(el("div", { class: "two" },
-      el("div", {}, slots(found, body.clientWidth / 2 - 16, frame), cells(found)),
-      el("div", {}, matches(found, body.clientWidth / 2 - 16, frame, act), others(found, act)),
+      el("div", {}, slots(found, width, frame), cells(found)),
+      el("div", {}, matches(found, width, frame, act), others(found, act)),
     ))
   },
   table(frame) {

@@ -12,10 +12,12 @@ import { distancesPanel } from "./distances.js"
 import { likenessPanel } from "./likeness.js"
 import { wordsPanel } from "./words.js"
 import { changedPanel } from "./changed.js"
+import { curvesPanel, positionsPanel } from "./curves.js"
 
 export const PAGES = {
   watch: [tokensPanel, slotsPanel, answersPanel, headsPanel, mapsPanel],
   "what-if": [answersPanel, tokensPanel, slotsPanel],
   attention: [blocksPanel, attentionPanel],
   memory: [pathsPanel, stripsPanel, distancesPanel, likenessPanel, wordsPanel, changedPanel],
+  loss: [curvesPanel, positionsPanel, answersPanel, tokensPanel],
 }

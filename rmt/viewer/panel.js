@@ -16,7 +16,7 @@ export function panel(spec, act) {
   })
   const moreButton = button("⤢", maximise, { class: "small", "aria-label": "More room", title: "More room" })
   const head = el("header", {}, title, el("div", { class: "tools" }, tableButton, moreButton), note, controls)
-  const node = el("section", { class: `panel ${spec.id}`, "aria-label": spec.id }, head, body, table)
+  const node = el("section", { class: `panel ${spec.id}${spec.joint ? " joint" : ""}`, "aria-label": spec.id }, head, body, table)
   let frame = null
 
   function update(next) {

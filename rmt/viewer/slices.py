@@ -51,10 +51,14 @@ def pack(meta: dict, **arrays: np.ndarray) -> bytes:
     return len(head).to_bytes(4, "little") + head + b"".join(parts)
 
 
-def overview(run: Run) -> bytes:
-    """The whole run in a size that does not grow with it: pooled rows of the spine, beats, marks, scales."""
+def overview(run: Run, over: int = 0) -> bytes:
+    """The whole run in a size that does not grow with it: pooled rows of the spine, beats, marks, scales.
+
+    over: segments of a longer run that it is to be pooled like, as the two are drawn on one axis.
+    """
     trace, measures = run.trace, run.measures
-    at = edges(trace.done, BINS)
+    at = edges(max(over, trace.done), BINS)
+    at = np.unique(np.minimum(at, trace.done))
     rows = {"write": measures.share("write"), "read": measures.share("read"), "change": measures.slot_mean}
     rows |= {"knows": measures.knows[1:], "loss": measures.loss}
     rows = {name: pool(row, at) for name, row in rows.items() if np.isfinite(row).any()}

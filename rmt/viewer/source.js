@@ -15,7 +15,8 @@ export function unpack(buffer) {
   return slice
 }
 
-export function httpSource(base) {
+// over: segments of the longest run beside this one, so that both are pooled alike.
+export function httpSource(base, over) {
   const cache = new Map() // path -> slice, or the promise of it
   const asked = new Map() // path -> {slice, stale}
 
@@ -60,7 +61,7 @@ export function httpSource(base) {
   }
 
   return {
-    overview: () => get("overview"),
+    overview: () => get(over ? `overview?over=${over}` : "overview"),
     segment,
     ask,
     prefetch: (index, layer, head) => Promise.resolve(segment(index, layer, head)).catch(() => {}),

@@ -67,7 +67,7 @@ function build(width, frame, act) {
   const { overview, theme } = frame
   const rows = rowsOf(overview)
   const place = {
-    width, left: LABELS, step: (width - LABELS - RIGHT) / bins(overview), top: HEAD, row: frame.rowHeight,
+    width, left: LABELS, step: (width - LABELS - RIGHT) / Math.max(...frame.all.map((each) => bins(each.overview))), top: HEAD, row: frame.rowHeight,
   }
   const height = HEAD + rows.length * place.row + 6
   const node = figure(width, height, `The whole run: ${rows.join(", ")} of ${overview.meta.n_segments} segments`, theme)

@@ -27,12 +27,12 @@ async function open(root, here, data) {
   here.surface?.destroy()
   const options = {
     view, colours: data.colours, keys: data.keys, page: data.page, file: `${data.base}/${data.run}/page`,
-    beside: data.beside && { source: httpSource(`${data.base}/${data.beside.run}`), names: data.beside.names },
+    beside: data.beside && { source: source(data, data.beside.run), names: data.beside.names },
     onView: (next) => sync(here, data, next),
     link: (next) => window.location.origin + address(data, next),
   }
   try {
-    const surface = await mount(root, httpSource(`${data.base}/${data.run}`), options)
+    const surface = await mount(root, source(data, data.run), options)
     if (here.run !== run) return surface.destroy()
     here.surface = surface
     sync(here, data, surface.view)
@@ -41,6 +41,7 @@ async function open(root, here, data) {
   }
 }
 
+const source = (data, run) => httpSource(`${data.base}/${run}`, data.beside?.over)
 const shownBy = (data) => `${data.run} ${data.beside?.run ?? ""}`
 
 // A control of the same run is shown where the visitor is, and so is another page of it; another run begins where it

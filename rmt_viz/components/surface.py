@@ -45,6 +45,10 @@ def colours(run: Run) -> list[str]:
     return slices.colours(run, session.reset_of(run.id))
 
 
+def _beside(run: Run, other: Run, names: tuple[str, str] | None) -> dict:
+    return {"run": other.id, "names": names, "over": max(run.trace.done, other.trace.done)}
+
+
 def show(
     run: Run,
     name: str,
@@ -61,7 +65,10 @@ def show(
     address calls it; names: what stands over the two. also: what else the address says.
     """
     begin = {**defaults(run), **BEGIN.get(page, {})}
-    wanted = view.read(st.query_params, limits(run, page), begin)
+    allowed = limits(run, page)
+    if beside:
+        allowed["segment"] = max(run.trace.done, beside[0].trace.done)
+    wanted = view.read(st.query_params, allowed, begin)
     first = session.library().names()[:1]
     fixed = {"trace": None if [name] == first else name, "control": None if control == "trained" else control}
     fixed |= {"with": beside[1] if beside else None, **(also or {})}
@@ -74,7 +81,7 @@ def show(
             "name": name,
             "fixed": {key: value for key, value in fixed.items() if value},
             "page": page,
-            "beside": {"run": beside[0].id, "names": names} if beside else None,
+            "beside": _beside(run, beside[0], names) if beside else None,
             "fields": list(limits(run, page)),
             "view": wanted,
             "defaults": begin,

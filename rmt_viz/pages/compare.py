@@ -1,0 +1,13 @@
+"""Compare: two runs on one cursor."""
+
+from rmt_viz.components import surface
+from rmt_viz.controls import pick_beside, pick_run
+
+
+def page() -> None:
+    """The run that the sidebar names and a second one, on the same segment and the same scales."""
+    picked = pick_run()
+    other = picked and pick_beside(picked[0])
+    if other:
+        run, name, control = picked
+        surface.show(run, name, control, page="compare", beside=other[:2], names=other[2])
