@@ -92,6 +92,8 @@ lm: $(VENV)/app.done
 	for name in rmt $(BESIDE); do $(call PUT,lm-$$name); done
 	$(LOSS) assets/checkpoints/lm-rmt --history 0 1 2 4 8 \
 		$(foreach name,$(BESIDE),--against assets/checkpoints/lm-$(name)) --plain sliding-window=64 > assets/results/lm.json
+	$(BIN)/python -m rmt mechanisms $(foreach name,rmt $(BESIDE),assets/checkpoints/lm-$(name)) \
+		--plain sliding-window=64 --rest --json > assets/results/mechanisms.json
 	$(SMOL) --cell rmt --n-memory 16 --out runs/lm-smollm2
 	$(SMOL) --cell none --n-memory 0 --out runs/lm-smollm2-none
 	for name in smollm2 smollm2-none; do $(call PUT,lm-$$name); done

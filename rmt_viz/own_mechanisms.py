@@ -17,7 +17,8 @@ def rows() -> tuple[Mechanism, ...]:
 
 def own_text(bundled: tuple[Mechanism, ...]) -> None:
     """A text read in the background, one mechanism after another, by the checkpoints that are here."""
-    models = [row.checkpoint for row in bundled if row.checkpoint in session.checkpoints()]
+    here = {name: config.get("cell", {}).get("kind") for name, config in session.checkpoints().items()}
+    models = [row.checkpoint for row in bundled if here.get(row.checkpoint) == row.mechanism]
     if len(models) < 2:
         return
     with st.expander("Your own text"), st.form("mechanisms form", border=False):

@@ -162,6 +162,9 @@ def test_the_command_reads_one_text_with_every_checkpoint(run, folders):
     assert {len(row["loss"]) for row in document["results"]} == {len(document["text"]["segments"])} == {4}
     code, out, _ = run(*made, "--text-file", file)
     assert code == 0 and "transformer-xl" in out and "untrained" not in out
+    code, out, _ = run(*made, "--plain", "sliding-window=8", "--text-file", file, "--json")
+    row = json.loads(out)["results"][-1]
+    assert (code, row["mechanism"], row["read"], row["checkpoint"]) == (0, "sliding-window", 8, "none") and row["loss"]
     code, out, _ = run(*made[:2], "--text-file", file, "--rest", "--json")
     rows = {row["mechanism"]: row for row in json.loads(out)["results"]}
     assert code == 0 and rows.keys() == CELLS.keys()
@@ -176,6 +179,7 @@ def test_what_cannot_be_compared_is_said_in_a_sentence(run, folders, tmp_path):
         ([tmp_path / "bare"], "no text has a loss"),
         ([tmp_path / "nowhere"], "nowhere"),
         ([made[0], "--text-file", tmp_path / "no.txt"], "cannot be read"),
+        ([made[0], "--plain", "sliding-window"], "--plain is a cell"),
     ):
         code, out, err = run(*extra)
         assert code == 2 and sentence in err.replace("\n", " ") and out == ""

@@ -18,6 +18,10 @@ def mechanisms(
     ] = None,
     text_file: Annotated[Path | None, typer.Option(help="The text, else a held-out address.")] = None,
     segments: Annotated[int, typer.Option(min=2, help="Segments of it to read.")] = 8,
+    plain: Annotated[
+        list[str] | None,
+        typer.Option(help="A cell without weights of its own on the last checkpoint's backbone: sliding-window=64."),
+    ] = None,
     rest: Annotated[bool, typer.Option("--rest", help="And untrained what no checkpoint is of.")] = False,
     device: str | None = None,
     as_json: Json = False,
@@ -29,6 +33,7 @@ def mechanisms(
     from rmt.provenance import made_by, versions
 
     models = aligned([load(path, device=device) for path in checkpoints]) if checkpoints else list(fresh())
+    models += [_plain(models[-1], told) for told in plain or ()]
     length = models[0].segment_length
     name, ids, parts = _text(models, text_file, segments * length) if checkpoints else _no_text(segments * length)
     if checkpoints and rest:
@@ -76,6 +81,15 @@ def _text(models: list, file: Path | None, n_tokens: int) -> tuple[str, list[int
     ids = encoding.ids[:n_tokens]
     ends = list(accumulate((end for _, end in encoding.offsets[: len(ids)]), max))
     return name, ids, [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+
+
+def _plain(model, told: str):
+    from rmt.per_position import plain
+
+    kind, _, n_memory = told.partition("=")
+    if not n_memory.isdecimal():
+        raise InputError("--plain is a cell and its positions, as sliding-window=64.")
+    return plain(model, kind, int(n_memory))
 
 
 def _no_text(n_tokens: int) -> tuple[str, list[int], list[str]]:
