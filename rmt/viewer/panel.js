@@ -21,7 +21,7 @@ export function panel(spec, act) {
 
   function update(next) {
     frame = next
-    if (!frame.slice) return end()
+    if (!frame.slice && !spec.joint) return end()
     title.textContent = spec.title(frame)
     note.textContent = spec.note?.(frame) ?? ""
     if (spec.controls) keepFocus(controls, () => controls.replaceChildren(...spec.controls(frame, act)))
@@ -44,7 +44,7 @@ export function panel(spec, act) {
   }
 
   function fillTable() {
-    if (!frame.slice) return end()
+    if (!frame.slice && !spec.joint) return end()
     const { columns, rows } = spec.table(frame)
     table.replaceChildren(el("table", {},
       el("thead", {}, el("tr", {}, columns.map((name) => el("th", { scope: "col" }, name)))),

@@ -286,7 +286,9 @@ class Surface {
       export: () => dialog(this.root, 
         "Export",
         exportDialog(
-          [...this.sides.map((side) => ({ ...side.spine, side })), ...this.panels],
+          [...this.sides.map((side) => ({ ...side.spine, side })), ...this.panels].filter(
+            (each) => each.spec.joint || each.frame()?.slice,
+          ),
           (each) => `${each.side.overview.meta.id.slice(0, 24)}-segment-${this.view.segment}-${each.spec.id}`,
           this.options.file,
         ),
