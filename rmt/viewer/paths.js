@@ -1,6 +1,6 @@
 // The path of each slot in the plane of the run.
 
-import { range, shown, svg } from "./dom.js"
+import { picker, range, shown, svg } from "./dom.js"
 import { figure, rule, words } from "./draw.js"
 import { brief, known, momentName, momentOf, percent, ready, runOf } from "./moves.js"
 
@@ -18,6 +18,14 @@ export const pathsPanel = {
     const whose = frame.all.length > 1 ? "one plane for both runs" : "one plane for the whole run"
     return `path of each slot in ${whose}; ring: the start, filled: after segment ${frame.view.segment}, line: its step`
   },
+  controls: (frame, act) => [
+    picker(
+      "slot",
+      [["", "all"], ...range(frame.overview.meta.n_memory).map((i) => [String(i + 1), String(i + 1)])],
+      String(frame.view.slot ?? ""),
+      (slot) => act.pin({ slot: Number(slot) || null }),
+    ),
+  ],
   draw: (body, frame, act) => ready(body, frame, (run) => drawPaths(body, frame, run, act)),
   table(frame) {
     const run = known(frame)
