@@ -11,10 +11,11 @@ from rmt.trace import SegmentRecord
 from rmt_viz.jobs import Cancel, Job, Worker
 from rmt_viz.library import Run
 
-PATIENCE = 0.35  # seconds that a viewer's request waits for its answer before it is told to ask again
+PATIENCE = 0.35  # seconds that a viewer's request waits for its answer before it is told to ask again,
+COLD = 0.02  # and before anything was run: torch comes in then, and whoever steps on meanwhile is not held up
 AGAIN_MS = 250
 FORGOTTEN = 2.0  # seconds after which what nobody asks for any more is not run
-ROOM = 256 << 20  # bytes of maps kept
+ROOM = 64 << 20  # bytes of maps kept
 LARGEST = 1 << 30  # bytes of one segment's maps
 KEPT = 512  # answers
 
@@ -35,9 +36,9 @@ class Replays:
 
     def __init__(self, open_model: Callable):
         self.open_model, self.worker = open_model, Worker()
-        self.lock, self.asked = threading.Lock(), OrderedDict()
+        self.lock, self.asked, self.warm = threading.Lock(), OrderedDict(), False
 
-    def ask(self, run: Run, segment: int, work: Callable, wait: float = PATIENCE) -> Job:
+    def ask(self, run: Run, segment: int, work: Callable, wait: float | None = None) -> Job:
         """The job of work(model, run, segment), done or on its way; asked again until it is done."""
         key = (run.id, segment, work.__name__)
         with self.lock:
@@ -48,13 +49,15 @@ class Replays:
             asked.at = time.monotonic()
             self.asked.move_to_end(key)
             self._make_room()
-        asked.job.ended.wait(wait)
+        asked.job.ended.wait((PATIENCE if self.warm else COLD) if wait is None else wait)
         return asked.job
 
     def _run(self, asked: Asked, run: Run, segment: int, work: Callable):
         if time.monotonic() - asked.at > FORGOTTEN:
             raise Cancel
-        return work(self.open_model(run), run, segment)
+        found = work(self.open_model(run), run, segment)
+        self.warm = True
+        return found
 
     def _make_room(self) -> None:
         size = 0
