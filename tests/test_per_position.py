@@ -245,7 +245,10 @@ def test_the_command_scores_every_mechanism_on_held_out_documents(run, folder):
     code, out, _ = run(
         "evaluate", folder / "rmt", "--per-position", 0, "--positions", 24, "--targets", 1, "--corpus", folder, "--json"
     )
-    assert code == 0 and json.loads(out)["positions"] == 24 and "last" in json.loads(out)["results"][0]
+    assert code == 0 and json.loads(out)["positions"] == 24
+    memory, reset, untrained = json.loads(out)["results"]  # memory is reset within a target, too
+    assert [memory["control"], reset["control"], untrained["control"]] == ["none", "reset", "untrained"]
+    assert reset["loss"][:LENGTH] == memory["loss"][:LENGTH] and reset["last"] != memory["last"]
 
 
 def test_what_cannot_be_scored_is_said_in_a_sentence(run, folder, tmp_path):

@@ -44,7 +44,8 @@ def per_position(
     length = positions or model.segment_length
     least = 0 if positions else LEAST
     chosen = documents.targets(length, max(least, *history) * length, targets)
-    runs = _runs(checkpoint, against, exact, plain, history, length, controls)
+    whole = length > model.segment_length  # a target has boundaries of its own
+    runs = _runs(checkpoint, against, exact, plain, history, length, whole, controls)
     losses, made = _score(
         runs, model.tokenizer, documents, chosen, device=device, length=length, precision=precision, batch=batch
     )
@@ -91,10 +92,12 @@ def _runs(
     plain: list[str],
     history: list[int],
     length: int,
+    whole: bool,
     controls: bool,
 ) -> list[Run]:
     every = [("none", h) for h in history]
     own = [(control, h) for h in history if h for control in ("reset", "other")] if controls else []
+    own += [("reset", 0)] if controls and whole and 0 in history else []
     runs = [Run(checkpoint, every + own), *(Run(path, every) for path in against)]
     if controls:
         runs.insert(1, Run(checkpoint, [("untrained", max(history))], fresh=True))
