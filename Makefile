@@ -73,13 +73,14 @@ long: $(VENV)/app.done
 LM := $(BIN)/python -m rmt train --task language_model --precision bf16 --threads 1 --cpu
 FROM := $(LM) --init runs/lm-base --segment-length 64 --segments 8 --batch 64 --steps 800 --growth 0.3 --lr 0.003 \
 	--warmup 10 --floor 0.02 --seed 1
-SMOL := $(LM) --pretrained smollm2 --lora 8 --segments 4 --batch 4 --steps 60 --growth 0.3 --shorter 0.3 --lr 0.001 \
+SMOL := $(LM) --pretrained smollm2 --lora 8 --segments 3 --batch 3 --steps 300 --growth 0.2 --shorter 0.2 --lr 0.0015 \
 	--warmup 10 --floor 0.05 --seed 1
-PROVE := $(LM) --corpus metamath:set.mm --ends --segments 5 --steps 220 --growth 0.5 --lr 0.003 --warmup 40 --seed 1
+PROVE := $(LM) --corpus metamath:set.mm --ends --segments 5 --steps 600 --growth 0.3 --lr 0.003 --warmup 40 --seed 1
 LOSS := $(BIN)/python -m rmt evaluate --per-position --precision bf16 --json
 PUT = for file in config.json model.safetensors adapter.safetensors tokenizer.json metrics.jsonl; do \
 	test ! -e runs/$(1)/$$file || install -D runs/$(1)/$$file assets/checkpoints/$(1)/$$file; done
-BESIDE := none memory-transformer transformer-xl compressive context
+BESIDE := none memory-transformer context
+PLAIN := sliding-window=64 transformer-xl=64 compressive=32
 lm: $(VENV)/app.done
 	$(LM) --cell none --at-once 9 --segments 9 --steps 2200 --until 1200 --growth 0.5 --lr 0.002 --warmup 60 --floor 0.2 \
 		--out runs/lm-base
@@ -87,18 +88,15 @@ lm: $(VENV)/app.done
 	$(FROM) --cell none --n-memory 0 --out runs/lm-none
 	$(FROM) --cell none --n-memory 0 --at-once 17 --out runs/lm-context
 	$(FROM) --cell memory-transformer --n-memory 8 --initial-std 1 --out runs/lm-memory-transformer
-	$(FROM) --cell transformer-xl --n-memory 64 --out runs/lm-transformer-xl
-	$(FROM) --cell compressive --n-memory 32 --cell-option n_cache=64 --cell-option rate=4 --out runs/lm-compressive
 	for name in rmt $(BESIDE); do $(call PUT,lm-$$name); done
 	$(LOSS) assets/checkpoints/lm-rmt --history 0 1 2 4 8 \
-		$(foreach name,$(BESIDE),--against assets/checkpoints/lm-$(name)) --plain sliding-window=64 > assets/results/lm.json
+		$(foreach name,$(BESIDE),--against assets/checkpoints/lm-$(name)) $(foreach cell,$(PLAIN),--plain $(cell)) \
+		> assets/results/lm.json
 	$(BIN)/python -m rmt mechanisms $(foreach name,rmt $(BESIDE),assets/checkpoints/lm-$(name)) \
 		--plain sliding-window=64 --rest --json > assets/results/mechanisms.json
 	$(SMOL) --cell rmt --n-memory 16 --out runs/lm-smollm2
-	$(SMOL) --cell none --n-memory 0 --out runs/lm-smollm2-none
-	for name in smollm2 smollm2-none; do $(call PUT,lm-$$name); done
-	$(LOSS) assets/checkpoints/lm-smollm2 --history 0 1 2 4 --targets 1 --against assets/checkpoints/lm-smollm2-none \
-		--exact assets/checkpoints/lm-smollm2-none > assets/results/lm-smollm2.json
+	$(call PUT,lm-smollm2)
+	$(LOSS) assets/checkpoints/lm-smollm2 --history 0 1 4 --targets 1 --exact smollm2 > assets/results/lm-smollm2.json
 	for control in none reset untrained; do $(RECORD) assets/checkpoints/lm-rmt --task language_model --segments 8 --seed 22 \
 		--control $$control --detail thin \
 		--out assets/traces/lm$$(test $$control = none || echo .$$control).trace.safetensors; done
@@ -111,7 +109,7 @@ theorems: $(VENV)/app.done
 		> assets/results/lm-metamath.json
 
 bench: $(VENV)/app.done
-	for name in recording scaling methods baseline; do $(BIN)/python -m benchmarks.$$name; done
+	for name in recording scaling methods baseline app; do $(BIN)/python -m benchmarks.$$name; done
 
 $(VENV)/app.done: requirements.txt
 	$(PYTHON) -m venv $(VENV)
