@@ -13,7 +13,8 @@ CHANCE = 1 / len(PLACES)  # every task of ours answers with one of the places
 GOOD = 0.98
 NEAR = 2.0  # a recorded run is near a length within this factor
 CONTROLS = {"reset": "memory reset", "untrained": "untrained"}
-RECIPES = {"curriculum": "curriculum alone", "streams": "curriculum, then streams"}
+RECIPES = {"curriculum": "curriculum alone", "curriculum, as many tokens": "curriculum, as many tokens as streams",
+           "streams": "curriculum, then streams"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,12 @@ def _farthest(rows: list[Score], task: str) -> list[Score]:
 
 
 def _same_start(rows: list[Score]) -> list[Score]:
-    """Of each recipe the model trained on most segments among those that both recipes have, else on most."""
+    """Of each recipe the model trained on most segments among those that all recipes have, else on most.
+
+    Models of other segment lengths than that at which most recipes were scored are left out.
+    """
+    tried = {n: len({row.recipe for row in rows if row.segment_length == n}) for n in {r.segment_length for r in rows}}
+    rows = [row for row in rows if row.segment_length == max(tried, key=tried.get)]
     both = [{row.trained_on for row in rows if row.recipe == recipe} for recipe in _seen(rows, "recipe")]
     common = set.intersection(*both) if both else set()
     found = []

@@ -105,6 +105,16 @@ def test_recipes_are_compared_at_one_length_and_one_stage(write):
     assert told == "Detect at 64 segments: 60.0% with curriculum alone; 100% with curriculum, then streams"
 
 
+def test_recipes_are_compared_at_one_segment_length(write):
+    rows = [score(64, 0.6, segment_length=64), score(64, 0.9, recipe="streams", segment_length=64)]
+    rows += [score(128, 1.0, recipe="streams", segment_length=499, checkpoint="longer")]
+    found = lengths.curves(write("length", rows).rows, "recipes", "detect")
+    assert [(curve.name, curve.scores[0].accuracy) for curve in found] == [
+        ("curriculum alone", 0.6),
+        ("curriculum, then streams", 0.9),
+    ]
+
+
 def test_controls_are_those_of_what_is_drawn(write):
     rows = [score(7, 1.0), score(7, 0.17, control="reset"), score(7, 0.2, control="untrained", task="memorize")]
     rows = write("length", rows).rows
