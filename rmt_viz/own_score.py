@@ -22,9 +22,13 @@ POINT, CHART = "length point", "chart length"
 def pick() -> None:
     """A click on a point of the figure chooses it in the list, too."""
     points = st.session_state[CHART].selection.points
-    shown = st.session_state.get("length curves", [])
-    if points and (at := points[0].get("customdata")):
-        st.session_state[POINT] = shown[at[0]].scores[at[1]]
+    shown = {
+        (i, j): score for i, curve in enumerate(st.session_state.get("length curves", []))
+        for j, score in enumerate(curve.scores)
+    }  # fmt: skip
+    at = tuple(points[0].get("customdata") or ()) if points else ()
+    if at in shown:
+        st.session_state[POINT] = shown[at]
 
 
 def point(curves: list[lengths.Curve]) -> None:

@@ -4,6 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
+PATIENCE_MS = 120_000  # the first figure brings Plotly with it
+
 
 def figure(page, finding: str):
     """What a screen reader says of a figure holds its finding."""
@@ -12,7 +14,7 @@ def figure(page, finding: str):
 
 def test_counting_otherwise(visit, picture):
     page = visit("cost", drawn=False, accept_downloads=True)
-    expect(figure(page, "OPT-125M: full attention takes ×295 the operations of RMT")).to_be_visible()
+    expect(figure(page, "OPT-125M: full attention takes ×295 the operations of RMT")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator(".js-plotly-plot")).to_have_count(4)
     expect(page.locator(".ytick", has_text="2,097,152 tokens")).to_be_visible()
     picture(page, "cost")
@@ -31,7 +33,7 @@ def test_counting_otherwise(visit, picture):
 def test_the_page_in_both_themes(visit, picture):
     for theme in ("light", "dark"):
         page = visit("cost", drawn=False, theme=theme)
-        expect(page.locator(".js-plotly-plot")).to_have_count(4)
+        expect(page.locator(".js-plotly-plot")).to_have_count(4, timeout=PATIENCE_MS)
         ground = page.locator(".js-plotly-plot .bg, .js-plotly-plot .main-svg").first
         assert ground.evaluate("node => getComputedStyle(node).backgroundColor") == (
             "rgb(255, 255, 255)" if theme == "light" else "rgb(16, 20, 27)"

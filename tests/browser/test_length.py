@@ -13,7 +13,7 @@ def figure(page, finding: str):
 
 def test_from_a_point_to_its_run_and_a_score_of_ones_own(visit, picture):
     page = visit("length", drawn=False)
-    expect(figure(page, "Detect: trained on 7 segments")).to_be_visible()
+    expect(figure(page, "Detect: trained on 7 segments")).to_be_visible(timeout=PATIENCE_MS)
     picture(page, "length")
     page.get_by_role("radio", name="Two recipes").click()
     page.wait_for_url("**compare=Two+recipes*")

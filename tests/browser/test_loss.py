@@ -9,7 +9,7 @@ PATIENCE_MS = 300_000  # the first run imports torch, and a busy machine is slow
 
 def test_from_a_token_that_memory_helped_to_its_segment(visit, picture):
     page = visit("loss", drawn=False)
-    expect(page.locator(".js-plotly-plot")).to_have_count(2)
+    expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=PATIENCE_MS)
     told = re.compile("^Loss in nats at each position.* RMT saves 0.40 nats in the first 16 positions")
     expect(page.get_by_role("figure", name=told)).to_be_visible()
     expect(page.get_by_text("toy <b>corpus</b>")).to_be_visible()
