@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: app test test-pretrained check assets long lm theorems bench clean
+.PHONY: causes app test test-pretrained check assets long lm theorems bench clean
 
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -42,6 +42,25 @@ assets: $(VENV)/app.done
 		--control $$control > assets/results/$$task.$$control.json; done; done
 	for control in none reset untrained; do $(SCORE) assets/checkpoints/reasoning --segments 1 2 3 4 5 8 \
 		--control $$control > assets/results/reasoning.$$control.json; done
+
+# What the pages What if, Facts and Why open with: an hour on two cores.
+causes: $(VENV)/app.done
+	mkdir -p assets/what_if
+	set -- "detect edit:289-294:Sandra went to the garden." "memorize edit:1-6:John travelled to the kitchen." \
+		"reasoning edit:99-106:The garden is west of the office."; for example in "$$@"; do name=$${example%% *}; \
+		$(BIN)/python -m rmt what-if assets/checkpoints/$$name assets/traces/$$name.trace.safetensors \
+		--change "$${example#* }" --out assets/what_if/$$name.trace.safetensors; done
+	for name in detect memorize reasoning; do for control in "" .reset .untrained; do \
+		trace=assets/traces/$$name$$control.trace.safetensors; \
+		$(BIN)/python -m rmt why assets/checkpoints/$$name $$trace --json > assets/results/why.$$name$$control.json; \
+		$(BIN)/python -m rmt what-if assets/checkpoints/$$name $$trace --map --json > assets/results/slots.$$name$$control.json; \
+		done; done
+	$(BIN)/python -m rmt facts assets/checkpoints/detect --segments 50 --transplants --json > assets/results/facts.detect.json
+	for name in memorize reasoning; do $(BIN)/python -m rmt facts assets/checkpoints/$$name --segments 16 --json \
+		> assets/results/facts.$$name.json; done
+	for name in detect memorize reasoning; do for control in reset untrained; do \
+		$(BIN)/python -m rmt facts assets/checkpoints/$$name --segments 16 --samples 100 --control $$control --json \
+		> assets/results/facts.$$name.$$control.json; done; done
 
 # Models of every stage of training, models for segments of 499 tokens, and the scores by length and the costs measured
 # (assets/results/length.json, cost.json): a few hours on two cores, most of it scoring. Each step resumes.

@@ -169,7 +169,7 @@ def ablations(model: Model, found: Lives) -> dict[str, list[float]]:
 
     Slots are ranked by how far P(answer) falls on one half of the facts, and ablated together on the other half.
     fall (M,): of one slot alone; whole: of all; alone (M,): share right with only that slot left; best and others
-    (M + 1,): share right after the k best slots are ablated, and after the k worst.
+    (M + 1,): share right after the k best slots are ablated, and after the k worst; order: the best first, from 1.
     """
     cell, slots = model.cell, model.cell.slots(found.states)
     mean, n = slots.mean(0).expand_as(slots), slots.shape[1]
@@ -193,7 +193,7 @@ def ablations(model: Model, found: Lives) -> dict[str, list[float]]:
         "alone": [right([other for other in range(n) if other != slot], half | ~half) for slot in range(n)],
         "best": [right(order[:k], ~half) for k in range(n + 1)],
         "others": [right(order[n - k :] if k else [], ~half) for k in range(n + 1)],
-        "order": order,
+        "order": [slot + 1 for slot in order],
     }
 
 

@@ -119,4 +119,4 @@ def _pair(rng: np.random.Generator, task, kind: str) -> tuple[Story, Story]:
 
 
 def _rounded(rows: dict[str, Sequence[float] | float]) -> dict:
-    return {name: np.round(np.asarray(row, np.float64), DIGITS).tolist() for name, row in rows.items()}
+    return {name: np.round(np.asarray(row), DIGITS).tolist() for name, row in rows.items()}

@@ -160,7 +160,8 @@ def assets(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("assets")
     shutil.copytree(ROOT / "assets" / "traces", folder / "traces")
     shutil.copytree(ROOT / "assets" / "results", folder / "results")
-    (folder / "checkpoints").symlink_to(ROOT / "assets" / "checkpoints", target_is_directory=True)
+    for shipped in ("checkpoints", "what_if"):
+        (folder / shipped).symlink_to(ROOT / "assets" / shipped, target_is_directory=True)
     traces = folder / "traces"
     write_trace(traces / "toy.trace.safetensors")
     write_trace(traces / "toy.reset.trace.safetensors", control="reset", fact=None)

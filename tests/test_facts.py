@@ -138,7 +138,7 @@ def test_capture_and_retention_count_what_they_say():
 
 def test_ablation_of_slots_counts_what_is_left(detect, found):
     table = ablations(detect, found)
-    assert len(table["fall"]) == len(table["alone"]) == 8 and sorted(table["order"]) == list(range(8))
+    assert len(table["fall"]) == len(table["alone"]) == 8 and sorted(table["order"]) == list(range(1, 9))
     assert len(table["best"]) == len(table["others"]) == 9
     assert table["best"][0] == table["others"][0] > 0.9 and table["best"][8] == table["others"][8] < 0.6
     assert table["whole"] > max(table["fall"])

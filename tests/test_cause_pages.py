@@ -1,0 +1,275 @@
+"""What if, Facts and Why without a browser: what stands on the page, what is asked of the worker, what goes wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from rmt import changes
+from rmt.contrast import contrast
+from rmt.errors import InputError
+from rmt_viz import caused, causes, findings, jobs, session, tables, view
+from rmt_viz.components import credit
+from rmt_viz.figures import causes as figures
+from rmt_viz.library import Library, Run
+
+ROOT = Path(__file__).parent.parent
+BUNDLED = sorted((ROOT / "assets" / "results").glob("facts.*.json"))
+EXAMPLES = sorted((ROOT / "assets" / "what_if").glob("*.trace.safetensors"))
+
+
+def run(page: str, **params) -> AppTest:
+    at = AppTest.from_string(f"from rmt_viz.pages import {page}\n{page}.page()", default_timeout=120)
+    for name, value in params.items():
+        at.query_params[name] = value
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+@pytest.fixture
+def toys(monkeypatch, make_trace):
+    """The app over toy traces that nothing is bundled for, and nothing kept."""
+    folder = make_trace("toy").path.parent
+    make_trace("toy.reset", control="reset", fact=None)
+    make_trace("long", segments=600)
+    library, kept = Library(folder), causes.Found()
+    monkeypatch.setattr(session, "library", lambda: library)
+    monkeypatch.setattr(session, "found", lambda: kept)
+    return library
+
+
+# First screens.
+
+
+@pytest.mark.parametrize("page", ["what_if", "facts", "why"])
+def test_the_first_screen_is_a_finished_answer(page):
+    at = run(page)
+    assert not at.error
+    told = at.subheader[0].value
+    expected = {"what_if": "The answer turns from", "facts": "facts are captured", "why": "is owed to segment"}
+    assert expected[page] in told.replace("\\", "")
+
+
+def test_the_three_pages_open_without_torch():
+    code = """
+import json, sys
+from streamlit.testing.v1 import AppTest
+for page in ("what_if", "facts", "why"):
+    at = AppTest.from_string(f"from rmt_viz.pages import {page}\\n{page}.page()", default_timeout=120).run()
+    assert not at.exception, at.exception
+print(json.dumps(sorted(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"torch", "transformers", "captum"} & set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_the_command_behind_each_bundled_number_is_with_it():
+    for kind in causes.NEEDED:
+        for path in causes.RESULTS.glob(f"{kind}.*.json"):
+            document = causes.bundled(kind, path.name.removeprefix(f"{kind}.").removesuffix(".json"))
+            assert document["command"].startswith("python -m rmt ") and document["made_by"]["fingerprint"]
+
+
+def test_examples_are_of_the_runs_that_ship():
+    shelf = session.library()
+    for path in EXAMPLES:
+        one = shelf.open(path.name.split(".")[0])
+        made = caused.example(one)
+        assert changes.write(changes.parse(made.trace.meta["changes"])) == made.trace.meta["changes"]
+        assert made.trace.meta["made_by"]["fingerprint"] == one.trace.meta["made_by"]["fingerprint"]
+        found = contrast(one.trace, made.trace)
+        assert found.first is not None and np.array_equal(
+            found.before[:, : found.first + 1], found.after[:, : found.first + 1]
+        )
+
+
+# What if.
+
+
+class Idle:
+    """A worker that has other things to do."""
+
+    def __init__(self):
+        self.asked = []
+
+    def submit(self, work, about=None):
+        self.asked.append(jobs.Job(work, about))
+        return self.asked[-1]
+
+
+def test_a_change_in_the_address_is_made_in_the_background(toys, monkeypatch):
+    worker = Idle()
+    monkeypatch.setattr(session, "worker", lambda: worker)
+    at = run("what_if", trace="toy", change="ablate:zero@4-6/1,2")
+    assert [job.about for job in worker.asked] == [("toy", "ablate:zero@4-6/1,2")]
+    assert at.subheader[0].value.startswith("Does memory cause the answer")
+    at.run()
+    assert len(worker.asked) == 1, "asked for once"
+    at.button(key="what-if cancel").click().run()
+    assert worker.asked[0].stop.is_set()
+
+
+@pytest.mark.parametrize("bad", ["evil", "reset@0", "<script>", "edit:1-2:" + "x" * 5000])
+def test_a_bad_change_in_the_address_is_a_sentence(toys, bad):
+    at = run("what_if", trace="toy", change=bad)
+    assert len(at.error) == 1 and "is no change" in at.error[0].value.replace("\\", "")
+    assert view.read({"change": bad}, {"change": None}) == {"change": None}
+
+
+def test_a_made_run_stands_beside_its_original(toys, make_trace):
+    one = toys.open("toy")
+    id = toys.add(make_trace("made", fact=5))
+    session.found().put(("what-if", "toy", "reset@4"), id)
+    assert caused.what_if(one, "reset@4").id == id and caused.what_if(one, "reset@5") is None
+    at = run("what_if", trace="toy", change="reset@4")
+    data = json.loads(at.get("bidi_component")[0].proto.json)
+    assert data["run"] == "toy" and data["beside"]["run"] == id and data["fixed"]["change"] == "reset@4"
+    assert data["page"] == "what-if"
+
+
+def test_a_run_too_long_to_wait_for_is_a_sentence(toys):
+    with pytest.raises(InputError, match="python -m rmt what-if"):
+        caused.start_what_if(toys.open("long"), "reset@4")
+    at = run("what_if", trace="long", change="reset@4")
+    assert "600 segments" in at.error[0].value
+
+
+def test_a_form_for_every_kind_of_change(toys):
+    from rmt_viz import own_change
+
+    for kind in own_change.KINDS:
+        at = run("what_if", trace="toy")
+        at.selectbox(key="change kind").select(kind).run()
+        assert not at.exception and not at.error, kind
+
+
+def test_donors_are_runs_of_the_same_weights(toys):
+    one = toys.open("toy")
+    assert [donor.id for donor in causes.donors_of(one, [one, toys.open("long")])] == ["toy", "long"]
+    one.trace.meta["made_by"]["fingerprint"] = "other"
+    assert causes.donors_of(toys.open("long"), [one, toys.open("long")]) == [toys.open("long")]
+
+
+# What is shown.
+
+
+def test_two_runs_apart(make_trace):
+    one, same, other = make_trace("a"), make_trace("b"), make_trace("c", fact=5)
+    nothing = contrast(one, same)
+    assert nothing.first is None and not nothing.apart.any() and nothing.classes == ("hallway",)
+    assert findings.what_if(one, same, nothing).startswith("Nothing changes")
+    found = contrast(one, other)
+    assert found.first == 3 and found.apart[4] > 0 and not found.apart[:4].any()
+    assert found.before.shape == found.after.shape == (1, 9)
+    told = findings.what_if(one, other, found)
+    assert told == "The answer stays hallway (0.90, now 0.90), though memory parts ways in segment 4"
+    figure = figures.apart(found, told, theme="dark")
+    assert [trace.name for trace in figure.data] == ["hallway, as it was", "hallway, changed", "memories apart"]
+    assert set(tables.apart(found)) >= {"after segment", "distance of the memories", "P(hallway) changed"}
+
+
+def test_runs_of_a_language_model_are_apart_in_loss(make_trace):
+    plain = {"classes": [], "label": None, "question": False, "detail": "memory", "loss": True}
+    one, other = make_trace("a", **plain), make_trace("b", **{**plain, "fact": 5})
+    found = contrast(one, other)
+    assert not found.classes and found.loss.shape == (8,) and np.isfinite(found.loss).all()
+    assert "mean loss" in findings.what_if(one, other, found)
+    assert [trace.name for trace in figures.apart(found, "x").data] == ["memories apart", "loss, changed − as it was"]
+
+
+MAP = {
+    "to": "mean", "answer": "garden", "segments": [0, 1, 2], "unchanged": [0.9] * 3, "whole": [0.0, 0.8, 0.8],
+    "without": [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]], "alone": [[0.0, 0.0], [0.0, 0.8], [0.0, 0.8]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, "no slot is needed; slot 1 alone would be enough"),
+        ({"alone": [[0.0, 0.8]] * 3}, "no slot is needed; slot 1 alone"),
+        ({"alone": [[0.8, 0.8]] * 3}, "none is enough alone"),
+        ({"alone": [[0.0, 0.0]] * 3}, "each is enough alone"),
+        ({"without": [[0.0, 0.5]] * 3}, "slot 2 is needed"),
+        ({"without": [[0.5, 0.5]] * 3}, "slots 1 and 2 are needed"),
+        ({"whole": [0.0] * 3}, "does not hang on memory"),
+    ],
+)
+def test_the_slot_map_says_what_it_shows(changed, told):
+    found = MAP | changed
+    finding = findings.slot_map(found)
+    assert told in finding
+    figure = figures.slot_map(found, finding)
+    assert figure.data[0].z.shape == (3, 3) and len(figure.data) == 2
+    assert len(tables.slot_map(found)["slot"]) == 9
+
+
+def test_facts_of_every_bundled_checkpoint_can_be_drawn():
+    assert BUNDLED
+    for path in BUNDLED:
+        name, _, control = path.name.removeprefix("facts.").removesuffix(".json").partition(".")
+        document = causes.bundled("facts", f"{name}.{control}" if control else name)
+        found = {"trained": document} if not control else {"trained": causes.bundled("facts", name) or document}
+        assert len(figures.survival(found, findings.survival(found, name)).data) == 2
+        for draw, table in (("readable", "probes"), ("used", "used"), ("interference", "interference")):
+            told = getattr(findings, draw)(document)
+            getattr(figures, draw)(document, told, theme="dark")
+            columns = getattr(tables, table)(document)
+            assert told and len({len(column) for column in columns.values()}) == 1
+
+
+def explained(n: int = 8, tokens: int = 96) -> dict:
+    values = np.zeros(tokens)
+    values[40] = 4.0
+    return {
+        "segments": [0.1, 0.0, 0.0, 5.0, *[0.0] * (n - 5), -1.0], "slots": [0.1, 0.9, 0.0, 0.0], "output": "hallway",
+        "classes": ["bathroom", "hallway", "garden"], "local": [1.0, -1.0, 0.0], "memory": [0.0, 5.0, 0.0], "steps": 32,
+        "tokens": values.tolist(), "value": 4.0, "baseline": 0.0, "gap": 0.001, "facts": [],
+    }  # fmt: skip
+
+
+def test_an_explanation_in_words_and_figures(make_trace):
+    shown, found = Run("toy", make_trace(), "live"), explained()
+    assert findings.why(found, shown).startswith(
+        "hallway is owed to segment 4: without it, its logit is 5.0 lower; the token"
+    )
+    assert findings.local(found) == "Memory adds +5.0 to hallway; the last segment alone would say bathroom"
+    assert findings.by_slot(found) == "Slot 2 carries most: resetting it lowers the logit by 0.90"
+    assert "owed to no earlier segment" in findings.why(found | {"segments": [0.0] * 7 + [2.0]}, shown)
+    groups = credit.groups(shown, np.array(found["tokens"]))
+    assert [group["title"] for group in groups][:1] == ["Segment 1"] and len(groups) == 4
+    assert any(max(group["values"]) == 4.0 for group in groups)
+    assert all(len(group["tokens"]) == len(group["values"]) == 12 for group in groups)
+    assert len(tables.tokens(found, shown)["token"]) == 96 and tables.tokens(found, shown)["segment"][40] == 4
+    figures.local_and_memory(found, "x", theme="dark")
+
+
+def test_an_explanation_of_other_weights_is_not_shown(toys, monkeypatch, tmp_path):
+    one = toys.open("toy")
+    monkeypatch.setattr(causes, "RESULTS", tmp_path)
+    document = {**explained(), "made_by": {"fingerprint": "0"}}
+    (tmp_path / "why.toy.json").write_text(json.dumps(document))
+    assert causes.why_of(one) == document
+    (tmp_path / "why.toy.json").write_text(json.dumps({**document, "made_by": {"fingerprint": "1"}, "x": 0}))
+    assert causes.why_of(one) is None
+    (tmp_path / "why.toy.json").write_text("{")
+    with pytest.raises(InputError, match="make it again"):
+        causes.why_of(one)
+
+
+def test_what_was_worked_out_is_kept_for_a_while():
+    found = causes.Found()
+    for i in range(causes.KEPT + 1):
+        found.put(("why", str(i)), i)
+    assert found.get(("why", "0")) is None and found.get(("why", "1")) == 1
+
+
+@pytest.mark.parametrize("page", ["facts", "why"])
+def test_a_run_that_nobody_explained_offers_to(toys, page):
+    at = run(page, trace="toy")
+    assert any(button.label in ("Explain this run", "Ask for every fact of this run") for button in at.button)
