@@ -105,7 +105,7 @@ def _label(model: Model, ids: np.ndarray, spans: Sequence[dict]) -> int | None:
 
 
 def what_differs(before: Trace, after: Trace) -> dict:
-    """What became of a run: its answer (was, P, is, P) or None, and the first segment that left another memory or None."""
+    """What became of a run: its answer (was, P, is, P) or None, and the first segment that leaves another memory."""
     shared = min(before.done, after.done) + 1
     same = [np.array_equal(a, b) for a, b in zip(before.memory[:shared], after.memory[:shared], strict=True)]
     answer = None
