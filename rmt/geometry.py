@@ -125,6 +125,11 @@ def likeness(slots: np.ndarray) -> np.ndarray:
     return unit @ unit.T
 
 
+def moments(n: int, n_bins: int = BINS) -> np.ndarray:
+    """Where bins begin that share n moments; the first of them, the initial memory, has one of its own."""
+    return np.concatenate([[0], 1 + edges(n - 1, max(n_bins - 1, 1))])
+
+
 def distances(memory: np.ndarray, n_bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
     """How far any two moments are apart, pooled: (S + 1, M, D) -> bins' edges (B + 1,) and distances (B, B).
 
@@ -133,7 +138,7 @@ def distances(memory: np.ndarray, n_bins: int = BINS) -> tuple[np.ndarray, np.nd
     """
     n = len(memory)
     size = int(np.prod(memory.shape[1:], dtype=np.int64))
-    at = edges(n, min(n_bins, max(16, ROOM // max(size, 1))))
+    at = moments(n, min(n_bins, max(16, ROOM // max(size, 1))))
     middle = np.asarray(memory[at[:-1]], np.float64).reshape(len(at) - 1, size).mean(0)
     mean, square = np.empty((len(at) - 1, size)), np.empty(len(at) - 1)
     for i, (a, b) in enumerate(pairwise(at)):

@@ -123,3 +123,10 @@ def test_what_moves_everywhere_stands_out_nowhere():
     found = geometry.signature(memory, 0, 38)
     assert not len(found.cells) and np.isnan(found.match).all(), "nothing is around the whole run"
     assert len(geometry.signature(memory, 12, 20).cells) < 3
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 256, 4097])
+def test_bins_of_moments_begin_with_the_initial_memory_alone(n):
+    at = geometry.moments(n)
+    assert at[0] == 0 and at[-1] == n and (np.diff(at) > 0).all() and len(at) - 1 == min(n, geometry.BINS)
+    assert at[1] == 1

@@ -206,6 +206,15 @@ def test_slices_of_a_long_memory_are_as_big_as_those_of_a_short_one(make_trace):
     assert len(memory.changed(long, 900, 900)) < 1.1 * len(memory.changed(short, 3, 3))
 
 
+def test_pooling_hides_no_short_turn(make_trace):
+    run = Run("long", make_trace("long", segments=4096, fact=900), "recorded")
+    found, states = unpack(memory.moves(run)), run.trace.memory.astype(np.float64)
+    unit = states / np.linalg.norm(states, axis=-1, keepdims=True)
+    turned = (unit[901] * unit[900]).sum(-1)
+    bin_ = np.searchsorted(found["edges"], 901, side="right") - 1
+    assert found["previous_low"][bin_] <= turned.min() + 1e-5 < found["previous"][bin_].min()
+
+
 def test_a_signature_is_told_with_where_else_it_is_found(make_trace):
     run = Run("toy", make_trace(segments=30, fact=10, second=20), "recorded")
     found, wanted = unpack(memory.changed(run, 10, 10)), signature(run.trace.memory, 10, 10)

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from rmt.geometry import BINS, distances, likeness, paths, plane, signature, strips
+from rmt.geometry import BINS, distances, likeness, moments, paths, plane, signature, strips
 from rmt.measure import edges, pool
 from rmt.trace import Trace
 from rmt.viewer.slices import Run, marks, pack
@@ -26,10 +26,13 @@ def moves(run: Run, beside: Run | None = None) -> bytes:
 def _moves(run: Run, beside: Run | None) -> bytes:
     memory = run.trace.memory
     onto = _plane(*sorted((run, beside), key=lambda r: r.id)) if beside else _plane(run)
-    at = edges(len(memory), BINS)
+    at = moments(len(memory))
     found = strips(memory)
     apart_at, apart = distances(memory)
-    pooled = {name: _pool(getattr(found, name), at) for name in ("previous", "initial", "norm")}
+    pooled = {}
+    for name in ("previous", "initial", "norm"):
+        series = getattr(found, name)
+        pooled |= {name: _pool(series, at), **_ends(name, series, at)}
     meta = {
         "id": run.id,
         "moments": len(memory),
@@ -97,6 +100,14 @@ def words(trace: Trace, index: int, readout=None, **told) -> bytes:
         return pack({"index": index, **told})
     meta = {"index": index, "by": readout.by, "texts": readout.texts, **told}
     return pack(meta, score=readout.score.numpy(), before=readout.before.numpy(), rank=readout.rank.numpy())
+
+
+def _ends(name: str, series: np.ndarray, at: np.ndarray) -> dict[str, np.ndarray]:
+    """The least and the largest of all slots and moments of a bin, so that pooling hides no short change."""
+    return {
+        f"{name}_low": np.fmin.reduceat(series.min(1, initial=np.inf), at[:-1]),
+        f"{name}_high": np.fmax.reduceat(series.max(1, initial=-np.inf), at[:-1]),
+    }
 
 
 def _pool(series: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ export const stripsPanel = {
     const turned = mean < 0.5 ? "turns memory" : mean < 0.95 ? "moves memory" : "leaves memory where it was"
     return `Segment ${frame.view.segment} ${turned}: cosine ${shown(mean)} to the state before`
   },
-  note: () => "line: mean of the slots, or the pinned one; area: all of them; drag to choose a range of segments",
+  note: () => "line: mean of the slots, or the pinned one; area: least to most; drag to choose a range of segments",
   draw: (body, frame, act) => ready(body, frame, (run) => drawStrips(body, frame, run, act)),
   table(frame) {
     const run = known(frame)
@@ -57,7 +57,7 @@ function drawStrips(body, frame, run, act) {
 function strip({ id, name, low, high }, top, row, frame, run, x) {
   const [n, slots] = run[id].shape
   const all = frame.all.map(runOf).filter((each) => each?.[id])
-  const most = high ?? Math.max(...all.map((each) => largest(each[id].data)))
+  const most = high ?? Math.max(...all.map((each) => largest(each[`${id}_high`].data)))
   const [y0, y1] = [top + STRIP, top + row - 6]
   const y = (value) => y1 - ((clamp(value, low, most) - low) / (most - low)) * (y1 - y0)
   const of = (bin) => Array.from(run[id].data.subarray(bin * slots, (bin + 1) * slots)).filter(Number.isFinite)
@@ -65,8 +65,9 @@ function strip({ id, name, low, high }, top, row, frame, run, x) {
   const at = (bin, value) => `${x(bin).toFixed(1)} ${y(value(bin)).toFixed(1)}`
   const line = (value) => bins.map((bin, i) => `${i ? "L" : "M"}${at(bin, value)}`).join("")
   const pinned = (bin) => (frame.view.slot ? run[id].data[bin * slots + frame.view.slot - 1] : meanOf(of(bin)))
-  const back = [...bins].reverse().map((bin) => `L${at(bin, () => Math.min(...of(bin)))}`).join("")
-  const area = `${line((bin) => Math.max(...of(bin)))}${back}Z`
+  const [lowest, highest] = [run[`${id}_low`].data, run[`${id}_high`].data]
+  const back = [...bins].reverse().map((bin) => `L${at(bin, () => lowest[bin])}`).join("")
+  const area = `${line((bin) => highest[bin])}${back}Z`
   const { theme } = frame
   const stroke = frame.view.slot ? theme.accent : theme.change
   const look = { fill: theme.muted, "font-size": 10, "text-anchor": "end" }
@@ -141,8 +142,8 @@ function brush(node, frame, run, step, act) {
 
 function stripsLabel(run) {
   const ends = (id) => {
-    const values = run[id].data.filter(Number.isFinite).sort()
-    return `${shown(values[0])} to ${shown(values.at(-1))}`
+    const [low, high] = [run[`${id}_low`], run[`${id}_high`]].map(({ data }) => data.filter(Number.isFinite).sort())
+    return `${shown(low[0])} to ${shown(high.at(-1))}`
   }
   return `Over the run: ${ROWS.map(({ id, name }) => `${name} ${ends(id)}`).join("; ")}`
 }

@@ -4,6 +4,7 @@ import { el, range, shown, visible } from "./dom.js"
 import { locked } from "./panel.js"
 import { colourOf } from "./theme.js"
 
+const SAME = 0.0005 // no change that three decimals show
 const UNITS = { head: "probability by the model’s own head", embeddings: "cosine to the model’s embeddings" }
 
 export const wordsPanel = {
@@ -62,10 +63,10 @@ function word(found, i, text, top, { theme }) {
   const [now, before, was] = [found.score.data[i], found.before.data[i], found.rank.data[i]]
   const colour = colourOf(theme.ramps.change, now / Math.max(top, 1e-9))
   const change = now - before
-  const sign = change < 0 ? "−" : "+"
+  const told = Math.abs(change) < SAME ? "same" : `${change < 0 ? "−" : "+"}${shown(Math.abs(change))}`
   const from = was >= found.score.shape[1] ? `, rank ${(was + 1).toLocaleString("en")} before` : ""
   const chip = el("span", { class: "chip" }, el("bdi", {}, visible(text)))
   chip.style.background = colour.fill
   chip.style.color = colour.ink
-  return el("td", {}, chip, el("span", { class: "note" }, ` ${shown(now)} (${sign}${shown(Math.abs(change))}${from})`))
+  return el("td", {}, chip, el("span", { class: "note" }, ` ${shown(now)} (${told}${from})`))
 }
