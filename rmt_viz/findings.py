@@ -36,18 +36,24 @@ def slot_map(found: dict) -> str:
     if whole.max() < MATTERS:
         return f"P({found['answer']}) does not hang on memory here: without all of it, it falls by {whole.max():.2f}"
     rows = whole >= MATTERS  # the moments at which memory holds the answer at all
-    needed = (without[rows] >= MATTERS).any(0)
-    enough = (alone[rows] < MATTERS).all(0)
-    one = f"slots {_list(np.flatnonzero(needed))} are needed" if needed.any() else "no slot is needed"
-    if needed.sum() == 1:
-        one = f"slot {_list(np.flatnonzero(needed))} is needed"
+    needed, enough = without[rows] >= MATTERS, (alone[rows] < MATTERS).all(0)
+    when = np.array(found["segments"])[rows][needed.any(1)]
+    if not needed.any():
+        one = "no slot is needed"
+    elif needed.any(1).all():
+        one = _slots(needed.any(0), "is needed", "are needed")
+    else:
+        one = f"a slot by itself is needed only before segment{'s' if len(when) > 1 else ''} {_list(when)}"
     if enough.all():
         two = "each is enough alone"
-    elif enough.any():
-        two = f"slot{'s' * (enough.sum() > 1)} {_list(np.flatnonzero(enough))} alone would be enough"
     else:
-        two = "none is enough alone"
+        two = _slots(enough, "alone is enough", "alone are enough") if enough.any() else "none is enough alone"
     return f"Memory holds the answer, and {one}; {two}"
+
+
+def _slots(which: np.ndarray, is_: str, are: str) -> str:
+    indices = np.flatnonzero(which)
+    return f"slot {_list(indices)} {is_}" if len(indices) == 1 else f"slots {_list(indices)} {are}"
 
 
 def survival(found: dict[str, dict], task: str) -> str:
@@ -92,12 +98,10 @@ def readable(found: dict) -> str:
     right, moment = np.array(probes["right"]), probes["moments"].index(1) if 1 in probes["moments"] else 0
     low, high = right[moment].min(), right[moment].max()
     shuffled = np.array(probes["shuffled"])[moment].mean()
-    told = (
-        f"in every slot by {percent(low)} or more"
-        if low > 0.9
-        else f"at best by {percent(high)}, at worst by {percent(low)}"
+    best = f"in {percent(low)} to {percent(high)}" if low < high else f"in {percent(low)}"
+    return (
+        f"One segment after the fact a linear probe reads it off each slot {best} (shuffled labels: {percent(shuffled)})"
     )
-    return f"One segment after the fact the answer is read off {told} (shuffled labels: {percent(shuffled)})"
 
 
 def interference(found: dict) -> str:
@@ -107,7 +111,7 @@ def interference(found: dict) -> str:
         rows = found["interference"][kind]
         before, after, second = rows["first"]["mean"][0], rows["first"]["mean"][-1], rows["second"]["mean"][-1]
         parts.append(f"a second fact {of} leaves P(first) at {after:.2f} of {before:.2f}, P(second) at {second:.2f}")
-    return parts[0].capitalize() + "; " + parts[1]
+    return "A" + parts[0][1:] + "; " + parts[1]
 
 
 def why(found: dict, run: Run) -> str:

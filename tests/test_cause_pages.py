@@ -191,11 +191,12 @@ MAP = {
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({}, "no slot is needed; slot 1 alone would be enough"),
+        ({}, "no slot is needed; slot 1 alone is enough"),
         ({"alone": [[0.0, 0.8]] * 3}, "no slot is needed; slot 1 alone"),
         ({"alone": [[0.8, 0.8]] * 3}, "none is enough alone"),
         ({"alone": [[0.0, 0.0]] * 3}, "each is enough alone"),
         ({"without": [[0.0, 0.5]] * 3}, "slot 2 is needed"),
+        ({"without": [[0.0, 0.0], [0.0, 0.0], [0.4, 0.5]]}, "a slot by itself is needed only before segment 3"),
         ({"without": [[0.5, 0.5]] * 3}, "slots 1 and 2 are needed"),
         ({"whole": [0.0] * 3}, "does not hang on memory"),
     ],
