@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
+from rmt_viz.headers import SafeHeaders
 from rmt_viz.routes import ROUTES
 from rmt_viz.wrong import show_error
 
@@ -28,5 +30,6 @@ app = st.App(
     Path(__file__).parent / "frame.py",
     lifespan=lifespan,
     routes=ROUTES,
+    middleware=[Middleware(SafeHeaders)],
     on_script_error=show_error,
 )

@@ -80,7 +80,7 @@ def _train(plan: training.Plan) -> None:
 def _reread(name: str, stages: list, id: str) -> None:
     shelf = session.library()
     trace = shelf.open(id).trace
-    grown = training.Grown(f"the text of the recorded run {id}")
+    grown = training.Grown(f"the text of the recorded run {id}, by the model of each stage of a run that kept them")
     session.start(f"growth {name}", lambda progress: training.reread(stages, trace, grown, shelf, progress), grown)
 
 

@@ -92,8 +92,9 @@ def reread(stages: list[Path], trace: Trace, grown: Grown, shelf: Library, progr
 
 
 def stages_of(checkpoint: Path) -> list[Path]:
-    """Folders of a checkpoint's stages, in the order of training."""
-    found = [path.parent for path in checkpoint.glob("stages/*/config.json") if path.parent.name.isdigit()]
+    """Folders of stages, as a run keeps them or as they ship beside the checkpoint, in the order of training."""
+    places = (checkpoint / "stages", checkpoint.with_name(f"{checkpoint.name}-stages"))
+    found = [p.parent for place in places for p in place.glob("*/config.json") if p.parent.name.isdigit()]
     return sorted(found, key=lambda folder: int(folder.name))
 
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 
 def shown(script) -> tuple:
     """The chart and what stands under it, as Streamlit sends them."""
-    at = AppTest.from_function(script).run()
+    at = AppTest.from_function(script, default_timeout=60).run()
     assert not at.exception, at.exception
     return at.get("plotly_chart")[0].proto, json.loads(at.get("bidi_component")[0].proto.json)
 

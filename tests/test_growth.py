@@ -14,7 +14,7 @@ from rmt_viz.growth import Reading
 from rmt_viz.library import Library
 
 ROOT = Path(__file__).parent.parent
-SHIPPED = sorted((ROOT / "assets" / "checkpoints").glob("*/metrics.jsonl"))
+SHIPPED = [ROOT / "assets" / "checkpoints" / name / "metrics.jsonl" for name in ("memorize", "detect", "reasoning")]
 
 
 def line(step: int, stage: str, **more) -> dict:
@@ -121,6 +121,7 @@ def test_stages_that_ship_are_read_in_order(quick, make_trace, tmp_path):
         pass
     stages = training.stages_of(folder)
     assert [stage.name for stage in stages] == ["1", "2"] and training.stages_of(tmp_path) == []
+    assert training.stages_of(ROOT / "assets" / "checkpoints" / "detect"), "they ship beside the checkpoint"
     grown = training.Grown("x")
     training.reread(stages, make_trace(length=32), grown, shelf, lambda *at: None)
     assert [reading.label for reading in grown.readings] == ["after 1 segment", "after 2 segments"]

@@ -13,7 +13,7 @@ from starlette.routing import Match
 from streamlit.testing.v1 import AppTest
 
 from rmt.errors import InputError
-from rmt_viz import jobs, routes, session, texts, wrong
+from rmt_viz import headers, jobs, routes, session, texts, wrong
 from rmt_viz.library import Library
 
 ROOT = Path(__file__).parent.parent
@@ -156,6 +156,21 @@ def test_routes_refuse_with_a_sentence(shelf, path):
 def test_routes_are_where_the_surface_looks():
     scope = {"type": "http", "method": "GET", "path": f"{routes.PREFIX}/toy/segment/3", "headers": [], "root_path": ""}
     assert any(route.matches(scope)[0] is Match.FULL for route in routes.ROUTES)
+
+
+def test_answers_say_what_a_browser_must_keep_to(shelf):
+    sent = []
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"Referrer-Policy", b"no-referrer")]})
+
+    async def keep(message):
+        sent.append(message)
+
+    anyio.run(headers.SafeHeaders(app), {"type": "http"}, None, keep)
+    found = dict(sent[0]["headers"])
+    assert b"object-src 'none'" in found[b"content-security-policy"] and found[b"x-content-type-options"] == b"nosniff"
+    assert b"referrer-policy" not in found and found[b"Referrer-Policy"] == b"no-referrer", "what is said stays"
 
 
 # Own text.

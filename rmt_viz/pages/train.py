@@ -25,7 +25,7 @@ def page() -> None:
 
 
 def _shipped() -> None:
-    configs = session.checkpoints()
+    configs = {name: config for name, config in session.checkpoints().items() if config.get("task") in TITLES}
     if not configs:
         return say("There is no checkpoint in assets/checkpoints; train one below.")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="choices"):

@@ -1,0 +1,36 @@
+// What the benchmark does on a page: act, and say after how many milliseconds the result was painted.
+const everything = (root) =>
+  [...root.querySelectorAll("*")].flatMap((node) => [node, ...(node.shadowRoot ? everything(node.shadowRoot) : [])])
+const find = (css) => everything(document).find((node) => node.matches(css))
+const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }))
+
+function until(done) {
+  const began = performance.now()
+  return new Promise((tell) => {
+    const look = () =>
+      done() ? requestAnimationFrame(() => tell(performance.now() - began)) : requestAnimationFrame(look)
+    requestAnimationFrame(look)
+  })
+}
+
+window.bench = {
+  step(key) {
+    const surface = find(".surface")
+    const was = surface.dataset.drawn
+    press(key)
+    return until(() => surface.dataset.drawn !== was)
+  },
+  choose([label, value]) {
+    const box = find(`select[aria-label=${label}]`)
+    const was = find(".panel.maps svg")
+    box.value = value
+    box.dispatchEvent(new Event("change"))
+    return until(() => find(".panel.maps svg") !== was)
+  },
+  whole(key) {
+    const body = find("[data-whole]")
+    const was = body.dataset.whole
+    press(key)
+    return until(() => body.dataset.whole && body.dataset.whole !== was)
+  },
+}

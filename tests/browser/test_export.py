@@ -1,0 +1,95 @@
+"""A run taken away: as a file that opens offline, and in a notebook's frame."""
+
+import html
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from rmt.viewer.page import page as whole_page
+from rmt_viz.library import Library
+
+
+@pytest.fixture
+def offline(browser):
+    """offline(path) opens a file without any network; a request that leaves the file, or an error, fails the test."""
+    contexts, wrong = [], []
+
+    def open_file(path):
+        context = browser.new_context(offline=True, viewport={"width": 1280, "height": 720})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else wrong.append(r.url))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_file
+    for context in contexts:
+        context.close()
+    assert not wrong, wrong
+
+
+def test_the_run_is_taken_home_and_steps_without_a_server(visit, offline, picture, assets, tmp_path):
+    page = visit("?trace=detect-64", accept_downloads=True)
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="The whole run as one HTML file").click()
+    file = tmp_path / "run.html"
+    waiting.value.save_as(file)
+    assert file.stat().st_size < 5_000_000
+    here = offline(file)
+    sentence = here.locator(".sentence")
+    expect(sentence).to_contain_text("Segment 22 of 64 writes a fact")
+    here.keyboard.press("ArrowRight")
+    expect(sentence).to_contain_text("Segment 23 of 64")
+    here.keyboard.press("End")
+    expect(sentence).to_contain_text("Segment 64 of 64")
+    here.keyboard.press("1")
+    expect(here.locator(".surface")).to_have_attribute("data-drawn", "22")
+    picture(here, "export-offline")
+    # The maps of one head, made in the browser, are those that the server makes.
+    here.get_by_label("layer", exact=True).select_option("2")
+    here.get_by_label("head", exact=True).select_option("3")
+    expect(here.locator(".panel.maps .note")).to_have_text("layer 2, head 3")
+    page.keyboard.press("Escape")
+    page.get_by_label("layer", exact=True).select_option("2")
+    page.get_by_label("head", exact=True).select_option("3")
+    expect(page.locator(".panel.maps .note")).to_have_text("layer 2, head 3")
+    tables = []
+    for each in (here, page):
+        card = each.locator(".panel.maps")
+        card.get_by_role("button", name="Numbers as a table").click()
+        tables.append(card.locator("tbody tr").all_inner_texts())
+    assert len(tables[0]) == 64
+    numbers = [[[float(cell) for cell in re.findall(r"\t(\d\.\d+)", line)] for line in table] for table in tables]
+    for ours, theirs in zip(*numbers, strict=True):
+        assert ours == pytest.approx(theirs, abs=0.011), "as shown: two or three digits"
+
+
+def test_a_hostile_run_in_a_notebook_is_text(offline, assets, tmp_path):
+    trace = Library(assets / "traces").open("hostile").trace
+    file = tmp_path / "notebook.html"
+    file.write_text(f"<!doctype html><body>{trace.show()._repr_html_()}</body>", encoding="utf-8")
+    page = offline(file)
+    frame = page.frame_locator("iframe")
+    expect(frame.locator(".sentence")).to_contain_text("Segment 4 of 8")
+    expect(frame.locator(".strip")).to_contain_text("<script>window.hacked = 1</script>")
+    frame.locator("h1").click()
+    page.keyboard.press("ArrowRight")
+    expect(frame.locator(".sentence")).to_contain_text("Segment 5 of 8")
+    assert page.frames[1].evaluate("window.hacked") is None and page.evaluate("window.hacked") is None
+
+
+def test_a_file_without_heads_says_so_and_offers_none(offline, assets, tmp_path):
+    trace = Library(assets / "traces").open("toy").trace
+    file = tmp_path / "run.html"
+    whole = whole_page(trace)
+    file.write_text(whole_page(trace, most=len(whole) - 1), encoding="utf-8")
+    assert html.escape("each head’s") in file.read_text()
+    page = offline(file)
+    expect(page.locator(".panel.maps .note")).to_have_text("mean of layers and heads")
+    expect(page.get_by_label("layer", exact=True)).to_have_count(0)
+    page.locator(".panel.heads [data-layer='2'][data-head='1']").first.click()
+    expect(page.locator(".panel.maps .note")).to_have_text("mean of layers and heads")
