@@ -98,10 +98,8 @@ def readable(found: dict) -> str:
     right, moment = np.array(probes["right"]), probes["moments"].index(1) if 1 in probes["moments"] else 0
     low, high = right[moment].min(), right[moment].max()
     shuffled = np.array(probes["shuffled"])[moment].mean()
-    best = f"in {percent(low)} to {percent(high)}" if low < high else f"in {percent(low)}"
-    return (
-        f"One segment after the fact a linear probe reads it off each slot {best} (shuffled labels: {percent(shuffled)})"
-    )
+    best = f"{percent(low)} to {percent(high)}" if low < high else percent(low)
+    return f"One segment after the fact a linear probe of one slot gets {best} right (shuffled labels: {percent(shuffled)})"
 
 
 def interference(found: dict) -> str:
