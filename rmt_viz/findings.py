@@ -99,7 +99,8 @@ def readable(found: dict) -> str:
     low, high = right[moment].min(), right[moment].max()
     shuffled = np.array(probes["shuffled"])[moment].mean()
     best = f"{percent(low)} to {percent(high)}" if low < high else percent(low)
-    return f"One segment after the fact a linear probe of one slot gets {best} right (shuffled labels: {percent(shuffled)})"
+    told = f"One segment after the fact a linear probe of one slot gets {best} right"
+    return f"{told} (shuffled labels: {percent(shuffled)})"
 
 
 def interference(found: dict) -> str:
