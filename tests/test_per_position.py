@@ -246,6 +246,10 @@ def test_the_command_scores_every_mechanism_on_held_out_documents(run, folder):
         "evaluate", folder / "rmt", "--per-position", 0, "--positions", 24, "--targets", 1, "--corpus", folder, "--json"
     )
     assert code == 0 and json.loads(out)["positions"] == 24
+    code, few, _ = run(
+        "evaluate", folder / "rmt", "--per-position", 0, "--documents", 2, "--corpus", folder, "--json", "--no-controls"
+    )
+    assert code == 0 and json.loads(few)["corpus"]["held_out"] == ["00", "08"]
     memory, reset, untrained = json.loads(out)["results"]  # memory is reset within a target, too
     assert [memory["control"], reset["control"], untrained["control"]] == ["none", "reset", "untrained"]
     assert reset["loss"][:LENGTH] == memory["loss"][:LENGTH] and reset["last"] != memory["last"]

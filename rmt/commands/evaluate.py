@@ -52,6 +52,9 @@ def evaluate(
     positions: Annotated[
         int | None, typer.Option(min=1, help="Of --per-position: tokens scored in a row; a segment by default.")
     ] = None,
+    documents: Annotated[
+        int | None, typer.Option(min=2, help="Of --per-position: at most so many held-out documents, evenly spaced.")
+    ] = None,
     targets: Annotated[int, typer.Option(min=1, help="Of --per-position: segments scored in a document.")] = 8,
     controls: Annotated[bool, typer.Option(help="Of --per-position: score the memory's controls, too.")] = True,
     device: str | None = None,
@@ -65,10 +68,21 @@ def evaluate(
         from rmt.commands.per_position import per_position as score
 
         return score(
-            checkpoint, against=against or [], exact=exact, plain=plain or [],
-            history=[*(history or []), *(lengths or [])], corpus=corpus, positions=positions, targets=targets,
-            controls=controls, precision=precision, batch=min(batch, 32), device=device, as_json=as_json,
-        )  # fmt: skip
+            checkpoint,
+            against=against or [],
+            exact=exact,
+            plain=plain or [],
+            history=[*(history or []), *(lengths or [])],
+            corpus=corpus,
+            positions=positions,
+            most=documents,
+            targets=targets,
+            controls=controls,
+            precision=precision,
+            batch=min(batch, 32),
+            device=device,
+            as_json=as_json,
+        )
     from rmt import evaluate as evaluation
     from rmt.checkpoint import load, untrained
     from rmt.provenance import made_by

@@ -21,6 +21,7 @@ def per_position(
     history: list[int],
     corpus: str | None,
     positions: int | None,
+    most: int | None,
     targets: int,
     controls: bool,
     precision: str,
@@ -40,7 +41,10 @@ def per_position(
         raise InputError("History is 0 segments or more.")
     model = load(checkpoint, device=device)
     corpus = corpus or model.about.config.get("training", {}).get("corpus", "sotu")
-    documents = Documents(_tokenizer(model, checkpoint), open_corpus(corpus).held_out)
+    held_out = open_corpus(corpus).held_out
+    if most and most < len(held_out):
+        held_out = held_out.select([i * len(held_out) // most for i in range(most)])
+    documents = Documents(_tokenizer(model, checkpoint), held_out)
     length = positions or model.segment_length
     least = 0 if positions else LEAST
     chosen = documents.targets(length, max(least, *history) * length, targets)
