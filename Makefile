@@ -66,18 +66,22 @@ causes: $(VENV)/app.done
 # (assets/results/length.json, cost.json): a few hours on two cores, most of it scoring. Each step resumes.
 SMALL := $(BIN)/python -m rmt train --threads 1 --cpu --layers 2 --width 64 --heads 4 --vocabulary 2048 --n-memory 10
 SHORT := $(SMALL) --segments 7 --segment-length 64 --lr 1e-3 --warmup 100 --threshold 0.997
-PAPER := $(SMALL) --segments 2 --segment-length 499 --positions 512 --batch 16 --lr 2e-4 --warmup 20 --precision bf16
+PAPER := $(SMALL) --segment-length 499 --positions 512 --precision bf16
 long: $(VENV)/app.done
 	$(SHORT) --task detect --keep-stages --stream-steps 500 --stream-wait 20 --out runs/detect-stages
 	$(SHORT) --task detect --keep-stages --more-steps 552 --out runs/detect-more
 	$(SHORT) --task memorize --keep-stages --out runs/memorize-stages
 	$(BIN)/python -m rmt train --threads 1 --cpu --task reasoning --segments 7 --backbone llama --layers 3 --width 64 \
 		--vocabulary 1024 --segment-length 32 --lr 2e-3 --warmup 150 --keep-stages --out runs/reasoning-stages
-	$(TRAIN) --task reasoning --init assets/checkpoints/reasoning --segments 3 --backbone llama --segment-length 32 \
-		--batch 32 --lr 2e-4 --warmup 50 --stream-steps 700 --stream-wait 10 --stream-apart 15 --stream-lr 2.5e-4 \
-		--cpu --out runs/reasoning-long
-	$(PAPER) --task detect --init runs/detect-stages --streams 32 --stream-steps 250 --stream-wait 20 --out runs/detect-long
-	$(PAPER) --task memorize --init runs/detect-long --streams 32 --stream-steps 60 --out runs/memorize-long
+	$(BIN)/python -m rmt train --threads 1 --cpu --task reasoning --init runs/reasoning-stages --segments 7 --backbone llama \
+		--layers 3 --width 64 --vocabulary 1024 --segment-length 32 --lr 5e-4 --warmup 50 --threshold 0.995 \
+		--stream-steps 2000 --stream-wait 10 --stream-apart 15 --stream-lr 3e-4 --streams 64 --out runs/reasoning-long
+	$(PAPER) --task detect --init runs/detect-stages --segments 2 --batch 16 --lr 2e-4 --warmup 20 --streams 32 \
+		--stream-steps 250 --stream-wait 20 --out runs/detect-499
+	$(PAPER) --task detect --init runs/detect-499 --segments 7 --threshold 0.995 --batch 32 --lr 3e-4 --warmup 50 \
+		--streams 32 --stream-steps 400 --stream-lr 1.5e-4 --stream-wait 20 --out runs/detect-long
+	$(PAPER) --task memorize --init runs/detect-long --segments 2 --batch 16 --lr 5e-5 --warmup 20 --streams 32 \
+		--stream-steps 40 --stream-lr 2e-5 --out runs/memorize-long
 	for task in memorize detect reasoning; do cp runs/$$task-stages/metrics.jsonl assets/checkpoints/$$task-stages/; \
 		for n in 1 2 3 5 7; do cp -r runs/$$task-stages/stages/$$n assets/checkpoints/$$task-stages/; done; \
 		cp runs/$$task-stages/stages/tokenizer.json assets/checkpoints/$$task-stages/; done

@@ -59,7 +59,7 @@ def studies() -> list[Study]:
         found += [Study(f"{task}-stages/7", 7, "curriculum", STAGES, control=c) for c in CONTROLS]
     found.append(Study("detect-stages/more", 7, "curriculum, as many tokens", (*NEAR, 64, 256, 1024), 100))
     found.append(Study("detect-stages/streams", 7, "streams", (*NEAR, 64, 256, 1024, 4096), 100))
-    found.append(Study("reasoning-long", 5, "streams", (1, 2, 5, 10, 64, 256, 1024), 200))
+    found.append(Study("reasoning-long", 7, "streams", (1, 2, 5, 10, 64, 256, 1024), 200))
     for name, n in (("detect-long", 7), ("memorize-long", 2)):
         found.append(Study(name, n, "streams", FAR, 100))
         found += [Study(name, n, "streams", (1, 2, 7), 100, control=c) for c in CONTROLS]
