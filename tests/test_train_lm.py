@@ -11,8 +11,9 @@ from rmt.checkpoint import load
 from rmt.corpora import open_corpus
 from rmt.errors import InputError
 from rmt.memory import CELLS
+from rmt.recipe import LMConfig, draw, longest, rate
 from rmt.tasks.language_model import Documents
-from rmt.train_lm import LMConfig, LMTrainer, draw, longest, rate
+from rmt.train_lm import LMTrainer
 
 WORDS = "the union of states has a treaty with nations and peace at home is our first care this year".split()
 

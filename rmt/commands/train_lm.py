@@ -48,7 +48,8 @@ def only_for_language_models(context: typer.Context) -> None:
 
 def train_language_model(context: typer.Context, out: Path, *, precision: str | None, cpu: bool, as_json: bool) -> None:
     """The run, with what was typed and LMConfig's own defaults for the rest."""
-    from rmt.train_lm import LMConfig, LMTrainer
+    from rmt.recipe import LMConfig
+    from rmt.train_lm import LMTrainer
 
     given = {name: value for name, value in _given(context).items() if name not in RUNS}
     options, until = dict(map(_pair, given.pop("cell_option", []))), given.pop("until", None)
