@@ -492,3 +492,17 @@ def test_an_edited_fact_has_the_answer_that_it_tells(detect):
     short = load(DETECT, device="cpu", segment_length=32)
     other = retell(detect, record(short, f"{noise}John moved to the hallway. Where is John?"), [Reset(2)])
     assert other.meta["segment_length"] == 32 and detect.segment_length == 64
+
+
+def test_the_command_says_what_became_of_the_answer(tmp_path):
+    trace, out = ROOT / "assets" / "traces" / "detect.trace.safetensors", tmp_path / "made.trace.safetensors"
+    command = [sys.executable, "-m", "rmt", "what-if", str(DETECT), str(trace)]
+    done = subprocess.run(
+        [*command, "--change", "reset@9", "--out", str(out), "--json"], cwd=ROOT, capture_output=True, text=True
+    )
+    told = json.loads(done.stdout)
+    assert told["changes"] == "reset@9" and told["first"] == 8 and told["answer"][0] == "bathroom", done.stderr
+    assert validate(out) == [] and told["answer"][2] != "bathroom"
+    for wrong, why in (("reset@0", "is no change"), ("reset@99", "12 segments"), ("transplant:x@3", "no run “x”")):
+        refused = subprocess.run([*command, "--change", wrong], cwd=ROOT, capture_output=True, text=True)
+        assert refused.returncode == 2 and why in refused.stderr and "Traceback" not in refused.stderr
