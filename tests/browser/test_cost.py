@@ -18,7 +18,7 @@ def test_counting_otherwise(visit, picture):
     expect(page.locator(".js-plotly-plot")).to_have_count(4)
     expect(page.locator(".ytick", has_text="2,097,152 tokens")).to_be_visible()
     picture(page, "cost")
-    page.get_by_label("causal half only").locator("..").click()
+    page.get_by_text("causal half only").click()
     expect(figure(page, "full attention takes ×153")).to_be_visible()
     page.wait_for_url("**causal=true*")
     expect(page.locator(".ytick", has_text="as chosen above")).to_be_visible()

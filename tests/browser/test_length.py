@@ -23,7 +23,9 @@ def test_from_a_point_to_its_run_and_a_score_of_ones_own(visit, picture):
 
     streams = page.locator(".scatterlayer .trace", has=page.locator(".points")).last
     streams.locator(".point").nth(1).click(force=True)
-    expect(page.get_by_label("Click a point above, or choose one")).to_have_value(re.compile("12 segments"))
+    expect(page.get_by_role("combobox", name="Click a point above, or choose one")).to_have_value(
+        re.compile("12 segments")
+    )
     page.get_by_role("link", name="Open the recorded run of 12 segments").click()
     page.wait_for_url("**trace=detect*")
     expect(page.locator(".surface")).to_have_attribute("data-drawn", re.compile(r"\d+"))

@@ -14,12 +14,12 @@ def test_from_a_token_that_memory_helped_to_its_segment(visit, picture):
     expect(page.get_by_role("figure", name=told)).to_be_visible()
     expect(page.get_by_text("toy <b>corpus</b>")).to_be_visible()
     picture(page, "loss")
-    page.get_by_role("button", name="RMT, reset").click()
+    page.get_by_text("RMT, reset", exact=True).click()
     expect(page.locator(".legendtext", has_text="RMT, reset")).to_have_count(2)
 
     page.get_by_role("radio", name="One text").click()
     page.wait_for_url("**on=One+text*")
-    page.get_by_label("Text", exact=True).first.click()
+    page.get_by_role("combobox", name="Text", exact=True).click()
     page.get_by_role("option", name=re.compile("8 segments, toy")).click()
     helped = page.locator(".jumps .helped a")
     expect(helped).to_have_count(8)
@@ -36,7 +36,7 @@ def test_from_a_token_that_memory_helped_to_its_segment(visit, picture):
 def test_a_model_that_has_no_loss_says_so(visit):
     page = visit("loss?on=One+text", drawn=False)
     page.get_by_text("Your own text, or your own checkpoint").click()
-    page.get_by_label("Language model", exact=True).click()
+    page.get_by_role("combobox", name="Language model").click()
     page.get_by_role("option", name=re.compile("^A folder")).click()
     page.get_by_label("Its folder or name").fill("assets/checkpoints/detect")
     page.get_by_role("button", name="Read it with memory, and without").click()
