@@ -56,7 +56,7 @@ def _slots(which: np.ndarray, is_: str, are: str) -> str:
     return f"slot {_list(indices)} {is_}" if len(indices) == 1 else f"slots {_list(indices)} {are}"
 
 
-def survival(found: dict[str, dict], task: str) -> str:
+def survival(found: dict[str, dict]) -> str:
     """How long facts live in a checkpoint's memory."""
     trained = found["trained"]
     last = trained["retention"][-1]

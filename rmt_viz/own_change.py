@@ -69,12 +69,14 @@ def build(run: Run, changes: tuple[ch.Change, ...]) -> None:
                 put((*changes, new))
         if changes:
             kept = st.pills(
-                "Changed; a click takes it back",
+                "Changes; a click takes one back",
                 range(len(changes)),
                 selection_mode="multi",
                 default=[*range(len(changes))],
                 format_func=lambda i: plain(ch.said(changes[i])[:80]),
                 key=f"changes {ch.write(changes)}",
+                label_visibility="collapsed",
+                help="A click takes a change back.",
             )
             if len(kept) < len(changes):
                 put(tuple(changes[i] for i in sorted(kept)))

@@ -50,9 +50,11 @@ def toys(monkeypatch, make_trace):
 def test_the_first_screen_is_a_finished_answer(page):
     at = run(page)
     assert not at.error
-    told = at.subheader[0].value
+    charts = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in at.get("plotly_chart")]
+    told = " ".join([at.subheader[0].value, *charts])
     expected = {"what_if": "The answer turns from", "facts": "facts are captured", "why": "is owed to segment"}
     assert expected[page] in told.replace("\\", "")
+    assert len(charts) == {"what_if": 2, "facts": 5, "why": 3}[page]
 
 
 def test_the_three_pages_open_without_torch():
@@ -169,7 +171,7 @@ def test_two_runs_apart(make_trace):
     told = findings.what_if(one, other, found)
     assert told == "The answer stays hallway (0.90, now 0.90), though memory parts ways in segment 4"
     figure = figures.apart(found, told, theme="dark")
-    assert [trace.name for trace in figure.data] == ["hallway, as it was", "hallway, changed", "memories apart"]
+    assert [trace.name for trace in figure.data] == ["Δ P(hallway)", "memories apart"]
     assert set(tables.apart(found)) >= {"after segment", "distance of the memories", "P(hallway) changed"}
 
 
@@ -216,7 +218,7 @@ def test_facts_of_every_bundled_checkpoint_can_be_drawn():
         name, _, control = path.name.removeprefix("facts.").removesuffix(".json").partition(".")
         document = causes.bundled("facts", f"{name}.{control}" if control else name)
         found = {"trained": document} if not control else {"trained": causes.bundled("facts", name) or document}
-        assert len(figures.survival(found, findings.survival(found, name)).data) == 2
+        assert len(figures.survival(found, findings.survival(found)).data) == 2 * len(found)
         for draw, table in (("readable", "probes"), ("used", "used"), ("interference", "interference")):
             told = getattr(findings, draw)(document)
             getattr(figures, draw)(document, told, theme="dark")

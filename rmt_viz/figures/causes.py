@@ -13,20 +13,19 @@ from rmt_viz.figures.theme import HUES, PAGE
 CONTROL_LOOKS = {"trained": ("knows", "solid"), "reset": ("read", "dash"), "untrained": ("loss", "dot")}
 SOFT = {"light": "#f1f3f7", "dark": "#1c222d"}  # of a cell where nothing is
 LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom", "font": {"size": 12.5}}
+LEGEND |= {"itemsizing": "trace"}
 
 
 def apart(found: Contrast, finding: str, *, theme: str = "light") -> go.Figure:
-    """Above, P(answer) of both runs, dashed as it was; below, how far the memories are apart, and the loss."""
+    """Changed less as it was: P(answer), how far the memories are apart, and the loss."""
     scored = bool(np.isfinite(found.loss).any())
     rows = [*(["answer"] if found.classes else []), "memory", *(["loss"] if scored else [])]
     figure = _stacked(rows, finding, theme=theme, width=900, height=130 + 120 * len(rows))
     x = np.arange(len(found.apart))
-    for name, hue, before, after in zip(
-        found.classes, categories(len(found.classes), theme), found.before, found.after, strict=True
+    for name, hue, change in zip(
+        found.classes, categories(len(found.classes), theme), found.after - found.before, strict=True
     ):
-        for row, told, dash in ((before, "as it was", "dot"), (after, "changed", "solid")):
-            line = {"color": hue, "dash": dash, "width": 2.4}
-            _line(figure, x, row, f"{escape(name)}, {told}", line, 1)
+        _line(figure, x, change, f"Δ P({escape(name)})", {"color": hue, "width": 2.4}, 1)
     _line(figure, x, found.apart, "memories apart", {"color": HUES[theme]["change"]}, rows.index("memory") + 1)
     if scored:
         at = rows.index("loss") + 1
@@ -35,11 +34,11 @@ def apart(found: Contrast, finding: str, *, theme: str = "light") -> go.Figure:
             row=at,
             col=1,
         )
-    titles = {"answer": "P(answer)<br>if asked", "memory": "distance of<br>the memories", "loss": "Δ loss<br>(nats)"}
+    titles = {"answer": "Δ P(answer)<br>if asked", "memory": "distance of<br>the memories", "loss": "Δ loss<br>(nats)"}
     for i, row in enumerate(rows, 1):
         figure.update_yaxes(title_text=titles[row], rangemode="tozero", row=i, col=1)
     if found.classes:
-        figure.update_yaxes(range=[-0.03, 1.03], row=1, col=1)
+        figure.update_yaxes(range=[-1.05, 1.05], row=1, col=1)
     figure.update_xaxes(title_text="after segment (0: before the first)", row=len(rows), col=1)
     return figure
 
@@ -121,7 +120,7 @@ def readable(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
     probes = found["probes"]
     z, names = np.array(probes["right"]).T, [f"{m:+d}" if m else "0" for m in probes["moments"]]
     control = np.array(probes["shuffled"]).mean(0)
-    figure = canvas(finding, theme=theme, x="segments since the fact’s own", y="", width=430, height=360)
+    figure = canvas(finding, theme=theme, x="segments since the fact’s own", y="", width=500, height=330)
     figure.add_trace(
         go.Heatmap(
             z=np.column_stack([z, control]),
@@ -148,7 +147,7 @@ def readable(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
 def used(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
     """The share answered right after the k slots that matter most are ablated, and after k that matter least."""
     slots = found["slots"]
-    figure = canvas(finding, theme=theme, x="slots ablated", y="answered right", width=430, height=360)
+    figure = canvas(finding, theme=theme, x="slots ablated", y="answered right", width=500, height=330)
     for name, hue, dash in (("best", "write", "solid"), ("others", "read", "dash")):
         x, told = np.arange(len(slots[name])), {"best": "those that matter most", "others": "as many others"}[name]
         line = {"color": HUES[theme][hue], "dash": dash, "width": 2.4}
@@ -168,15 +167,6 @@ def interference(found: dict, finding: str, *, theme: str = "light") -> go.Figur
         rows = found["interference"][kind]
         for name, hue in (("first", "knows"), ("second", "write")):
             colour = HUES[theme][hue]
-            band(
-                figure,
-                rows["distance"],
-                rows[name]["low"],
-                rows[name]["high"],
-                colour,
-                xaxis=f"x{col if col > 1 else ''}",
-                yaxis=f"y{col if col > 1 else ''}",
-            )
             figure.add_trace(
                 go.Scatter(
                     x=rows["distance"], y=rows[name]["mean"], name=f"the {name} fact",
@@ -186,7 +176,7 @@ def interference(found: dict, finding: str, *, theme: str = "light") -> go.Figur
                 ), row=1, col=col,
             )  # fmt: skip
         figure.add_vline(0, line={"color": MUTED[theme], "dash": "dot", "width": 1}, row=1, col=col)
-    _dress(figure, finding, theme=theme, width=560, height=360)
+    _dress(figure, finding, theme=theme, width=1000, height=330)
     figure.update_xaxes(title_text="segments since the second")
     figure.update_yaxes(range=[-0.03, 1.03])
     figure.update_yaxes(title_text="P(answer) if asked now", col=1)

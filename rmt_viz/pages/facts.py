@@ -18,24 +18,24 @@ def page() -> None:
         return
     run, found = picked[0], causes.of_checkpoint(picked[0])
     control = {None: "trained"}.get(run.trace.meta["control"], run.trace.meta["control"])
-    told = findings.survival(found, run.trace.meta["task"]) if "trained" in found else "Is the fact still there?"
     with st.container(key="title", gap="xxsmall"):
-        st.subheader(plain(told), anchor=False)
+        st.subheader("Is the fact still there?", anchor=False)
         st.caption("Captured: right at the first chance, after the segment that tells it. Kept: right later still.")
     with st.container(gap="small"):
         left, right = st.columns(2, gap="medium")
         with left:
-            _survival(found, told)
+            _survival(found)
         with right:
             _ledger(run)
         if control in found:
             _slots(found[control], control)
 
 
-def _survival(found: dict, told: str) -> None:
+def _survival(found: dict) -> None:
     if "trained" not in found:
         st.info(plain(NONE))
         return
+    told = findings.survival(found)
     export.show(figures.survival(found, told, theme=export.theme()), name="survival", alt=f"Lives of facts. {told}.",
                 table=tables.survival(found), caption=BANDS)  # fmt: skip
 
@@ -58,7 +58,7 @@ def _ledger(run) -> None:
 
 def _slots(found: dict, control: str) -> None:
     """Where facts can be read, beside where they are used, beside what a second fact does."""
-    one, two, three = st.columns([1, 1, 1.25], gap="medium")
+    one, two = st.columns(2, gap="medium")
     if "probes" in found:
         with one:
             told = findings.readable(found)
@@ -68,7 +68,7 @@ def _slots(found: dict, control: str) -> None:
         told = findings.used(found)
         export.show(figures.used(found, told, theme=export.theme()), name="used", alt=f"Ablation. {told}.",
                     table=tables.used(found), caption=f"Used where ({control}): slots become their mean.")  # fmt: skip
-    with three:
-        told = findings.interference(found)
-        export.show(figures.interference(found, told, theme=export.theme()), name="interference",
-                    alt=f"Interference. {told}.", table=tables.interference(found), caption=BANDS)  # fmt: skip
+    told = findings.interference(found)
+    export.show(figures.interference(found, told, theme=export.theme()), name="interference",
+                alt=f"Interference. {told}.", table=tables.interference(found),
+                caption="Means over pairs of facts; the second is told three segments after the first.")  # fmt: skip

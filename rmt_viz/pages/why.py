@@ -20,16 +20,15 @@ def page() -> None:
     if picked is None:
         return
     run, found = picked[0], caused.why(picked[0])
-    told = findings.why(found, run) if found else "Which segments and tokens made this answer?"
     with st.container(key="title", gap="xxsmall"):
-        st.subheader(plain(told), anchor=False)
+        st.subheader("Which segments and tokens made this answer?", anchor=False)
         st.caption("An attention map shows where a model looked. These are what the output would lose.")
     if not found:
         st.caption(plain(TAKES))
         own_change.work("why", "Explain this run", lambda: caused.start_why(run), own_change.STEPS)
         return
     with st.container(gap="small"):
-        _segments(found, told)
+        _segments(found, findings.why(found, run))
         credit.show(run, found["tokens"])
         _steps(run, found)
         left, right = st.columns(2, gap="medium")

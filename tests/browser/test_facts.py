@@ -11,7 +11,7 @@ FIGURES = ("survival", "ledger", "readable", "used", "interference")
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_life_of_facts_is_on_the_first_screen(visit, picture, theme):
     page = visit("facts", theme=theme, drawn=False, size={"width": 1280, "height": 1100})
-    expect(page.get_by_role("heading", level=3)).to_contain_text(re.compile(r"% of \d+ facts are captured"))
+    expect(page.locator(".st-key-figure-survival")).to_contain_text(re.compile(r"% of \d+ facts are captured"))
     for name in FIGURES:
         expect(page.locator(f".st-key-figure-{name} .js-plotly-plot")).to_be_visible()
     picture(page, f"facts-{theme}")
