@@ -102,8 +102,8 @@ PROVE := $(LM) --corpus metamath:set.mm --ends --segments 5 --steps 600 --growth
 LOSS := $(BIN)/python -m rmt evaluate --per-position --precision bf16 --json
 PUT = for file in config.json model.safetensors adapter.safetensors tokenizer.json metrics.jsonl; do \
 	test ! -e runs/$(1)/$$file || install -D runs/$(1)/$$file assets/checkpoints/$(1)/$$file; done
-BESIDE := none memory-transformer context
-PLAIN := sliding-window=64 transformer-xl=64 compressive=32
+BESIDE := none memory-transformer transformer-xl compressive context
+PLAIN := sliding-window=64
 lm: $(VENV)/app.done
 	$(LM) --cell none --at-once 9 --segments 9 --steps 2200 --until 1200 --growth 0.5 --lr 0.002 --warmup 60 --floor 0.2 \
 		--out runs/lm-base
@@ -111,6 +111,8 @@ lm: $(VENV)/app.done
 	$(FROM) --cell none --n-memory 0 --out runs/lm-none
 	$(FROM) --cell none --n-memory 0 --at-once 17 --out runs/lm-context
 	$(FROM) --cell memory-transformer --n-memory 8 --initial-std 1 --out runs/lm-memory-transformer
+	$(FROM) --cell transformer-xl --n-memory 64 --out runs/lm-transformer-xl
+	$(FROM) --cell compressive --n-memory 32 --cell-option n_cache=64 --cell-option rate=4 --out runs/lm-compressive
 	for name in rmt $(BESIDE); do $(call PUT,lm-$$name); done
 	$(LOSS) assets/checkpoints/lm-rmt --history 0 1 2 4 8 \
 		$(foreach name,$(BESIDE),--against assets/checkpoints/lm-$(name)) $(foreach cell,$(PLAIN),--plain $(cell)) \
