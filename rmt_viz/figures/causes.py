@@ -180,7 +180,7 @@ def interference(found: dict, finding: str, *, theme: str = "light") -> go.Figur
     figure.update_xaxes(title_text="segments since the second")
     figure.update_yaxes(range=[-0.03, 1.03])
     figure.update_yaxes(title_text="P(answer) if asked now", col=1)
-    return figure.update_layout(legend={**LEGEND, "y": 1.1})
+    return figure.update_layout(legend={**LEGEND, "y": 1.09}, margin_t=figure.layout.margin.t + 26)
 
 
 def parts(
