@@ -50,7 +50,7 @@ def remark(measures: Measures, s: int) -> str:
         return "There is one slot." if n else "This model has no memory."
     slots = NUMBERS[n] if n < len(NUMBERS) else str(n)
     if cosine >= COPIES:
-        return f"The {slots} slots are copies here (mean cosine {cosine:.3f}): one would do."
+        return f"The {slots} slots are copies here (mean cosine {cosine:.3f})."
     if cosine >= ALIKE:
         return f"The {slots} slots are much alike here (mean cosine {cosine:.2f})."
     return f"The {slots} slots differ here (mean cosine {cosine:.2f})."
