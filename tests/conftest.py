@@ -16,6 +16,8 @@ from tables import write_results
 from rmt.trace import Trace
 from rmt.trace_file import TraceWriter
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: more threads cost more than they do; torch is not in yet
+
 ROOT = Path(__file__).parent.parent
 CLASSES = ["bathroom", "hallway", "garden"]
 HOSTILE = [
