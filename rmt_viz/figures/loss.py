@@ -47,7 +47,7 @@ def by_position(
         )
     if log:
         figure.update_xaxes(type="log", tickvals=[2**i for i in range(12)], minor={"showgrid": False})
-    return figure.update_layout(legend={**LEGEND, "entrywidth": 0.32})
+    return figure.update_layout(legend={**LEGEND, "entrywidth": 0.32 if len(lines) > 2 else 0.48})
 
 
 def by_history(lines: Sequence[Line], finding: str, *, log: bool = True, theme: str = "light") -> go.Figure:
