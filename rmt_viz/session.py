@@ -270,10 +270,12 @@ def begin(key: str, first, allowed, *, asked: bool = False) -> None:
 
     asked: the visitor has just come to the page by an address that names the value, which then is the one shown.
     """
-    if st.session_state.get(key) not in allowed or asked:
-        st.session_state[key] = first
+    held = st.session_state.get(key)
+    if asked or held not in allowed:
+        held = first
     if key == "trace" and st.session_state.get("wanted") in allowed:
-        st.session_state[key] = st.session_state.pop("wanted")
+        held = st.session_state.pop("wanted")
+    st.session_state[key] = held  # said again on every run: on another page it is another widget, which begins anew
 
 
 def arrived(who: str = "page") -> bool:
