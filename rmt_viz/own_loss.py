@@ -64,7 +64,7 @@ def own_text() -> str | None:
     """A text read twice, with memory and with memory reset, in the background. The id of the run that just ended."""
     with st.expander("Your own text, or your own checkpoint", expanded=not session.scored_runs()):
         models = session.language_models()
-        with st.form("pair", border=False):
+        with st.form("pair form", border=False):
             left, right = st.columns(2)
             name = left.selectbox("Language model", [*models, OWN], key="pair model")
             folder = right.text_input("Its folder or name", max_chars=LONGEST_NAME, key="pair folder",

@@ -67,7 +67,7 @@ def own() -> None:
     with st.container(border=True, gap="small"):
         st.markdown("**Score a checkpoint yourself**")
         shipped = [name for name, config in session.every_checkpoint().items() if config.get("task") in TASKS]
-        with st.form("score", border=False):
+        with st.form("score form", border=False):
             left, right = st.columns(2)
             name = left.selectbox("Checkpoint", [*shipped, OWN], key="score checkpoint")
             folder = right.text_input("Its folder", max_chars=LONGEST_NAME, key="score folder", placeholder="runs/mine")

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from tables import losses_row, measured, score
 
 from rmt.errors import InputError
-from rmt_viz import bring, jobs, jumps, measuring, results, session
+from rmt_viz import bring, jobs, jumps, measuring, own_loss, results, session
 from rmt_viz.library import Library
 
 ROOT = Path(__file__).parent.parent
@@ -122,6 +122,25 @@ def test_what_is_asked_of_a_form_is_checked(files, shelf):
     at.text_input(key="pair folder").set_value("somewhere")
     at.button[-1].click().run()
     assert "empty" in at.error[0].value
+
+
+def test_a_form_starts_a_job_and_shows_how_far_it_is(files, shelf, monkeypatch):
+    class Waits:  # a worker whose turn never comes
+        def submit(self, work, about=None):
+            return jobs.Job(work, about)
+
+    monkeypatch.setattr(session, "worker", Waits)
+    for page, key, state in (("length", "score", {}), ("loss", "pair", {"on": "One text"})):
+        at = run(page, **state)
+        submit = next(button for button in at.button if button.label in ("Score", "Read it with memory, and without"))
+        if page == "loss":
+            at.text_input(key="pair folder").set_value("somewhere")
+            at.selectbox(key="pair model").set_value(own_loss.OWN)
+        submit.click().run()
+        assert not at.exception and not at.error, (at.exception, at.error)
+        assert at.session_state[key].state == "waiting"
+        next(button for button in at.button if button.label == "Cancel").click().run()
+        assert key not in at.session_state, "cancelled"
 
 
 def test_opening_these_pages_loads_no_torch():
