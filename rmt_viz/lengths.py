@@ -56,7 +56,8 @@ def curves(rows: Iterable[Score], view: str, task: str, *, controls: bool = Fals
 def yours(rows: Iterable[Score]) -> list[Curve]:
     """The visitor's own scores."""
     rows = list(rows)
-    told = {"none": "yours", **{control: f"yours, {name}" for control, name in CONTROLS.items()}}
+    mine = f"yours, {rows[0].checkpoint}" if rows else ""
+    told = {"none": mine, **{control: f"{mine}, {name}" for control, name in CONTROLS.items()}}
     return [
         _curve(name, "yours" if control == "none" else "control", [row for row in rows if row.control == control])
         for control, name in told.items()

@@ -19,7 +19,8 @@ def test_from_a_point_to_its_run_and_a_score_of_ones_own(visit, picture):
     page.wait_for_url("**compare=Two+recipes*")
     expect(figure(page, "Detect at 7 segments: ")).to_be_visible()
     page.get_by_role("radio", name="Tokens").click()
-    expect(page.locator(".xtitle")).to_have_text("length (tokens)")
+    expect(page.locator(".xtitle", has_text="length (segments)")).to_have_count(0)
+    expect(page.locator(".xtitle", has_text="length (tokens)")).to_be_visible()
 
     streams = page.locator(".scatterlayer .trace", has=page.locator(".points")).last
     streams.locator(".point").nth(1).click(force=True)
