@@ -275,7 +275,8 @@ def begin(key: str, first, allowed, *, asked: bool = False) -> None:
         held = first
     if key == "trace" and st.session_state.get("wanted") in allowed:
         held = st.session_state.pop("wanted")
-    st.session_state[key] = held  # said again on every run: on another page it is another widget, which begins anew
+    if arrived(key) or held != st.session_state.get(key):  # on another page it is another widget, which begins anew
+        st.session_state[key] = held
 
 
 def arrived(who: str = "page") -> bool:

@@ -13,8 +13,13 @@ export function exportDialog(panels, name, file) {
     el("td", {}, button("PNG", () => savePng(`${name(panel)}.png`, picture(panel)))),
     el("td", {}, button("CSV", () => save(`${name(panel)}.csv`, "text/csv", csv(numbers(panel))))),
   ))
+  // A link in the page is the host's to follow; one that is in no page is the browser's.
+  const onclick = (event) => {
+    event.preventDefault()
+    el("a", { href: file, download: true }).click()
+  }
   const whole = file
-    ? el("p", {}, el("a", { href: file, download: true }, "The whole run as one HTML file"), ", to step through offline.")
+    ? el("p", {}, el("a", { href: file, onclick }, "The whole run as one HTML file"), ", to step through offline.")
     : null
   return el("div", {}, el("table", { class: "export" }, el("tbody", {}, rows)), whole)
 }

@@ -32,6 +32,7 @@ export function panel(spec, act) {
   // Of two runs side by side one may be over.
   function end() {
     for (const each of [note, controls, table]) each.replaceChildren()
+    body.key = null // what was drawn is gone
     locked(body, `This run ends at segment ${frame.overview.meta.n_segments}.`)
   }
 
