@@ -275,7 +275,9 @@ def begin(key: str, first, allowed, *, asked: bool = False) -> None:
         held = first
     if key == "trace" and st.session_state.get("wanted") in allowed:
         held = st.session_state.pop("wanted")
-    if arrived(key) or held != st.session_state.get(key):  # on another page it is another widget, which begins anew
+    if arrived(f"widget {key}") or held != st.session_state.get(
+        key
+    ):  # on another page it is another widget, which begins anew
         st.session_state[key] = held
 
 
