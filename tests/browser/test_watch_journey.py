@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
-
 PAINTED = """(key) => new Promise((done) => {
   const surface = document.querySelector(".surface") ?? [...document.querySelectorAll("*")]
     .map((node) => node.shadowRoot?.querySelector(".surface")).find(Boolean)
