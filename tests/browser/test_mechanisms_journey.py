@@ -7,10 +7,6 @@ from playwright.sync_api import expect
 
 from rmt.recorder import record
 
-pytestmark = pytest.mark.skip(
-    reason="not seen to pass since the pages moved into one frame; run it and take this line out"
-)
-
 PANELS = "g.annotation-text-g text"
 
 

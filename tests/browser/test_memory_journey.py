@@ -6,10 +6,6 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.skip(
-    reason="not seen to pass since the pages moved into one frame; run it and take this line out"
-)
-
 PATIENCE_MS = 180_000
 CARDS = ("paths", "strips", "distances", "likeness", "words", "changed")
 

@@ -2,12 +2,7 @@
 
 import json
 
-import pytest
 from playwright.sync_api import expect
-
-pytestmark = pytest.mark.skip(
-    reason="not seen to pass since the pages moved into one frame; run it and take this line out"
-)
 
 PATIENCE_MS = 300_000  # the first look imports torch, and a busy machine is slow, not wrong
 HOSTILE = "<img src=x onerror='window.hacked = 1'> **b**"
