@@ -37,7 +37,7 @@ def contrast(one: Trace, other: Trace) -> Contrast:
     a, b = (np.asarray(run.memory[: n + 1], np.float64) for run in (one, other))
     size = np.sqrt((a**2).sum(-1)).mean() if a.size else 1.0
     differ = np.flatnonzero([not np.array_equal(x, y) for x, y in zip(a, b, strict=True)])
-    losses = [segment_loss(run.arrays["loss"], run.arrays["starts"][: n + 1]) for run in (one, other)]
+    losses = [segment_loss(run, n) for run in (one, other)]
     return Contrast(
         classes=tuple(one.classes[answer] for answer in answers) if there else (),
         before=asked[0] if there else np.empty((0, n + 1)),

@@ -62,7 +62,7 @@ def measure(trace: Trace) -> Measures:
         similarity=similarity(trace.memory[1:]),
         shares=shares(arrays["mass"][:done], _write_rows(trace), lengths) if "mass" in arrays else None,
         knows=answers,
-        loss=segment_loss(arrays["loss"], arrays["starts"][: done + 1]),
+        loss=segment_loss(trace, done),
         beats=find_beats(
             slot_mean(moved),
             answers,
@@ -146,12 +146,23 @@ def focus(trace: Trace) -> np.ndarray | None:
     return peaks / max(float(np.median(peaks)), 1e-12)
 
 
-def segment_loss(loss: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Mean loss of each segment's scored tokens: (Tn,) and (S + 1,) -> (S,), nan where none was scored."""
+def token_loss(trace: Trace, start: int, end: int) -> np.ndarray:
+    """What each token from `start` to `end` cost: (T,), nan where it was not scored, and at the first of the text.
+
+    A trace keeps it where it was predicted, which is one place before the token, maybe in the segment before.
+    """
+    before = trace.arrays["loss"][max(start - 1, 0) : max(end - 1, 0)]
+    return np.concatenate([[np.nan] * (end - start - len(before)), before]).astype(np.float32)
+
+
+def segment_loss(trace: Trace, n: int) -> np.ndarray:
+    """Mean loss of the scored tokens of each of the first n segments: (n,), nan where none was scored."""
+    starts = trace.arrays["starts"][: n + 1]
     if len(starts) < 2:
         return np.empty(0, np.float32)
-    scored = np.isfinite(loss[: starts[-1]])
-    total = np.add.reduceat(np.where(scored, loss[: starts[-1]], 0.0), starts[:-1], dtype=np.float64)
+    loss = token_loss(trace, 0, int(starts[-1]))
+    scored = np.isfinite(loss)
+    total = np.add.reduceat(np.where(scored, loss, 0.0), starts[:-1], dtype=np.float64)
     count = np.add.reduceat(scored, starts[:-1], dtype=np.int64)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 

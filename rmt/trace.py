@@ -14,7 +14,7 @@ W slots of read and write memory, which in most cells are M, too):
     answer_read  (S, L, H, R)     float32  attention of the answering position to each slot of read memory
     token_write  (Tn,)            float32  share of the write memory's attention on the token, mean of layers and heads
     token_read   (Tn,)            float32  share of the token's attention on read memory, mean of layers and heads
-    loss         (Tn,)            float32  cross-entropy at the token, nan where nothing was scored
+    loss         (Tn,)            float32  cross-entropy there, of the token that follows; nan where nothing was scored
     asked        (S + 1, C)       float32  answer probabilities if the question came after s segments, nan if unasked
     probabilities (C,)            float32  answer probabilities at the end
     read, write  (S, L, H, T, R), (S, L, H, W, T)  float16  thin maps, at detail "thin" only

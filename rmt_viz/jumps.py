@@ -58,7 +58,7 @@ def _jump(trace: Trace, reset: Trace, gain: np.ndarray, i: int) -> Jump:
     text = trace.token_texts(max(i + 1 - AROUND, 0), min(i + 2 + AROUND, len(trace.arrays["ids"])))
     at = i + 1 - max(i + 1 - AROUND, 0)
     return Jump(
-        segment=trace.segment_of(i) + 1,
+        segment=trace.segment_of(i + 1) + 1,
         before="".join(text[:at]),
         token=text[at],
         after="".join(text[at + 1 :]),
@@ -111,7 +111,7 @@ def table(trace: Trace, reset: Trace) -> dict[str, list]:
     at = np.flatnonzero(np.isfinite(gain))
     texts = trace.tokens
     return {
-        "segment": [trace.segment_of(i) + 1 for i in at],
+        "segment": [trace.segment_of(i + 1) + 1 for i in at],
         "predicted token": [texts[i + 1] for i in at],
         "loss with memory": trace.arrays["loss"][at].tolist(),
         "loss with memory reset": reset.arrays["loss"][at].tolist(),

@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from rmt.measure import beats, change, edges, find_beats, knows, measure, pool, segment_loss, shares, similarity
+from rmt.measure import (
+    beats,
+    change,
+    edges,
+    find_beats,
+    knows,
+    measure,
+    pool,
+    segment_loss,
+    shares,
+    similarity,
+    token_loss,
+)
 
 
 def kinds(found) -> dict:
@@ -57,9 +69,13 @@ def test_pool_keeps_peaks_and_leaves_out_nan():
     np.testing.assert_allclose(mean, [3, 3, np.nan])
 
 
-def test_loss_of_a_segment_is_the_mean_of_what_was_scored():
-    loss = np.array([1.0, 3.0, np.nan, 4.0, np.nan, np.nan])
-    np.testing.assert_allclose(segment_loss(loss, np.array([0, 2, 4, 6])), [2, 4, np.nan])
+def test_loss_of_a_segment_is_the_mean_of_its_scored_tokens(make_trace):
+    trace = make_trace(segments=3, length=2, fact=None, question=False)
+    trace.arrays["loss"] = np.array([3.0, 1.0, 4.0, np.nan, np.nan, np.nan])  # where it was foretold
+    np.testing.assert_allclose(token_loss(trace, 0, 6), [np.nan, 3, 1, 4, np.nan, np.nan])
+    np.testing.assert_allclose(token_loss(trace, 2, 4), [1, 4])
+    np.testing.assert_allclose(segment_loss(trace, 3), [3, 2.5, np.nan])
+    assert segment_loss(trace, 0).shape == (0,) and token_loss(trace, 0, 1).shape == (1,)
 
 
 @pytest.mark.parametrize("fact", [0, 3, 6])

@@ -12,6 +12,7 @@ from rmt.model import Model
 from rmt.recorder import record, replay
 from rmt.tasks.base import Span
 from rmt.trace import Trace, validate
+from rmt.viewer.slices import Run, segment_parts
 
 LENGTH, TOKENS = 10, 45  # four whole segments and a short one
 FAMILIES = ["gpt2", "llama_gqa", "bert"]
@@ -143,6 +144,23 @@ def test_loss_is_the_same_with_and_without_logits(name):
     torch.testing.assert_close(lean.loss, whole.loss)
     losses = torch.nn.functional.cross_entropy(whole.logits[0, :-1], ids[0, 1:], reduction="none")
     assert np.allclose(trace.arrays["loss"][:-1], losses, atol=1e-5) and np.isnan(trace.arrays["loss"][-1])
+
+
+def test_each_token_is_shown_with_the_loss_that_it_was():
+    model, ids = small(), torch.as_tensor(document())
+    run, reset = (Run("x", record(model, ids, control=control), "recorded") for control in (None, "reset"))
+    with_memory = model(ids[None]).logits[0]
+    without = torch.cat([model(part[None]).logits[0] for part in ids.split(LENGTH)])
+    lost, other = (
+        np.append(np.nan, torch.nn.functional.cross_entropy(logits[:-1], ids[1:], reduction="none"))
+        for logits in (with_memory, without)
+    )
+    for s in range(run.trace.n_segments):
+        _, arrays = segment_parts(run, s, reset=reset)
+        own = slice(s * LENGTH, (s + 1) * LENGTH)
+        np.testing.assert_allclose(arrays["loss"], lost[own], atol=1e-5)
+        np.testing.assert_allclose(arrays["gain"], (other - lost)[own], atol=1e-5)
+        assert np.isclose(run.measures.loss[s], np.nanmean(lost[own]), atol=1e-5)
 
 
 def test_the_head_runs_where_something_is_scored_and_nowhere_else():

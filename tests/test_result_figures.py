@@ -252,6 +252,16 @@ def test_tokens_that_memory_helped_and_hurt(pair):
     assert one.with_memory == pytest.approx(math.exp(-3)) and one.without == pytest.approx(math.exp(-2))
 
 
+def test_a_jump_goes_to_the_segment_that_its_token_stands_in(pair):
+    run, reset = pair
+    length = run.meta["segment_length"]
+    reset.arrays["loss"][3 * length - 1] = 9.0  # the last place of segment 3 foretells the first token of segment 4
+    (first, *_), _ = jumps.jumps(run, reset)
+    assert first.gain == 6.0 and first.segment == 4 and first.token == run.tokens[3 * length]
+    at = np.argmax(jumps.table(run, reset)["saved (nats)"])
+    assert jumps.table(run, reset)["segment"][at] == 4
+
+
 def test_the_first_segment_has_nothing_to_remember(pair):
     numbers = jumps.table(*pair)
     assert min(numbers["segment"]) == 2 and len(numbers["segment"]) == 5 * pair[0].meta["segment_length"] - 1

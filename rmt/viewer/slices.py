@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from rmt.measure import Measures, edges, measure, pool
+from rmt.measure import Measures, edges, measure, pool, token_loss
 from rmt.trace import SegmentRecord, Trace
 from rmt.viewer.sentence import question_text, remark, sentence
 
@@ -124,11 +124,11 @@ def segment_parts(
         arrays |= {"token_write": record.token_write, "token_read": record.token_read}
     if maps and record.read is not None:
         arrays |= _maps(record, layer, head)
-    if np.isfinite(record.loss).any():
-        arrays["loss"] = record.loss
-        other = reset.trace.arrays["loss"][record.start : record.end] if _same_text(run, reset) else None
-        if other is not None:
-            arrays["gain"] = other - record.loss
+    loss = token_loss(trace, record.start, record.end)
+    if np.isfinite(loss).any():
+        arrays["loss"] = loss
+        if _same_text(run, reset):
+            arrays["gain"] = token_loss(reset.trace, record.start, record.end) - loss
     return meta, arrays
 
 
