@@ -45,7 +45,7 @@ function label(frame) {
 
 function bar(name, i, width, { overview, slice, theme }) {
   const [before, after] = [slice.asked_before.data[i], slice.asked.data[i]]
-  const [y, room] = [i * ROW + 4, width - LEFT - RIGHT]
+  const [y, room] = [i * ROW + 4, Math.max(0, width - LEFT - RIGHT)]
   const top = best(slice.asked.data) === i
   const right = overview.meta.label === i
   const fill = right || overview.meta.label == null ? theme.knows : theme.muted

@@ -47,6 +47,7 @@ def visit(browser, server):
         page.goto(f"{server}/{query}")
         if drawn:
             page.locator(".surface[data-drawn]").wait_for()
+        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
         return page
 
     yield open_page
