@@ -26,6 +26,7 @@ class LMConfig:
     init: str | None = None  # a checkpoint whose backbone to start from, its memory too where the cell is the same
     pretrained: str | None = None  # a backbone to wrap instead of one from scratch, see rmt.pretrained
     lora: int = 0  # rank of the adapters on it; 0 trains all of it
+    lora_targets: str | None = None  # what they adapt, names with commas between; None: as peft does in the family
     backbone: str = "llama"
     layers: int = 4
     width: int = 128

@@ -174,6 +174,18 @@ def test_around_layers_leaves_no_hook_behind():
     assert torch.equal(model.backbone.model(IDS).logits, plain(IDS).logits)
 
 
+@pytest.mark.parametrize("family", ["llama", "bert"])
+def test_rmt_may_scale_what_it_carries(family):
+    """One segment reads the same; what it writes is multiplied, which the next one reads as if it had been written."""
+    raw, scaled = (tiny(family, head="lm" if family == "llama" else None, **o).double() for o in ({}, {"scale": 0.25}))
+    first = IDS[:, :SEGMENT]
+    one, other = raw(first), scaled(first)
+    assert torch.equal(one.logits, other.logits) and torch.equal(one.memory[:, 0], other.memory[:, 0])
+    assert torch.equal(one.state / 4, other.state)
+    rest = IDS[:, SEGMENT : 2 * SEGMENT]
+    assert torch.equal(scaled(IDS[:, : 2 * SEGMENT]).memory[:, 2], raw(rest, state=one.state / 4).state / 4)
+
+
 def test_an_armt_whose_values_are_zero_is_its_backbone_without_memory():
     """As the reference initialises it: whatever was written, tokens read nothing."""
     model = tiny(cell="armt", d_memory=4, n_memory=3).double()

@@ -22,6 +22,7 @@ Growth = _option(float, "share of the steps over which history grows to --segmen
 Shorter = _option(float, "share of the steps with less history than that.", min=0, max=1)
 Pretrained = _option(str, "a backbone to put memory around: smollm2, a folder or a hub name.")
 Lora = _option(int, "rank of adapters on the pretrained backbone; 0 trains all of it.", min=0)
+LoraTargets = _option(str, "what the adapters adapt, names with commas between; by default as peft does it.")
 Inner = _option(int, "width of the feed-forward part over that of the model.", min=1)
 InitialStd = _option(float, "spread of the initial memory.", min=0)
 CellOption = _option(list[str], "an option of the cell, name=value; may be repeated.")
@@ -33,8 +34,8 @@ Schedule = _option(str, "cosine or linear.")
 Floor = _option(float, "share of the rate that is left at the end.", min=0, max=1)
 
 OURS = (
-    "corpus steps until growth shorter pretrained lora inner initial_std cell_option at_once bptt_unroll checkpointing "
-    "ends schedule floor"
+    "corpus steps until growth shorter pretrained lora lora_targets inner initial_std cell_option at_once bptt_unroll "
+    "checkpointing ends schedule floor"
 ).split()
 RUNS = ("task", "out", "precision", "threads", "cpu", "as_json", "context")  # of a run, not of what is trained
 

@@ -14,11 +14,15 @@ class RecurrentMemory(MemoryCell):
     A decoder reads [read memory | tokens | write memory] under its plain causal mask, an encoder
     [CLS] memory [SEP] tokens [SEP]. The next state is the last hidden state of the write memory, after the
     final norm, fed back raw. The state is a tensor (B, M, D).
+
+    scale: by how much the next state is multiplied, for backbones whose last hidden states are of another size than
+    their word embeddings, beside which they are read (SmolLM2's are sixteen times as large); 1 is the papers' memory.
     """
 
-    def __init__(self, dim: int, n_memory: int = 10, *, initial_std: float = 0.02):
+    def __init__(self, dim: int, n_memory: int = 10, *, initial_std: float = 0.02, scale: float = 1.0):
         super().__init__(dim, n_memory)
         self.memory = nn.Parameter(torch.randn(n_memory, dim) * initial_std)
+        self.scale = float(scale)
 
     def initial(self, batch: int) -> Tensor:
         return self.memory.expand(batch, -1, -1)
@@ -29,7 +33,10 @@ class RecurrentMemory(MemoryCell):
         else:
             x, layout, mask = encoder_input(backbone, segment, state)
         output = backbone(x, layout=layout, mask=mask)
-        return Step(output, layout), keep_unread(backbone, segment, output.hidden[:, layout.write], state)
+        written = output.hidden[:, layout.write]
+        if self.scale != 1:
+            written = written * self.scale
+        return Step(output, layout), keep_unread(backbone, segment, written, state)
 
     def slots(self, state: Tensor) -> Tensor:
         return state
