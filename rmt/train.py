@@ -1,6 +1,5 @@
 """Training: curriculum over segments, then streams; resumable at any step, over any number of processes."""
 
-import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from rmt.errors import InputError
 from rmt.memory import blocks
 from rmt.memory.base import State
 from rmt.model import Model
+from rmt.run_folder import RunFolder
 from rmt.streams import Streams
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler
@@ -102,6 +102,7 @@ class Trainer:
             precision = "bf16" if torch.cuda.is_available() and not cpu else "no"
         self.config, self.folder = config, folder
         self.accelerator = Accelerator(mixed_precision=precision, cpu=cpu)
+        self.kept = RunFolder(folder, config, main=self.accelerator.is_main_process)
         if config.batch % self.accelerator.num_processes or config.streams % self.accelerator.num_processes:
             raise InputError(f"{self.accelerator.num_processes} processes cannot share a batch of {config.batch}.")
         self.task = TASKS[config.task]
@@ -158,7 +159,7 @@ class Trainer:
             self.at.seconds = time.monotonic() - began
             if self.at.step % self.config.log_every == 0 or self.at.done:
                 line = self._line(window)
-                self._write(line)
+                self.kept.write(line)
                 window = []
                 if self.at.step % self.config.save_every == 0 or self.at.done:
                     self._save()
@@ -290,11 +291,6 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         return checkpoint.open_tokenizer(file)
 
-    def _write(self, line: dict) -> None:
-        if self.accelerator.is_main_process:
-            with open(self.folder / "metrics.jsonl", "a") as file:
-                file.write(json.dumps(line) + "\n")
-
     def _save(self) -> None:
         """The checkpoint for users, in half precision, and beside it what a resumed run needs, with all digits.
 
@@ -304,17 +300,10 @@ class Trainer:
         if not self.accelerator.is_main_process:
             return
         checkpoint.save(self.model, self.spec, self.folder, dtype=torch.float16)
-        saved = {
-            "config": asdict(self.config),
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "gate": list(self.gate.scores),
-            "at": asdict(self.at),
-            "streams": streams,
-        }
-        part = self.folder / "resume.pt.part"
-        torch.save(saved, part)
-        part.replace(self.folder / "resume.pt")
+        self.kept.save({
+            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "gate": list(self.gate.scores), "at": asdict(self.at), "streams": streams,
+        })  # fmt: skip
 
     def _keep_stage(self) -> None:
         """The checkpoint of a stage that has been learned, in half precision; all share one tokenizer."""
@@ -327,14 +316,7 @@ class Trainer:
         self.model.tokenizer.save(str(folder / "tokenizer.json"))
 
     def _resume(self) -> None:
-        file, metrics = self.folder / "resume.pt", self.folder / "metrics.jsonl"
-        saved = torch.load(file, map_location="cpu", weights_only=True) if file.exists() else None
-        if saved and saved["config"] != asdict(self.config):
-            names = [k for k, v in asdict(self.config).items() if saved["config"].get(k) != v]
-            raise InputError(
-                f"{self.folder} holds a run with other settings ({', '.join(names)}); "
-                "give the same ones, or another folder."
-            )
+        saved = self.kept.saved()
         if saved and len(saved["streams"]) != self.accelerator.num_processes:
             raise InputError(f"{self.folder} holds a run of {len(saved['streams'])} processes; resume it with as many.")
         if saved:
@@ -343,7 +325,5 @@ class Trainer:
             self.gate.scores.extend(saved["gate"])
             self.at = Progress(**saved["at"])
             self.streams.load_state_dict(saved["streams"][self.accelerator.process_index], self.accelerator.device)
-        if self.accelerator.is_main_process:
-            lines = metrics.read_text().splitlines(keepends=True) if metrics.exists() else []
-            metrics.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.at.step))
+        self.kept.trim(self.at.step)
         self.accelerator.wait_for_everyone()

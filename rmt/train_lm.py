@@ -4,7 +4,6 @@ A step's documents are a function of the seed and the step alone, so a memory an
 settings, see the same tokens in the same order.
 """
 
-import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from rmt.errors import InputError
 from rmt.memory import CELLS, blocks
 from rmt.model import Model
 from rmt.recipe import LMConfig, check, draw, longest, rate
+from rmt.run_folder import RunFolder
 from rmt.tasks import language_model
 from rmt.tasks.language_model import Documents
 from rmt.vocabulary import PAD, train_tokenizer
@@ -65,6 +65,7 @@ class LMTrainer:
         self.config, self.folder = config, folder
         self.until = min(until or config.steps, config.steps)
         self.accelerator = Accelerator(mixed_precision=precision, cpu=cpu)
+        self.kept = RunFolder(folder, config, main=self.accelerator.is_main_process)
         self.corpus = open_corpus(config.corpus)
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
@@ -96,7 +97,7 @@ class LMTrainer:
             over = self.at.step == self.until
             if self.at.step % self.config.log_every == 0 or over:
                 line = self._line(window)
-                self._write(line)
+                self.kept.write(line)
                 window = []
                 if self.at.step % self.config.save_every == 0 or over:
                     self._save()
@@ -124,7 +125,8 @@ class LMTrainer:
         else:
             output = self.wrapped(ids)
         logits = wide(output.logits[:, :-1])
-        return F.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
+        losses = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+        return losses.view(len(ids), -1)
 
     def _beginnings(self, losses: Tensor) -> dict:
         """The mean loss, and that of the first positions of first segments and of later ones: memory parts the two."""
@@ -172,7 +174,8 @@ class LMTrainer:
         model.about.config |= {"task": language_model.NAME, "training": asdict(config)}
         self.spec = model.about.config
         if config.lora:
-            return add_lora(model, rank=config.lora, alpha=2 * config.lora)
+            targets = config.lora_targets.split(",") if config.lora_targets else None
+            return add_lora(model, rank=config.lora, alpha=2 * config.lora, targets=targets)
         return model.requires_grad_(True)
 
     def _fresh(self) -> Model:
@@ -212,11 +215,6 @@ class LMTrainer:
 
     # -- what is on disk
 
-    def _write(self, line: dict) -> None:
-        if self.accelerator.is_main_process:
-            with open(self.folder / "metrics.jsonl", "a") as file:
-                file.write(json.dumps(line) + "\n")
-
     def _trained(self) -> dict[str, Tensor]:
         """The parameters that training changes, by name."""
         return {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
@@ -232,15 +230,9 @@ class LMTrainer:
             save_adapter(self.model, self.folder, dtype=torch.float16)
         else:
             checkpoint.save(*self._as_read(), self.folder, dtype=torch.float16)
-        saved = {
-            "config": asdict(self.config),
-            "parameters": self._trained(),
-            "optimizer": self.optimizer.state_dict(),
-            "at": asdict(self.at),
-        }
-        part = self.folder / "resume.pt.part"
-        torch.save(saved, part)
-        part.replace(self.folder / "resume.pt")
+        self.kept.save({
+            "parameters": self._trained(), "optimizer": self.optimizer.state_dict(), "at": asdict(self.at),
+        })  # fmt: skip
 
     def _as_read(self) -> tuple[Model, dict]:
         """The model as it is to be read, and its config.json.
@@ -260,23 +252,14 @@ class LMTrainer:
         return model, spec
 
     def _resume(self) -> None:
-        file, metrics = self.folder / "resume.pt", self.folder / "metrics.jsonl"
-        saved = torch.load(file, map_location="cpu", weights_only=True) if file.exists() else None
-        if saved and saved["config"] != asdict(self.config):
-            names = [k for k, v in asdict(self.config).items() if saved["config"].get(k) != v]
-            raise InputError(
-                f"{self.folder} holds a run with other settings ({', '.join(names)}); "
-                "give the same ones, or another folder."
-            )
+        saved = self.kept.saved()
         if saved:
             with torch.no_grad():
                 for name, parameter in self._trained().items():
                     parameter.copy_(saved["parameters"][name])
             self.optimizer.load_state_dict(saved["optimizer"])
             self.at = Progress(**saved["at"])
-        if self.accelerator.is_main_process:
-            lines = metrics.read_text().splitlines(keepends=True) if metrics.exists() else []
-            metrics.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.at.step))
+        self.kept.trim(self.at.step)
         self.accelerator.wait_for_everyone()
 
 
