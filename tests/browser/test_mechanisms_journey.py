@@ -22,7 +22,8 @@ def test_mechanisms_side_by_side(visit, picture, theme):
     sees = chart(page, "who-sees-whom")
     expect(sees.locator("g.g-gtitle text")).to_contain_text("numbers from segment to segment")
     expect(sees.locator("g.subplot.xy, g.subplot.x2y2")).to_have_count(2)
-    expect(page.get_by_role("table")).to_contain_text(re.compile(r"Nothing; \d+ memory tokens begin anew in each segment"))
+    anew = re.compile(r"Nothing; \d+ memory tokens begin anew in each segment")
+    expect(page.get_by_role("table")).to_contain_text(anew)
     picture(page, f"mechanisms-{theme}")
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), "nothing sticks out to the right"
 

@@ -81,7 +81,8 @@ def test_clicks_go_there(visit):
     picture = page.locator(".panel.distances svg image")
     picture.scroll_into_view_if_needed()
     box = picture.bounding_box()
-    page.mouse.click(box["x"] + box["width"] - 4, box["y"] + box["height"] - 20)  # the head of the page may cover the top
+    # the head of the page, which stays, may cover the top of the picture
+    page.mouse.click(box["x"] + box["width"] - 4, box["y"] + box["height"] - 20)
     expect(page.locator(".surface")).to_have_attribute("data-drawn", "12")
 
 
