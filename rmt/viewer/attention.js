@@ -7,6 +7,7 @@ import { locked } from "./panel.js"
 
 const GAP = 18
 const TALLEST = { low: 420, high: 640 }
+const EXACT = 420 // pixels of the window of exact cells
 const MOST_SEEN = 0.995 // the share of weights that the colours tell apart; a decoder's first rows would set the scale
 const HOWS = [["mean", "mean"], ["max", "maximum"]]
 
@@ -23,6 +24,7 @@ export const attentionPanel = {
         title: "The moments of the paper’s Figure 6 side by side: write, keep, append, read",
       })
       : "",
+    cellPickers(frame, act),
   ],
   draw(body, frame, act) {
     const maps = mapsOf(frame)
@@ -45,7 +47,10 @@ export const attentionPanel = {
     node.append(...drawn.map((each) => each.node), svg("g", { class: "marks", "pointer-events": "none" }))
     node.drawn = drawn
     interact(node, frame, act)
-    body.replaceChildren(node, below(maps, top, frame, act))
+    const { picture, said, exact } = places(body)
+    picture.replaceChildren(node, below(maps, top, frame))
+    say(said, maps, frame.view.cell)
+    exact.replaceChildren(zoom(maps, frame, act, body.clientWidth) ?? "")
     mark(node, frame, frame.view.cell)
     if (maps.every(({ slice }) => slice.meta.known)) body.dataset.whole = maps.map(({ segment }) => segment).join()
     else delete body.dataset.whole
@@ -113,6 +118,26 @@ function besideButton(frame, act) {
   })
 }
 
+// A cell without a mouse: a query brings what it looks at most, a key what looks at it most.
+function cellPickers(frame, act) {
+  const { cell } = frame.view
+  const maps = mapsOf(frame)
+  const map = Math.min(cell?.map ?? 0, maps.length - 1)
+  const slice = maps[map].slice
+  if (!slice?.map) return ""
+  const [rows, columns] = slice.map.shape
+  const options = (axis, n) => [["", "none"], ...range(n).map((i) => [String(i), nameOf(slice, axis, i)])]
+  const weight = (row, column) => slice.map.data[row * columns + column]
+  const most = (n, of) => range(n).reduce((best, i) => ((of(i) || 0) > (of(best) || 0) ? i : best), 0)
+  const pin = (text, found) => act.pin({ cell: text === "" ? null : { map, ...found(Number(text)) } })
+  return el("span", { class: "cells" },
+    picker("query", options("rows", rows), String(cell?.row ?? ""), (text) =>
+      pin(text, (row) => ({ row, column: most(columns, (i) => weight(row, i)) }))),
+    picker("key", options("columns", columns), String(cell?.column ?? ""), (text) =>
+      pin(text, (column) => ({ column, row: cell?.row ?? most(rows, (i) => weight(i, column)) }))),
+  )
+}
+
 function high(slice) {
   const weights = slice.map.data.filter((weight) => weight > 0).sort()
   return Math.max(weights[Math.floor((weights.length - 1) * MOST_SEEN)] ?? 0, 1e-9)
@@ -140,21 +165,36 @@ function label(maps) {
   return `Attention from each position (rows) to each position (columns). Shares of blocks in ${each.join("; ")}`
 }
 
-// Under the maps: what the blocks mean, the scale, what is pinned, and why something is missing.
-function below(maps, top, frame, act) {
-  const { cell } = frame.view
+// Under the maps: what the blocks mean, the scale, and why something is missing.
+function below(maps, top, frame) {
   const why = maps.find(({ slice }) => slice.meta.why)?.slice.meta.why
   const key = Object.entries(WHAT).map(([name, what]) =>
-    el("span", { class: `block-${name}` }, el("b", {}, name), ` ${what}`)
+    el("span", { class: `block-${name}` }, el("b", {}, name), `: ${what}`)
   )
-  const pinned = cell && maps[0].slice.map ? describe(maps[cell.map] ?? maps[0], cell) : null
   return el("div", {},
     el("div", { class: "key" }, scale(top, frame), key),
-    pinned ? el("p", { class: "remark pinned" }, `Pinned: ${pinned.join(", ")}. Esc lets go.`) : null,
     why ? el("p", { class: "remark" }, `Only the blocks that touch memory were recorded. ${why}`) : null,
-    maps[0].slice.meta.pooled ? zoom(maps[0], frame, act) : null,
   )
 }
+
+// What the card is made of. The line that says what is pinned stays: a screen reader listens to it.
+function places(body) {
+  if (body.places?.said.parentNode !== body) {
+    const said = el("p", { class: "remark pinned", "aria-live": "polite" })
+    body.places = { picture: el("div"), said, exact: el("div") }
+    body.replaceChildren(...Object.values(body.places))
+  }
+  return body.places
+}
+
+function say(said, maps, cell) {
+  const map = cell && (maps[cell.map] ?? maps[0])
+  const text = map && within(map.slice, cell) ? `Pinned: ${describe(map, cell).join(", ")}. Esc lets go.` : ""
+  if (said.textContent !== text) said.textContent = text
+}
+
+// Whether a map has such a cell: another segment may be shorter.
+const within = ({ map }, { row, column }) => row < map.shape[0] && column < map.shape[1]
 
 // Square roots spread small weights apart; the ticks say what a colour stands for.
 function scale(top, { theme }) {
@@ -171,32 +211,55 @@ function scale(top, { theme }) {
 }
 
 // Exact cells around the pinned one, of a map that is pooled.
-function zoom({ segment, slice }, frame) {
+function zoom(maps, frame, act, width) {
   const { cell } = frame.view
+  const { segment, slice } = maps[cell?.map] ?? maps[0]
+  if (!slice.meta.pooled) return null
   const note = (text) => el("p", { class: "remark" }, text)
   if (!slice.meta.known) return note("Exact cells come with the whole map.")
-  if (!cell) return note("Each cell is the largest of several; click one to see exact cells around it.")
+  if (!cell || !within(slice, cell)) {
+    return note("Each cell is the largest of several; click one, or choose a query, to see exact cells around it.")
+  }
   const query = path(segment, frame.view)
   const at = `row=${slice.rows.data[cell.row]}&column=${slice.columns.data[cell.column]}`
   const window = frame.ask(`${query}${query.includes("?") ? "&" : "?"}${at}`)
   if (!window?.map) return note("Exact cells are on their way.")
-  const node = figure(420, 10, `Exact weights around the pinned cell of segment ${segment}`, frame.theme)
-  const area = { x: 0, width: 420, tallest: 420, single: false }
-  const drawn = drawMap({ segment, beat: "exact cells", slice: window }, area, high(window), frame)
+  const top = high(window)
+  const node = figure(width, 10, `Exact weights around the pinned cell of segment ${segment}`, frame.theme)
+  const area = { x: 0, width, tallest: EXACT, single: true }
+  const drawn = drawMap({ segment, beat: "exact cells", slice: window }, area, top, frame)
   node.setAttribute("height", drawn.height)
-  node.setAttribute("viewBox", `0 0 420 ${drawn.height}`)
-  node.append(drawn.node)
-  return node
+  node.setAttribute("viewBox", `0 0 ${width} ${drawn.height}`)
+  node.append(drawn.node, ...drawn.cross(inWindow(window, slice, cell), frame.theme).slice(-1))
+  node.drawn = [drawn]
+  node.onpointermove = (event) => {
+    const found = cellUnder(node, event)
+    act.tip(found ? event : null, found && describe(drawn.map, found))
+  }
+  node.onpointerleave = () => act.tip(null)
+  return el("div", { class: "exact" }, node, el("div", { class: "key" }, scale(top, frame)))
+}
+
+// The pooled cell among those of its window.
+function inWindow(window, slice, { row, column }) {
+  const first = (axis, i) => slice[axis].data[i] - window[axis].data[0]
+  const last = (axis, i) => Math.min(first(axis, i + 1), window.map.shape[axis === "rows" ? 0 : 1]) - 1
+  return {
+    row: first("rows", row), column: first("columns", column),
+    lastRow: last("rows", row), lastColumn: last("columns", column),
+  }
+}
+
+function cellUnder(node, event) {
+  const area = node.getBoundingClientRect()
+  const [x, y] = [event.clientX - area.left, event.clientY - area.top]
+  const map = node.drawn.findIndex((each) => x >= each.x && x < each.x + each.width)
+  const cell = map < 0 ? null : node.drawn[map].at(x, y)
+  return cell && { map, ...cell }
 }
 
 function interact(node, frame, act) {
-  const at = (event) => {
-    const area = node.getBoundingClientRect()
-    const [x, y] = [event.clientX - area.left, event.clientY - area.top]
-    const map = node.drawn.findIndex((each) => x >= each.x && x < each.x + each.width)
-    const cell = map < 0 ? null : node.drawn[map].at(x, y)
-    return cell && { map, ...cell }
-  }
+  const at = (event) => cellUnder(node, event)
   node.onpointermove = (event) => {
     const cell = at(event)
     mark(node, frame, cell ?? frame.view.cell)

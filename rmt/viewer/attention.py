@@ -10,7 +10,7 @@ from rmt.trace import SegmentRecord, Trace
 from rmt.viewer.slices import local_spans, pack
 
 MOST = 256  # rows of a map as it is sent; a longer one is pooled, and a window shows exact cells
-WINDOW = 64
+WINDOW = 32  # a row of it is high enough for its token to be written beside it
 HOWS = ("mean", "max")  # what becomes of the layers and heads that are not chosen
 Layout = dict[str, tuple[int, int]]
 

@@ -5,9 +5,9 @@ import { box, rule, words } from "./draw.js"
 import { level } from "./theme.js"
 
 export const WHAT = {
-  write: "write memory looks at tokens",
-  read: "tokens look at read memory",
-  carry: "write memory looks at read memory",
+  write: "memory looks at tokens",
+  read: "tokens look at memory",
+  carry: "memory looks at memory",
   local: "all the rest",
 }
 const NAMES = { read: "read memory", write: "write memory", memory: "memory", tokens: "tokens", mark: "" }
@@ -36,7 +36,8 @@ export function nameOf(slice, axis, i) {
     return last > index ? `tokens ${number}–${start + last + 1}` : `“${visible(tokens[index])}” (${number})`
   }
   if (kind === "mark") return slice[axis].data[i] === 0 ? "[CLS]" : "[SEP]"
-  return `${kind === "memory" ? "slot" : `${kind} slot`} ${index + 1}${last > index ? `–${last + 1}` : ""}`
+  const whose = kind === "memory" ? "" : `${kind} `
+  return last > index ? `${whose}slots ${index + 1}–${last + 1}` : `${whose}slot ${index + 1}`
 }
 
 const reads = (kind) => kind === "read" || kind === "memory"
@@ -88,6 +89,11 @@ const place = (axis, i) => {
   return { at: group.at + (i - group.from) * group.step, size: group.step }
 }
 
+function placed(axis, first, last) {
+  const [from, to] = [place(axis, first), place(axis, last)]
+  return { at: from.at, size: to.at + to.size - from.at }
+}
+
 function cellAt(axis, offset) {
   const group = axis.groups.find((each) => offset >= each.at && offset < each.at + each.size)
   return group ? group.from + Math.floor((offset - group.at) / group.step) : null
@@ -96,7 +102,7 @@ function cellAt(axis, offset) {
 // Draws a map into an area {x, width, tallest, single}; gives its node and how to find cells in it.
 export function drawMap(map, area, top, frame) {
   const { slice } = map
-  const written = area.single && Math.min(area.width - LABELS - RIGHT, area.tallest) / slice.meta.n >= READABLE
+  const written = area.single && Math.min(area.width - LABELS - RIGHT, area.tallest) / slice.map.shape[0] >= READABLE
   const left = written ? LABELS : LEFT
   const head = written ? HEAD + 62 : HEAD
   const right = area.single ? RIGHT : 2
@@ -116,9 +122,9 @@ export function drawMap(map, area, top, frame) {
       const [row, column] = [cellAt(rows, py - head), cellAt(columns, px - x)]
       return row == null || column == null ? null : { row, column }
     },
-    cross({ row, column }, theme) {
-      if (row >= slice.map.shape[0] || column >= slice.map.shape[1]) return []
-      const [r, c] = [place(rows, row), place(columns, column)]
+    cross({ row, column, lastRow = row, lastColumn = column }, theme) {
+      if (lastRow >= slice.map.shape[0] || lastColumn >= slice.map.shape[1]) return []
+      const [r, c] = [placed(rows, row, lastRow), placed(columns, column, lastColumn)]
       const look = { stroke: theme.ink, "stroke-width": 1, opacity: 0.45 }
       return [
         rule(x, head + r.at + r.size / 2, x + columns.size, head + r.at + r.size / 2, theme.ink, look),

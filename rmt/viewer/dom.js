@@ -48,6 +48,7 @@ export function shown(value) {
   if (!Number.isFinite(value)) return "–"
   if (Math.abs(value) >= 1000) return integer.format(value)
   if (Math.abs(value) >= 10) return value.toFixed(1)
+  if (Math.abs(value) >= 1e-6 && Math.abs(value) < 0.001) return value.toPrecision(2)
   return value !== 0 && Math.abs(value) < 0.1 ? value.toFixed(3) : value.toFixed(2)
 }
 

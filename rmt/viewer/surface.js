@@ -301,7 +301,9 @@ class Surface {
     const typing = event.composedPath()[0]
     const tag = typing?.tagName
     if (event.ctrlKey || event.metaKey || event.altKey) return
-    if (typing?.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(tag)) return
+    if (typing?.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(tag)) {
+      if (event.key !== "Escape" || tag !== "SELECT") return // what is chosen in a list is let go from there, too
+    }
     if (event.key === " " && (tag === "BUTTON" || tag === "A")) return
     if (this.root.querySelector("dialog[open]:not(.room)") || document.querySelector("[role=dialog]")) return
     if (event.key === "Escape" && this.root.querySelector("dialog[open]")) return

@@ -2,10 +2,14 @@
 
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+ROOT = Path(__file__).parents[2]
 PATIENCE_MS = 180_000  # the first map imports torch
 REPLAYED = """(segment) => new Promise((done) => {
   const roots = [document, ...[...document.querySelectorAll("*")].map((node) => node.shadowRoot).filter(Boolean)]
@@ -51,9 +55,48 @@ def test_pointing_says_both_tokens_and_clicking_pins(visit):
     expect(page.locator(".pinned")).to_contain_text(re.compile("Pinned: .+ → .+, weight [0-9.]+"))
     page.keyboard.press("ArrowRight")
     whole(page, "5")
-    expect(page.locator(".pinned")).to_be_visible()
+    expect(page.locator(".pinned")).to_contain_text("Pinned")
     page.keyboard.press("Escape")
-    expect(page.locator(".pinned")).to_have_count(0)
+    expect(page.locator(".pinned")).to_be_empty()
+
+
+def test_a_cell_is_pinned_without_a_mouse_and_said(visit):
+    page = visit("attention?trace=reasoning&segment=4")
+    whole(page, "4")
+    said, query, key = page.locator(".pinned"), *(page.get_by_label(name, exact=True) for name in ("query", "key"))
+    expect(said).to_have_attribute("aria-live", "polite")
+    query.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
+    row = query.locator("option:checked").text_content()
+    expect(said).to_contain_text(f"Pinned: {row} → ")
+    assert float(re.search("weight ([0-9.]+)", said.text_content())[1]) > 0, "a query brings what it looks at most"
+    key.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    column = key.locator("option:checked").text_content()
+    expect(said).to_contain_text(f"→ {column}, weight")
+    page.keyboard.press("Escape")
+    expect(said).to_be_empty()
+    assert query.input_value() == key.input_value() == ""
+
+
+def test_exact_cells_of_a_map_that_is_pooled(visit, assets, picture):
+    out = assets / "traces" / "long-segments.trace.safetensors"
+    record = ["record", "assets/checkpoints/detect-long", "--task", "detect", "--segments", "2", "--seed", "1"]
+    subprocess.run([sys.executable, "-m", "rmt", *record, "--detail", "thin", "--out", out], cwd=ROOT, check=True)
+    page = visit("attention?trace=long-segments&segment=2", size={"width": 1280, "height": 1600})
+    whole(page, "2")
+    card = page.locator(".panel.attention")
+    expect(card).to_contain_text("Each cell is the largest of several")
+    page.get_by_label("query", exact=True).select_option(index=100)
+    expect(page.locator(".pinned")).to_contain_text(re.compile("Pinned: tokens \\d+–\\d+ → .+, weight at most [0-9.]+"))
+    exact = card.locator(".exact svg").first
+    expect(exact).to_contain_text("segment 2 · exact cells")
+    exact.hover(position={"x": 300, "y": 300})
+    expect(page.locator(".tip")).to_contain_text(re.compile("weight [0-9.]+"))
+    expect(page.locator(".tip")).not_to_contain_text("at most")
+    picture(page, "attention-exact")
 
 
 def test_a_head_is_chosen_from_the_grid(visit):
