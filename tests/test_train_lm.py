@@ -175,6 +175,12 @@ def test_memory_around_a_pretrained_backbone_with_adapters_or_all_of_it(lora, ti
     assert (tmp_path / "adapter.safetensors").exists() == bool(lora)
 
 
+def test_adapters_go_where_they_are_asked_for(tiny, stock, tmp_path):
+    run(replace(tiny, pretrained=str(stock), lora=2, lora_targets="o_proj,up_proj"), tmp_path)
+    names = [name for name, _ in load(tmp_path, device="cpu").named_parameters() if ".lora_A" in name]
+    assert {name.split(".")[-4] for name in names} == {"o_proj", "up_proj"}
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
