@@ -41,6 +41,7 @@ class LMConfig:
     at_once: int = 1  # segments read as one: exact context, for the baseline without memory
     bptt_unroll: int | None = None
     checkpointing: bool = False  # trade time for memory: activations are computed again on the way back
+    recite: float = 0.0  # weight of a second loss, falling to nothing: slots recite the last tokens (RMT on a decoder)
     lr: float = 1e-3
     schedule: str = "cosine"  # or linear
     floor: float = 0.05  # share of the rate that is left at the end
@@ -84,6 +85,8 @@ def check(config: LMConfig) -> None:
         raise InputError(f"The rate falls along a cosine or a linear schedule, not {config.schedule!r}.")
     if config.lora and not config.pretrained:
         raise InputError("LoRA adapts a pretrained backbone; name one with --pretrained.")
+    if config.recite and (config.cell != "rmt" or not 0 < config.n_memory <= config.segment_length):
+        raise InputError("Only slots of --cell rmt recite, at most one for every token of a segment.")
     if config.at_once > 1 and config.cell != "none":
         raise InputError(
             "Several segments at once are the baseline of exact context, which has no memory; use --cell none."

@@ -110,23 +110,39 @@ class LMTrainer:
         ids = draw(config, self.documents, self.at.step, accelerator.num_processes)
         self.at.tokens += ids.size
         ids = torch.from_numpy(ids[accelerator.process_index :: accelerator.num_processes]).to(accelerator.device)
-        losses = self._losses(ids)  # (B, T - 1)
-        accelerator.backward(losses.mean())
+        losses, memory = self._losses(ids)
+        loss, found = losses.mean(), self._beginnings(losses.detach())
+        if config.recite:
+            recited = self._recited(ids, memory)
+            loss = loss + config.recite * (1 - self.at.step / config.steps) * recited
+            found["recited"] = self._mean(recited.detach())
+        accelerator.backward(loss)
         accelerator.clip_grad_norm_(self.parameters, config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.at.step += 1
-        return {"segments": ids.shape[1] // config.segment_length, **self._beginnings(losses.detach())}
+        return {"segments": ids.shape[1] // config.segment_length, **found}
 
-    def _losses(self, ids: Tensor) -> Tensor:
-        """Cross-entropy (B, T - 1) of each token of ids (B, T) but the first."""
+    def _losses(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Cross-entropy (B, T - 1) of each token of ids (B, T) but the first, and memory (B, S + 1, M, D)."""
         if self.config.bptt_unroll:
             output = self.wrapped(ids, bptt_unroll=self.config.bptt_unroll)
         else:
             output = self.wrapped(ids)
         logits = wide(output.logits[:, :-1])
         losses = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-        return losses.view(len(ids), -1)
+        return losses.view(len(ids), -1), output.memory
+
+    def _recited(self, ids: Tensor, memory: Tensor) -> Tensor:
+        """Cross-entropy of the last tokens of every segment, one a slot, where the head reads what was written.
+
+        Writing is learned slowly where later segments alone reward it: what is read at first is noise, to be ignored.
+        """
+        written = memory[:, 1:] / self.model.cell.scale  # (B, S, M, D), last hidden states
+        last = ids.unflatten(1, (-1, self.config.segment_length))[:, :, -written.shape[2] :]  # (B, S, M)
+        with self.accelerator.autocast():
+            logits = self.model.backbone.unembed(written.flatten(0, 2))
+        return F.cross_entropy(wide(logits), last.flatten())
 
     def _beginnings(self, losses: Tensor) -> dict:
         """The mean loss, and that of the first positions of first segments and of later ones: memory parts the two."""
@@ -141,7 +157,7 @@ class LMTrainer:
         return float(value if self.accelerator.num_processes == 1 else self.accelerator.reduce(value, "mean"))
 
     def _line(self, window: list[dict]) -> dict:
-        keys = ("loss", "first_beginning", "later_beginnings")
+        keys = ("loss", "first_beginning", "later_beginnings", "recited")
         means = {key: np.mean([row[key] for row in window if key in row] or [np.nan]) for key in keys}
         return {
             "step": self.at.step,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from rmt.checkpoint import load
 from rmt.corpora import open_corpus
@@ -175,6 +176,20 @@ def test_memory_around_a_pretrained_backbone_with_adapters_or_all_of_it(lora, ti
     assert (tmp_path / "adapter.safetensors").exists() == bool(lora)
 
 
+def test_slots_learn_to_recite_the_last_tokens(tiny, tmp_path):
+    """The second loss is of the tokens that end each segment, and where it has weight it falls."""
+    config = replace(tiny, steps=120, shorter=0.0, recite=1.0, lr=2e-2, log_every=30)
+    trainer, lines = run(config, tmp_path / "on")
+    assert lines[-1]["recited"] < lines[0]["recited"] - 0.5
+    ids = torch.from_numpy(draw(config, trainer.documents, 119))
+    memory = trainer.model(ids).memory  # (B, 4, 2, D)
+    logits = trainer.model.backbone.unembed(memory[:, 1:].flatten(0, 2)).unflatten(0, (-1, 3, 2))
+    wanted = torch.stack([ids[:, 14:16], ids[:, 30:32], ids[:, 46:48]], dim=1)  # (B, 3, 2)
+    by_hand = F.cross_entropy(logits.flatten(0, 2), wanted.flatten())
+    assert torch.allclose(trainer._recited(ids, memory), by_hand)
+    assert "recited" not in run(tiny, tmp_path / "off")[1][0]
+
+
 def test_adapters_go_where_they_are_asked_for(tiny, stock, tmp_path):
     run(replace(tiny, pretrained=str(stock), lora=2, lora_targets="o_proj,up_proj"), tmp_path)
     names = [name for name, _ in load(tmp_path, device="cpu").named_parameters() if ".lora_A" in name]
@@ -187,6 +202,8 @@ def test_adapters_go_where_they_are_asked_for(tiny, stock, tmp_path):
         ({"cell": "sieve"}, "no memory cell 'sieve'"),
         ({"schedule": "steps"}, "cosine or a linear"),
         ({"lora": 4}, "--pretrained"),
+        ({"recite": 1.0, "cell": "none"}, "Only slots of --cell rmt recite"),
+        ({"recite": 1.0, "n_memory": 17}, "at most one for every token"),
         ({"steps": 0}, "1 or more"),
         ({"corpus": "/nowhere"}, "no corpus"),
         ({"segments": 400, "steps": 1}, "No document is"),

@@ -23,6 +23,7 @@ Shorter = _option(float, "share of the steps with less history than that.", min=
 Pretrained = _option(str, "a backbone to put memory around: smollm2, a folder or a hub name.")
 Lora = _option(int, "rank of adapters on the pretrained backbone; 0 trains all of it.", min=0)
 LoraTargets = _option(str, "what the adapters adapt, names with commas between; by default as peft does it.")
+Recite = _option(float, "weight of a second loss that falls to nothing: slots recite a segment's last tokens.", min=0)
 Inner = _option(int, "width of the feed-forward part over that of the model.", min=1)
 InitialStd = _option(float, "spread of the initial memory.", min=0)
 CellOption = _option(list[str], "an option of the cell, name=value; may be repeated.")
@@ -34,8 +35,8 @@ Schedule = _option(str, "cosine or linear.")
 Floor = _option(float, "share of the rate that is left at the end.", min=0, max=1)
 
 OURS = (
-    "corpus steps until growth shorter pretrained lora lora_targets inner initial_std cell_option at_once bptt_unroll "
-    "checkpointing ends schedule floor"
+    "corpus steps until growth shorter pretrained lora lora_targets recite inner initial_std cell_option at_once "
+    "bptt_unroll checkpointing ends schedule floor"
 ).split()
 RUNS = ("task", "out", "precision", "threads", "cpu", "as_json", "context")  # of a run, not of what is trained
 
