@@ -9,7 +9,7 @@ from rmt.errors import InputError
 from rmt_viz import caused, session
 from rmt_viz.library import Run
 from rmt_viz.plain import plain
-from rmt_viz.progress import progress
+from rmt_viz.progress import follow
 from rmt_viz.wrong import say
 
 NONE = "none"  # in the address: nothing is changed, where a run has an example
@@ -95,11 +95,10 @@ def made(run: Run, changes: tuple[ch.Change, ...]) -> Run | None:
         except InputError as error:
             say(str(error))
             return None
-    if job.state == "failed":
-        say(job.error)
-    elif job.live:
-        waiting("what-if", "Opening the checkpoint")
-    elif job.state == "done":  # and forgotten since
+    follow("what-if", forget=False)
+    if job.live or job.state == "failed":
+        return None
+    if job.state == "done":  # and forgotten since
         session.stop("what-if")
         st.rerun()
     else:
@@ -108,16 +107,6 @@ def made(run: Run, changes: tuple[ch.Change, ...]) -> Run | None:
             session.stop("what-if")
             st.rerun()
     return None
-
-
-@st.fragment(run_every="300ms")
-def waiting(slot: str, opening: str, step: str = "Segment {done:,} of {total:,}") -> None:
-    """Progress of a job of this visitor, with a button that ends it; the page runs again when it has ended."""
-    job = session.current(slot)
-    if job is None or not job.live:
-        st.rerun()
-    if progress(job, opening, f"{slot} cancel", step):
-        job.stop.set()
 
 
 def facts(run: Run) -> list[Fact]:
@@ -233,11 +222,9 @@ FORMS = {
 def work(slot: str, label: str, start, step: str) -> None:
     """A button that starts a job, then its progress and cancel, then what was wrong."""
     job = session.current(slot)
+    follow(slot, step=step, forget=False)
     if job and job.live:
-        waiting(slot, "Opening the checkpoint", step)
         return
-    if job and job.state == "failed":
-        say(job.error)
     if st.button(label, icon=":material/search:", key=f"{slot} start"):
         try:
             start()

@@ -8,7 +8,7 @@ from rmt.errors import InputError
 from rmt_viz import losses, session
 from rmt_viz.bring import Wanted
 from rmt_viz.plain import plain
-from rmt_viz.progress import progress
+from rmt_viz.progress import follow
 from rmt_viz.results import Losses
 from rmt_viz.wrong import say
 
@@ -34,7 +34,7 @@ def mechanisms(rows: Sequence[Losses]) -> list[str]:
     """Mechanisms and controls that are switched on; controls wait to be."""
     names = losses.plain_names(rows)
     controls = [name for name in losses.names(rows) if name not in names]
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, gap="small"):
         chosen = st.pills("Mechanisms", names, selection_mode="multi", default=names, key="mechanisms",
                           label_visibility="collapsed")  # fmt: skip
         if controls:
@@ -74,12 +74,7 @@ def own_text() -> str | None:
                                      placeholder="as in its config.json")  # fmt: skip
             if st.form_submit_button("Read it with memory, and without", type="primary"):
                 _start(name, folder.strip(), text, length)
-        job = session.current("pair")
-        if job and job.state == "failed":
-            session.stop("pair")
-            say(job.error)
-        elif job and job.live:
-            _reading()
+        follow("pair", step="Segment {done:,} of {total:,}, with memory and without")
     return session.take_finished("pair")
 
 
@@ -91,13 +86,3 @@ def _start(name: str, folder: str, text: str, length: int | None) -> None:
         session.start_pair(own if name == OWN else Wanted(name, session.CHECKPOINTS / name, length), text)
     except InputError as error:
         say(str(error))
-
-
-@st.fragment(run_every="400ms")
-def _reading() -> None:
-    job = session.current("pair")
-    if job is None or not job.live:
-        st.rerun()
-    if progress(job, "Opening the checkpoint", "pair cancel", "Segment {done:,} of {total:,}, with memory and without"):
-        session.stop("pair")
-        st.rerun()

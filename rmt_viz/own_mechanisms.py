@@ -4,7 +4,7 @@ import streamlit as st
 
 from rmt.errors import InputError
 from rmt_viz import own_loss, session
-from rmt_viz.progress import progress
+from rmt_viz.progress import follow
 from rmt_viz.results import Mechanism
 from rmt_viz.wrong import say
 
@@ -28,20 +28,4 @@ def own_text(bundled: tuple[Mechanism, ...]) -> None:
                 session.start_mechanisms(models, text)
             except InputError as error:
                 say(str(error))
-    job = session.current("mechanisms")
-    if job and job.state == "failed":
-        session.stop("mechanisms")
-        say(job.error)
-    elif job and job.live:
-        _reading()
-
-
-@st.fragment(run_every="400ms")
-def _reading() -> None:
-    job = session.current("mechanisms")
-    if job is None or not job.live:
-        st.rerun()
-    told = "Mechanism {done:,} of {total:,}"
-    if progress(job, "Opening the checkpoints", "mechanisms cancel", told):
-        session.stop("mechanisms")
-        st.rerun()
+    follow("mechanisms", "Opening the checkpoints", "Mechanism {done:,} of {total:,}")

@@ -9,7 +9,7 @@ from rmt.viewer.sentence import TITLES
 from rmt_viz import bring, session, texts
 from rmt_viz.bring import Wanted
 from rmt_viz.plain import plain
-from rmt_viz.progress import progress
+from rmt_viz.progress import follow
 from rmt_viz.wrong import say
 
 LONGEST_NAME = 200
@@ -71,17 +71,6 @@ def upload() -> bool:
     return taken
 
 
-@st.fragment(run_every="400ms")
-def waiting() -> None:
-    """While the report is made."""
-    job = session.current("look")
-    if job is None or not job.live:
-        st.rerun()
-    if progress(job, f"Looking at {plain(job.about.name)}", "look cancel"):
-        session.stop("look")
-        st.rerun()
-
-
 def tell(wanted: Wanted, asks: list[str]) -> None:
     """Fields for what a report asks for, and for what the visitor has told already."""
     told = {**{field.name: getattr(wanted, field.name) for field in fields(wanted)}, **dict(wanted.options)}
@@ -130,12 +119,7 @@ def record(wanted: Wanted, report) -> bool:
                     session.start_own_run(replace(wanted, fresh=fresh), text, report.tokenizer)
             except InputError as error:
                 say(str(error))
-        job = session.current("run")
-        if job and job.state == "failed":
-            session.stop("run")
-            say(job.error)
-        elif job and job.live:
-            _recording()
+        follow("run")
     return session.take_finished_run()
 
 
@@ -150,13 +134,3 @@ def _fresh(wanted: Wanted, report) -> int:
         key=f"fresh for {wanted.name}",
         help="This model has no memory. With one around it that was never trained you see what there is to be trained.",
     )
-
-
-@st.fragment(run_every="400ms")
-def _recording() -> None:
-    job = session.current("run")
-    if job is None or not job.live:
-        st.rerun()
-    if progress(job, "Opening the checkpoint", "record cancel"):
-        session.stop("run")
-        st.rerun()

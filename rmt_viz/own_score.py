@@ -6,7 +6,7 @@ from rmt.errors import InputError
 from rmt_viz import lengths, links, session
 from rmt_viz.bring import Wanted
 from rmt_viz.plain import plain
-from rmt_viz.progress import progress
+from rmt_viz.progress import follow
 from rmt_viz.results import Score
 from rmt_viz.wrong import say
 
@@ -59,7 +59,7 @@ def _run_of(score: Score) -> None:
         return
     if st.button(f"Record a run of {lengths.segments(score.segments)}", key="length record"):
         session.start_sample(score.checkpoint, score.segments)
-    _job("run", "Opening the checkpoint", "Segment {done:,} of {total:,}")
+    follow("run")
 
 
 def own() -> None:
@@ -77,7 +77,7 @@ def own() -> None:
             reset = right.checkbox("Also with memory reset", True, key="score reset")
             if st.form_submit_button("Score", type="primary"):
                 _start(name, folder.strip(), sorted(at), samples, reset)
-        _job("score", "Opening the checkpoint", "{done:,} of {total:,} tokens read")
+        follow("score", step="{done:,} of {total:,} tokens read", size=lambda: len(session.own_scores()))
 
 
 def _start(name: str, folder: str, at: list[int], samples: int, reset: bool) -> None:
@@ -90,23 +90,3 @@ def _start(name: str, folder: str, at: list[int], samples: int, reset: bool) -> 
         session.start_scoring(wanted, at, samples, ("none", "reset") if reset else ("none",))
     except InputError as error:
         say(str(error))
-
-
-def _job(slot: str, opening: str, step: str) -> None:
-    job = session.current(slot)
-    if job and job.state == "failed":
-        session.stop(slot)
-        say(job.error)
-    elif job and job.live:
-        _waiting(slot, opening, step, len(session.own_scores()))
-
-
-@st.fragment(run_every="500ms")
-def _waiting(slot: str, opening: str, step: str, rows: int) -> None:
-    """Progress; the whole page runs again when the job ends, or has one more row to draw."""
-    job = session.current(slot)
-    if job is None or not job.live or len(session.own_scores()) != rows:
-        st.rerun()
-    if progress(job, opening, f"{slot} cancel", step):
-        session.stop(slot)
-        st.rerun()

@@ -5,8 +5,7 @@ import streamlit as st
 from rmt_viz import export, growth, links, session, training
 from rmt_viz.figures import growth as figures
 from rmt_viz.plain import plain
-from rmt_viz.progress import progress
-from rmt_viz.wrong import say
+from rmt_viz.progress import follow
 
 SHAPE = "{layers} layers, {heads} heads, width {width}, {n_memory} slots, {segment_length} tokens a segment"
 SEEDS = 1000
@@ -28,7 +27,7 @@ def small_run() -> None:
             seed = right.number_input("Seed", 0, SEEDS, 0, key="train seed")
             if st.form_submit_button("Train", type="primary"):
                 _train(training.Plan(segments, int(seed)))
-        _job("train", "Preparing: torch, weights, a first reading", "{done} of {total} stages learned")
+        _follow("train", "Preparing: torch, weights, a first reading", "{done} of {total} stages learned")
 
 
 def readings(slot: str, name: str) -> None:
@@ -62,7 +61,7 @@ def reread(name: str) -> None:
         return
     if st.button(f"Read one text with each of its {len(stages)} stages", key=f"reread {name}"):
         _reread(name, stages, trace)
-    _job(f"growth {name}", "Opening the checkpoints", "{done} of {total} checkpoints")
+    _follow(f"growth {name}", "Opening the checkpoints", "{done} of {total} checkpoints")
 
 
 def growing(slot: str) -> training.Grown | None:
@@ -84,26 +83,11 @@ def _reread(name: str, stages: list, id: str) -> None:
     session.start(f"growth {name}", lambda progress: training.reread(stages, trace, grown, shelf, progress), grown)
 
 
-def _job(slot: str, opening: str, step: str) -> None:
-    job = session.current(slot)
-    if job and job.state == "failed":
-        say(job.error)
-    elif job and job.live:
-        _waiting(slot, opening, step, _size(slot))
+def _follow(slot: str, opening: str, step: str) -> None:
+    """Its progress; what was read before it was stopped stays."""
 
+    def size() -> int:
+        grown = growing(slot)
+        return len(grown.readings) if grown else 0
 
-def _size(slot: str) -> int:
-    """Grows with what there is to draw."""
-    grown = growing(slot)
-    return len(grown.readings) if grown else 0
-
-
-@st.fragment(run_every="500ms")
-def _waiting(slot: str, opening: str, step: str, size: int) -> None:
-    """Progress; the whole page runs again when the job ends, or has more to draw."""
-    job = session.current(slot)
-    if job is None or not job.live or _size(slot) != size:
-        st.rerun()
-    if progress(job, opening, f"{slot} cancel", step):
-        session.stop(slot)
-        st.rerun()
+    follow(slot, opening, step, size=size, forget=False)

@@ -7,6 +7,8 @@ import streamlit as st
 from rmt_viz import own_model, session
 from rmt_viz.components import report as card
 from rmt_viz.pages import watch
+from rmt_viz.plain import plain
+from rmt_viz.progress import follow
 from rmt_viz.wrong import say
 
 OPENS = """
@@ -44,7 +46,7 @@ def _right() -> bool:
         with st.container(border=True):
             st.markdown(OPENS)
     elif job.live:
-        own_model.waiting()
+        follow("look", f"Looking at {plain(job.about.name)}")
     elif job.state == "done":
         return _found(job.about, job.result)
     else:
