@@ -86,5 +86,7 @@ def _title(name: str) -> str:
     except InputError:  # said in full when it is chosen; the others stay open to choose
         return f"{name}, cannot be opened"
     begin = "".join(run.trace.token_texts(0, min(6, len(run.trace.arrays["ids"])))).strip()
-    title = f"“{begin[:10]} …”" if run.source != "recorded" else TITLES.get(run.trace.meta["task"], name)
+    task = run.trace.meta["task"]
+    known = TITLES.get(task) or (task or name).replace("_", " ").capitalize()
+    title = f"“{begin[:10]} …”" if run.source != "recorded" else known
     return f"{title}, {run.trace.n_segments} segments"

@@ -86,9 +86,8 @@ def agreement(found: Sequence[Count], segment: int) -> str:
     """How many ways of counting give the paper's ratios."""
     told = " and ".join(f"×{times} ({name})" for name, times in IN_PAPER.items())
     good = [count for count in found if agrees(count, segment)]
-    if len(good) == 1:
-        return f"The paper’s {told} come out in one way of counting of these {len(found)}"
-    return f"The paper’s {told} come out in {len(good) or 'none'} of these {len(found)} ways of counting"
+    many = {0: "none", 1: "one"}.get(len(good), len(good))
+    return f"The paper’s {told} come out in {many} of these {len(found)} ways of counting"
 
 
 def table(found: Sequence[Count], models: Sequence[Sizes], segment: int) -> dict[str, list]:
@@ -138,7 +137,7 @@ def time_grows(found: dict[str, list[Measured]]) -> str:
 def memory_grows(found: dict[str, list[Measured]]) -> str:
     """The most memory at the greatest length against that at the least, method by method."""
     told = [f"{title(name)} ×{number(r[-1].peak_bytes / r[0].peak_bytes)}" for name, r in found.items() if len(r) > 1]
-    return f"Peak memory from the shortest to the longest run: {', '.join(told)}"
+    return f"Peak memory grows: {', '.join(told)}"
 
 
 def missing(result: Results) -> list[tuple[str, int]]:

@@ -76,8 +76,10 @@ def ledger(facts: Sequence[dict]) -> str:
         return "This run tells no fact that can be asked for"
     there = [fact for fact in facts if fact["p"][-1] >= KNOWN]
     if len(facts) == 1:
-        fact = facts[0]
-        return f"P({fact['answer']}) is {fact['p'][-1]:.2f} at the end, {max(fact['p']):.2f} at its best"
+        last, best, name = facts[0]["p"][-1], max(facts[0]["p"]), facts[0]["answer"]
+        if f"{last:.2f}" == f"{best:.2f}":
+            return f"P({name}) ends at its best, {last:.2f}"
+        return f"P({name}) is {last:.2f} at the end, {best:.2f} at its best"
     return f"{len(there)} of {len(facts)} facts are there at the end"
 
 

@@ -55,6 +55,9 @@ def test_the_first_screen_is_a_finished_answer(page):
     expected = {"what_if": "The answer turns from", "facts": "facts are captured", "why": "is owed to segment"}
     assert expected[page] in told.replace("\\", "")
     assert len(charts) == {"what_if": 2, "facts": 5, "why": 3}[page]
+    under = [json.loads(component.proto.json) for component in at.get("bidi_component") if component.proto.json]
+    captions = [data["caption"] for data in under if data and "caption" in data]
+    assert len(captions) >= len(charts) and not any("\\" in caption for caption in captions), "text, not Markdown"
 
 
 def test_the_three_pages_open_without_torch():

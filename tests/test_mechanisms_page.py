@@ -172,9 +172,10 @@ def test_points_and_courses_are_drawn_as_they_are(files, theme):
     point = mechanisms.Point
     found = [point("a", "rmt", 100, 3.0, 0.1), point("b", "none", 0, 4.0, 0.1), point("c", "armt", 100, 3.0, 0.1)]
     figure = figures.weight(found, "told", theme=theme)
-    at = {trace.name: (trace.x[0], trace.y[0], trace.text[0].strip()) for trace in figure.data}
-    assert at["a"][:2] == (2.0, 3.0) and at["b"][0] < at["a"][0] and at["b"][1] == 4.0
-    assert sorted((at["a"][2], at["c"][2])) == ["", "a, c"], "one label where two are one spot"
+    at = {trace.name: (trace.x[0], trace.y[0]) for trace in figure.data}
+    assert at["a"] == at["c"] == (2.0, 3.0) and at["b"][0] < at["a"][0] and at["b"][1] == 4.0
+    signs = {(trace.marker.color, trace.marker.symbol) for trace in figure.data}
+    assert len(signs) == 3, "the legend tells them apart"
     lines = mechanisms.courses(files("mechanisms", ROWS).rows, mechanisms.SAVED)
     words = ["<b>one</b>", "two", "three"]
     figure = figures.course(lines, mechanisms.SAVED, "told", words=words, theme=theme)

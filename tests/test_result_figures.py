@@ -304,7 +304,7 @@ def test_a_live_run_has_its_control_beside_it(make_trace, tmp_path):
 def test_one_way_of_counting_gives_the_papers_ratios():
     found = costs.counts(EXACT, LENGTH)
     assert [count.name for count in found if costs.agrees(count)] == ["no embedding lookup, 2,097,152 tokens"]
-    assert costs.agreement(found, 512).endswith(f"come out in one way of counting of these {len(found)}")
+    assert costs.agreement(found, 512).endswith(f"come out in one of these {len(found)} ways of counting")
     assert costs.agreement(found[:2], 512).endswith("come out in none of these 2 ways of counting")
 
 

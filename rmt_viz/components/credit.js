@@ -16,7 +16,7 @@ function segment({ title, tokens, values, note }, most, theme) {
     const { fill, ink } = colourOf(theme.ramps.gain, 0.5 + values[i] / most / 2)
     const strong = Math.abs(values[i]) > most / 8
     const style = strong ? `background:${fill};color:${ink};font-weight:600` : `background:${fill};color:${ink}`
-    return el("span", { class: "token", style, title: `${visible(token)}: ${shown(values[i])}` }, visible(token))
+    return el("span", { class: "token", style, title: `${visible(token)}: ${shown(values[i])}` }, token.replaceAll("\n", "⏎\n"))
   })
   return el("section", {}, el("h3", {}, title, el("small", {}, note)), el("p", {}, words))
 }

@@ -69,7 +69,7 @@ def slot_map(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
     _dress(figure, finding, theme=theme, width=900, height=170 + 26 * (len(found["without"][0]) + 1))
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(title_text="ablated before segment", type="category", showgrid=False)
-    bar = {"title": {"text": unit, "side": "right"}, "thickness": 12, "outlinewidth": 0}
+    bar = {"title": {"text": unit, "side": "right", "font": {"size": 13}}, "thickness": 12, "outlinewidth": 0}
     figure.update_layout(coloraxis={"colorscale": _diverging(theme), "cmin": -most, "cmax": most, "colorbar": bar})
     return figure
 
@@ -132,7 +132,7 @@ def readable(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
             xgap=2,
             ygap=2,
             colorbar={
-                "title": {"text": "right, held out", "side": "right"},
+                "title": {"text": "right, held out", "side": "right", "font": {"size": 13}},
                 "thickness": 12,
                 "outlinewidth": 0,
                 "tickformat": ".0%",

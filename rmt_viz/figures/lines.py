@@ -28,7 +28,7 @@ def canvas(finding: str, *, theme: str, x: str, y: str, width: int = 620, height
             "text": "<br>".join(map(escape, lines)),
             "font": {"size": 15, "weight": 600},
             "x": 0, "xref": "container", "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top",
-            "pad": {"l": 4, "t": 8 + 19 * (len(lines) - 1)},  # Plotly sets the last line where one would stand
+            "pad": {"l": 4, "t": 8 if len(lines) == 1 else 19},  # Plotly lifts a title of several lines by so much
         },
         height=height,
         margin={"t": 22 + 20 * len(lines), "b": 54, "l": 66, "r": 12},

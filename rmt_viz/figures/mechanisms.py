@@ -8,7 +8,7 @@ from plotly.colors import find_intermediate_color, hex_to_rgb, unconvert_from_RG
 from plotly.subplots import make_subplots
 
 from rmt.errors import InputError
-from rmt_viz.figures.lines import MUTED, canvas, escape, ground
+from rmt_viz.figures.lines import MUTED, SYMBOLS, canvas, escape, ground
 from rmt_viz.figures.loss import LEGEND, LOOKS
 from rmt_viz.figures.theme import HUES, PAGE, apply
 from rmt_viz.mechanisms import SAVED, Course, Mechanism, Point, carried, name, times
@@ -111,27 +111,29 @@ def _frame(figure: go.Figure, n_panels: int, n: int, segments: int, theme: str) 
 def weight(found: Sequence[Point], finding: str, *, theme: str = "light") -> go.Figure:
     """Loss against the numbers that cross a boundary; what carries nothing stands at the left."""
     figure = canvas(
-        finding, theme=theme, x="numbers that cross a boundary", y="mean loss (nats)", width=480, height=380
+        finding, theme=theme, x="numbers that cross a boundary", y="mean loss (nats)", width=480, height=410
     )
     some = [point.numbers for point in found if point.numbers]
     low = np.floor(np.log10(min(some, default=10)))
     high = np.ceil(np.log10(max(some, default=100)))
     at = lambda numbers: np.log10(numbers) if numbers else low - 0.7  # noqa: E731
-    for point, label, place in _labels(found):
+    for i, point in enumerate(found):
         hue, _ = LOOKS.get(point.mechanism, ("loss", ""))
+        symbol = SYMBOLS[i % len(SYMBOLS)]
         figure.add_trace(
             go.Scatter(
                 x=[at(point.numbers)],
                 y=[point.loss],
                 name=escape(point.name),
-                mode="markers+text",
-                text=[escape(label)],
-                textposition=place,
-                textfont={"size": 12},
+                mode="markers",
                 cliponaxis=False,
                 error_y={"array": [point.stderr], "thickness": 1.2, "width": 3},
-                showlegend=False,
-                marker={"size": 12, "color": HUES[theme][hue], "line": {"color": ground(theme), "width": 1}},
+                marker={
+                    "size": 12,
+                    "symbol": symbol,
+                    "color": HUES[theme][hue],
+                    "line": {"color": ground(theme), "width": 1},
+                },
                 hovertemplate=f"<b>{escape(point.name)}</b><br>{point.numbers:,} numbers"
                 f"<br>%{{y:.3f}} ± {point.stderr:.3f} nats<extra></extra>",
             )
@@ -139,20 +141,7 @@ def weight(found: Sequence[Point], finding: str, *, theme: str = "light") -> go.
     whole = np.arange(low, high + 1)
     figure.update_xaxes(tickvals=[low - 0.7, *whole], ticktext=["none", *(f"{10**int(x):,}" for x in whole)],
                         range=[low - 1.5, high + 0.7])  # fmt: skip
-    return figure
-
-
-def _labels(found: Sequence[Point]) -> list[tuple[Point, str, str]]:
-    """Each point, what is written at it, and on which side: points on one spot share a label, and those above one
-    another have theirs right and left in turn."""
-    spots, labels, taken = {}, [], {}
-    for point in sorted(found, key=lambda point: -point.loss):
-        spots.setdefault((point.numbers, round(point.loss, 3)), []).append(point)
-    for (numbers, _), points in spots.items():
-        taken[numbers] = taken.get(numbers, 0) + 1
-        words, side = ", ".join(point.name for point in points), "right" if taken[numbers] % 2 else "left"
-        labels += [(point, "" if i else f"  {words}  ", f"middle {side}") for i, point in enumerate(points)]
-    return labels
+    return figure.update_layout(legend={**LEGEND, "entrywidth": 0.48, "itemsizing": "constant"})
 
 
 def course(

@@ -56,5 +56,5 @@ def _measured(log: bool) -> None:
         with column:
             missing = costs.missing(result)
             figure = figures.measured(found, field, finding, missing=missing, log=log, theme=export.theme())
-            export.show(figure, name=f"measured-{field.replace('_', '-')}", alt=f"{finding}.",
+            export.show(figure, name=f"measured-{field.replace('_', '-')}", alt=f"Measured, by length. {finding}.",
                         table=costs.measured_table(found), caption=caption)  # fmt: skip

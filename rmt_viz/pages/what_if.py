@@ -31,7 +31,7 @@ def page() -> None:
         surface.show(run, name, control, page="what-if", also={"change": st.query_params.get("change")}, **both)
         figure = figures.apart(found, told, theme=export.theme())
         export.show(figure, name="what-if", alt=f"Two runs apart. {told}.", table=tables.apart(found),
-                    caption=plain(f"Changed: {'; '.join(map(ch.said, changes))}."))  # fmt: skip
+                    caption=f"Changed: {'; '.join(map(ch.said, changes))}.")  # fmt: skip
     _slots(run)
 
 
@@ -40,9 +40,9 @@ def _slots(run) -> None:
     found = causes.slots_of(run) or caused.slot_map(run)
     if found:
         told = findings.slot_map(found)
-        caption = f"Slots become {own_change.TO[found['to']]}; left of 0: the answer gets likelier."
+        caption = f"Slots become {own_change.TO[found['to']]}; below 0: the answer gets likelier."
         figure = figures.slot_map(found, told, theme=export.theme())
         export.show(figure, name="slot-map", alt=f"Effect of each slot. {told}.", table=tables.slot_map(found),
-                    caption=plain(caption))  # fmt: skip
+                    caption=caption)  # fmt: skip
         return
     own_change.work("slots", "Find the slots that matter", lambda: caused.start_slot_map(run), own_change.COUNTED)

@@ -22,7 +22,7 @@ def page() -> None:
     run, found = picked[0], caused.why(picked[0])
     with st.container(key="title", gap="xxsmall"):
         st.subheader("Which segments and tokens made this answer?", anchor=False)
-        st.caption("An attention map shows where a model looked. These are what the output would lose.")
+        st.caption("An attention map shows where a model looked; here is what its answer is owed to.")
     if not found:
         st.caption(plain(TAKES))
         own_change.work("why", "Explain this run", lambda: caused.start_why(run), own_change.STEPS)
