@@ -138,7 +138,7 @@ class LMTrainer:
 
         Writing is learned slowly where later segments alone reward it: what is read at first is noise, to be ignored.
         """
-        written = memory[:, 1:] / self.model.cell.scale  # (B, S, M, D), last hidden states
+        written = memory[:, 1:]  # (B, S, M, D)
         last = ids.unflatten(1, (-1, self.config.segment_length))[:, :, -written.shape[2] :]  # (B, S, M)
         with self.accelerator.autocast():
             logits = self.model.backbone.unembed(written.flatten(0, 2))

@@ -174,16 +174,21 @@ def test_around_layers_leaves_no_hook_behind():
     assert torch.equal(model.backbone.model(IDS).logits, plain(IDS).logits)
 
 
-@pytest.mark.parametrize("family", ["llama", "bert"])
-def test_rmt_may_scale_what_it_carries(family):
-    """One segment reads the same; what it writes is multiplied, which the next one reads as if it had been written."""
-    raw, scaled = (tiny(family, head="lm" if family == "llama" else None, **o).double() for o in ({}, {"scale": 0.25}))
+def test_rmt_may_read_its_state_as_words():
+    """What is read is the mean embedding under the head; what is carried is the hidden state, as ever."""
+    raw, read = (tiny("llama", **options).double() for options in ({}, {"as_words": True}))
+    state = torch.randn(2, 3, raw.backbone.dim, dtype=torch.float64)
+    table, head = raw.backbone.embed(torch.arange(50)), raw.backbone.model.lm_head
+    mean = head(state).softmax(-1) @ table
     first = IDS[:, :SEGMENT]
-    one, other = raw(first), scaled(first)
-    assert torch.equal(one.logits, other.logits) and torch.equal(one.memory[:, 0], other.memory[:, 0])
-    assert torch.equal(one.state / 4, other.state)
-    rest = IDS[:, SEGMENT : 2 * SEGMENT]
-    assert torch.equal(scaled(IDS[:, : 2 * SEGMENT]).memory[:, 2], raw(rest, state=one.state / 4).state / 4)
+    ours, by_hand = read(first, state=state), raw(first, state=mean)
+    assert torch.allclose(ours.logits, by_hand.logits, atol=1e-12)
+    assert torch.allclose(ours.state, by_hand.state, atol=1e-12)
+
+
+def test_only_a_language_model_reads_memory_as_words():
+    with pytest.raises(InputError, match="head of a causal language model"):
+        tiny("bert", as_words=True)
 
 
 def test_an_armt_whose_values_are_zero_is_its_backbone_without_memory():

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from rmt.backbone import Backbone, Layout
+from rmt.backbone import Backbone, Layout, wide
+from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, Step, choose
 from rmt.segments import Segment
 
@@ -15,31 +16,42 @@ class RecurrentMemory(MemoryCell):
     [CLS] memory [SEP] tokens [SEP]. The next state is the last hidden state of the write memory, after the
     final norm, fed back raw. The state is a tensor (B, M, D).
 
-    scale: by how much the next state is multiplied, for backbones whose last hidden states are of another size than
-    their word embeddings, beside which they are read (SmolLM2's are sixteen times as large); 1 is the papers' memory.
+    as_words: read the state as the mean of the word embeddings that the language model's own head gives to it, instead
+    of raw. For pretrained decoders: beside word embeddings, hidden states are of another size and kind (SmolLM2's are
+    sixteen times as large), and what is read as noise is learned to be ignored. The papers' memory is raw.
     """
 
-    def __init__(self, dim: int, n_memory: int = 10, *, initial_std: float = 0.02, scale: float = 1.0):
+    def __init__(self, dim: int, n_memory: int = 10, *, initial_std: float = 0.02, as_words: bool = False):
         super().__init__(dim, n_memory)
         self.memory = nn.Parameter(torch.randn(n_memory, dim) * initial_std)
-        self.scale = float(scale)
+        self.as_words = bool(as_words)
+
+    @classmethod
+    def fit(cls, backbone: Backbone, **options) -> "RecurrentMemory":
+        if options.get("as_words") and backbone.head != "lm":
+            raise InputError("Memory is read as words by the head of a causal language model, which this is not.")
+        return super().fit(backbone, **options)
 
     def initial(self, batch: int) -> Tensor:
         return self.memory.expand(batch, -1, -1)
 
     def step(self, backbone: Backbone, segment: Segment, state: Tensor) -> tuple[Step, Tensor]:
+        memory = words(backbone, state) if self.as_words else state
         if backbone.causal:
-            x, layout, mask = decoder_input(backbone, segment, state, state)
+            x, layout, mask = decoder_input(backbone, segment, memory, memory)
         else:
-            x, layout, mask = encoder_input(backbone, segment, state)
+            x, layout, mask = encoder_input(backbone, segment, memory)
         output = backbone(x, layout=layout, mask=mask)
-        written = output.hidden[:, layout.write]
-        if self.scale != 1:
-            written = written * self.scale
-        return Step(output, layout), keep_unread(backbone, segment, written, state)
+        return Step(output, layout), keep_unread(backbone, segment, output.hidden[:, layout.write], state)
 
     def slots(self, state: Tensor) -> Tensor:
         return state
+
+
+def words(backbone: Backbone, state: Tensor) -> Tensor:
+    """The mean word embedding (B, M, D) under the distribution that the head gives to each slot of state (B, M, D)."""
+    given = wide(backbone.unembed(state.flatten(0, 1))).softmax(-1)  # (B M, V)
+    return (given @ backbone.model.get_input_embeddings().weight).view(state.shape)
 
 
 def decoder_input(
