@@ -62,6 +62,24 @@ def _leaves(url: str, server: str) -> bool:
 
 
 @pytest.fixture
+def choose():
+    """choose(page, box, name) takes an option of a select box, whose list closes whenever the page moves under it."""
+    from playwright.sync_api import TimeoutError as Late
+
+    def take(page, box, name):
+        option = page.get_by_role("option", name=name)
+        for patience in (2_000, 5_000, 10_000, PATIENCE_MS):
+            page.get_by_role("combobox", name=box).press("ArrowDown")  # a click would scroll, too
+            try:
+                return option.click(timeout=patience)
+            except Late:
+                page.keyboard.press("Escape")
+        raise AssertionError(f"no option {name} in {box}")
+
+    return take
+
+
+@pytest.fixture
 def picture():
     """picture(page, name) keeps a screenshot as test output."""
     PICTURES.mkdir(parents=True, exist_ok=True)

@@ -59,10 +59,9 @@ def test_a_run_that_is_over_says_so(visit):
     expect(page.locator(".sentence").first).to_contain_text("Segment 8 of 8")
 
 
-def test_another_run_is_chosen_in_the_sidebar(visit):
+def test_another_run_is_chosen_in_the_sidebar(visit, choose):
     page = visit("compare?trace=detect&with=detect.untrained&segment=3")
-    page.get_by_role("combobox", name=re.compile("Compare with")).press("ArrowDown")  # a click closes as it scrolls
-    page.get_by_role("option", name="Detect, 12 segments, reset").click()
+    choose(page, re.compile("Compare with"), "Detect, 12 segments, reset")
     page.wait_for_url("**with=detect.reset**")
     drawn(page, 3)
     expect(page.locator(".side .name").nth(1)).to_have_text("Detect, 12 segments, reset")

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 PATIENCE_MS = 300_000  # the first run imports torch, and a busy machine is slow, not wrong
 
 
-def test_from_a_token_that_memory_helped_to_its_segment(visit, picture):
+def test_from_a_token_that_memory_helped_to_its_segment(visit, picture, choose):
     page = visit("loss", drawn=False)
     expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=PATIENCE_MS)
     told = re.compile("^Loss in nats at each position.* RMT saves 0.40 nats in the first 16 positions")
@@ -19,8 +19,7 @@ def test_from_a_token_that_memory_helped_to_its_segment(visit, picture):
 
     page.get_by_role("radio", name="One text").click()
     page.wait_for_url("**on=One+text*")
-    page.get_by_role("combobox", name="Text", exact=True).click()
-    page.get_by_role("option", name=re.compile("8 segments, toy")).click()
+    choose(page, re.compile("^Text$"), re.compile("8 segments, toy"))
     helped = page.locator(".jumps .helped a")
     expect(helped).to_have_count(8)
     expect(helped.first).to_contain_text("+0.50")
@@ -33,11 +32,10 @@ def test_from_a_token_that_memory_helped_to_its_segment(visit, picture):
     expect(page.locator(".panel.tokens")).to_contain_text("Where memory helped in segment")
 
 
-def test_a_model_that_has_no_loss_says_so(visit):
+def test_a_model_that_has_no_loss_says_so(visit, choose):
     page = visit("loss?on=One+text", drawn=False)
     page.get_by_text("Your own text, or your own checkpoint").click()
-    page.get_by_role("combobox", name="Language model").click()
-    page.get_by_role("option", name=re.compile("^A folder")).click()
+    choose(page, re.compile("Language model"), re.compile("^A folder"))
     page.get_by_label("Its folder or name").fill("assets/checkpoints/detect")
     page.get_by_role("button", name="Read it with memory, and without").click()
     expect(page.locator("[data-testid=stAlert]")).to_contain_text("predicts no next token", timeout=PATIENCE_MS)
