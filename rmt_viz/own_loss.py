@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt_viz import losses, session
+from rmt_viz import asked, losses, session
 from rmt_viz.bring import Wanted
 from rmt_viz.plain import plain
 from rmt_viz.progress import follow
@@ -83,6 +83,6 @@ def _start(name: str, folder: str, text: str, length: int | None) -> None:
         if name == OWN and not folder:
             raise InputError("Give the folder of your checkpoint, or its name on the hub.")
         own = Wanted(folder, segment_length=length)
-        session.start_pair(own if name == OWN else Wanted(name, session.CHECKPOINTS / name, length), text)
+        asked.start_pair(own if name == OWN else Wanted(name, session.CHECKPOINTS / name, length), text)
     except InputError as error:
         say(str(error))

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt_viz import own_loss, session
+from rmt_viz import asked, own_loss, session
 from rmt_viz.progress import follow
 from rmt_viz.results import Mechanism
 from rmt_viz.wrong import say
@@ -25,7 +25,7 @@ def own_text(bundled: tuple[Mechanism, ...]) -> None:
         text = st.text_area("Text, of two segments or more", own_loss.TEXT, height=150, key="mechanisms text")
         if st.form_submit_button(f"Read it with {len(models)} mechanisms", type="primary"):
             try:
-                session.start_mechanisms(models, text)
+                asked.start_mechanisms(models, text)
             except InputError as error:
                 say(str(error))
     follow("mechanisms", "Opening the checkpoints", "Mechanism {done:,} of {total:,}")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from rmt.errors import InputError
 from rmt.viewer.sentence import TITLES
-from rmt_viz import bring, session, texts
+from rmt_viz import asked, bring, session, texts
 from rmt_viz.bring import Wanted
 from rmt_viz.plain import plain
 from rmt_viz.progress import follow
@@ -43,7 +43,7 @@ def choose() -> None:
         with st.container(horizontal=True, gap="small"):
             for name in session.checkpoints():
                 if st.button(plain(TITLES.get(name, name)), key=f"shipped {name}"):
-                    session.start_look(Wanted(name, session.CHECKPOINTS / name))
+                    asked.start_look(Wanted(name, session.CHECKPOINTS / name))
     with st.container(border=True, gap="small"), st.form("own model", border=False, enter_to_submit=True):
         st.markdown("**Your checkpoint**")
         name = st.text_input(
@@ -54,7 +54,7 @@ def choose() -> None:
             help=plain(f"Folders lie under {bring.ROOT.name}. A name of the hub is downloaded from it."),
         )
         if st.form_submit_button("Look at it", type="primary"):
-            session.start_look(Wanted(name.strip()))
+            asked.start_look(Wanted(name.strip()))
 
 
 def upload() -> bool:
@@ -85,7 +85,7 @@ def tell(wanted: Wanted, asks: list[str]) -> None:
             known = {f.name for f in fields(Wanted)}
             options = tuple((n.name, told[n.name]) for n in needs if n.name not in known and told[n.name])
             given = {n.name: told[n.name] or None for n in needs if n.name in known}
-            session.start_look(replace(wanted, **given, options=options))
+            asked.start_look(replace(wanted, **given, options=options))
             st.rerun()
 
 
@@ -114,9 +114,9 @@ def record(wanted: Wanted, report) -> bool:
         if st.button("Record", type="primary", key="record"):
             try:
                 if wanted.shipped:
-                    session.start_run(text, wanted.name, config["segment_length"])
+                    asked.start_run(text, wanted.name, config["segment_length"])
                 else:
-                    session.start_own_run(replace(wanted, fresh=fresh), text, report.tokenizer)
+                    asked.start_own_run(replace(wanted, fresh=fresh), text, report.tokenizer)
             except InputError as error:
                 say(str(error))
         follow("run")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt_viz import lengths, links, session
+from rmt_viz import asked, lengths, links, session
 from rmt_viz.bring import Wanted
 from rmt_viz.plain import plain
 from rmt_viz.progress import follow
@@ -58,7 +58,7 @@ def _run_of(score: Score) -> None:
             st.caption(plain(f"No run near this length is bundled, and its checkpoint {score.checkpoint} is not here."))
         return
     if st.button(f"Record a run of {lengths.segments(score.segments)}", key="length record"):
-        session.start_sample(score.checkpoint, score.segments)
+        asked.start_sample(score.checkpoint, score.segments)
     follow("run")
 
 
@@ -87,6 +87,6 @@ def _start(name: str, folder: str, at: list[int], samples: int, reset: bool) -> 
         if name == OWN and not folder:
             raise InputError("Give the folder of your checkpoint.")
         wanted = Wanted(folder) if name == OWN else Wanted(name, session.CHECKPOINTS / name)
-        session.start_scoring(wanted, at, samples, ("none", "reset") if reset else ("none",))
+        asked.start_scoring(wanted, at, samples, ("none", "reset") if reset else ("none",))
     except InputError as error:
         say(str(error))

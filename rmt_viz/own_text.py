@@ -5,7 +5,7 @@ import streamlit as st
 from rmt.errors import InputError
 from rmt.tasks.base import ACTIONS, NAMES
 from rmt.viewer.sentence import TITLES
-from rmt_viz import session
+from rmt_viz import asked, session
 from rmt_viz.plain import plain
 from rmt_viz.progress import progress
 from rmt_viz.texts import EXAMPLES, HINTS, LEAST_LENGTH
@@ -30,7 +30,7 @@ def own_text() -> None:
     length = st.select_slider("Tokens a segment", lengths, longest, key=f"own length {name}")
     if st.button("Run", type="primary", key="own run"):
         try:
-            session.start_run(text, name, length)
+            asked.start_run(text, name, length)
         except InputError as error:
             say(str(error))
     _progress()

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from rmt import checkpoint, report
 from rmt.errors import InputError
 from rmt.viewer.sentence import provenance
-from rmt_viz import bring, jobs, session, texts
+from rmt_viz import asked, bring, jobs, session, texts
 from rmt_viz.bring import Wanted
 from rmt_viz.components.report import blocks, laid_out
 from rmt_viz.library import Library
@@ -207,7 +207,7 @@ def test_a_failed_look_keeps_what_was_told(looked):
 
 def test_a_model_that_is_ready_records(looked, monkeypatch):
     started = []
-    monkeypatch.setattr(session, "start_own_run", lambda *args: started.append(args))
+    monkeypatch.setattr(asked, "start_own_run", lambda *args: started.append(args))
     at = looked("done", result=made_report(**CALM, ready=True, segment_length=8, cell="none", tokenizer=True))
     at.text_area[0].set_value("Any text.").run()
     at.button(key="record").click().run()
