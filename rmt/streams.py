@@ -3,6 +3,9 @@
 A batch of long-lived streams carries its memory from step to step. Each is told one story; every step reads a few
 more segments of distractor text, with gradient, from the carried memory, then asks. A step costs the same however
 old the streams are, so the model meets memories hundreds of segments old within minutes.
+
+What training may add (`stream_noise`, `stream_keep`): noise on the memory that is carried, and a penalty on memory that
+is another a segment later although nothing was told, measured from what was carried before the noise.
 """
 
 from dataclasses import astuple, replace
@@ -19,8 +22,8 @@ from rmt.tasks.base import Rng, Sampler, Story
 class Streams:
     """`size` streams; each reads nothing but distractor text for a while, is told a story, and is then asked.
 
-    While some facts of a story are still to come, a question is asked that one of those told answers alone, so that
-    there is something to learn from in keeping it.
+    Where a fact of a story answers a question alone, that of any fact told so far may be asked: there is something to
+    learn from in keeping the first while the others are still to come, and later in keeping each.
 
     segments: segments read a step. wait: mean segments before the story is told, and apart: between its facts, where
     the task has facts anywhere. life: mean segments between a story and the stream's new beginning; a stream that
@@ -38,6 +41,7 @@ class Streams:
         self.fresh = np.ones(size, bool)  # begins with this step, from the initial memory
         self.age = np.zeros(size, int)  # segments read since the story was told
         self.labels = np.full(size, IGNORE)  # of this step
+        self.quiet = np.ones(size, bool)  # told nothing in this step
         self.carried: State = None
 
     def next(self, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
@@ -55,6 +59,7 @@ class Streams:
         asked = [self._ask(rng, story, until) for story, until in zip(self.stories, self.until, strict=True)]
         questions = [self.sampler.question(story) for story in asked]
         self.labels = np.array([story.answer for story in asked])
+        self.quiet = np.array([0 not in until for until in self.until])
         length = int(rng.integers(max(map(len, questions)), self.segment_length + 1))  # of the asking segment
         rows = [
             np.concatenate([text, self.sampler.filler(rng, length - len(question)), question])
@@ -65,10 +70,10 @@ class Streams:
     def _ask(self, rng: Rng, story: Story, until: list[int]) -> Story:
         """The story with a question that can be answered by now, or with the answer -100 where there is none."""
         told = [i for i, steps in enumerate(until) if steps <= 0]
-        if len(told) == len(until):
-            return story
-        question, answer = story.alone[rng.choice(told)] if told and story.alone else (story.question, IGNORE)
-        return replace(story, question=question, answer=answer)
+        if story.alone and told:
+            question, answer = story.alone[rng.choice(told)]
+            return replace(story, question=question, answer=answer)
+        return story if len(told) == len(until) else replace(story, answer=IGNORE)
 
     def _text(self, rng: Rng, story: Story, until: list[int], n_tokens: int) -> np.ndarray:
         facts = tuple(fact for fact, steps in zip(story.facts, until, strict=True) if steps == 0)

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import AdamW
 
 from rmt import checkpoint
@@ -19,8 +20,9 @@ from rmt.build import SHARED_TOKENIZER
 from rmt.curriculum import Gate, Stage, stages
 from rmt.errors import InputError
 from rmt.memory import blocks
-from rmt.memory.base import State
+from rmt.memory.base import State, map_state
 from rmt.model import Model
+from rmt.penalties import slot_alikeness, slot_change
 from rmt.run_folder import RunFolder
 from rmt.streams import Streams
 from rmt.tasks import TASKS
@@ -63,21 +65,19 @@ class TrainConfig:
     more_steps: int = 0  # steps of the last stage after it is learned, at a falling rate
     stream_steps: int = 0
     streams: int = 48
+    streams_only: bool = False  # no curriculum: the checkpoint to start from has had it
     stream_lr: float = 2e-4
+    stream_floor: float = 0.02  # share of the rate that is left at the end
     stream_wait: int = 0  # mean segments of distractor text before a stream is told its story
     stream_apart: int = 0  # mean segments between the facts of its story
     stream_life: int = 60  # mean segments between a story and the stream's new beginning
+    stream_segments: int = 3  # segments a stream reads a step, with gradient
+    stream_give_up: float = 0.1  # share of the streams that answered wrong that begin anew
+    stream_keep: float = 0.0  # weight of the penalty on memory that changes while a stream is told nothing
+    stream_noise: float = 0.0  # standard deviation of what is added to the memory that streams carry
     keep_stages: bool = False  # a checkpoint of each stage in the folder stages: 1, 2, …, more, streams
     log_every: int = 10
     save_every: int = 50
-
-
-def slot_alikeness(memory: torch.Tensor) -> torch.Tensor:
-    """Mean squared cosine between different slots of states (..., M, D): 1 for copies, 0 for orthogonal slots."""
-    unit = F.normalize(memory.float(), dim=-1)
-    M = unit.shape[-2]  # noqa: N806
-    squares = (unit @ unit.transpose(-1, -2)).square().sum((-1, -2)) - M
-    return squares.mean() / max(M * (M - 1), 1)
 
 
 @dataclass
@@ -107,6 +107,10 @@ class Trainer:
             raise InputError(f"{self.accelerator.num_processes} processes cannot share a batch of {config.batch}.")
         self.task = TASKS[config.task]
         self.stages = stages(self.task, config.segments, streaming=config.stream_steps > 0, more=config.more_steps > 0)
+        if config.streams_only:
+            if not (config.init and config.stream_steps):
+                raise InputError("Streams alone need a checkpoint to start from and a number of steps; give both.")
+            self.stages = self.stages[-1:]
         tokenizer = self._tokenizer()
         self.spec = {
             "cell": {"kind": config.cell, "options": {"n_memory": config.n_memory, "initial_std": config.initial_std}},
@@ -140,7 +144,8 @@ class Trainer:
         share = config.streams // self.accelerator.num_processes
         self.streams = Streams(
             self.sampler, share, config.segment_length,
-            wait=config.stream_wait, apart=config.stream_apart, life=config.stream_life,
+            segments=config.stream_segments, wait=config.stream_wait, apart=config.stream_apart,
+            life=config.stream_life, give_up=config.stream_give_up,
         )  # fmt: skip
         self.gate = Gate(config.threshold, config.window)
         self.at = Progress()
@@ -155,7 +160,8 @@ class Trainer:
         began, window = time.monotonic() - self.at.seconds, []
         while not self.at.done:
             rng = np.random.default_rng([TRAINING, self.config.seed, self.at.step, self.accelerator.process_index])
-            window.append({"stage": self.stage.name, **self._step(rng)})
+            with self._kernels():
+                window.append({"stage": self.stage.name, **self._step(rng)})
             self.at.seconds = time.monotonic() - began
             if self.at.step % self.config.log_every == 0 or self.at.done:
                 line = self._line(window)
@@ -164,6 +170,11 @@ class Trainer:
                 if self.at.step % self.config.save_every == 0 or self.at.done:
                     self._save()
                 yield line
+
+    def _kernels(self):
+        """Fused attention goes backwards slowly in bfloat16 on a CPU: half of a step of a small model."""
+        slow = self.accelerator.device.type == "cpu" and self.accelerator.mixed_precision == "bf16"
+        return sdpa_kernel(SDPBackend.MATH) if slow else nullcontext()
 
     def _step(self, rng) -> dict:
         config, at, stage = self.config, self.at, self.stage
@@ -175,7 +186,7 @@ class Trainer:
         ids, labels = self.sampler.batch(rng, config.batch // self.accelerator.num_processes, n_tokens, **stage.options)
         initial = self.model.cell.initial(len(ids))
         state = self.streams.begin(rng, initial, len(ids)) if stage.streaming else initial
-        loss, right, _ = self._loss(ids, labels, state=state)
+        loss, right, *_ = self._loss(ids, labels, state=state)
         self.accelerator.backward(loss * (0.5 if stage.streaming else 1.0))
         self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimizer.step()
@@ -186,17 +197,26 @@ class Trainer:
         return scores
 
     def _stream_step(self, rng) -> dict:
+        config = self.config
         ids, labels = self.streams.next(rng)
-        state = self.streams.state(self.model.cell.initial(len(ids)))
-        loss, right, states = self._loss(ids, labels, state=state)
+        clean = self.streams.state(self.model.cell.initial(len(ids)))
+        add = lambda tensor: tensor + config.stream_noise * torch.randn_like(tensor)  # noqa: E731
+        state = map_state(add, clean) if config.stream_noise else clean
+        loss, right, states, memory = self._loss(ids, labels, state=state)
+        scores = {}
+        if config.stream_keep:
+            # From what was carried, not from what noise made of it: so a memory is drawn back to where it was.
+            memory = torch.cat([self.model.cell.slots(clean)[:, None], memory[:, 1 : config.stream_segments + 1]], 1)
+            change = slot_change(memory, torch.from_numpy(self.streams.quiet).to(memory.device))
+            loss = loss + config.stream_keep * change
+            scores["stream_change"] = change.item()
         self.accelerator.backward(loss)
-        scores = self.streams.update(rng, states, right)
+        scores |= self.streams.update(rng, states, right)
         return {"stream_loss": self._mean(loss.item()), **{k: self._mean(v) for k, v in scores.items()}}
 
     def _loss(self, ids, labels, state: State | None = None):
-        """Loss, which rows were right, and the state that streams carry: the one before the asking segment."""
-        device = self.accelerator.device
-        carry = []
+        """Loss, which rows were right, the state that streams carry (that before the asking segment), all memory."""
+        device, carry = self.accelerator.device, []
         n_read = (ids.shape[1] - 1) // self.config.segment_length
         before = lambda i, s: carry.append(s) or s if i == n_read else s  # noqa: E731
         output = self.wrapped(
@@ -205,7 +225,7 @@ class Trainer:
         self.at.tokens += ids.size * self.accelerator.num_processes
         right = output.logits.argmax(-1).cpu().numpy() == labels
         loss = output.loss + self.config.slot_spread * slot_alikeness(output.memory)
-        return loss, right, carry[0] if carry else None
+        return loss, right, carry[0] if carry else None, output.memory
 
     def _length(self, rng, stage: Stage) -> tuple[int, int]:
         """Segments and tokens of this step's documents."""
@@ -222,7 +242,7 @@ class Trainer:
     def _lr(self) -> float:
         config, at = self.config, self.at
         if self.stage.streaming:
-            return config.stream_lr * max(0.02, 1 - at.since / config.stream_steps)
+            return config.stream_lr * max(config.stream_floor, 1 - at.since / config.stream_steps)
         if self.stage.more:
             return config.lr * max(0.02, 1 - at.since / config.more_steps)
         return config.lr * min(1.0, (at.step + 1) / config.warmup)

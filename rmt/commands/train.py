@@ -58,10 +58,24 @@ def train(
     more_steps: Annotated[int, typer.Option(min=0, help="Steps of the last stage after it is learned.")] = 0,
     stream_steps: Annotated[int, typer.Option(min=0, help="Steps of streaming truncated BPTT at the end.")] = 0,
     streams: Annotated[int, typer.Option(min=1, help="Streams read at a time, over all processes.")] = 48,
+    streams_only: Annotated[
+        bool, typer.Option("--streams-only", help="No curriculum before the streams; --init has had it.")
+    ] = False,
     stream_lr: Annotated[float, typer.Option(min=0)] = 2e-4,
+    stream_floor: Annotated[float, typer.Option(min=0, max=1, help="Share of that rate left at the end.")] = 0.02,
     stream_life: Annotated[int, typer.Option(min=1, help="Mean segments a stream has to keep its story.")] = 60,
     stream_wait: Annotated[int, typer.Option(min=0, help="Mean segments before a stream is told its story.")] = 0,
     stream_apart: Annotated[int, typer.Option(min=0, help="Mean segments between the facts of its story.")] = 0,
+    stream_segments: Annotated[int, typer.Option(min=1, help="Segments a stream reads a step, with gradient.")] = 3,
+    stream_give_up: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the streams that answered wrong that begin anew.")
+    ] = 0.1,
+    stream_keep: Annotated[
+        float, typer.Option(min=0, help="Weight of the penalty on memory that changes while a stream is told nothing.")
+    ] = 0.0,
+    stream_noise: Annotated[
+        float, typer.Option(min=0, help="Standard deviation of noise on the memory that streams carry.")
+    ] = 0.0,
     slot_spread: Annotated[float, typer.Option(min=0, help="Weight of the penalty on slots that are alike.")] = 0.0,
     keep_stages: Annotated[
         bool, typer.Option("--keep-stages", help="Keep a checkpoint of each stage in OUT/stages.")
@@ -108,6 +122,8 @@ def train(
         warmup=warmup, threshold=threshold, patience=patience, stream_steps=stream_steps, stream_wait=stream_wait,
         slot_spread=slot_spread, positions=positions, vocabulary=vocabulary, streams=streams, stream_lr=stream_lr,
         stream_life=stream_life, stream_apart=stream_apart, keep_stages=keep_stages, more_steps=more_steps,
+        stream_segments=stream_segments, stream_give_up=stream_give_up, stream_keep=stream_keep,
+        stream_noise=stream_noise, stream_floor=stream_floor, streams_only=streams_only,
     )  # fmt: skip
     trainer = Trainer(config, out, precision=precision, cpu=cpu)
     main, line = trainer.accelerator.is_main_process, {}
