@@ -120,10 +120,12 @@ def inspect_adapter(folder: Path, *, segment_length: int | None = None, backbone
     candidate.path, candidate.found = folder, Foreign(kind, config["cell"]["kind"])
     candidate.segment_length_from = candidate.backbone_from = "its config.json"
     found = report(candidate, empty)
-    untrained = [] if config.get("trained", True) else ["Its memory is untrained."]
+    told = [] if config.get("trained", True) else ["Its memory is untrained."]
+    if config["cell"]["options"].get("as_words"):
+        told.append("Its memory is read as the words that the model's own head makes of it.")
     files = [file.name for file in weights.files]
     head = "classify" if config["classes"] else found.head
-    inferred = [*found.inferred, *untrained]
+    inferred = [*found.inferred, *told]
     return replace(found, files=files, inferred=inferred, head=head, classes=config["classes"])
 
 

@@ -247,8 +247,7 @@ def scored_runs() -> list[str]:
 
 def language_models() -> list[str]:
     """Shipped checkpoints that predict the next token."""
-    heads = {name: config.get("backbone", {}).get("head") for name, config in checkpoints().items()}
-    return [name for name, head in heads.items() if head == "lm"]
+    return [name for name, config in checkpoints().items() if config.get("task") == "language_model"]
 
 
 def own_scores() -> list:

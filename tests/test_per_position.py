@@ -240,6 +240,13 @@ def test_the_command_scores_every_mechanism_on_held_out_documents(run, folder):
     for row in at_once:  # the same backbone as that of the checkpoint with exact context
         assert row["loss"] == pytest.approx(rows["context", "none", row["history"]]["loss"], abs=2e-4)
     assert len(at_once) == 2
+    code, out, _ = run(
+        "evaluate", folder / "rmt", "--per-position", "--history", 0, 2, "--corpus", folder, "--no-controls", "--json",
+        "--targets", 2, "--exact", folder / "none",
+    )  # fmt: skip
+    for row in json.loads(out)["results"][2:]:  # with nothing beside it, it is the baseline without memory, too
+        assert row["loss"] == pytest.approx(rows[row["mechanism"], "none", row["history"]]["loss"], abs=2e-4)
+    assert [row["mechanism"] for row in json.loads(out)["results"][2:]] == ["none", "none", "context", "context"]
     code, out, _ = run("evaluate", folder / "rmt", "--per-position", 1, "--corpus", folder, "--no-controls")
     assert code == 0 and len(out.splitlines()) == 2
     code, out, _ = run(

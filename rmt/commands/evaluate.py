@@ -38,7 +38,10 @@ def evaluate(
         list[Path] | None, typer.Option(help="Of --per-position: a checkpoint to compare with; may be repeated.")
     ] = None,
     exact: Annotated[
-        Path | None, typer.Option(help="Of --per-position: a checkpoint without memory, to read all history at once.")
+        Path | None,
+        typer.Option(
+            help="Of --per-position: a model without memory, to read all history at once; without --against also alone."
+        ),
     ] = None,
     plain: Annotated[
         list[str] | None,

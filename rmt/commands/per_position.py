@@ -106,6 +106,8 @@ def _runs(
     if controls:
         runs.insert(1, Run(checkpoint, [("untrained", max(history))], fresh=True))
     if exact:
+        if not against:
+            runs.append(Run(exact, every, at_once=length))  # the same model without the history
         runs.append(Run(exact, every, at_once=(max(history) + 1) * length))
     for text in plain:
         kind, _, n_memory = text.partition("=")
