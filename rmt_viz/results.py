@@ -1,4 +1,4 @@
-"""The tables behind the figures: assets/results/{lm,length,cost,mechanisms}.json as rows, checked. No torch."""
+"""The tables behind the figures, the files of assets/results, as rows, checked. No torch."""
 
 import json
 import math
@@ -13,6 +13,7 @@ FOLDER = ASSETS / "results"
 MOST_BYTES = 16 * 2**20
 MAKES = {  # what to run for a file that is not there
     "lm": "make lm",
+    "lm-smollm2": "make smollm2",
     "length": "python -m benchmarks.lengths --json",
     "cost": "python -m benchmarks.methods --json",
     "mechanisms": "python -m rmt mechanisms CHECKPOINTS --json",
@@ -98,6 +99,7 @@ class Results:
 
 ROWS = {
     "lm": (Losses, "results"),
+    "lm-smollm2": (Losses, "results"),
     "length": (Score, "results"),
     "cost": (Measured, "measured"),
     "mechanisms": (Mechanism, "results"),

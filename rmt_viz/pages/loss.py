@@ -9,6 +9,7 @@ from rmt_viz.figures import loss as figures
 from rmt_viz.plain import plain
 
 ON = ("Held-out documents", "One text")
+DECODERS = {"lm": "1 M, from scratch", "lm-smollm2": "SmolLM2, 135 M"}
 
 
 def page() -> None:
@@ -28,8 +29,11 @@ def page() -> None:
 
 
 def _held_out(log: bool, choices) -> None:
+    with choices:
+        decoder = st.segmented_control("Decoder", DECODERS, format_func=DECODERS.get, key="decoder", default="lm",
+                                       required=True, bind="query-params")  # fmt: skip
     try:
-        found = session.result("lm")
+        found = session.result(decoder)
     except InputError as error:
         st.info(plain(str(error)))
         return
