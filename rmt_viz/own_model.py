@@ -54,7 +54,10 @@ def choose() -> None:
             help=plain(f"Folders lie under {bring.ROOT.name}. A name of the hub is downloaded from it."),
         )
         if st.form_submit_button("Look at it", type="primary"):
-            asked.start_look(Wanted(name.strip()))
+            if name.strip():
+                asked.start_look(Wanted(name.strip()))
+            else:
+                say("Give the folder of a checkpoint, or its name on the hub.")
 
 
 def upload() -> bool:

@@ -8,7 +8,7 @@ from rmt.viewer.sentence import TITLES
 from rmt_viz import asked, session
 from rmt_viz.plain import plain
 from rmt_viz.progress import progress
-from rmt_viz.texts import EXAMPLES, HINTS, LEAST_LENGTH
+from rmt_viz.texts import EXAMPLES, HINTS, LEAST_LENGTH, NOISE
 from rmt_viz.wrong import say
 
 LENGTHS = (LEAST_LENGTH, 24, 32, 48, 64, 96, 128, 256, 512)
@@ -24,7 +24,7 @@ def own_text() -> None:
     name = st.selectbox("Checkpoint", configs, format_func=lambda n: TITLES.get(n, n), key="own checkpoint")
     config = configs[name]
     _what_it_knows(config)
-    text = st.text_area("Text", EXAMPLES.get(config.get("task"), ""), height=200, key=f"own text {name}")
+    text = st.text_area("Text", EXAMPLES.get(config.get("task"), NOISE), height=200, key=f"own text {name}")
     longest = config["segment_length"]
     lengths = sorted({n for n in LENGTHS if n < longest} | {longest})
     length = st.select_slider("Tokens a segment", lengths, longest, key=f"own length {name}")
@@ -37,11 +37,14 @@ def own_text() -> None:
 
 
 def _what_it_knows(config: dict) -> None:
+    if not config.get("classes"):
+        st.caption(plain("It predicts each next token of any English text, and answers no questions."))
+        return
     hint = HINTS.get(config.get("task"), "")
     people = f"The people it knows are {', '.join(NAMES)}, who {', '.join(ACTIONS[:-1])} or {ACTIONS[-1]}. "
     told = (
         f"{hint} {people if config.get('task') != 'reasoning' else ''}Around it stands any English text. "
-        f"The answer is always one of {', '.join(config.get('classes', []))}."
+        f"The answer is always one of {', '.join(config['classes'])}."
     )
     st.caption(plain(told))
 

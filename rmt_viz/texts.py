@@ -46,7 +46,7 @@ def check(text: str, config: dict, segment_length: int) -> None:
 def check_length(text: str) -> None:
     """Raises InputError for a text that is empty or too long to be read while somebody waits."""
     if not text.strip():
-        raise InputError("The text is empty; write a fact, some noise and a question.")
+        raise InputError("The text is empty; write a sentence or more.")
     if len(text) > MOST_CHARACTERS:
         raise InputError(f"The text has {len(text):,} characters; shorten it to {MOST_CHARACTERS:,}.")
 

@@ -192,6 +192,12 @@ def test_the_page_opens_with_what_can_be_looked_at():
     assert {"Detect", "Memorize", "Reasoning"} <= {button.label for button in at.button}
 
 
+def test_a_name_is_asked_for():
+    at = page().run()
+    next(button for button in at.button if button.label == "Look at it").click().run()
+    assert not at.exception and "Give the folder of a checkpoint" in at.error[0].value
+
+
 def test_a_report_and_its_fields(looked):
     at = looked("done", result=made_report())
     data = json.loads(at.get("bidi_component")[0].proto.json)

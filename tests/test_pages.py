@@ -61,6 +61,25 @@ def test_bad_values_in_the_address_fall_back(shelf):
     assert data["run"] == "other" and data["view"] == {**data["defaults"], "layer": None, "head": None, "slot": None}
 
 
+PAGES = sorted(path.stem for path in (ROOT / "rmt_viz" / "pages").glob("[a-z]*.py"))
+NONSENSE = {
+    **dict.fromkeys(("trace", "control", "with", "show", "colour", "how", "on", "over", "model", "task", "by"), "<b>x"),
+    **dict.fromkeys(("segment", "layer", "head", "slot", "step", "history", "tokens", "memory", "log"), "-9"),
+    **dict.fromkeys(("beside", "range", "change", "compare", "drawn", "mechanisms", "streams", "causal"), "9-2"),
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_address_of_nonsense_opens_every_page(page):
+    at = AppTest.from_string(f"from rmt_viz.pages import {page}\n{page}.page()", default_timeout=60)
+    for name, value in NONSENSE.items():
+        at.query_params[name] = value
+    at.run()
+    assert not at.exception, at.exception
+    told = [error.value for error in at.error]
+    assert len(told) == (page == "what_if") and all("is no change; write one such as" in one for one in told), told
+
+
 def test_choosing_a_trace_and_a_control(shelf):
     at = run()
     at.selectbox(key="trace").select("toy").run()
@@ -192,6 +211,18 @@ def test_examples_are_good_texts(task):
 def test_odd_texts_get_a_sentence(text, told):
     with pytest.raises(InputError, match=told):
         texts.check(text, DETECT, 64)
+
+
+def test_ones_own_text_begins_with_what_the_model_knows():
+    at = AppTest.from_string("from rmt_viz.own_text import own_text\nown_text()", default_timeout=60).run()
+    at.selectbox(key="own checkpoint").select("detect").run()
+    assert "one of bathroom, hallway" in at.caption[0].value and at.text_area[0].value == texts.EXAMPLES["detect"]
+    at.selectbox(key="own checkpoint").select("lm-rmt").run()
+    assert "answers no questions" in at.caption[0].value and "one of" not in at.caption[0].value
+    assert at.text_area[0].value == texts.NOISE
+    at.text_area[0].set_value(" ")
+    at.button(key="own run").click().run()
+    assert not at.exception and "empty" in at.error[0].value
 
 
 @pytest.mark.parametrize("length", [0, 15, 65])
