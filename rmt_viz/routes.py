@@ -14,7 +14,7 @@ from rmt.viewer import memory, slices
 from rmt.viewer import page as viewer
 from rmt_viz import replays, session
 from rmt_viz.jobs import Job
-from rmt_viz.library import Run
+from rmt_viz.library import Run, with_control
 
 PREFIX = "/rmt/trace"
 NUMBER = re.compile(r"[0-9]{1,9}")
@@ -46,8 +46,10 @@ async def page(request: Request) -> Response:
 
 
 def _page(run: Run) -> bytes:
-    reset = session.reset_of(run.id)
-    return viewer.page(run.trace, source=run.source, reset=reset and reset.trace).encode()
+    shelf = session.library()
+    names = [] if "." in run.id else [name for name in shelf.controls(run.id) if name != "trained"]
+    controls = {name: shelf.open(with_control(run.id, name)).trace for name in names}
+    return viewer.page(run.trace, source=run.source, controls=controls).encode()
 
 
 def _segment(run: Run, request: Request) -> bytes:

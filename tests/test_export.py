@@ -17,6 +17,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rmt.errors import InputError
+from rmt.measure import change, slot_mean
 from rmt.viewer import bundle
 from rmt.viewer import page as viewer
 from rmt_viz import export
@@ -65,9 +66,9 @@ def packed(body: bytes) -> tuple[dict, bytes]:
     return found, data[end:]
 
 
-def archive(page: str) -> tuple[dict, list[dict]]:
-    """What a page's options say, and its slices."""
-    body = re.search(r'<script type="text/plain" id="run">([^<]*)</script>', page)[1]
+def archive(page: str, name: str = "run") -> tuple[dict, list[dict]]:
+    """What a page's options say of a run in it, and its slices."""
+    body = re.search(rf'<script type="text/plain" id="{name}">([^<]*)</script>', page)[1]
     first, rest = packed(gzip.decompress(base64.b64decode(body)))
     edges = [0, *first["ends"].tolist()]
     return first["meta"]["options"], [packed(rest[a:b])[0] for a, b in pairwise(edges)]
@@ -92,7 +93,28 @@ def test_a_page_stays_small_and_says_what_it_leaves_out(make_trace):
     assert not options["heads"] and "write" in parts[1] and "means of layers and heads" in options["locked"]
     options, parts = archive(viewer.page(trace, most=1))
     assert "write" not in parts[1] and "There are no maps here" in options["locked"]
-    assert viewer.DETAILS["none"] not in viewer.page(make_trace("bare", detail="memory")), "the run never had maps"
+    assert "There are no maps here" in options["about"]
+    options, _ = archive(viewer.page(make_trace("bare", detail="memory")))
+    assert "no maps" not in options["about"] and not options["heads"], "the run never had maps"
+
+
+def test_controls_go_with_a_run_and_give_way_first(make_trace):
+    run, reset = make_trace(loss=True), make_trace("reset", loss=0.5, control="reset", fact=None)
+    bare = make_trace("untrained", control="untrained", detail="summary")
+    controls = {"reset": reset, "untrained": bare}
+    page = viewer.page(run, controls=controls)
+    options, parts = archive(page)
+    assert options["heads"] and "gain" in options["colours"] and "gain" in parts[1]
+    for name, trace in controls.items():
+        options, parts = archive(page, name)
+        assert "Control:" in options["about"] and "no maps here" not in options["about"] and "gain" not in options["colours"]
+        assert options["heads"] == (name == "reset") and parts[0]["meta"]["control"] == name
+        assert len(parts) == 1 + 8 * (2 if options["heads"] else 1)
+        np.testing.assert_allclose(parts[0]["change_max"], slot_mean(change(trace.memory)), rtol=1e-6)
+    page = viewer.page(run, controls=controls, most=len(page) - 1)
+    assert archive(page)[0]["heads"] and not archive(page, "reset")[0]["heads"]
+    assert "write" in archive(page, "reset")[1][1], "means of its maps"
+    assert 'id="reset"' not in viewer.page(run)
 
 
 def test_no_token_is_markup_in_a_page(make_trace):
@@ -143,9 +165,12 @@ def rmt(*arguments) -> subprocess.CompletedProcess:
 
 def test_the_command_writes_a_page(make_trace, tmp_path):
     trace, reset = make_trace(loss=True), make_trace("reset", loss=True, control="reset")
+    untrained = make_trace("untrained", control="untrained")
     out = tmp_path / "run.html"
-    done = rmt("export", str(trace.path), "--html", str(out), "--reset", str(reset.path), "--json")
+    done = rmt("export", str(trace.path), "--html", str(out), "--reset", str(reset.path),
+               "--untrained", str(untrained.path), "--json")  # fmt: skip
     assert json.loads(done.stdout) == {"html": str(out), "bytes": out.stat().st_size, "segments": 8}
     assert "gain" in archive(out.read_text())[0]["colours"]
+    assert "never trained" in archive(out.read_text(), "untrained")[0]["about"]
     refused = rmt("export", str(trace.path), "--html", str(tmp_path / "nowhere" / "run.html"))
     assert refused.returncode == 2 and refused.stderr.strip().endswith("make it first.")

@@ -154,7 +154,9 @@ def test_routes_answer_with_slices(shelf):
 
 def test_the_whole_run_is_a_file(shelf):
     status, body = answer("/rmt/trace/toy/page")
-    assert status == 200 and body.startswith(b"<!doctype html>")
+    assert status == 200 and body.startswith(b"<!doctype html>") and b'id="reset"' in body
+    status, body = answer("/rmt/trace/toy.reset/page")
+    assert status == 200 and b'id="reset"' not in body, "a control goes alone"
     assert answer("/rmt/trace/nothing/page")[0] == 404
 
 

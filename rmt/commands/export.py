@@ -13,9 +13,8 @@ from rmt.errors import InputError
 def export(
     trace: Annotated[Path, typer.Argument(help="A trace file.", show_default=False)],
     html: Annotated[Path, typer.Option(help="Where the page goes.", show_default=False)],
-    reset: Annotated[
-        Path | None, typer.Option(help="The same text with memory reset, to show what memory gains.")
-    ] = None,
+    reset: Annotated[Path | None, typer.Option(help="The same text with memory reset, to go beside it.")] = None,
+    untrained: Annotated[Path | None, typer.Option(help="The same text by untrained weights, to go beside it.")] = None,
     as_json: Json = False,
 ) -> None:
     """Write a trace as one HTML file that opens offline, in any browser, and steps by keys."""
@@ -27,7 +26,8 @@ def export(
     if html.is_dir():
         raise InputError(f"{html} is a folder; give the name of a file in it.")
     opened = Trace.open(trace)
-    text = page(opened, reset=Trace.open(reset) if reset else None)
+    controls = {"reset": reset, "untrained": untrained}
+    text = page(opened, controls={name: Trace.open(path) for name, path in controls.items() if path})
     html.write_text(text, encoding="utf-8")
     size = len(text.encode())
     if as_json:

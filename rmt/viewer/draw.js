@@ -43,13 +43,14 @@ export function heat(values, rows, columns, area, scale, most) {
 // A bar of the scale with its ends in numbers.
 export function legend(scale, low, high, theme, label) {
   const [width, height] = [132, 8]
-  const node = figure(width + 92, 16, `${label}: from ${shown(low)} to ${shown(high)}`, theme)
+  const [left, right] = [low, high].map((end) => Math.max(34, 12 + 6.4 * shown(end).length))
+  const node = figure(left + width + right + 8, 16, `${label}: from ${shown(low)} to ${shown(high)}`, theme)
   const step = width / scale.length
   node.append(
     words(0, 11, shown(low), { fill: theme.muted, "font-size": 11 }),
-    ...scale.map((colour, i) => box(34 + i * step, 4, step + 0.5, height, colour.fill)),
-    box(34, 4, width, height, "none", { stroke: theme.line }),
-    words(34 + width + 8, 11, shown(high), { fill: theme.muted, "font-size": 11 }),
+    ...scale.map((colour, i) => box(left + i * step, 4, step + 0.5, height, colour.fill)),
+    box(left, 4, width, height, "none", { stroke: theme.line }),
+    words(left + width + 8, 11, shown(high), { fill: theme.muted, "font-size": 11 }),
   )
   return node
 }

@@ -2,8 +2,9 @@
 
 import { mount } from "./surface.js"
 import { unpack } from "./source.js"
-import { el } from "./dom.js"
+import { button, el } from "./dom.js"
 
+const LABELS = { run: "Trained", reset: "Memory reset", untrained: "Untrained" }
 const root = document.querySelector(".surface")
 
 async function inflate(text) {
@@ -66,11 +67,25 @@ function mean({ shape: [layers, heads, rows, columns], data }, layer, head) {
   return out.map((value) => value / n)
 }
 
-async function open() {
-  const run = archive(await inflate(document.getElementById("run").textContent))
+// The run, or one of its controls at the same segment, layer and head.
+async function open(name) {
+  const run = archive(await inflate(document.getElementById(name).textContent))
   const { options } = run.meta
-  const surface = await mount(root, fileSource(run), options)
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => surface.retheme())
+  const view = surface ? { ...surface.view, token: null, cell: null } : options.view
+  if (!options.colours.includes(view.colour)) view.colour = options.view.colour
+  surface?.destroy()
+  surface = await mount(root, fileSource(run), { ...options, view })
+  document.querySelector(".about").textContent = options.about
+  for (const each of choices) each.setAttribute("aria-pressed", String(each.dataset.run === name))
 }
 
-open().catch((error) => root.replaceChildren(el("p", {}, `This run could not be opened: ${error.message}`)))
+const failed = (error) => root.replaceChildren(el("p", {}, `This run could not be opened: ${error.message}`))
+
+let surface = null
+let opening = Promise.resolve()
+const show = (name) => (opening = opening.then(() => open(name)).catch(failed))
+const names = [...document.querySelectorAll("script[type='text/plain']")].map((script) => script.id)
+const choices = names.map((name) => button(LABELS[name], () => show(name), { "data-run": name, "aria-pressed": "false" }))
+if (names.length > 1) document.querySelector("header .controls").append(...choices)
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => surface?.retheme())
+show("run")

@@ -3,7 +3,9 @@
 import base64
 import gzip
 import html
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -32,30 +34,41 @@ TEMPLATE = """<!doctype html>
 </style>
 </head>
 <body>
-<header><h1>{title}</h1><p>{about}</p></header>
+<header><h1>{title}</h1><div class="controls"></div><p class="about"></p></header>
 <main class="surface" aria-label="The run, segment by segment"></main>
-<script type="text/plain" id="run">{run}</script>
+{runs}
 <script type="module">
 {script}
 </script>
 </body>
 </html>
 """
+RUN = '<script type="text/plain" id="{name}">{packed}</script>'
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
-def page(trace: Trace, *, source: str = "recorded", reset: Trace | None = None, most: int = MOST) -> str:
+def page(
+    trace: Trace, *, source: str = "recorded", controls: Mapping[str, Trace] | None = None, most: int = MOST
+) -> str:
     """The whole page as text, tokens compressed in it and never part of its markup.
 
-    reset: the same text with memory reset, for what memory gains. most: bytes it should not exceed; first the maps of
-    single heads are left out, then all maps. Raises InputError where there is no whole segment to show.
+    controls: "reset" and "untrained", the same text with memory reset and by weights that were never trained, each one
+    click away. most: bytes it should not exceed; first the controls' maps of single heads are left out, then the run's,
+    then all maps. Raises InputError where there is no whole segment to show.
     """
-    if not trace.done:
-        raise InputError(f"{trace.path.name} holds no whole segment yet; go on recording it.")
-    run = Run(trace.path.name.split(".")[0], trace, source)
-    control = Run("reset", reset, source) if reset else None
-    for detail in _details(trace, most):
-        text = _page(run, control, detail)
+    runs = {"run": Run(trace.path.name.split(".")[0], trace, source)}
+    runs |= {name: Run(name, control, source) for name, control in (controls or {}).items()}
+    for each in runs.values():
+        if not each.trace.done:
+            raise InputError(f"{each.trace.path.name} holds no whole segment yet; go on recording it.")
+
+    @cache
+    def packed(name: str, detail: str) -> str:
+        reset = runs.get("reset") if name == "run" else None
+        return base64.b64encode(gzip.compress(_archive(runs[name], reset, detail), 9, mtime=0)).decode()
+
+    for own, of_controls in _details(trace, most):
+        text = _page(trace, {name: packed(name, own if name == "run" else of_controls) for name in runs})
         if len(text.encode()) <= most:
             break
     return text
@@ -76,28 +89,30 @@ class Shown:
         )
 
 
-def _details(trace: Trace, most: int) -> list[str]:
-    """What the page may hold, the most first; what is surely too large is not tried."""
+def _details(trace: Trace, most: int) -> list[tuple[str, str]]:
+    """What the page may hold of the run and of its controls, the most first; what is surely too large is not tried."""
     if "read" not in trace.arrays:
-        return ["none"]
+        return [("none", "none")]
     maps = sum(trace.arrays[name].nbytes for name in ("read", "write"))
-    return [*(["heads"] if maps < 2 * most else []), "means", "none"]
+    heads = [("heads", "heads"), ("heads", "means")] if maps < 2 * most else []
+    return [*heads, ("means", "means"), ("none", "none")]
 
 
-def _page(run: Run, reset: Run | None, detail: str) -> str:
-    about = [*provenance(run.trace, run.source), *filter(None, [DETAILS[detail] if run.measures.shares else ""])]
+def _page(trace: Trace, packed: Mapping[str, str]) -> str:
     return TEMPLATE.format(
         policy=POLICY,
-        title=html.escape(title(run.trace)),
-        about=html.escape(" · ".join(about)),
+        title=html.escape(title(trace)),
         style=bundle.read("page.css") + bundle.style(),
-        run=base64.b64encode(gzip.compress(_archive(run, reset, detail), 9, mtime=0)).decode(),
+        runs="\n".join(RUN.format(name=name, packed=text) for name, text in packed.items()),
         script=bundle.script(*bundle.MODULES, "source.js", "offline.js"),
     )
 
 
 def _archive(run: Run, reset: Run | None, detail: str) -> bytes:
     """Slices one after another behind a slice that says where each begins: overview, segments, heads."""
+    mapped = "read" in run.trace.arrays
+    detail = detail if mapped else "none"
+    about = [*provenance(run.trace, run.source), *([DETAILS[detail]] if mapped and DETAILS[detail] else [])]
     colours = slices.colours(run, reset)
     parts = [slices.overview(run)]
     for index in range(run.trace.done):
@@ -107,7 +122,8 @@ def _archive(run: Run, reset: Run | None, detail: str) -> bytes:
             record = run.trace.segments[index]
             parts.append(slices.pack({}, **_short({"read": record.read, "write": record.write})))
     options = {"colours": colours, "keys": keys.table(), "view": slices.opening(run, colours)}
-    options |= {"heads": detail == "heads", "locked": DETAILS[detail] if "read" in run.trace.arrays else None}
+    options |= {"about": " · ".join(about)}
+    options |= {"heads": detail == "heads", "locked": DETAILS[detail] if mapped else None}
     ends = np.cumsum([len(part) for part in parts])
     return slices.pack({"options": options}, ends=ends) + b"".join(parts)
 

@@ -1,6 +1,5 @@
 """A run taken away: as a file that opens offline, and in a notebook's frame."""
 
-import html
 import re
 
 import pytest
@@ -49,6 +48,17 @@ def test_the_run_is_taken_home_and_steps_without_a_server(visit, offline, pictur
     here.keyboard.press("1")
     expect(here.locator(".surface")).to_have_attribute("data-drawn", "22")
     picture(here, "export-offline")
+    for name, told in (("Memory reset", "memory reset before every segment"), ("Untrained", "never trained")):
+        here.get_by_role("button", name=name).click()
+        expect(here.locator(".about")).to_contain_text(told)
+        expect(here.locator(".surface")).to_have_attribute("data-drawn", "22")
+        expect(here.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")
+    picture(here, "export-offline-control")
+    here.keyboard.press("ArrowRight")
+    expect(sentence).to_contain_text("Segment 23 of 64")
+    here.keyboard.press("ArrowLeft")
+    here.get_by_role("button", name="Trained", exact=True).click()
+    expect(here.locator(".about")).not_to_contain_text("Control")
     # The maps of one head, made in the browser, are those that the server makes.
     here.get_by_label("layer", exact=True).select_option("2")
     here.get_by_label("head", exact=True).select_option("3")
@@ -87,8 +97,8 @@ def test_a_file_without_heads_says_so_and_offers_none(offline, assets, tmp_path)
     file = tmp_path / "run.html"
     whole = whole_page(trace)
     file.write_text(whole_page(trace, most=len(whole) - 1), encoding="utf-8")
-    assert html.escape("each head’s") in file.read_text()
     page = offline(file)
+    expect(page.locator(".about")).to_contain_text("the app has each head’s")
     expect(page.locator(".panel.maps .note")).to_have_text("mean of layers and heads")
     expect(page.get_by_label("layer", exact=True)).to_have_count(0)
     page.locator(".panel.heads [data-layer='2'][data-head='1']").first.click()
