@@ -184,6 +184,8 @@ def test_rmt_may_read_its_state_as_words():
     ours, by_hand = read(first, state=state), raw(first, state=mean)
     assert torch.allclose(ours.logits, by_hand.logits, atol=1e-12)
     assert torch.allclose(ours.state, by_hand.state, atol=1e-12)
+    again = replay(read, record(read, IDS[0], detail="thin"), 2)
+    assert torch.allclose(torch.tensor(again.logits), read(IDS[:1]).logits[0, 2 * SEGMENT : 3 * SEGMENT], atol=1e-12)
 
 
 def test_only_a_language_model_reads_memory_as_words():
