@@ -12,9 +12,7 @@ def slot_alikeness(memory: Tensor) -> Tensor:
     return squares.mean() / max(M * (M - 1), 1)
 
 
-def slot_change(memory: Tensor, rows: Tensor) -> Tensor:
-    """Mean of 1 - cosine between a slot and what it is a segment later, over memory (B, S + 1, M, D) of rows (B,)."""
-    if not rows.any():
-        return memory.new_zeros(())
-    memory = memory[rows].float()
-    return 1 - F.cosine_similarity(memory[:, 1:], memory[:, :-1], dim=-1).mean()
+def slot_change(memory: Tensor, quiet: Tensor) -> Tensor:
+    """Mean of 1 - cosine between a slot and what it is a segment later, over memory (B, S + 1, M, D), quiet (B, S)."""
+    change = 1 - F.cosine_similarity(memory[:, 1:].float(), memory[:, :-1].float(), dim=-1).mean(-1)  # (B, S)
+    return (change * quiet).sum() / quiet.sum().clamp(min=1)

@@ -41,7 +41,7 @@ class Streams:
         self.fresh = np.ones(size, bool)  # begins with this step, from the initial memory
         self.age = np.zeros(size, int)  # segments read since the story was told
         self.labels = np.full(size, IGNORE)  # of this step
-        self.quiet = np.ones(size, bool)  # told nothing in this step
+        self.quiet = np.ones((size, segments), bool)  # segments of this step that tell nothing, from which on none does
         self.carried: State = None
 
     def next(self, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
@@ -55,11 +55,13 @@ class Streams:
         if all(min(until) > 0 for until in self.until):  # a step without a question would teach nothing
             self.until[0] = [min(until, 0) for until in self.until[0]]
         told = self.segments * self.segment_length
-        texts = [self._text(rng, story, until, told) for story, until in zip(self.stories, self.until, strict=True)]
+        texts, ends = zip(
+            *(self._text(rng, *now, told) for now in zip(self.stories, self.until, strict=True)), strict=True
+        )
+        self.quiet = np.arange(self.segments) * self.segment_length >= np.array(ends)[:, None]
         asked = [self._ask(rng, story, until) for story, until in zip(self.stories, self.until, strict=True)]
         questions = [self.sampler.question(story) for story in asked]
         self.labels = np.array([story.answer for story in asked])
-        self.quiet = np.array([0 not in until for until in self.until])
         length = int(rng.integers(max(map(len, questions)), self.segment_length + 1))  # of the asking segment
         rows = [
             np.concatenate([text, self.sampler.filler(rng, length - len(question)), question])
@@ -75,11 +77,13 @@ class Streams:
             return replace(story, question=question, answer=answer)
         return story if len(told) == len(until) else replace(story, answer=IGNORE)
 
-    def _text(self, rng: Rng, story: Story, until: list[int], n_tokens: int) -> np.ndarray:
+    def _text(self, rng: Rng, story: Story, until: list[int], n_tokens: int) -> tuple[np.ndarray, int]:
+        """ids (n_tokens,) and where the last fact in them ends."""
         facts = tuple(fact for fact, steps in zip(story.facts, until, strict=True) if steps == 0)
         if not facts:
-            return self.sampler.filler(rng, n_tokens)
-        return self.sampler.tell(rng, replace(story, facts=facts), n_tokens)[0]
+            return self.sampler.filler(rng, n_tokens), 0
+        text, spans = self.sampler.tell(rng, replace(story, facts=facts), n_tokens)
+        return text, max(span.end for span in spans)
 
     def state(self, initial: State) -> State:
         """What the streams carry, the initial state where one has just begun."""

