@@ -44,7 +44,7 @@ def pick_beside(run: Run) -> tuple[Run, str, tuple[str, str]] | None:
             return None
         first = view.read(st.query_params, {"with": ids}, {"with": ids[0]})["with"]
         session.begin("with", first, ids, asked=session.arrived("with") and "with" in st.query_params)
-        id = st.selectbox("Compare with", ids, format_func=_whole_title, key="with", persist_state="session")
+        id = st.selectbox("Compare with", ids, format_func=_control_first, key="with", persist_state="session")
     return session.library().open(id), id, (_whole_title(run.id), _whole_title(id))
 
 
@@ -52,6 +52,12 @@ def _whole_title(id: str) -> str:
     """A run's title with its control."""
     name, _, control = id.partition(".")
     return _title(name) + (f", {LABELS[control].lower()}" if control else "")
+
+
+def _control_first(id: str) -> str:
+    """The same, as a narrow list shows it: what tells it from its neighbours in front."""
+    name, _, control = id.partition(".")
+    return f"{LABELS[control]}: {_title(name)}" if control else _title(name)
 
 
 def _pick_trace(names: list[str], asked: bool) -> str:
@@ -87,6 +93,6 @@ def _title(name: str) -> str:
         return f"{name}, cannot be opened"
     begin = "".join(run.trace.token_texts(0, min(6, len(run.trace.arrays["ids"])))).strip()
     task = run.trace.meta["task"]
-    known = TITLES.get(task) or (task or name).replace("_", " ").capitalize()
+    known = TITLES.get(task) or (task or name).partition("_")[0].capitalize()
     title = f"“{begin[:10]} …”" if run.source != "recorded" else known
     return f"{title}, {run.trace.n_segments} segments"

@@ -61,7 +61,7 @@ def test_a_run_that_is_over_says_so(visit):
 
 def test_another_run_is_chosen_in_the_sidebar(visit, choose):
     page = visit("compare?trace=detect&with=detect.untrained&segment=3")
-    choose(page, re.compile("Compare with"), "Detect, 12 segments, reset")
+    choose(page, re.compile("Compare with"), "Reset: Detect, 12 segments")
     page.wait_for_url("**with=detect.reset**")
     drawn(page, 3)
     expect(page.locator(".side .name").nth(1)).to_have_text("Detect, 12 segments, reset")
