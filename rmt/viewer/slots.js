@@ -6,6 +6,7 @@ import { el } from "./dom.js"
 import { colourOf } from "./theme.js"
 
 const LEFT = 54
+const RIGHT = 8 // for half a long number
 const HEAD = 20
 
 export const slotsPanel = {
@@ -24,7 +25,7 @@ export const slotsPanel = {
     const [columns, slots] = size(frame)
     const width = body.clientWidth
     const row = Math.max(4, Math.min(22, Math.floor(frame.panelHeight / slots)))
-    const step = (width - LEFT) / columns
+    const step = (width - LEFT - RIGHT) / columns
     const { window_start: first, remark } = frame.slice.meta
     const label = `Change of ${slots} slots in segments ${first + 1} to ${first + columns}. ${remark}`
     const node = figure(width, HEAD + slots * row + 4, label, frame.theme)
@@ -50,11 +51,12 @@ const size = (frame) => frame.slice.window.shape
 const current = (frame) => frame.slice.meta.index - frame.slice.meta.window_start
 
 function heads(frame, columns, step) {
-  const every = stride(columns, step * columns, 26)
   const first = frame.slice.meta.window_start
+  const room = Math.max(26, 8 + 6.4 * String(first + columns).length)
+  const every = stride(columns, step * columns, room)
   return svg("g", {}, range(columns).filter((c) => (first + c + 1) % every === 0 || c === current(frame)).map((c) => {
     const here = c === current(frame)
-    if (!here && Math.abs(c - current(frame)) * step < 20) return null
+    if (!here && Math.abs(c - current(frame)) * step < room - 6) return null
     return words(LEFT + (c + 0.5) * step, 12, String(first + c + 1), {
       "text-anchor": "middle",
       "font-size": 11,

@@ -28,7 +28,10 @@ const KINDS = { fact: "fact", answer: "the answer in it", question: "question" }
 export const tokensPanel = {
   id: "tokens",
   title: (frame) => (COLOURS[frame.view.colour] ?? COLOURS.write).title(frame.view.segment),
-  note: (frame) => `colour: ${COLOURS[frame.view.colour]?.unit ?? "none"}, ${frame.whose}`,
+  note({ view: { colour }, whose }) {
+    const heads = colour === "write" || colour === "read" // a loss is of the whole model
+    return `colour: ${COLOURS[colour]?.unit ?? "none"}${heads ? `, ${whose}` : ""}`
+  },
   controls: (frame, act) => [
     picker(
       "colour", frame.colours.map((id) => [id, COLOURS[id].label]), frame.view.colour, (colour) => act.pin({ colour }),

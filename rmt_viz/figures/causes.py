@@ -77,7 +77,7 @@ def slot_map(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
 def survival(found: dict[str, dict], finding: str, *, theme: str = "light") -> go.Figure:
     """P(answer) by segments since the fact: a line and a band for each control."""
     figure = canvas(
-        finding, theme=theme, x="segments since the fact’s own", y="P(answer) if asked now", width=560, height=360
+        finding, theme=theme, x="segments since the fact’s own", y="P(answer) if asked now", width=500, height=360
     )
     for control, document in found.items():
         rows, (hue, dash) = document["survival"], CONTROL_LOOKS[control]
@@ -105,7 +105,7 @@ def survival(found: dict[str, dict], finding: str, *, theme: str = "light") -> g
 def ledger(facts: Sequence[dict], finding: str, *, theme: str = "light") -> go.Figure:
     """P(answer) of each fact of one run if its question came now; where it is told is marked."""
     figure = canvas(
-        finding, theme=theme, x="after segment (0: before the first)", y="P(answer) if asked now", width=560, height=360
+        finding, theme=theme, x="after segment (0: before the first)", y="P(answer) if asked now", width=500, height=360
     )
     for fact, hue in zip(facts, categories(len(facts), theme), strict=True):
         x = np.arange(len(fact["p"]))

@@ -31,7 +31,7 @@ def page() -> None:
         surface.show(run, name, control, page="what-if", also={"change": st.query_params.get("change")}, **both)
         figure = figures.apart(found, told, theme=export.theme())
         export.show(figure, name="what-if", alt=f"Two runs apart. {told}.", table=tables.apart(found),
-                    caption=f"Changed: {'; '.join(map(ch.said, changes))}.")  # fmt: skip
+                    caption=f"Changed: {'; '.join(map(ch.said, changes))}")  # fmt: skip
     _slots(run)
 
 

@@ -24,8 +24,9 @@ def page() -> None:
         st.subheader("Which segments and tokens made this answer?", anchor=False)
         st.caption("An attention map shows where a model looked; here is what its answer is owed to.")
     if not found:
-        st.caption(plain(TAKES))
-        own_change.work("why", "Explain this run", lambda: caused.start_why(run), own_change.STEPS)
+        with st.container(gap="small"):
+            st.caption(plain(TAKES))
+            own_change.work("why", "Explain this run", lambda: caused.start_why(run), own_change.STEPS)
         return
     with st.container(gap="small"):
         _segments(found, findings.why(found, run))
