@@ -1,8 +1,8 @@
 // How far every two moments of the memory are apart.
 
 import { range, shown, svg } from "./dom.js"
-import { box, figure, stride, words } from "./draw.js"
-import { binAt, known, momentName, ready, runOf, single } from "./moves.js"
+import { box, figure, words } from "./draw.js"
+import { binAt, known, momentName, ready, runOf, single, ticks } from "./moves.js"
 import { level } from "./theme.js"
 
 export const distancesPanel = {
@@ -48,14 +48,12 @@ function drawDistances(body, frame, run, act) {
   const at = binAt(edges, frame.view.segment)
   const look = { fill: frame.theme.muted, "font-size": 11 }
   const cursor = { stroke: frame.theme.accent, "stroke-width": 1.5 }
-  const every = stride(n, room, 30)
   node.append(
     svg("image", {
       x: MARGIN.left, y: MARGIN.top, width: room, height: room, href: picture(run, most, frame.theme),
       preserveAspectRatio: "none", style: "image-rendering: pixelated",
     }),
-    ...range(n).filter((bin) => bin === 0 || bin % every === 0).flatMap((bin) => {
-      const text = bin ? String(edges[bin]) : "start"
+    ...ticks(edges, room, 30).flatMap(({ bin, text }) => {
       const offset = (bin + 0.5) * step
       return [
         words(MARGIN.left + offset, MARGIN.top - 10, text, { ...look, "text-anchor": "middle" }),

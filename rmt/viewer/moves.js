@@ -1,5 +1,7 @@
 // Where memory is over the whole run: what the cards of the Memory page share.
 
+import { range } from "./dom.js"
+import { stride } from "./draw.js"
 import { binOf } from "./spine.js"
 import { locked } from "./panel.js"
 
@@ -35,6 +37,13 @@ export function momentName(run, bin, edges = run.edges.data) {
 }
 
 export const binAt = (edges, moment) => binOf({ edges: { data: edges } }, moment)
+
+// Round moments that an axis of so many pixels has room to name, and the bin of each.
+export function ticks(edges, width, room) {
+  const n = edges.at(-1)
+  const every = stride(n, width, room)
+  return range(Math.ceil(n / every)).map((i) => ({ bin: binAt(edges, i * every), text: String(i * every || "start") }))
+}
 
 export const percent = (share) => `${Math.round(100 * share)} %`
 

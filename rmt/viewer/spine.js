@@ -131,12 +131,15 @@ function line(series, y, at, place, colour) {
 }
 
 function numbers(overview, place, theme) {
-  const every = stride(bins(overview), place.width - LABELS - RIGHT, 34)
-  const shownBins = range(bins(overview)).filter((bin) => bin === 0 || (bin + 1) % every === 0)
-  return svg("g", { class: "ticks" }, shownBins.map((bin) =>
-    words(place.left + (bin + 0.5) * place.step, HEAD - 8, String(overview.edges.data[bin] + 1), {
-      "text-anchor": "middle", "font-size": 11, fill: theme.muted, "data-tick": bin,
-    })))
+  const n = overview.edges.data.at(-1)
+  const every = stride(n, bins(overview) * place.step, 34)
+  const shownSegments = [1, ...range(n + 1).filter((segment) => segment > 1 && segment % every === 0)]
+  return svg("g", { class: "ticks" }, shownSegments.map((segment) => {
+    const bin = binOf(overview, segment - 1)
+    return words(place.left + (bin + 0.5) * place.step, HEAD - 8, String(segment), {
+      "text-anchor": "middle", "font-size": 11, fill: theme.muted, "data-tick": pooled(overview) ? null : bin,
+    })
+  }))
 }
 
 // Facts and question above the numbers; where many are close, only marks, no words.

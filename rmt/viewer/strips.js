@@ -1,8 +1,8 @@
 // How memory stands in full space: cosines and lengths over the run, on which a range of segments is chosen.
 
 import { clamp, range, shown, svg } from "./dom.js"
-import { box, figure, rule, stride, words } from "./draw.js"
-import { binAt, brief, known, momentName, momentOf, moments, ready, runOf, single } from "./moves.js"
+import { box, figure, rule, words } from "./draw.js"
+import { binAt, brief, known, momentName, momentOf, moments, ready, runOf, ticks } from "./moves.js"
 
 const ROWS = [
   { id: "previous", name: "cosine to the state before", low: -1, high: 1 },
@@ -86,11 +86,8 @@ const largest = (series) => series.reduce((a, b) => Math.max(a, Number.isFinite(
 const meanOf = (series) => series.reduce((a, b) => a + b, 0) / series.length
 
 function momentTicks(run, x, step, y, theme) {
-  const n = moments(run)
-  const every = stride(n, n * step, 34)
   const look = { "text-anchor": "middle", "font-size": 11, fill: theme.muted }
-  const named = range(n).filter((bin) => (single(run) ? run.edges.data[bin] : bin) % every === 0)
-  return named.map((bin) => words(x(bin), y, bin ? String(run.edges.data[bin]) : "start", look))
+  return ticks(run.edges.data, moments(run) * step, 34).map(({ bin, text }) => words(x(bin), y, text, look))
 }
 
 function chosen(frame, run, step, height) {

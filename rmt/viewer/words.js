@@ -4,6 +4,7 @@ import { el, range, shown, visible } from "./dom.js"
 import { locked } from "./panel.js"
 import { colourOf } from "./theme.js"
 
+const WIDE = 215 // pixels of a word with its numbers; those that have no room are in the table
 const SAME = 0.0005 // no change that three decimals show
 const UNITS = { head: "probability by the model’s own head", embeddings: "cosine to the model’s embeddings" }
 
@@ -31,14 +32,15 @@ export const wordsPanel = {
       return
     }
     const [slots, k] = found.score.shape
+    const seen = Math.min(k, Math.max(3, Math.floor(body.clientWidth / WIDE)))
     const top = Math.max(...frame.all.map((each) => Math.max(...(wordsOf(each)?.score?.data ?? [0]))))
     const rows = range(slots).map((slot) =>
       el("tr", { class: frame.view.slot === slot + 1 ? "chosen" : "" },
         el("th", { scope: "row", class: "pickable", onclick: () => pin(frame, act, slot) }, `slot ${slot + 1}`),
-        range(k).map((i) => word(found, slot * k + i, found.meta.texts[slot][i], top, frame)),
+        range(seen).map((i) => word(found, slot * k + i, found.meta.texts[slot][i], top, frame)),
       )
     )
-    const label = `The ${k} words nearest to each slot after segment ${frame.view.segment}`
+    const label = `The ${seen} words nearest to each slot after segment ${frame.view.segment}`
     body.replaceChildren(el("div", { class: "scrolls", tabindex: 0, role: "region", "aria-label": label },
       el("table", { class: "near" }, el("tbody", {}, rows)),
     ))
