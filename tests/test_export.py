@@ -116,6 +116,8 @@ def test_controls_go_with_a_run_and_give_way_first(make_trace):
     assert archive(page)[0]["heads"] and not archive(page, "reset")[0]["heads"]
     assert "write" in archive(page, "reset")[1][1], "means of its maps"
     assert 'id="reset"' not in viewer.page(run)
+    with pytest.raises(InputError, match="is a run over another text"):
+        viewer.page(run, controls={"reset": make_trace("short", segments=5)})
 
 
 def test_no_token_is_markup_in_a_page(make_trace):

@@ -54,13 +54,15 @@ def page(
 
     controls: "reset" and "untrained", the same text with memory reset and by weights that were never trained, each one
     click away. most: bytes it should not exceed; first the controls' maps of single heads are left out, then the run's,
-    then all maps. Raises InputError where there is no whole segment to show.
+    then all maps. Raises InputError where there is no whole segment to show, and for a control of another text.
     """
     runs = {"run": Run(trace.path.name.split(".")[0], trace, source)}
     runs |= {name: Run(name, control, source) for name, control in (controls or {}).items()}
     for each in runs.values():
         if not each.trace.done:
             raise InputError(f"{each.trace.path.name} holds no whole segment yet; go on recording it.")
+        if not np.array_equal(each.trace.arrays["ids"], trace.arrays["ids"]):
+            raise InputError(f"{each.trace.path.name} is a run over another text; give a control of {trace.path.name}.")
 
     @cache
     def packed(name: str, detail: str) -> str:
