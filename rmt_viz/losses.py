@@ -122,7 +122,10 @@ def _ordered(rows: Iterable[Losses], shown: Sequence[str]) -> list[Losses]:
 
 
 def gained(rows: Iterable[Losses], comparisons: Iterable[dict], history: int) -> str:
-    """What memory saves at the beginning of a segment, and how much of exact context's saving that is."""
+    """What memory saves at the beginning of a segment, and how much of exact context's saving that is.
+
+    Where most of it stays when memory is reset, as after training that the baseline did not have, that is said instead.
+    """
     found = {row.mechanism: row for row in at(rows, history) if row.control == "none"}
     if "rmt" not in found or "none" not in found:
         return f"Loss by position after {segments(history)} of history"
@@ -130,7 +133,12 @@ def gained(rows: Iterable[Losses], comparisons: Iterable[dict], history: int) ->
     told = f"RMT saves {saved:.2f} nats in the first 16 positions" if saved > 0 else "RMT saves nothing"
     whole = found["none"].first16 - found["context"].first16 if "context" in found else 0
     part = _fraction(comparisons, history) or (f"{saved / whole:.0%}" if whole > 0 else None)
-    told += f", {part} of what exact context saves" if part and history and saved > 0 else ""
+    reset = [row.first16 for row in at(rows, history) if (row.mechanism, row.control) == ("rmt", "reset")]
+    stays = found["none"].first16 - reset[0] if reset else 0
+    if saved > 0 and stays > saved / 2:
+        told += f", {stays:.2f} of them with memory reset, too"
+    elif part and history and saved > 0:
+        told += f", {part} of what exact context saves"
     return f"With {segments(history)} of history {told}"
 
 

@@ -177,6 +177,10 @@ def test_what_memory_saves_is_said_in_nats_and_beside_exact_context(write):
     compared = [{"kind": "fraction of exact context", "of": {"mechanism": "rmt", "control": "none", "history": 4},
                  "first16": {"fraction": 0.4987, "stderr": 0.02}}]  # fmt: skip
     assert "50% ± 2%" in losses.gained(rows, compared, 4)
+    adapted = [row for row in rows if row.control == "none"] + [replace(rows[-1], first16=4.7)]
+    assert losses.gained(adapted, compared, 4).endswith(
+        "0.40 nats in the first 16 positions, 0.30 of them with memory reset, too"
+    )
 
 
 def test_lines_of_one_history(write):
