@@ -9,7 +9,7 @@ from rmt_viz.figures import loss as figures
 from rmt_viz.plain import plain
 
 ON = ("Held-out documents", "One text")
-DECODERS = {"lm": "1 M, from scratch", "lm-smollm2": "SmolLM2, 135 M"}
+DECODERS = {"lm": "From scratch", "lm-smollm2": "SmolLM2-135M"}
 
 
 def page() -> None:
