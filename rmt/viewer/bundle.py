@@ -30,6 +30,7 @@ MODULES = (  # each after those it imports
     "overlay.js",
     "export.js",
     "toolbar.js",
+    "actions.js",
     "surface.js",
 )
 IMPORT = re.compile(r"^import (\{[^}]*\}) from \"\./([a-z]+)\.js\"", re.MULTILINE)

@@ -14,9 +14,9 @@ import { panel } from "./panel.js"
 import { spinePanel } from "./spine.js"
 import { SHOWN, shareScales } from "./beside.js"
 import { PAGES } from "./pages.js"
-import { dialog, tips } from "./overlay.js"
-import { exportDialog } from "./export.js"
-import { helpTable, sentence, toolbar } from "./toolbar.js"
+import { tips } from "./overlay.js"
+import { sentence, toolbar } from "./toolbar.js"
+import { actions, press } from "./actions.js"
 
 const PLAY_MS = 1100
 const AHEAD = [1, 2, 3, -1]
@@ -39,7 +39,7 @@ class Surface {
     this.view.segment = clamp(this.view.segment, 1, this.n)
     this.hover = {}
     this.previewed = null
-    this.actions = this.makeActions()
+    this.actions = actions(this)
     this.tip = tips(root)
   }
 
@@ -99,7 +99,7 @@ class Surface {
   }
 
   listen() {
-    this.onKey = (event) => this.key(event)
+    this.onKey = (event) => press(this, event)
     document.addEventListener("keydown", this.onKey)
     this.resized = new ResizeObserver(() => this.root.clientWidth !== this.width && this.schedule())
     this.resized.observe(this.root)
@@ -267,53 +267,6 @@ class Surface {
     }
   }
 
-  // Acting: one function for each action of the table of keys.
-
-  makeActions() {
-    const beat = (i) => () => {
-      const found = this.overview.meta.beats[i]
-      if (found) this.go(found.segment + 1)
-    }
-    return {
-      previous: () => this.go(this.view.segment - 1),
-      next: () => this.go(this.view.segment + 1),
-      first: () => this.go(1),
-      last: () => this.go(this.n),
-      play: () => (this.timer ? this.stop() : this.play()),
-      beat1: beat(0), beat2: beat(1), beat3: beat(2), beat4: beat(3),
-      unpin: () => this.pin({ layer: null, head: null, slot: null, token: null, cell: null }),
-      help: () => dialog(this.root, "Keys", helpTable(this.options.keys)),
-      export: () => dialog(this.root, 
-        "Export",
-        exportDialog(
-          [...this.sides.map((side) => ({ ...side.spine, side })), ...this.panels].filter(
-            (each) => each.spec.joint || each.frame()?.slice,
-          ),
-          (each) => `${each.side.overview.meta.id.slice(0, 24)}-segment-${this.view.segment}-${each.spec.id}`,
-          this.options.file,
-        ),
-      ),
-      link: () => this.copyLink(),
-    }
-  }
-
-  key(event) {
-    const typing = event.composedPath()[0]
-    const tag = typing?.tagName
-    if (event.ctrlKey || event.metaKey || event.altKey) return
-    if (typing?.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(tag)) {
-      if (event.key !== "Escape" || tag !== "SELECT") return // what is chosen in a list is let go from there, too
-    }
-    if (event.key === " " && (tag === "BUTTON" || tag === "A")) return
-    if (this.root.querySelector("dialog[open]:not(.room)") || document.querySelector("[role=dialog]")) return
-    if (event.key === "Escape" && this.root.querySelector("dialog[open]")) return
-    const key = this.options.keys.find((each) => each.key === event.key)
-    if (!key) return
-    event.preventDefault()
-    if (key.action !== "play") this.stop()
-    this.actions[key.action]()
-  }
-
   play() {
     if (this.view.segment === this.n) this.go(1)
     this.timer = setInterval(() => {
@@ -328,17 +281,6 @@ class Surface {
     clearInterval(this.timer)
     this.timer = 0
     this.schedule()
-  }
-
-  async copyLink() {
-    const link = this.options.link(this.view)
-    const copied = await navigator.clipboard?.writeText(link).then(() => true, () => false)
-    const node = this.bar.node.querySelector(".link")
-    const select = (event) => event.target.select()
-    const field = el("input", { readonly: true, value: link, "aria-label": "Link to this view", onfocus: select })
-    if (!copied) return dialog(this.root, "Link", field)
-    node.textContent = "Copied"
-    setTimeout(() => (node.textContent = "Link"), 1500)
   }
 }
 
