@@ -27,6 +27,7 @@ def files(tmp_path, monkeypatch):
     tables = {
         "length": {"results": [score(7, 1.0), score(64, 0.99), score(12, 1.0, checkpoint="detect", recipe="streams")]},
         "lm": {"results": [losses_row("rmt", 4, 4.5), losses_row("none", 4, 5.0)], "corpus": {"name": "toy"}},
+        "lm-smollm2": {"results": [losses_row("rmt", 2, 3.0), losses_row("none", 2, 4.0)]},
         "cost": {"measured": measured("rmt", 1.0, 0.0)},
     }
 
@@ -74,6 +75,17 @@ def test_a_page_says_what_its_file_says(files, shelf):
     assert titles(run("length")) == ["Detect: trained on 7 segments, 99.0% at twice that length"]
     assert titles(run("cost"))[0].startswith("OPT-125M: full attention takes ×295 the operations of RMT")
     assert titles(run("cost"))[2] == "Time grows with this power of length: RMT 1.00"
+
+
+def test_loss_draws_a_pretrained_decoder_beside_the_small_one(files, shelf):
+    files("lm")
+    at = run("loss", on="With SmolLM2")
+    assert "make smollm2" in at.info[0].value and not charts(at)
+    files("lm-smollm2")
+    assert titles(run("loss", on="With SmolLM2"))[0].startswith("With 2 segments of history RMT saves 1.00 nats")
+    at = run("loss", history=4)
+    at.segmented_control(key="on").set_value("With SmolLM2").run()
+    assert not at.exception and "With 2 segments" in titles(at)[0]
 
 
 def test_figures_have_words_for_those_who_do_not_see_them(files, shelf):

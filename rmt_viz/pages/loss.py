@@ -8,8 +8,7 @@ from rmt_viz.components import jumps as jump_list
 from rmt_viz.figures import loss as figures
 from rmt_viz.plain import plain
 
-ON = ("Held-out documents", "One text")
-DECODERS = {"lm": "From scratch", "lm-smollm2": "SmolLM2-135M"}
+ON = {"Held-out documents": "lm", "With SmolLM2": "lm-smollm2", "One text": None}  # the results that are drawn
 
 
 def page() -> None:
@@ -19,21 +18,18 @@ def page() -> None:
         st.caption("How surprised a model is by each token of a segment, with more or less of the text before it.")
     with st.container(gap="small"):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-            on = st.segmented_control("On", ON, key="on", default=ON[0], required=True, bind="query-params")
+            on = st.segmented_control("On", ON, key="on", default=next(iter(ON)), required=True, bind="query-params")
             log = st.toggle("Log axes", True, key="log", bind="query-params")
             choices = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
-        if on == ON[0]:
-            _held_out(log, choices)
+        if ON[on]:
+            _held_out(ON[on], log, choices)
         else:
             _one_text(log)
 
 
-def _held_out(log: bool, choices) -> None:
-    with choices:
-        decoder = st.segmented_control("Decoder", DECODERS, format_func=DECODERS.get, key="decoder", default="lm",
-                                       required=True, bind="query-params")  # fmt: skip
+def _held_out(name: str, log: bool, choices) -> None:
     try:
-        found = session.result(decoder)
+        found = session.result(name)
     except InputError as error:
         st.info(plain(str(error)))
         return
