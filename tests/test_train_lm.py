@@ -135,7 +135,7 @@ def gradients(config, folder) -> list[torch.Tensor]:
     trainer = LMTrainer(config, folder, cpu=True)
     trainer.model.double()
     ids = torch.from_numpy(trainer.documents.windows(np.random.default_rng(0), 2, 48))
-    trainer._losses(ids).mean().backward()
+    trainer._losses(ids)[0].mean().backward()
     return [p.grad for p in trainer.parameters]
 
 
