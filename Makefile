@@ -66,23 +66,35 @@ causes: $(VENV)/app.done
 # (assets/results/length.json, cost.json): a few hours on two cores, most of it scoring. Each step resumes.
 SMALL := $(BIN)/python -m rmt train --threads 1 --cpu --layers 2 --width 64 --heads 4 --vocabulary 2048 --n-memory 10
 SHORT := $(SMALL) --segments 7 --segment-length 64 --lr 1e-3 --warmup 100 --threshold 0.997
+STAY := $(BIN)/python -m rmt train --threads 1 --cpu --precision bf16 --task reasoning --streams-only --backbone llama \
+	--segment-length 32 --segments 3 --batch 16 --stream-give-up 0.5
 PAPER := $(SMALL) --segment-length 499 --positions 512 --precision bf16
 long: $(VENV)/app.done
 	$(SHORT) --task detect --keep-stages --stream-steps 500 --stream-wait 20 --out runs/detect-stages
 	$(SHORT) --task detect --keep-stages --more-steps 552 --out runs/detect-more
 	$(SHORT) --task memorize --keep-stages --out runs/memorize-stages
-	$(BIN)/python -m rmt train --threads 1 --cpu --task reasoning --segments 7 --backbone llama --layers 3 --width 64 \
-		--vocabulary 1024 --segment-length 32 --lr 2e-3 --warmup 150 --keep-stages --out runs/reasoning-stages
-	$(BIN)/python -m rmt train --threads 1 --cpu --task reasoning --init runs/reasoning-stages --segments 7 --backbone llama \
-		--layers 3 --width 64 --vocabulary 1024 --segment-length 32 --lr 5e-4 --warmup 50 --threshold 0.995 \
-		--stream-steps 2000 --stream-wait 10 --stream-apart 15 --stream-lr 3e-4 --streams 64 --out runs/reasoning-long
+	$(STAY) --init assets/checkpoints/reasoning --segments 5 --batch 32 --stream-wait 10 --stream-apart 15 --stream-keep 1 \
+		--stream-lr 5e-4 --stream-floor 1 --stream-steps 150 --out runs/reasoning-stay-1
+	$(STAY) --init runs/reasoning-stay-1 --streams 40 --stream-segments 2 --stream-wait 4 --stream-apart 4 --stream-keep 0.3 \
+		--stream-noise 0.05 --stream-lr 7e-4 --stream-floor 1 --stream-steps 300 --out runs/reasoning-stay-2
+	$(STAY) --init runs/reasoning-stay-2 --streams 40 --stream-segments 2 --stream-wait 8 --stream-apart 8 --stream-keep 1 \
+		--stream-noise 0.15 --stream-lr 7e-4 --stream-floor 1 --stream-steps 300 --out runs/reasoning-stay-3
+	$(STAY) --init runs/reasoning-stay-3 --streams 32 --stream-wait 6 --stream-apart 6 --stream-keep 1 \
+		--stream-noise 0.05 --stream-lr 5e-4 --stream-floor 1 --stream-steps 700 --out runs/reasoning-stay-4
+	$(STAY) --init runs/reasoning-stay-4 --streams 32 --stream-segments 4 --stream-wait 2 --stream-apart 3 --stream-life 14 \
+		--stream-keep 2 --stream-noise 0.05 --stream-lr 5e-4 --stream-floor 1 --stream-steps 400 --out runs/reasoning-stay-5
+	$(STAY) --init runs/reasoning-stay-5 --streams 24 --stream-segments 6 --stream-wait 6 --stream-apart 6 --stream-life 20 \
+		--stream-keep 2 --stream-noise 0.05 --stream-lr 6e-4 --stream-steps 1000 --out runs/reasoning-stay-6
+	$(STAY) --init runs/reasoning-stay-6 --streams 24 --stream-segments 6 --stream-wait 6 --stream-apart 8 --stream-life 20 \
+		--stream-keep 2 --stream-noise 0.05 --stream-lr 4e-4 --stream-steps 560 --seed 2 --out runs/reasoning-stay-7
+	$(BIN)/python -m benchmarks.average runs/reasoning-stay-6 runs/reasoning-stay-7 runs/reasoning-long
 	$(PAPER) --task detect --init runs/detect-stages --segments 2 --batch 16 --lr 2e-4 --warmup 20 --streams 32 \
 		--stream-steps 250 --stream-wait 20 --out runs/detect-499
 	$(PAPER) --task detect --init runs/detect-499 --segments 7 --threshold 0.995 --batch 32 --lr 3e-4 --warmup 50 \
 		--streams 32 --stream-steps 400 --stream-lr 1.5e-4 --stream-wait 20 --out runs/detect-long
 	$(PAPER) --task memorize --init runs/detect-long --segments 2 --batch 16 --lr 5e-5 --warmup 20 --streams 32 \
 		--stream-steps 40 --stream-lr 2e-5 --out runs/memorize-long
-	for task in memorize detect reasoning; do cp runs/$$task-stages/metrics.jsonl assets/checkpoints/$$task-stages/; \
+	for task in memorize detect; do cp runs/$$task-stages/metrics.jsonl assets/checkpoints/$$task-stages/; \
 		for n in 1 2 3 5 7; do cp -r runs/$$task-stages/stages/$$n assets/checkpoints/$$task-stages/; done; \
 		cp runs/$$task-stages/stages/tokenizer.json assets/checkpoints/$$task-stages/; done
 	cp -r runs/detect-stages/stages/streams runs/detect-more/stages/more assets/checkpoints/detect-stages/

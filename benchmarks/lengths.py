@@ -26,7 +26,8 @@ CONTROLS = ("reset", "untrained")
 KEYS = {
     "checkpoint": "in assets/checkpoints",
     "trained_on": "segments of the longest documents in training",
-    "recipe": "curriculum; the same for as many tokens as streams; or curriculum, then streams (rmt/streams.py)",
+    "recipe": "curriculum; the same for as many tokens as streams; or curriculum, then streams (rmt/streams.py), "
+    "in which memory that changes for no reason may be penalised (rmt/penalties.py)",
     "accuracy": "share of samples answered right",
     "low, high": "Wilson's 95 % interval",
     "control": "none, reset (memory, before every segment), untrained (weights)",
@@ -59,7 +60,9 @@ def studies() -> list[Study]:
         found += [Study(f"{task}-stages/7", 7, "curriculum", STAGES, control=c) for c in CONTROLS]
     found.append(Study("detect-stages/more", 7, "curriculum, as many tokens", (*NEAR, 64, 256, 1024), 100))
     found.append(Study("detect-stages/streams", 7, "streams", (*NEAR, 64, 256, 1024, 4096), 100))
-    found.append(Study("reasoning-long", 7, "streams", (1, 2, 5, 10, 64, 256, 1024), 200))
+    found.append(Study("reasoning", 5, "streams", (1, 2, 5, 10, 64, 256, 1024), 100))
+    found.append(Study("reasoning-long", 5, "streams, change penalised", (1, 2, 5, 10, 64, 256, 1024), batch=50))
+    found += [Study("reasoning-long", 5, "streams, change penalised", (1, 2, 5, 10), control=c) for c in CONTROLS]
     for name, n in (("detect-long", 7), ("memorize-long", 2)):
         found.append(Study(name, n, "streams", FAR, 100))
         found += [Study(name, n, "streams", (1, 2, 7), 100, control=c) for c in CONTROLS]

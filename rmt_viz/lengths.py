@@ -14,7 +14,8 @@ GOOD = 0.98
 NEAR = 2.0  # a recorded run is near a length within this factor
 CONTROLS = {"reset": "memory reset", "untrained": "untrained"}
 RECIPES = {"curriculum": "curriculum alone", "curriculum, as many tokens": "curriculum, as many tokens as streams",
-           "streams": "curriculum, then streams"}  # fmt: skip
+           "streams": "curriculum, then streams",
+           "streams, change penalised": "and then streams in which change costs"}  # fmt: skip
 
 
 @dataclass(frozen=True)

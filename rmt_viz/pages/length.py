@@ -43,6 +43,8 @@ def _body(rows: tuple) -> None:
             on_select=own_score.pick,
             selection_mode="points",
         )
+    elif rows:
+        st.info(lengths.finding(curves, view, task))
     left, right = st.columns(2, gap="medium")
     with left:
         own_score.point(curves)
