@@ -11,7 +11,7 @@ from rmt.checkpoint import load, save
 
 
 def average(first: Path, second: Path, out: Path) -> None:
-    """Half precision on disk; settings, tokenizer and curves are the second's."""
+    """Half precision on disk; settings and curves are the second's, the tokenizer is that of both."""
     model, other = (load(path, device="cpu") for path in (first, second))
     weights = other.state_dict()
     with torch.no_grad():
@@ -20,8 +20,7 @@ def average(first: Path, second: Path, out: Path) -> None:
                 tensor.lerp_(weights[name], 0.5)
     spec = json.loads((second / "config.json").read_text())
     save(model, {**spec, "mean_of": [first.name, second.name]}, out, dtype=torch.float16)
-    for name in ("tokenizer.json", "metrics.jsonl"):
-        shutil.copyfile(second / name, out / name)
+    shutil.copyfile(second / "metrics.jsonl", out / "metrics.jsonl")
 
 
 if __name__ == "__main__":
