@@ -80,18 +80,18 @@ def _farthest(rows: list[Score], task: str) -> list[Score]:
 
 
 def _same_start(rows: list[Score]) -> list[Score]:
-    """Of each recipe the model trained on most segments among those that all recipes have, else on most.
+    """Of each recipe the model trained on as many segments as models of most recipes are, on the most of those.
 
     Models of other segment lengths than that at which most recipes were scored are left out.
     """
     tried = {n: len({row.recipe for row in rows if row.segment_length == n}) for n in {r.segment_length for r in rows}}
     rows = [row for row in rows if row.segment_length == max(tried, key=tried.get)]
-    both = [{row.trained_on for row in rows if row.recipe == recipe} for recipe in _seen(rows, "recipe")]
-    common = set.intersection(*both) if both else set()
+    starts = {n: len({row.recipe for row in rows if row.trained_on == n}) for n in {r.trained_on for r in rows}}
+    rows = [row for row in rows if row.trained_on == max(starts, key=lambda n: (starts[n], n))]
     found = []
     for recipe in _seen(rows, "recipe"):
-        of = [row for row in rows if row.recipe == recipe and (row.trained_on in common or not common)]
-        best = max(of, key=lambda row: (row.trained_on, row.tokens))
+        of = [row for row in rows if row.recipe == recipe]
+        best = max(of, key=lambda row: row.tokens)
         found += [row for row in of if _model(row) == _model(best)]
     return found
 

@@ -105,6 +105,13 @@ def test_recipes_are_compared_at_one_length_and_one_stage(write):
     assert told == "Detect at 64 segments: 60.0% with curriculum alone; 100% with curriculum, then streams"
 
 
+def test_recipes_are_compared_at_the_stage_that_most_of_them_have(write):
+    rows = [score(64, 0.6), score(64, 0.8, recipe="more"), score(64, 0.7, trained_on=5)]
+    rows += [score(64, 1.0, recipe="streams", trained_on=5, checkpoint="other")]
+    found = lengths.curves(write("length", rows).rows, "recipes", "detect")
+    assert [curve.scores[0].accuracy for curve in found] == [0.6, 0.8]
+
+
 def test_recipes_are_compared_at_one_segment_length(write):
     rows = [score(64, 0.6, segment_length=64), score(64, 0.9, recipe="streams", segment_length=64)]
     rows += [score(128, 1.0, recipe="streams", segment_length=499, checkpoint="longer")]
