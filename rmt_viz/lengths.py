@@ -15,7 +15,7 @@ NEAR = 2.0  # a recorded run is near a length within this factor
 CONTROLS = {"reset": "memory reset", "untrained": "untrained"}
 RECIPES = {"curriculum": "curriculum alone", "curriculum, as many tokens": "curriculum, as many tokens as streams",
            "streams": "curriculum, then streams",
-           "streams, change penalised": "and then streams in which change costs"}  # fmt: skip
+           "streams, change penalised": "curriculum, then streams that penalise change"}  # fmt: skip
 
 
 @dataclass(frozen=True)
