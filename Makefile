@@ -66,28 +66,19 @@ causes: $(VENV)/app.done
 # (assets/results/length.json, cost.json): a few hours on two cores, most of it scoring. Each step resumes.
 SMALL := $(BIN)/python -m rmt train --threads 1 --cpu --layers 2 --width 64 --heads 4 --vocabulary 2048 --n-memory 10
 SHORT := $(SMALL) --segments 7 --segment-length 64 --lr 1e-3 --warmup 100 --threshold 0.997
-STAY := $(BIN)/python -m rmt train --threads 1 --cpu --precision bf16 --task reasoning --streams-only --backbone llama \
-	--segment-length 32 --segments 3 --batch 16 --stream-give-up 0.5
+TWO := $(BIN)/python -m rmt train --threads 1 --cpu --precision bf16 --task reasoning --backbone llama --layers 4 --width 64 \
+	--heads 4 --vocabulary 1024 --segment-length 32 --keep-stages
 PAPER := $(SMALL) --segment-length 499 --positions 512 --precision bf16
 long: $(VENV)/app.done
 	$(SHORT) --task detect --keep-stages --stream-steps 500 --stream-wait 20 --out runs/detect-stages
 	$(SHORT) --task detect --keep-stages --more-steps 552 --out runs/detect-more
 	$(SHORT) --task memorize --keep-stages --out runs/memorize-stages
-	$(STAY) --init assets/checkpoints/reasoning --segments 5 --batch 32 --stream-wait 10 --stream-apart 15 --stream-keep 1 \
-		--stream-lr 5e-4 --stream-floor 1 --stream-steps 150 --out runs/reasoning-stay-1
-	$(STAY) --init runs/reasoning-stay-1 --streams 40 --stream-segments 2 --stream-wait 4 --stream-apart 4 --stream-keep 0.3 \
-		--stream-noise 0.05 --stream-lr 7e-4 --stream-floor 1 --stream-steps 300 --out runs/reasoning-stay-2
-	$(STAY) --init runs/reasoning-stay-2 --streams 40 --stream-segments 2 --stream-wait 8 --stream-apart 8 --stream-keep 1 \
-		--stream-noise 0.15 --stream-lr 7e-4 --stream-floor 1 --stream-steps 300 --out runs/reasoning-stay-3
-	$(STAY) --init runs/reasoning-stay-3 --streams 32 --stream-wait 6 --stream-apart 6 --stream-keep 1 \
-		--stream-noise 0.05 --stream-lr 5e-4 --stream-floor 1 --stream-steps 700 --out runs/reasoning-stay-4
-	$(STAY) --init runs/reasoning-stay-4 --streams 32 --stream-segments 4 --stream-wait 2 --stream-apart 3 --stream-life 14 \
-		--stream-keep 2 --stream-noise 0.05 --stream-lr 5e-4 --stream-floor 1 --stream-steps 400 --out runs/reasoning-stay-5
-	$(STAY) --init runs/reasoning-stay-5 --streams 24 --stream-segments 6 --stream-wait 6 --stream-apart 6 --stream-life 20 \
-		--stream-keep 2 --stream-noise 0.05 --stream-lr 6e-4 --stream-steps 1000 --out runs/reasoning-stay-6
-	$(STAY) --init runs/reasoning-stay-6 --streams 24 --stream-segments 6 --stream-wait 6 --stream-apart 8 --stream-life 20 \
-		--stream-keep 2 --stream-noise 0.05 --stream-lr 4e-4 --stream-steps 560 --seed 2 --out runs/reasoning-stay-7
-	$(BIN)/python -m benchmarks.average runs/reasoning-stay-6 runs/reasoning-stay-7 runs/reasoning-long
+	$(TWO) --segments 6 --batch 32 --lr 1.5e-3 --warmup 100 --out runs/reasoning-stages
+	for steps in 0 4200; do $(TWO) --segments 7 --batch 32 --lr 5e-4 --warmup 20 --init runs/reasoning-stages \
+		--more-steps $$steps --out runs/reasoning-$$steps; done
+	$(TWO) --segments 7 --batch 16 --init runs/reasoning-0 --streams-only --streams 32 --stream-segments 6 --stream-wait 10 \
+		--stream-apart 10 --stream-life 80 --stream-give-up 0.5 --stream-keep 2 --stream-noise 0.1 --stream-lr 8e-4 \
+		--stream-steps 3000 --out runs/reasoning-long
 	$(PAPER) --task detect --init runs/detect-stages --segments 2 --batch 16 --lr 2e-4 --warmup 20 --streams 32 \
 		--stream-steps 250 --stream-wait 20 --out runs/detect-499
 	$(PAPER) --task detect --init runs/detect-499 --segments 7 --threshold 0.995 --batch 32 --lr 3e-4 --warmup 50 \
@@ -98,6 +89,10 @@ long: $(VENV)/app.done
 		for n in 1 2 3 5 7; do cp -r runs/$$task-stages/stages/$$n assets/checkpoints/$$task-stages/; done; \
 		cp runs/$$task-stages/stages/tokenizer.json assets/checkpoints/$$task-stages/; done
 	cp -r runs/detect-stages/stages/streams runs/detect-more/stages/more assets/checkpoints/detect-stages/
+	for n in 1 2 3 5; do cp -r runs/reasoning-stages/stages/$$n assets/checkpoints/reasoning-stages/; done
+	cp -r runs/reasoning-0/stages/7 runs/reasoning-4200/stages/more runs/reasoning-stages/stages/tokenizer.json \
+		runs/reasoning-stages/metrics.jsonl assets/checkpoints/reasoning-stages/
+	cp runs/reasoning-0/metrics.jsonl assets/checkpoints/reasoning-stages/metrics-7.jsonl
 	for name in reasoning-long detect-long memorize-long; do install -D -t assets/checkpoints/$$name \
 		runs/$$name/config.json runs/$$name/model.safetensors runs/$$name/tokenizer.json runs/$$name/metrics.jsonl; done
 	$(BIN)/python -m benchmarks.lengths --json > assets/results/length.json

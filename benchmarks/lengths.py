@@ -58,12 +58,14 @@ def studies() -> list[Study]:
         found += [Study(f"{task}-stages/{n}", n, "curriculum", NEAR) for n in STAGES]
         found.append(Study(f"{task}-stages/7", 7, "curriculum", (64, 256, 1024), 100))
         found += [Study(f"{task}-stages/7", 7, "curriculum", STAGES, control=c) for c in CONTROLS]
-    for task, recipe, far in (("detect", "streams", (4096,)), ("reasoning", "streams, change penalised", ())):
-        found.append(Study(f"{task}-stages/more", 7, "curriculum, as many tokens", (*NEAR, 64, 256, 1024), 100))
-        found.append(Study(f"{task}-stages/streams", 7, recipe, (*NEAR, 64, 256, 1024, *far), 100))
+    found.append(Study("detect-stages/more", 7, "curriculum, as many tokens", (*NEAR, 64, 256, 1024), 100))
+    found.append(Study("detect-stages/streams", 7, "streams", (*NEAR, 64, 256, 1024, 4096), 100))
+    found.append(Study("reasoning-stages/more", 7, "curriculum, as many tokens", (*NEAR, 64, 256, 1024), 100))
     found.append(Study("reasoning", 5, "streams", (1, 2, 5, 10, 64, 256, 1024), 100))
-    found.append(Study("reasoning-long", 5, "streams, change penalised", (1, 2, 5, 10, 64, 256, 1024), batch=50))
-    found += [Study("reasoning-long", 5, "streams, change penalised", (1, 2, 5, 10), control=c) for c in CONTROLS]
+    penalised = "streams, change penalised"
+    found.append(Study("reasoning-long", 7, penalised, (*NEAR, 64, 256, 1024), batch=50))
+    found.append(Study("reasoning-long", 7, penalised, (4096,), 100, batch=50))
+    found += [Study("reasoning-long", 7, penalised, STAGES, control=c) for c in CONTROLS]
     for name, n in (("detect-long", 7), ("memorize-long", 2)):
         found.append(Study(name, n, "streams", FAR, 100))
         found += [Study(name, n, "streams", (1, 2, 7), 100, control=c) for c in CONTROLS]
