@@ -50,9 +50,10 @@ PAGES = {
 }
 STYLE = Path(__file__).parent / "rmt_viz" / "components" / "frame.css"
 
-st.set_page_config(page_title="RMT Viz", page_icon="🧠", layout="wide", initial_sidebar_state="expanded")
-st.html(STYLE)
 page = st.navigation(PAGES, position="hidden")
+title = f"{page.title} · RMT Viz"
+st.set_page_config(page_title=title, page_icon="🧠", layout="wide", initial_sidebar_state="expanded")
+st.html(STYLE)
 with st.sidebar:
     for section, pages in PAGES.items():
         st.caption(section)

@@ -18,8 +18,7 @@ def settle(page) -> None:
     """Wait until the page script is done and what it drew is drawn."""
     expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()
     expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0)
-    if page.locator(".surface").count():
-        page.locator(".surface[data-drawn]").first.wait_for()
+    expect(page.locator(".surface:not([data-drawn])")).to_have_count(0)
     page.wait_for_timeout(400)  # sizes follow the drawing
 
 
@@ -43,6 +42,7 @@ def test_every_page_fits_and_is_for_everybody(visit, picture, theme):
     for name in names:
         page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
         links.filter(has_text=name).first.click()
+        expect(page).to_have_title(f"{name} · RMT Viz")  # the new page's script has begun
         settle(page)
         wrong += violations(page, name)
         assert not page.locator("[data-testid=stException]").count()
