@@ -105,6 +105,8 @@ class Trainer:
         self.kept = RunFolder(folder, config, main=self.accelerator.is_main_process)
         if config.batch % self.accelerator.num_processes or config.streams % self.accelerator.num_processes:
             raise InputError(f"{self.accelerator.num_processes} processes cannot share a batch of {config.batch}.")
+        if config.stream_keep and not config.n_memory:
+            raise InputError("A memory that has no slots has no change to penalise; leave --stream-keep out.")
         self.task = TASKS[config.task]
         self.stages = stages(self.task, config.segments, streaming=config.stream_steps > 0, more=config.more_steps > 0)
         if config.streams_only:
@@ -172,7 +174,7 @@ class Trainer:
                 yield line
 
     def _kernels(self):
-        """Fused attention goes backwards slowly in bfloat16 on a CPU: half of a step of a small model."""
+        """Fused attention goes backwards slowly in bfloat16 on a CPU; there it is left out."""
         slow = self.accelerator.device.type == "cpu" and self.accelerator.mixed_precision == "bf16"
         return sdpa_kernel(SDPBackend.MATH) if slow else nullcontext()
 

