@@ -13,6 +13,7 @@ from rmt.backbone import Layout, Output
 from rmt.memory.base import MemoryCell, Step
 from rmt.model import About, Model
 from rmt.tasks.base import ACTIONS, NAMES, PLACES
+from rmt.tasks.reasoning import DIRECTIONS
 from rmt.vocabulary import train_tokenizer
 
 DIM, CLASSES, VOCABULARY, SLOTS = 6, 3, 20, 3
@@ -131,9 +132,7 @@ GAIN, BLANK, KIND = 8.0, PLACES.index("hallway"), ("classify", True)
 def story_tokenizer():
     """A tokenizer that has the places, names and actions of the tasks as one token each; all else is in pieces."""
     went = [f"{name} {how} to the {place}. Where is {name}?" for name in NAMES for how in ACTIONS for place in PLACES]
-    lies = [
-        f"The {a} is {how} of the {b}." for a in PLACES for b in PLACES for how in ("north", "south", "east", "west")
-    ]
+    lies = [f"The {a} is {how} of the {b}." for a in PLACES for b in PLACES for how in DIRECTIONS]
     other = ["offices officer officers"] * 99  # words of the speeches that would begin with a place's token
     return train_tokenizer([*went, *lies, *other], size=420)
 

@@ -69,6 +69,24 @@ def test_slots_of_the_planted_model(choice):
     assert shifted[0] == pytest.approx(found[0] - float(model.backbone.answer(to[0])[choice]))
 
 
+def test_slots_and_memory_are_measured_from_the_initial_memory(choice):
+    model = planted()
+    model.cell.memory.copy_(torch.arange(SLOTS * 6).view(SLOTS, 6).double())
+    reading, initial = read(model, IDS), model.backbone.answer(model.cell.memory[0])
+    each, mean = parts(model)
+    output = output_of(model, reading, choice)
+    found = by_slot(model, reading, output)
+    assert np.allclose(found, [float(each[:12, choice].sum()), *[0.0] * (SLOTS - 1)], atol=1e-12)
+    expected = [float(each[a : a + 4, choice].sum()) for a in range(0, 12, 4)]
+    last = float(each[12:, choice].sum() + initial[choice])
+    assert np.allclose(by_segment(model, reading, output), [*expected, last], atol=1e-12)
+    local, memory = local_and_memory(model, reading)
+    assert np.allclose(local, each[12:].sum(0) + initial) and np.allclose(memory, each[:12].sum(0))
+    tokens = by_token(model, reading, output)
+    assert np.allclose(tokens.values, (each[:, choice] - mean[choice]).numpy(), atol=1e-10)
+    assert tokens.baseline == pytest.approx(float(14 * mean[choice] + initial[choice]))
+
+
 def test_memory_and_local_text_of_the_planted_model():
     model = planted()
     each, _ = parts(model)

@@ -16,7 +16,7 @@ from rmt.facts import Fact, Lives, ablations, find_facts, ledger, lives, slots_o
 from rmt.intervene import RESET, intervene, read
 from rmt.probe import MOMENTS, fit, probes, score
 from rmt.recorder import record
-from rmt.samples import INTERVENTION, fresh, sampler_of, usual
+from rmt.samples import INTERVENTION, fresh, usual
 from rmt.survival import interference, report, retention, share, survival
 from rmt.tasks import TASKS
 from rmt.tasks.base import PLACES, Sampler
@@ -147,19 +147,18 @@ def test_what_is_forgotten_is_not_scored_as_right():
     assert max(found) < 0.8 and found[0] == found[1] >= (there | blank).mean()
 
 
-@pytest.mark.parametrize(
-    "interval", [wilson, lambda p, n: (lambda row: (row["low"], row["high"]))(share(_right(p, n)))]
-)
+def share_interval(p: float, n: int) -> tuple[float, float]:
+    found = share(np.arange(n) < round(p * n))
+    return found["low"], found["high"]
+
+
+@pytest.mark.parametrize("interval", [wilson, share_interval])
 def test_intervals_are_of_95_per_cent(interval):
     """The numbers of Newcombe (1998), method 3, for 81 of 263 and 15 of 148."""
     assert interval(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=2e-4)
     assert interval(15 / 148, 148) == pytest.approx((0.0624, 0.1605), abs=2e-4)
     assert interval(0.0, 20) == pytest.approx((0, 0.1611), abs=2e-4)
     assert interval(1.0, 20) == pytest.approx((0.8389, 1), abs=2e-4)
-
-
-def _right(p: float, n: int) -> np.ndarray:
-    return np.arange(n) < round(p * n)
 
 
 # The life of facts.

@@ -28,6 +28,28 @@ def test_a_cut_path_carries_nothing(family):
     assert torch.allclose(recorder.all.mass.sum(-1), torch.tensor(float(whole.shape[-1])).double(), atol=1e-5)
 
 
+@pytest.mark.parametrize("family", ["gpt2", "llama", "bert"])
+def test_nothing_but_memory_sees_memory_whose_reading_is_cut(family):
+    """An encoder answers from [CLS], so that [CLS] and the [SEP]s are cut off as the tokens are."""
+    model = small(family, "classify")
+    segment, state = Segment(IDS[:, :8]), model.cell.initial(1)
+    recorder = Recorder(Blocking(model.backbone, parse("block:read:*.*@1")), full=True)
+    layout = model.cell.step(recorder, segment, state)[0].layout
+    whole = recorder.all.attention[:, 0]  # (L, H, N, N)
+    others = [i for i in range(whole.shape[-1]) if i not in {*_range(layout.read), *_range(layout.write)}]
+    assert len(others) == (11 if family == "bert" else 8)
+    assert not whole[:, :, others, layout.read].any() and whole[:, :, layout.write, layout.read].any()
+    cut = model.cell.step(Blocking(model.backbone, parse("block:read:*.*@1")), segment, state)[0].logits
+    assert not torch.equal(cut, model.cell.step(model.backbone, segment, state)[0].logits)
+    other = model.cell.step(Blocking(model.backbone, parse("block:read:*.*@1")), segment, state + 1)[0].logits
+    alone = model.cell.step(Blocking(model.backbone, parse("block:read:*.*@1;block:write:*.*@1")), segment, state)
+    assert torch.equal(cut, other) and torch.equal(alone[0].logits, cut), "the answer is made without memory"
+
+
+def _range(where: slice) -> range:
+    return range(where.start, where.stop)
+
+
 def test_without_reading_memory_it_does_not_matter():
     model = small("llama", "classify")
     blind = parse("block:read:*.*@4-;block:carry:*.*@4-")
