@@ -235,14 +235,16 @@ class _Embedding:
 
 
 @torch.inference_mode()
-def local_and_memory(model: Model, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
-    """What the last segment alone says, with reset memory, and what memory adds: logits (C,) each, of a classifier.
+def local_and_memory(model: Model, reading: Reading, *, to: Tensor | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """What the last segment says beside a memory of nothing in particular, and what memory adds: logits (C,) each.
 
-    Their sum is the output. Of a language model: log probability of each next token of the last segment (T - 1,).
+    Memory of nothing is the initial one, or `to` (M, D'), as in `by_slot`. The sum of both is the output. Of a language
+    model: log probability of each next token of the last segment (T - 1,).
     """
-    last = reading.segments[-1]
+    last, initial = reading.segments[-1], model.cell.initial(1)
+    base = initial if to is None else model.cell.put(initial, to[None].to(model.cell.slots(initial)))
     state = _before_last(model, reading)
-    with_, without = (model.cell.step(model.backbone, last, s)[0].logits[0] for s in (state, model.cell.initial(1)))
+    with_, without = (model.cell.step(model.backbone, last, s)[0].logits[0] for s in (state, base))
     if model.backbone.head == "lm":
         targets = last.ids[0, 1:, None]
         with_, without = (t[:-1].float().log_softmax(-1).gather(1, targets)[:, 0] for t in (with_, without))

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rmt.blank_answer import blank
 from rmt.changes import Ablate, Transplant
 from rmt.errors import InputError
 from rmt.intervene import Progress, Reading, chosen, intervene, read, recalled, without
 from rmt.memory.base import State, map_state
 from rmt.model import Model
-from rmt.samples import INTERVENTION, sampler_of, usual
+from rmt.samples import INTERVENTION, baseline, sampler_of
 from rmt.segments import Segment
-from rmt.tasks import TASKS
 from rmt.tasks.base import Story
 from rmt.trace import Trace
 
@@ -96,16 +96,14 @@ def effects(
 MOST_SEGMENTS = 24  # that a map of a long run has, evenly spaced
 
 
-def slot_map(model: Model, trace: Trace, *, to: str = "mean", progress: Progress | None = None) -> dict:
+def slot_map(model: Model, trace: Trace, *, progress: Progress | None = None) -> dict:
     """Both maps of a recorded run as JSON takes them: without one slot, and with one slot alone.
 
-    to: "mean" over fresh runs of the model's task, or "initial" where it has none. progress counts both maps.
+    to: what ablated slots become, "mean" or "initial" as `rmt.samples.baseline` has it. blank: what fresh runs with
+    other facts answer whose whole memory is ablated before their last segment. progress counts both maps.
     """
     reading, n = recalled(model, trace), trace.n_segments
-    means = None
-    if to == "mean" and model.about.task in TASKS:
-        means = usual(model, min(n, MOST_SEGMENTS))
-    to = to if means is not None or to != "mean" else "initial"
+    to, means = baseline(model, n)
     segments = sorted({i * (n - 1) // max(min(n, MOST_SEGMENTS) - 1, 1) for i in range(min(n, MOST_SEGMENTS))})
     answer = trace.meta["label"] if trace.meta["label"] is not None else None
     parts = []
@@ -123,6 +121,7 @@ def slot_map(model: Model, trace: Trace, *, to: str = "mean", progress: Progress
         "without": one.map.round(4).tolist(),
         "alone": alone.map.round(4).tolist(),
         "whole": one.whole.round(4).tolist(),
+        "blank": blank(model, [Ablate(n - 1, to=to)], n, means=means),
     }
 
 

@@ -170,6 +170,8 @@ def ablations(model: Model, found: Lives) -> dict[str, list[float]]:
     Slots are ranked by how far P(answer) falls on one half of the facts, and ablated together on the other half.
     fall (M,): of one slot alone; whole: of all; alone (M,): share right with only that slot left; best and others
     (M + 1,): share right after the k best slots are ablated, and after the k worst; order: the best first, from 1.
+    blank: the class that most facts are answered with when all slots are ablated, and the share of them: what is right
+    for want of memory.
     """
     cell, slots = model.cell, model.cell.slots(found.states)
     mean, n = slots.mean(0).expand_as(slots), slots.shape[1]
@@ -187,6 +189,7 @@ def ablations(model: Model, found: Lives) -> dict[str, list[float]]:
     usual, each = asked([])[of, answers], [asked([slot])[of, answers] for slot in range(n)]
     falls = [usual - one for one in each]
     order = sorted(range(n), key=lambda slot: -float(falls[slot][half].mean()))
+    blank = torch.bincount(asked(range(n)).argmax(-1), minlength=len(model.about.classes)).float() / len(answers)
     return {
         "fall": [float(fall.mean()) for fall in falls],
         "whole": float((usual - asked(range(n))[of, answers]).mean()),
@@ -194,6 +197,7 @@ def ablations(model: Model, found: Lives) -> dict[str, list[float]]:
         "best": [right(order[:k], ~half) for k in range(n + 1)],
         "others": [right(order[n - k :] if k else [], ~half) for k in range(n + 1)],
         "order": [slot + 1 for slot in order],
+        "blank": {"answer": model.about.classes[int(blank.argmax())], "share": float(blank.max())},
     }
 
 

@@ -13,6 +13,7 @@ from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler, Span, Story
 
 INTERVENTION = 3  # first word of the seeds here; training and evaluation have others
+MOST_MEANS = 24  # segments of the runs that a mean is over; from there on it stays as it is
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,26 @@ def usual(model: Model, n_segments: int, *, samples: int = 32, seed: int = 0) ->
     """Slots before each segment and after the last, mean over fresh samples of the model's task: (S + 1, M, D')."""
     ids, _ = fresh(model, n_segments, samples=samples, seed=seed)
     return torch.stack([model.cell.slots(state).mean(0) for state in read(model, ids).states])
+
+
+def baseline(model: Model, n_segments: int) -> tuple[str, Tensor]:
+    """What ablated slots become in What if, Facts and Why: its name, and slots before each segment (S + 1, M, D').
+
+    "mean": the mean over fresh runs of the model's task at that moment. "initial": the initial memory, where the model
+    has no task of ours, and where the slots are not all that its memory is.
+    """
+    try:
+        means = None if model.cell.past else usual(model, min(n_segments, MOST_MEANS))
+    except InputError:
+        means = None
+    if means is not None:
+        return "mean", means
+    return "initial", model.cell.slots(model.cell.initial(1))
+
+
+def at_moment(means: Tensor, i: int) -> Tensor:
+    """Slots (M, D') of a baseline before segment i; past its end they stay as they are."""
+    return means[min(i, len(means) - 1)]
 
 
 def fresh(model: Model, n_segments: int, *, samples: int, seed: int) -> tuple[Tensor, np.ndarray]:

@@ -39,11 +39,18 @@ def report(
         "survival": survival(found),
         "capture": share(found.right[:, 1]),
         "retention": retention(found),
-        "slots": {"moment": found.moment, **_rounded(ablations(model, found))},
+        "slots": _slots(model, found),
         "interference": {
             kind: interference(model, kind, samples=min(samples, 100), seed=seed, reset=reset) for kind in SECOND
         },
     }
+
+
+def _slots(model: Model, found: Lives) -> dict:
+    """The ablations, rounded, with the moment they are made at."""
+    rows = ablations(model, found)
+    blank = rows.pop("blank")
+    return {"moment": found.moment, **_rounded(rows), "blank": {**blank, "share": round(blank["share"], DIGITS)}}
 
 
 def survival(found: Lives) -> dict[str, list]:

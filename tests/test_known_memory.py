@@ -9,14 +9,17 @@ import pytest
 import torch
 from planted import BLANK, GAIN, placed
 
-from rmt.changes import Ablate
+from rmt.attribute import by_slot, local_and_memory, output_of
+from rmt.blank_answer import blank
+from rmt.changes import Ablate, Edit, Noise, Reset, Transplant
 from rmt.effects import effects, slot_map, transplant_score
 from rmt.evaluate import EVALUATION, evaluate, wilson
+from rmt.explain import explain
 from rmt.facts import Fact, Lives, ablations, find_facts, ledger, lives, slots_of
-from rmt.intervene import RESET, intervene, read
+from rmt.intervene import RESET, intervene, read, recalled
 from rmt.probe import MOMENTS, fit, probes, score
 from rmt.recorder import record
-from rmt.samples import INTERVENTION, fresh, usual
+from rmt.samples import INTERVENTION, at_moment, baseline, fresh, usual
 from rmt.survival import interference, report, retention, share, survival
 from rmt.tasks import TASKS
 from rmt.tasks.base import PLACES, Sampler
@@ -173,6 +176,13 @@ def test_a_kept_fact_is_known_from_the_segment_that_tells_it_on():
     assert torch.equal(found.states.sum(1).argmax(-1), torch.tensor([fact.answer for fact in found.facts]))
 
 
+def test_the_memory_of_a_fact_is_that_of_its_moment():
+    told, later = (lives(placed(keep=0.0), samples=12, segments=2, moment=moment) for moment in (0, 1))
+    answers = torch.tensor([fact.answer for fact in told.facts])
+    assert torch.equal(told.states.sum(1).argmax(-1), answers) and told.moment == 0
+    assert torch.equal(later.states, placed().cell.initial(12)) and later.moment == 1
+
+
 def test_a_forgotten_fact_is_captured_and_not_retained():
     told = report(placed(keep=0.0), samples=30, segments=12)
     blank = told["survival"]["right"][0]
@@ -257,6 +267,7 @@ def test_the_best_slots_are_those_whose_loss_hurts():
     table = ablations(model, found)
     assert table["order"][0] == 2 and table["best"] == [1, 0, 0, 0] and table["others"] == [1, 1, 1, 0]
     assert table["alone"] == [0, 1, 0], "with only that slot left"
+    assert table["blank"] == {"answer": "bathroom", "share": 1.0}, "the place that the third slot leans to"
     assert table["whole"] == pytest.approx(table["fall"][1]) and table["fall"][0] == table["fall"][2] == 0
     assert table["fall"][1] == pytest.approx(_gone(), abs=1e-6)
 
@@ -345,6 +356,67 @@ def test_memory_that_is_exchanged_gives_the_donors_answer():
     }
     forgets = transplant_score(placed(keep=0.0), distance=2, pairs=20)
     assert forgets["donor"] + forgets["receiver"] <= 1 and forgets["donor"] < 0.5, "what does not last decides nothing"
+
+
+def test_the_blank_answer_is_what_is_said_without_memory_whatever_was_told():
+    model = placed()
+    ids, labels = fresh(model, 3, samples=32, seed=0)
+    named = model.backbone.embed(ids[:, 2 * LENGTH :]).sum(1)  # places in the last segment
+    right = ((named.argmax(-1) == torch.from_numpy(labels)) & named.any(1)) | (
+        ~named.any(1) & (torch.tensor(labels) == BLANK)
+    )
+    found = blank(model, [Ablate(2, to="initial")], 3)
+    assert found["runs"] == 32 and found["unchanged"] == 1 and found["answer"] == "hallway"
+    assert found["right"] == float(right.double().mean()) < 0.8
+    assert found["share"] == float(((~named.any(1)) | (named.argmax(-1) == BLANK)).double().mean()) > 0.3
+    assert blank(model, [Reset(2)], 3) == found == blank(model, [Reset(1), Ablate(2, to="initial")], 3)
+    usual_memory = blank(model, [Ablate(2)], 3)
+    assert usual_memory == blank(model, [Ablate(2)], 3, means=usual(model, 3))
+    assert blank(model, [Noise(2, slots=(0,), scale=0.0)], 3)["right"] == 1
+    donor = read(model, ids[labels == 2][:1])
+    given = blank(model, [Transplant(2, donor="garden")], 3, donors={"garden": donor, "unused": donor})
+    assert given["answer"] == "garden" and given["share"] > 0.5
+    for none in ([], [Edit(0, 3, "Mary")], [Edit(0, 3, "Mary"), Reset(2)]):
+        assert blank(model, none, 3) is None
+    assert blank(model, [Reset(2)], 65) is None
+    model.about.task = None
+    assert blank(model, [Reset(2)], 3) is None
+
+
+def test_one_baseline_for_what_if_facts_and_why():
+    """Slots become their mean over fresh runs wherever they are ablated; the initial memory where there are none."""
+    model = placed()
+    model.about.fingerprint = "placed"
+    trace = record(
+        model, "Sandra went to the garden. " + "It rained for a while. " * 9 + "Where is Sandra?", detail="memory"
+    )
+    n, means = trace.n_segments, usual(model, trace.n_segments)
+    name, to = baseline(model, n)
+    assert name == "mean" and torch.equal(to, means) and torch.equal(at_moment(to, n + 3), to[-1])
+    reading = recalled(model, trace)
+    found = explain(model, trace, tokens=False)
+    other = intervene(model, reading, [Ablate(n - 1)], means=means)
+    said = other.probabilities[0]
+    assert found["baseline_memory"] == "mean" == slot_map(model, trace)["to"]
+    assert found["blank"] == [PLACES[int(said.argmax())], pytest.approx(float(said.max()), abs=1e-4)]
+    assert found["slots"] == pytest.approx(
+        by_slot(model, reading, output_of(model, reading), to=means[n - 1]), abs=1e-4
+    )
+    whole = float(reading.probabilities[0, 2]) - float(said[2])
+    assert found["facts"][0]["slots"][-1] == pytest.approx(whole, abs=1e-4)
+    assert slot_map(model, trace)["whole"][-1] == pytest.approx(whole, abs=1e-4)
+    assert slot_map(model, trace)["blank"] == blank(model, [Ablate(n - 1)], n)
+    local, memory = local_and_memory(model, reading, to=means[n - 1])
+    assert np.allclose(found["local"], local, atol=1e-4) and np.allclose(local + memory, _logits(reading), atol=1e-6)
+    assert ablations(model, lives(model, samples=12, segments=2))["blank"]["answer"] in PLACES
+    model.about.task = None
+    assert baseline(model, n)[0] == "initial" and torch.equal(baseline(model, n)[1], model.cell.initial(1))
+    assert slot_map(model, trace)["to"] == explain(model, trace, tokens=False)["baseline_memory"] == "initial"
+
+
+def _logits(reading) -> np.ndarray:
+    """The logits of the planted model, from its state and last segment: nothing is named in it."""
+    return GAIN * reading.states[-2][0].sum(0).numpy()
 
 
 def test_effects_are_those_of_single_ablations_whatever_is_followed():
