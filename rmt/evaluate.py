@@ -19,9 +19,11 @@ from rmt.model import Model
 from rmt.segments import Segment
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler, Text
+from rmt.tasks.distractor import Distractor
 
 EVALUATION = 2  # first word of every evaluation seed; training uses another, so the two never meet
 CONTROLS = ("none", "reset", "untrained")
+BACKGROUNDS = ("filtered", "whole")  # distractor text without sentences that name what stories are of, and as it is
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 
 
@@ -32,6 +34,7 @@ def evaluate(
     samples: int,
     seed: int = 0,
     control: str = "none",
+    background: str = "filtered",
     precision: str = "fp32",
     batch: int = 100,
     keep: Path | None = None,
@@ -42,17 +45,22 @@ def evaluate(
     The text and questions come from held-out documents and from seeds that training never uses; a sample has a seed
     of its own, so it is the same whatever the batch and whoever reads it. A document is made while it is read: memory
     does not grow with length. control "reset" puts the initial memory back before every segment; for "untrained" pass
-    a model of fresh weights. precision "bf16" multiplies matrices in bfloat16, about twice as fast where the processor
-    knows it. keep: a file for the results of finished samples; the same evaluation with the same file goes on there.
+    a model of fresh weights. background "filtered" is what the models were trained in: held-out documents without the
+    sentences that name one of the stories' people or places; "whole" leaves them in. precision "bf16" multiplies
+    matrices in bfloat16, about twice as fast where the processor knows it. keep: a file for the results of finished
+    samples; the same evaluation with the same file goes on there.
     progress(done, total) counts tokens of all samples that are still to be read.
     Under torchrun or accelerate launch each process reads its share of the samples, and all yield the same rows.
     """
-    _check(model, segments, samples, control, precision)
+    _check(model, segments, samples, control, background, precision)
     sampler = Sampler(TASKS[model.about.task], model.tokenizer, "eval")
+    if background == "whole":
+        sampler.distractor = Distractor.load(model.tokenizer, "eval")
     process, processes, _ = place()
     settings = {
         "weights": model.about.fingerprint, "task": model.about.task, "segment_length": model.segment_length,
         "seed": seed, "control": control, "precision": precision,
+        **({} if background == "filtered" else {"background": background}),
     }  # fmt: skip
     kept = Kept(keep, settings, process)
     known = _of_all(kept.lines)
@@ -87,13 +95,16 @@ def evaluate(
             "low": low,
             "high": high,
             "control": control,
+            "background": background,
             "seconds": round(seconds, 1),
         }
 
 
-def _check(model: Model, segments: list[int], samples: int, control: str, precision: str) -> None:
+def _check(model: Model, segments: list[int], samples: int, control: str, background: str, precision: str) -> None:
     if control not in CONTROLS:
         raise InputError(f"There is no control {control!r}; choose {', '.join(CONTROLS)}.")
+    if background not in BACKGROUNDS:
+        raise InputError(f"There is no background {background!r}; choose {', '.join(BACKGROUNDS)}.")
     if precision not in PRECISIONS:
         raise InputError(f"There is no precision {precision!r}; choose {', '.join(PRECISIONS)}.")
     if model.about.task not in TASKS or not model.tokenizer:

@@ -13,6 +13,7 @@ from rmt.attribute import by_slot, local_and_memory, output_of
 from rmt.blank_answer import blank
 from rmt.changes import Ablate, Edit, Noise, Reset, Transplant
 from rmt.effects import effects, slot_map, transplant_score
+from rmt.errors import InputError
 from rmt.evaluate import EVALUATION, evaluate, wilson
 from rmt.explain import explain
 from rmt.facts import Fact, Lives, ablations, find_facts, ledger, lives, slots_of
@@ -64,10 +65,11 @@ def test_training_evaluation_and_interventions_draw_from_seeds_of_their_own(monk
     assert {word[0] for word in words} == {EVALUATION}
     words.clear()
     lives(model, samples=2, segments=1)
-    interference(model, "another", samples=2)
+    for kind in ("another", "same"):
+        interference(model, kind, samples=2)
     probes(model, train=4, test=4, moments=(0,))
     usual(model, 2, samples=2)
-    transplant_score(model, distance=1, pairs=2)
+    transplant_score(model, distance=3, pairs=2)
     assert {word[0] for word in words if word != 0} == {INTERVENTION}  # the story counted with seed 0 is not read
     assert len({str(word) for word in words}) == len(words) > 8, "none is drawn twice"
 
@@ -141,6 +143,20 @@ def test_a_memory_that_keeps_all_scores_full_and_its_reset_control_what_the_last
     assert reset["stderr"] == pytest.approx(np.sqrt(p * (1 - p) / 40))
     assert (reset["low"], reset["high"]) == pytest.approx(wilson(p, 40)) and reset["samples"] == 40
     assert (reset["segments"], reset["tokens"]) == (3, 3 * LENGTH)
+
+
+def test_a_row_names_its_background_and_the_whole_one_has_what_the_filtered_one_leaves_out():
+    model = placed(task="memorize", segment_length=400)
+    seen = {}
+    for background in ("filtered", "whole"):
+        watch = Seen(model)
+        (row,) = evaluate(model, segments=[20], samples=20, background=background)
+        assert row["background"] == background
+        seen[background] = model.backbone.embed(torch.cat(watch.ids, dim=1))[:, 100:].sum()  # places named in between
+        model = placed(task="memorize", segment_length=400)
+    assert seen["filtered"] == 0 < seen["whole"]
+    with pytest.raises(InputError, match="no background 'other'"):
+        next(evaluate(model, segments=[1], samples=1, background="other"))
 
 
 def test_what_is_forgotten_is_not_scored_as_right():

@@ -20,6 +20,9 @@ def evaluate(
     control: Annotated[
         str, typer.Option(help="none, reset (memory at each boundary) or untrained (fresh weights).")
     ] = "none",
+    background: Annotated[
+        str, typer.Option(help="filtered (no sentence that names a story's people or places) or whole (all sentences).")
+    ] = "filtered",
     precision: Annotated[str, typer.Option(help="fp32, or bf16 matrix products.")] = "fp32",
     batch: Annotated[int, typer.Option(min=1, help="Samples at a time.")] = 100,
     keep: Annotated[
@@ -103,6 +106,7 @@ def evaluate(
                 samples=samples,
                 seed=seed,
                 control=control,
+                background=background,
                 precision=precision,
                 batch=batch,
                 keep=keep,
@@ -125,7 +129,9 @@ def evaluate(
             )
         )
         return
-    print("segments     tokens  accuracy  95 % interval    samples  control")
+    print("segments     tokens  accuracy  95 % interval    samples  control    background")
     for row in rows:
-        line = "{segments:8d} {tokens:10d} {accuracy:9.4f} {low:7.4f}-{high:.4f} {samples:9d}  {control}"
+        line = (
+            "{segments:8d} {tokens:10d} {accuracy:9.4f} {low:7.4f}-{high:.4f} {samples:9d}  {control:9s}  {background}"
+        )
         print(line.format(**row))
