@@ -23,7 +23,8 @@ from rmt.unroll import unroll
 
 GOLDEN = Path(os.environ.get("RMT_GOLDEN", Path(__file__).parents[2] / "shared" / "golden"))
 RUNS = sorted(file.with_suffix("") for file in GOLDEN.glob("*/run_*.safetensors"))
-TOLERANCE = {"logits": 2e-5, "memory": 2e-5, "hidden": 2e-5, "attention": 1e-6, "loss": 1e-5, "gradient": 1e-4}
+# In float32, where the reference's own rounding moves attention by up to 9e-6.
+TOLERANCE = {"logits": 2e-5, "memory": 2e-5, "hidden": 2e-5, "attention": 2e-5, "loss": 1e-5, "gradient": 1e-4}
 ARMT = TOLERANCE | {"logits": 1e-4, "hidden": 1e-4, "memory": 5e-5, "gradient": 5e-4}  # its division is ill-conditioned
 
 if not RUNS:
@@ -61,9 +62,7 @@ class Run:
         self.tolerance = dict(ARMT if "d_mem" in self.case else TOLERANCE)
         # The recorded run rounds too, by as much as it says; two such runs may differ by twice that.
         noise = 2 * self.facts.get("fp32_vs_fp64_max_abs_logit_diff", 0.0)
-        scale = self.facts.get("logit_abs_max", 1.0)
-        for what, size in (("logits", noise), ("attention", noise / scale)):
-            self.tolerance[what] = max(self.tolerance[what], size)
+        self.tolerance["logits"] = max(self.tolerance["logits"], noise)
 
     def argument(self, name: str, kind: type):
         """An argument of the recorded call, which is kept as text; None where it was left to its default."""
