@@ -28,7 +28,7 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.common import arguments, report
-from rmt import checkpoint
+from rmt import checkpoint, whole
 from rmt.backbones import backbone_config
 from rmt.recorder import record
 
@@ -56,7 +56,7 @@ def make_assets(folder: Path, long: int) -> None:
         "classes": [],
     }
     place = folder / "checkpoints" / "bench"
-    checkpoint.save(checkpoint.build(spec, tokenizer), spec, place)
+    whole.save(checkpoint.build(spec, tokenizer), spec, place)
     model, rng = checkpoint.load(place, device="cpu"), np.random.default_rng(0)
     (folder / "traces").mkdir()
     for name, segments, detail in (("a-eight", 8, "thin"), ("b-middle", 64, "thin"), ("c-long", long, "summary")):

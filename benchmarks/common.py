@@ -13,9 +13,10 @@ from collections.abc import Callable
 import torch
 from transformers import BertConfig, BertForSequenceClassification, GPT2Config, GPT2LMHeadModel
 
-from rmt.backbone import HFBackbone, Output
+from rmt.backbone import HFBackbone
 from rmt.memory import CELLS
 from rmt.model import Model
+from rmt.protocol import Output
 from rmt.provenance import versions
 
 

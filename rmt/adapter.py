@@ -10,17 +10,19 @@ from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rmt import whole
 from rmt.backbone import HFBackbone
 from rmt.build import ADAPTER, build, check_memory
 from rmt.candidate import examine
-from rmt.checkpoint import check_room, load, place
 from rmt.errors import InputError
 from rmt.foreign import Foreign
 from rmt.memory import CELLS
 from rmt.model import About, Model
+from rmt.places import locate
 from rmt.pretrained import spread
 from rmt.report import Report, report
 from rmt.weights import open_weights, read_json
+from rmt.whole import check_room, place
 
 WRAPPED_LENGTH = 128  # tokens a segment, where nobody says
 
@@ -83,6 +85,12 @@ def save_adapter(model: Model, folder: Path, *, trained: bool = True, dtype: tor
     part.replace(folder / "adapter.safetensors")
 
 
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds a memory beside its backbone, and not a whole model."""
+    file = folder / "config.json"
+    return folder.is_dir() and file.is_file() and read_json(file).get("format") == ADAPTER
+
+
 def load_adapter(folder: Path, *, device=None, segment_length: int | None = None, backbone=None) -> Model:
     """Open such a folder; its backbone is looked for under its name, or is given as `backbone`."""
     config = _read(folder, segment_length)
@@ -132,8 +140,10 @@ def inspect_adapter(folder: Path, *, segment_length: int | None = None, backbone
 def _assemble(config: dict, backbone=None) -> Model:
     """The named backbone with a fresh cell, head and adapters as the config says, on the CPU."""
     spec, cell = config["backbone"], config["cell"]
-    base = load(backbone or spec["name"], segment_length=config["segment_length"], device="cpu")
-    if base.cell.n_memory:
+    name, length = backbone or spec["name"], config["segment_length"]
+    folder = locate(name)
+    base = None if is_adapter(folder) else whole.load(folder, name, segment_length=length, device="cpu")
+    if base is None or base.cell.n_memory:
         raise InputError(f"{spec['name']} has a memory of its own; leave out the untrained one.")
     if spec.get("fingerprint", base.about.fingerprint) != base.about.fingerprint:
         raise InputError(f"This memory belongs to a {spec['name']} with other weights; pass backbone= as that one.")
@@ -151,7 +161,6 @@ def _assemble(config: dict, backbone=None) -> Model:
     about = About(
         f"{Path(spec['name']).name}, untrained memory", classes=config["classes"], trained=False, config=config
     )
-    length = config["segment_length"]
     model = Model(stock, memory, segment_length=length, tokenizer=base.tokenizer, about=about).eval()
     check_room(model, length)
     return model

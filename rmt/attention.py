@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from threading import get_ident
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +23,7 @@ from transformers import AttentionInterface
 
 from rmt.errors import InputError
 from rmt.kernels import attend, hide, log_sum_exp
-
-if TYPE_CHECKING:
-    from rmt.backbone import Backbone, Layout
+from rmt.protocol import Backbone, Layout
 
 # Registered without a mask builder: transformers then hands a ready 4-D mask through and builds none of its own.
 NAME = "rmt_thin"

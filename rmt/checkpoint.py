@@ -1,50 +1,18 @@
-"""Checkpoints: ours are a folder with config.json, model.safetensors and tokenizer.json, and nothing pickled.
+"""Opening a checkpoint, and saying what it is: a whole model, ours or another program's, or memory beside a backbone.
 
-`load` and `inspect` read other programs' too: see `rmt.foreign`.
+Other programs' are recognised in `rmt.foreign`; nothing pickled is ever run.
 """
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
-from tokenizers import Tokenizer
 
-from rmt.build import (
-    ADAPTER,
-    FORMAT,
-    MARKS,
-    SHARED_TOKENIZER,
-    TOKENIZER,
-    build,
-    mark_id,
-    shared,
-    unshared,
-)
-from rmt.candidate import Candidate, examine
+from rmt import whole
+from rmt.adapter import fresh_adapter, inspect_adapter, is_adapter, load_adapter
 from rmt.errors import InputError
 from rmt.model import Model
-from rmt.places import locate, plain
-from rmt.report import Report, how_to_tell, report
-from rmt.vocabulary import open_tokenizer
-from rmt.weights import read_json
-
-
-def save(model: Model, config: dict, folder: Path, *, dtype: torch.dtype | None = None) -> None:
-    """Write a checkpoint folder; the weights last, so that a folder with weights is whole.
-
-    dtype: what numbers are stored as, the model's own by default; `load` makes them float32 again. A configuration
-    that says it shares a tokenizer gets none of its own.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps({"format": FORMAT, **config}, indent=1) + "\n")
-    if model.tokenizer is not None and config.get("tokenizer") != SHARED_TOKENIZER:
-        model.tokenizer.save(str(folder / TOKENIZER))
-    part = folder / "model.safetensors.part"
-    tensors = unshared(model)
-    save_file({k: v.to(dtype) if v.is_floating_point() else v for k, v in tensors.items()} if dtype else tensors, part)
-    part.replace(folder / "model.safetensors")
+from rmt.places import locate
+from rmt.report import Report
 
 
 def load(path, *, device=None, segment_length: int | None = None, backbone=None, options: dict | None = None) -> Model:
@@ -57,14 +25,10 @@ def load(path, *, device=None, segment_length: int | None = None, backbone=None,
     Raises InputError with a sentence for anything that cannot be opened; nothing in a file is ever run.
     """
     folder = locate(path)
+    given = {"segment_length": segment_length, "backbone": backbone}
     if _is_adapter(folder, options):
-        from rmt.adapter import load_adapter  # which loads its backbone by this function
-
-        return load_adapter(folder, device=device, segment_length=segment_length, backbone=backbone)
-    candidate, model = _empty(folder, path, segment_length=segment_length, backbone=backbone, options=options)
-    _fill(model, candidate)
-    model.about.trained, model.about.fingerprint = True, candidate.weights.fingerprint()
-    return place(model, device)
+        return load_adapter(folder, device=device, **given)
+    return whole.load(folder, path, device=device, options=options, **given)
 
 
 def inspect(path, *, segment_length: int | None = None, backbone=None, options: dict | None = None) -> Report:
@@ -73,21 +37,12 @@ def inspect(path, *, segment_length: int | None = None, backbone=None, options: 
     Every number in it is read once. Raises InputError for what `load` could not open whatever else it was given.
     """
     folder = locate(path)
-    if _is_adapter(folder, options):
-        from rmt.adapter import inspect_adapter
-
-        return inspect_adapter(folder, segment_length=segment_length, backbone=backbone)
-    candidate, empty = examine(folder, segment_length=segment_length, backbone=backbone, options=options)
-    if empty is None:
-        for name in candidate.weights.shapes:
-            candidate.weights.tensor(name)
-    else:
-        for _ in _values(empty, candidate):
-            pass
-        _tokenizer(candidate, empty)
-        if candidate.segment_length:
-            check_room(empty, candidate.segment_length)
-    return report(candidate, empty)
+    given = {"segment_length": segment_length, "backbone": backbone}
+    return (
+        inspect_adapter(folder, **given)
+        if _is_adapter(folder, options)
+        else whole.inspect(folder, options=options, **given)
+    )
 
 
 def untrained(
@@ -97,94 +52,19 @@ def untrained(
 
     Of a memory kept beside a pretrained backbone it is the memory, with its adapters and head, that is fresh.
     """
-    folder = locate(path)
+    folder, given = locate(path), {"segment_length": segment_length, "backbone": backbone}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if _is_adapter(folder, options):
-            from rmt.adapter import fresh_adapter
-
-            model = fresh_adapter(folder, segment_length=segment_length, backbone=backbone)
+            model = fresh_adapter(folder, **given)
         else:
-            given = {"segment_length": segment_length, "backbone": backbone, "options": options}
-            _, model = _empty(folder, path, seed=seed, **given)
+            model = whole.fresh(folder, path, seed=seed, options=options, **given)
     model.about.fingerprint = f"untrained-{seed}"
-    return place(model, device)
+    return whole.place(model, device)
 
 
 def _is_adapter(folder: Path, options: dict | None) -> bool:
-    file = folder / "config.json"
-    found = folder.is_dir() and file.is_file() and read_json(file).get("format") == ADAPTER
+    found = is_adapter(folder)
     if found and options:
         raise InputError(f"{folder} says itself what its memory is; leave out its options.")
     return found
-
-
-def _empty(folder: Path, asked, *, seed: int | None = None, **given) -> tuple[Candidate, Model]:
-    """What lies at a place that somebody asked for, and its model with fresh weights on the CPU."""
-    candidate, empty = examine(folder, **given)
-    tokenizer = _tokenizer(candidate, empty) if empty else None
-    if candidate.missing:
-        told = " ".join([*candidate.missing, how_to_tell(candidate.asks)])
-        raise InputError(f"{plain(asked)} cannot be run yet. {told}")
-    check_room(empty, candidate.segment_length)
-    if seed is not None:
-        torch.manual_seed(seed)
-    model = build({**candidate.config, "segment_length": candidate.segment_length}, tokenizer)
-    model.about.name, model.about.source = candidate.path.resolve().name, str(candidate.path)
-    return candidate, model
-
-
-def _fill(model: Model, candidate: Candidate) -> None:
-    """Copy every tensor into its place; a model is handed out only when the last has been."""
-    target = model.state_dict()
-    for name, tensor in _values(model, candidate):
-        with torch.no_grad():
-            target[name].copy_(tensor)
-
-
-def _values(model: Model, candidate: Candidate) -> Iterator[tuple[str, torch.Tensor]]:
-    """Our tensors from the file, each once; finite, and equal wherever the file has one of them twice."""
-    for names in shared(model).values():
-        held = [name for name in names if name in candidate.sources]
-        read = [candidate.sources[name].read(candidate.weights, candidate.lora_scale or 0.0) for name in held]
-        if any(not torch.equal(read[0], other) for other in read[1:]):
-            raise InputError(
-                f"{' and '.join(held)} are tied in this backbone and differ in the file; set tie_word_embeddings to "
-                "false in its configuration, or give the file it belongs to."
-            )
-        if read:
-            yield names[0], read[0]
-
-
-def _tokenizer(candidate: Candidate, empty: Model) -> Tokenizer | None:
-    """The checkpoint's tokenizer; what is missing grows by a line where an encoder's marks are in it and it is not."""
-    tokenizer = open_tokenizer(candidate.tokenizer) if candidate.tokenizer else None
-    spec = candidate.config["backbone"]
-    unknown = any(spec.get(key, mark_id(tokenizer, names)) is None for key, names in MARKS.items())
-    if unknown and not empty.backbone.causal:
-        candidate.missing.append(
-            "Which tokens are [CLS] and [SEP] is in no file: put a tokenizer.json beside the weights."
-        )
-    if tokenizer is None:
-        return None
-    rows = empty.backbone.model.get_input_embeddings().num_embeddings
-    if tokenizer.get_vocab_size() > rows:
-        raise InputError(
-            f"{candidate.tokenizer} knows {tokenizer.get_vocab_size()} tokens, the model {rows}; give its own."
-        )
-    return tokenizer
-
-
-def check_room(model: Model, segment_length: int) -> None:
-    """A learned position table must hold a segment with its memory."""
-    table, room = model.backbone.n_positions, model.cell.room(model.backbone.causal)
-    if table is not None and segment_length + room > table:
-        raise InputError(
-            f"The backbone has {table} positions, of which memory takes {room}: a segment may hold {table - room} "
-            f"tokens, not {segment_length}. Choose shorter segments."
-        )
-
-
-def place(model: Model, device) -> Model:
-    """The model on a device, CUDA where there is one by default, ready to be run and not to be trained."""
-    return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).requires_grad_(False)

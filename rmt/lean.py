@@ -9,7 +9,8 @@ from torch.nn import functional as F
 from transformers import BertModel
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions
 
-from rmt.backbone import HFBackbone, Layout, Output
+from rmt.backbone import HFBackbone
+from rmt.protocol import Layout, Output
 
 
 def lean(backbone: HFBackbone) -> "HFBackbone | Lean":

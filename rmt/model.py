@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.utils import ModelOutput
 
-from rmt.backbone import HFBackbone, wide
+from rmt.backbone import HFBackbone
 from rmt.cuda_graph import fast_unroll
 from rmt.errors import InputError
 from rmt.lean import lean
 from rmt.memory.base import MemoryCell, State
+from rmt.protocol import wide
 from rmt.segments import IGNORE, Segment, split, split_each
 
 
@@ -37,7 +38,7 @@ class DocumentOutput(ModelOutput):
 class About:
     """What a model says of itself beside its weights: where it came from and what it answers with.
 
-    config: what `rmt.build.build` made it from; `rmt.checkpoint.save` writes it beside the weights.
+    config: what `rmt.build.build` made it from; `rmt.whole.save` writes it beside the weights.
     """
 
     name: str = "model"

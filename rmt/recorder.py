@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from rmt.attention import Maps, Scores, Weights, thin
-from rmt.backbone import HFBackbone, Layout, Output, answering
+from rmt.backbone import HFBackbone
 from rmt.cuda_graph import fixed_step, observed
 from rmt.errors import InputError
 from rmt.memory.base import State, Step, map_state
 from rmt.model import Model
+from rmt.protocol import Layout, Output, answering
 from rmt.recording import Run, begin, fingerprint, join, keep, plan, reached, stored, to_numpy
 from rmt.segments import Segment
 from rmt.tasks.base import Span

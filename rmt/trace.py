@@ -90,12 +90,6 @@ class Trace:
         """Copy the trace to a path of its own."""
         return Path(shutil.copyfile(self.path, path))
 
-    def show(self, *, height: int = 860):
-        """The run to step through in a notebook's output, without a server. height: in pixels."""
-        from rmt.viewer.page import Shown, page
-
-        return Shown(page(self), height)
-
     @property
     def done(self) -> int:
         """Segments recorded so far."""

@@ -14,7 +14,7 @@ from accelerate.utils import gather_object
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import AdamW
 
-from rmt import checkpoint
+from rmt import checkpoint, whole
 from rmt.backbones import backbone_config
 from rmt.build import SHARED_TOKENIZER
 from rmt.curriculum import Gate, Stage, stages
@@ -321,7 +321,7 @@ class Trainer:
         streams = gather_object([self.streams.state_dict()])
         if not self.accelerator.is_main_process:
             return
-        checkpoint.save(self.model, self.spec, self.folder, dtype=torch.float16)
+        whole.save(self.model, self.spec, self.folder, dtype=torch.float16)
         self.kept.save({
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
             "gate": list(self.gate.scores), "at": asdict(self.at), "streams": streams,
@@ -334,7 +334,7 @@ class Trainer:
         stage, folder = self.stage, self.folder / "stages"
         name = "streams" if stage.streaming else "more" if stage.more else str(stage.n_segments)
         spec = {**self.spec, "tokenizer": SHARED_TOKENIZER, "ended": {"segments": stage.n_segments, **asdict(self.at)}}
-        checkpoint.save(self.model, spec, folder / name, dtype=torch.float16)
+        whole.save(self.model, spec, folder / name, dtype=torch.float16)
         self.model.tokenizer.save(str(folder / "tokenizer.json"))
 
     def _resume(self) -> None:

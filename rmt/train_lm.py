@@ -18,14 +18,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import AdamW
 
-from rmt import checkpoint
+from rmt import checkpoint, whole
 from rmt.adapter import add_lora, save_adapter, wrap
-from rmt.backbone import wide
 from rmt.backbones import backbone_config
 from rmt.corpora import open_corpus
 from rmt.errors import InputError
 from rmt.memory import CELLS, blocks
 from rmt.model import Model
+from rmt.protocol import wide
 from rmt.recipe import LMConfig, check, draw, longest, rate
 from rmt.run_folder import RunFolder
 from rmt.tasks import language_model
@@ -245,7 +245,7 @@ class LMTrainer:
         if self.config.lora:
             save_adapter(self.model, self.folder, dtype=torch.float16)
         else:
-            checkpoint.save(*self._as_read(), self.folder, dtype=torch.float16)
+            whole.save(*self._as_read(), self.folder, dtype=torch.float16)
         self.kept.save({
             "parameters": self._trained(), "optimizer": self.optimizer.state_dict(), "at": asdict(self.at),
         })  # fmt: skip

@@ -19,8 +19,9 @@ from watching import (
 )
 
 from rmt.attention import EMPTY, attention
-from rmt.backbone import HFBackbone, Layout
+from rmt.backbone import HFBackbone
 from rmt.errors import InputError
+from rmt.protocol import Layout
 from rmt.recorder import Recorder
 
 

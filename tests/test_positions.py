@@ -9,11 +9,11 @@ from foreign import tiny
 
 from rmt.adapter import wrap
 from rmt.backbone import HFBackbone
-from rmt.checkpoint import save
 from rmt.errors import InputError
 from rmt.memory import CELLS, blocks
 from rmt.model import Model
 from rmt.train import TrainConfig, Trainer
+from rmt.whole import save
 
 LENGTH = 9
 
