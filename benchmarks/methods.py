@@ -17,7 +17,7 @@ from rmt.backbones import backbone_config
 from rmt.build import build
 from rmt.cost import SHOWN, document
 from rmt.provenance import versions
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 from rmt.unroll import unroll
 
 SEGMENT, N_MEMORY, VOCABULARY = 512, 10, 2048

@@ -16,7 +16,7 @@ from rmt.errors import InputError
 from rmt.intervene import Progress, Reading
 from rmt.memory.base import choose, map_state
 from rmt.model import Model
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 from rmt.unroll import unroll
 
 GAP = 0.01  # the largest completeness gap, as a share of the output difference

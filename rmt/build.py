@@ -16,7 +16,7 @@ from rmt.backbone import HFBackbone
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.model import About, Model
-from rmt.vocabulary import CLS, SEP
+from rmt.text.tokenizer import CLS, SEP
 from rmt.weights import read_json
 
 FORMAT = "rmt-checkpoint-1"

@@ -12,7 +12,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from rmt.build import FORMAT, build
 from rmt.cost import SEGMENT, Sizes
 from rmt.errors import InputError
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 
 def opt_config(sizes: Sizes) -> dict:

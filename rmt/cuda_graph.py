@@ -20,7 +20,7 @@ from torch import Tensor
 
 from rmt.memory.base import MemoryCell, State, Step, map_state
 from rmt.protocol import Backbone
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 from rmt.unroll import unroll
 
 WINDOW = 64  # segments whose ids are in place at once

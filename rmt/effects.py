@@ -13,9 +13,9 @@ from rmt.intervene import Progress, Reading, chosen, intervene, read, recalled, 
 from rmt.memory.base import State, map_state
 from rmt.model import Model
 from rmt.samples import INTERVENTION, sampler_of, usual
-from rmt.segments import Segment
 from rmt.tasks import TASKS
 from rmt.tasks.base import Story
+from rmt.text.segments import Segment
 from rmt.trace import Trace
 
 

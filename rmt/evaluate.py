@@ -16,9 +16,9 @@ from rmt.errors import InputError
 from rmt.kept import Kept, tally
 from rmt.lean import lean
 from rmt.model import Model
-from rmt.segments import Segment
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler, Text
+from rmt.text.segments import Segment
 
 EVALUATION = 2  # first word of every evaluation seed; training uses another, so the two never meet
 CONTROLS = ("none", "reset", "untrained")

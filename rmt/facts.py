@@ -18,7 +18,7 @@ from rmt.memory.base import State, map_state
 from rmt.model import Model
 from rmt.samples import INTERVENTION, Told, sampler_of, told
 from rmt.tasks.base import ACTIONS
-from rmt.vocabulary import encode
+from rmt.text.tokenizer import encode
 
 WENT = re.compile(rf"(?P<who>[A-Z]\w+) (?:{'|'.join(ACTIONS)}) to the (?P<where>\w+)\.")
 LIES = re.compile(r"[Tt]he (?P<a>\w+) is (?P<how>north|south|east|west) of the (?P<b>\w+)\.")

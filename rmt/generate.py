@@ -5,7 +5,7 @@ from torch import Tensor
 
 from rmt.errors import InputError
 from rmt.model import Model
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 from rmt.unroll import unroll
 
 

@@ -21,7 +21,7 @@ from rmt.memory.base import MemoryCell, State, Step, map_state
 from rmt.model import Model
 from rmt.paths import Blocking
 from rmt.rewrite import edited
-from rmt.segments import Segment, split
+from rmt.text.segments import Segment, split
 from rmt.trace import Trace
 from rmt.unroll import unroll
 

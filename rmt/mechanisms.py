@@ -20,7 +20,7 @@ from rmt.memory import CELLS
 from rmt.memory.base import MemoryCell, State, map_state
 from rmt.memory.context import ExactContext
 from rmt.model import Model
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 from rmt.unroll import unroll
 
 SEEN_SEGMENTS, SEEN_LENGTH = 4, 8  # of the picture of who sees whom

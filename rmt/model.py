@@ -15,7 +15,7 @@ from rmt.errors import InputError
 from rmt.lean import lean
 from rmt.memory.base import MemoryCell, State
 from rmt.protocol import wide
-from rmt.segments import IGNORE, Segment, split, split_each
+from rmt.text.segments import IGNORE, Segment, split, split_each
 
 
 @dataclass

@@ -18,8 +18,8 @@ from rmt.evaluate import PRECISIONS
 from rmt.memory import CELLS
 from rmt.memory.context import ExactContext
 from rmt.model import Model
-from rmt.segments import IGNORE, Segment, spans
 from rmt.tasks.language_model import Documents, Target
+from rmt.text.segments import IGNORE, Segment, cuts
 from rmt.unroll import unroll
 
 BEGINNING = 16  # first positions of a segment, where history helps most
@@ -143,8 +143,8 @@ def _target_losses(model: Model, ids: Tensor, length: int, reset: bool) -> np.nd
         # What cannot reach the target need not be read, and a state that is the text itself need not be made of it.
         ids, labels = ids[:, -length:], labels[:, -length:]
         state = initial if alone else _kept(model, past)
-    cuts = spans(ids.shape[1], model.segment_length, "right")  # so that the target ends a segment
-    segments = [Segment(ids[:, a:b], labels[:, a:b]) for a, b in cuts]
+    bounds = cuts(ids.shape[1], model.segment_length, "right")  # so that the target ends a segment
+    segments = [Segment(ids[:, a:b], labels[:, a:b]) for a, b in bounds]
     before = (lambda i, state: initial) if reset else None
     losses = [
         step.output.token_loss(segment.labels)

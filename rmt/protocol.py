@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rmt.segments import IGNORE
+from rmt.text.segments import IGNORE
 
 CHUNK = 64  # positions whose logits are alive at once when a loss is all that is asked
 

@@ -17,8 +17,8 @@ from rmt.memory.base import State, Step, map_state
 from rmt.model import Model
 from rmt.protocol import Layout, Output, answering
 from rmt.recording import Run, begin, fingerprint, join, keep, plan, reached, stored, to_numpy
-from rmt.segments import Segment
 from rmt.tasks.base import Span
+from rmt.text.segments import Segment
 from rmt.trace import SegmentRecord, Trace
 from rmt.trace_file import DETAILS
 from rmt.unroll import unroll

@@ -13,9 +13,8 @@ from rmt.document import read_document
 from rmt.memory.base import State, map_state
 from rmt.model import Model
 from rmt.provenance import made_by
-from rmt.segments import Segment
-from rmt.segments import spans as cuts
 from rmt.tasks.base import Span
+from rmt.text.segments import Segment, cuts
 from rmt.trace_file import TraceWriter, temporary
 
 ASK_AT_ONCE = 64  # states asked in one batch

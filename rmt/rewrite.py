@@ -8,7 +8,7 @@ import numpy as np
 from rmt.changes import Edit, Move
 from rmt.errors import InputError
 from rmt.model import Model
-from rmt.vocabulary import encode
+from rmt.text.tokenizer import encode
 
 
 def edited(model: Model, ids: np.ndarray, changes: Sequence[Edit | Move]) -> tuple[np.ndarray, np.ndarray]:

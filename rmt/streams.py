@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from rmt.memory.base import State, choose, detach, map_state
-from rmt.segments import IGNORE
 from rmt.tasks.base import Rng, Sampler, Story
+from rmt.text.segments import IGNORE
 
 
 class Streams:

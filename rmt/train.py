@@ -28,7 +28,7 @@ from rmt.streams import Streams
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler
 from rmt.tasks.distractor import documents
-from rmt.vocabulary import PAD, train_tokenizer
+from rmt.text.tokenizer import PAD, train_tokenizer
 
 TRAINING = 1  # first word of every training seed; evaluation uses another, so the two never meet
 

@@ -30,7 +30,7 @@ from rmt.recipe import LMConfig, check, draw, longest, rate
 from rmt.run_folder import RunFolder
 from rmt.tasks import language_model
 from rmt.tasks.language_model import Documents
-from rmt.vocabulary import PAD, train_tokenizer
+from rmt.text.tokenizer import PAD, train_tokenizer
 
 BEGINNING = 16  # positions of a segment over which its history helps most; logged apart
 

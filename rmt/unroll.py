@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, State, Step, detach
 from rmt.protocol import Backbone
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 
 def unroll(

@@ -26,7 +26,7 @@ from rmt.errors import InputError
 from rmt.model import Model
 from rmt.places import plain
 from rmt.report import Report, how_to_tell, report
-from rmt.vocabulary import open_tokenizer
+from rmt.text.tokenizer import open_tokenizer
 
 
 def save(model: Model, config: dict, folder: Path, *, dtype: torch.dtype | None = None) -> None:

@@ -10,7 +10,7 @@ from rmt.checkpoint import inspect, load
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.model import Model
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 from rmt.whole import save
 
 ROTARY = ["llama_gqa", "gpt_neox"]

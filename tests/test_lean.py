@@ -4,7 +4,7 @@ import torch
 from rmt.backbones import backbone_config
 from rmt.build import build
 from rmt.lean import Lean, lean
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 from rmt.unroll import unroll
 
 

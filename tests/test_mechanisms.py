@@ -14,8 +14,8 @@ from rmt.errors import InputError
 from rmt.mechanisms import FRESH, SEEN_LENGTH, SEEN_SEGMENTS, account, aligned, fresh, kind, operations, sight
 from rmt.memory import CELLS
 from rmt.memory.context import ExactContext
-from rmt.segments import Segment
-from rmt.vocabulary import train_tokenizer
+from rmt.text.segments import Segment
+from rmt.text.tokenizer import train_tokenizer
 from rmt.whole import save
 
 N = SEEN_SEGMENTS * SEEN_LENGTH

@@ -13,7 +13,7 @@ from rmt import mechanisms as engine
 from rmt.build import build
 from rmt.errors import InputError
 from rmt.memory import CELLS
-from rmt.vocabulary import train_tokenizer
+from rmt.text.tokenizer import train_tokenizer
 from rmt.whole import save
 from rmt_viz import comparing, mechanisms, results, session
 from rmt_viz.figures import mechanisms as figures

@@ -10,7 +10,7 @@ from rmt.errors import InputError
 from rmt.intervene import read
 from rmt.paths import Blocking
 from rmt.recorder import Recorder
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "bert"])

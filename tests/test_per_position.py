@@ -12,7 +12,7 @@ from rmt.build import build
 from rmt.errors import InputError
 from rmt.per_position import Losses, compare, difference, recovered, score
 from rmt.tasks.language_model import Documents, Target
-from rmt.vocabulary import train_tokenizer
+from rmt.text.tokenizer import train_tokenizer
 from rmt.whole import save
 
 LENGTH = 8

@@ -18,7 +18,7 @@ from rmt.checkpoint import load
 from rmt.generate import generate
 from rmt.memory.base import detach
 from rmt.recorder import Recorder
-from rmt.segments import IGNORE
+from rmt.text.segments import IGNORE
 from rmt.unroll import unroll
 
 GOLDEN = Path(os.environ.get("RMT_GOLDEN", Path(__file__).parents[2] / "shared" / "golden"))

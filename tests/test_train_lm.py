@@ -152,7 +152,7 @@ def stock(tmp_path_factory, corpus) -> Path:
     """A small language model as transformers saves one, with a tokenizer beside it."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from rmt.vocabulary import train_tokenizer
+    from rmt.text.tokenizer import train_tokenizer
 
     folder = tmp_path_factory.mktemp("stock")
     tokenizer = train_tokenizer(open_corpus(corpus).train["text"], size=300)

@@ -26,7 +26,7 @@ class Segment:
             assert other is None or other.shape == self.ids.shape, (name, other.shape, self.ids.shape)
 
 
-def spans(n_tokens: int, segment_length: int, alignment: str = "left") -> list[tuple[int, int]]:
+def cuts(n_tokens: int, segment_length: int, alignment: str = "left") -> list[tuple[int, int]]:
     """Where segments begin and end.
 
     left: the last segment may be short; right: the first may be; center: near-equal parts.
@@ -61,7 +61,7 @@ def split(
         labels = F.pad(labels[:, 1:], (0, 1), value=IGNORE)
     return [
         Segment(ids[:, a:b], None if labels is None else labels[:, a:b], None if mask is None else mask[:, a:b])
-        for a, b in spans(ids.shape[1], segment_length, alignment)
+        for a, b in cuts(ids.shape[1], segment_length, alignment)
     ]
 
 
@@ -72,12 +72,12 @@ def split_each(ids: Tensor, mask: Tensor, segment_length: int, *, alignment: str
     segment padding follows the tokens. Encoders read documents so.
     """
     rows = [row[real.bool()] for row, real in zip(ids, mask, strict=True)]
-    cuts = [spans(len(row), segment_length, alignment) for row in rows]
+    bounds = [cuts(len(row), segment_length, alignment) for row in rows]
     segments = []
-    for i in range(max(map(len, cuts))):
+    for i in range(max(map(len, bounds))):
         parts = []
-        for row, cut in zip(rows, cuts, strict=True):
-            empty = max(map(len, cuts)) - len(cut)
+        for row, cut in zip(rows, bounds, strict=True):
+            empty = max(map(len, bounds)) - len(cut)
             parts.append(row[slice(*cut[i - empty])] if i >= empty else row[:0])
         lengths = torch.tensor([len(part) for part in parts], device=ids.device)
         real = torch.arange(int(lengths.max()), device=ids.device) < lengths[:, None]
