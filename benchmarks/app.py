@@ -29,7 +29,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.common import arguments, report
 from rmt import checkpoint, whole
-from rmt.backbones import backbone_config
+from rmt.backbone.families import backbone_config
 from rmt.recorder import record
 
 ROOT = Path(__file__).parents[1]

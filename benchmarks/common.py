@@ -13,10 +13,9 @@ from collections.abc import Callable
 import torch
 from transformers import BertConfig, BertForSequenceClassification, GPT2Config, GPT2LMHeadModel
 
-from rmt.backbone import HFBackbone
+from rmt.backbone import HFBackbone, Output
 from rmt.memory import CELLS
 from rmt.model import Model
-from rmt.protocol import Output
 from rmt.provenance import versions
 
 

@@ -13,7 +13,7 @@ import time
 import torch
 
 from benchmarks.common import arguments, peak_rss
-from rmt.backbones import backbone_config
+from rmt.backbone.families import backbone_config
 from rmt.build import build
 from rmt.cost import SHOWN, document
 from rmt.provenance import versions

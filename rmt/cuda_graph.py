@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rmt.backbone import Backbone
 from rmt.memory.base import MemoryCell, State, Step, map_state
-from rmt.protocol import Backbone
 from rmt.text.segments import Segment
 from rmt.unroll import unroll
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from rmt.errors import InputError
 from rmt.model import Model
-from rmt.spans import find_spans
 from rmt.tasks.base import Span
+from rmt.tasks.spans import find_spans
 
 SOME = 4096  # tokens whose texts are looked up at once
 

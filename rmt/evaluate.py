@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from rmt.backbone.last_layer import lean
 from rmt.cuda_graph import fast_unroll
 from rmt.errors import InputError
 from rmt.kept import Kept, tally
-from rmt.lean import lean
 from rmt.model import Model
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler, Text

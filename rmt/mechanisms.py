@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from rmt.backbones import backbone_config
+from rmt.backbone.families import backbone_config
 from rmt.build import build
 from rmt.errors import InputError
 from rmt.memory import CELLS

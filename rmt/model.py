@@ -9,12 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.utils import ModelOutput
 
-from rmt.backbone import HFBackbone
+from rmt.backbone import HFBackbone, wide
+from rmt.backbone.last_layer import lean
 from rmt.cuda_graph import fast_unroll
 from rmt.errors import InputError
-from rmt.lean import lean
 from rmt.memory.base import MemoryCell, State
-from rmt.protocol import wide
 from rmt.text.segments import IGNORE, Segment, split, split_each
 
 
@@ -67,7 +66,7 @@ class Model(nn.Module):
         self.backbone, self.cell = backbone, cell
         self.segment_length, self.alignment = segment_length, alignment
         self.tokenizer, self.about = tokenizer, about or About()
-        self.lean = False  # leave out what `rmt.lean` knows that a classifier's documents do not need
+        self.lean = False  # leave out what `rmt.backbone.last_layer` knows that a classifier's documents do not need
 
     @property
     def device(self) -> torch.device:

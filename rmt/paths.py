@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from rmt.backbone import Layout, Output
 from rmt.changes import Block
 from rmt.errors import InputError
-from rmt.protocol import Layout, Output
 
 
 class Blocking:

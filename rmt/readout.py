@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rmt.backbone import wide
 from rmt.errors import InputError
 from rmt.model import Model
-from rmt.protocol import wide
 
 NEAREST = 5
 

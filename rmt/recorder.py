@@ -9,18 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rmt.attention import Maps, Scores, Weights, thin
-from rmt.backbone import HFBackbone
+from rmt.backbone import HFBackbone, Layout, Output, answering
+from rmt.backbone.attention import Maps, Scores, Weights, thin
 from rmt.cuda_graph import fixed_step, observed
 from rmt.errors import InputError
 from rmt.memory.base import State, Step, map_state
 from rmt.model import Model
-from rmt.protocol import Layout, Output, answering
 from rmt.recording import Run, begin, fingerprint, join, keep, plan, reached, stored, to_numpy
 from rmt.tasks.base import Span
 from rmt.text.segments import Segment
 from rmt.trace import SegmentRecord, Trace
-from rmt.trace_file import DETAILS
+from rmt.trace.file import DETAILS
 from rmt.unroll import unroll
 
 

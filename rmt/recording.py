@@ -15,7 +15,7 @@ from rmt.model import Model
 from rmt.provenance import made_by
 from rmt.tasks.base import Span
 from rmt.text.segments import Segment, cuts
-from rmt.trace_file import TraceWriter, temporary
+from rmt.trace.writer import TraceWriter, temporary
 
 ASK_AT_ONCE = 64  # states asked in one batch
 

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from rmt.facts import Lives, ablations, ask_each, facts_of, lives, question_about
+from rmt.facts import Lives, ablations, ask_each, facts_of, lives
 from rmt.intervene import RESET, Progress, read
 from rmt.model import Model
 from rmt.provenance import made_by
 from rmt.samples import INTERVENTION, sampler_of, told
 from rmt.tasks.base import Story
+from rmt.tasks.questions import question_about
 
 BAND = (0.1, 0.9)  # quantiles over facts
 KEPT = (1, 10, 50)  # segments after which retention is told

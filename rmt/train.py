@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import AdamW
 
 from rmt import checkpoint, whole
-from rmt.backbones import backbone_config
+from rmt.backbone.families import backbone_config
 from rmt.build import SHARED_TOKENIZER
 from rmt.curriculum import Gate, Stage, stages
 from rmt.errors import InputError

@@ -20,15 +20,15 @@ from torch.optim import AdamW
 
 from rmt import checkpoint, whole
 from rmt.adapter import add_lora, save_adapter, wrap
-from rmt.backbones import backbone_config
-from rmt.corpora import open_corpus
+from rmt.backbone import wide
+from rmt.backbone.families import backbone_config
 from rmt.errors import InputError
 from rmt.memory import CELLS, blocks
 from rmt.model import Model
-from rmt.protocol import wide
 from rmt.recipe import LMConfig, check, draw, longest, rate
 from rmt.run_folder import RunFolder
 from rmt.tasks import language_model
+from rmt.tasks.corpora import open_corpus
 from rmt.tasks.language_model import Documents
 from rmt.text.tokenizer import PAD, train_tokenizer
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from rmt.backbone import Backbone
 from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, State, Step, detach
-from rmt.protocol import Backbone
 from rmt.text.segments import Segment
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rmt.errors import InputError
 from rmt.trace import Trace, validate
-from rmt.trace_file import temporary
+from rmt.trace.writer import temporary
 
 ROOT = Path(os.environ.get("RMT_VIZ_ROOT") or Path.cwd()).resolve()  # what visitors may name lies under it
 MOST_TOLD = 5  # problems of one trace that are worth a visitor's time

@@ -14,7 +14,7 @@ import pytest
 from tables import write_results
 
 from rmt.trace import Trace
-from rmt.trace_file import TraceWriter
+from rmt.trace.writer import TraceWriter
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: more threads cost more than they do; torch is not in yet
 

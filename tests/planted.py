@@ -7,9 +7,9 @@ in the others), and an answer's logits are the memory before the segment plus th
 import torch
 from torch import Tensor, nn
 
+from rmt.backbone import Layout, Output
 from rmt.memory.base import MemoryCell, Step
 from rmt.model import About, Model
-from rmt.protocol import Layout, Output
 
 DIM, CLASSES, VOCABULARY, SLOTS = 6, 3, 20, 3
 

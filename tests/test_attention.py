@@ -18,10 +18,9 @@ from watching import (
     truth,
 )
 
-from rmt.attention import EMPTY, attention
-from rmt.backbone import HFBackbone
+from rmt.backbone import HFBackbone, Layout
+from rmt.backbone.attention import EMPTY, attention
 from rmt.errors import InputError
-from rmt.protocol import Layout
 from rmt.recorder import Recorder
 
 

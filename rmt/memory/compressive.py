@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rmt.backbone import Backbone
 from rmt.errors import InputError
 from rmt.memory.base import Step
 from rmt.memory.transformer_xl import TransformerXL, read_beside
-from rmt.protocol import Backbone
 from rmt.text.segments import Segment
 
 State = tuple[Tensor, Tensor]

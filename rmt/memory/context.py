@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from rmt.backbone import Backbone, Layout
 from rmt.memory.base import MemoryCell, Step
 from rmt.memory.transformer_xl import counted, decoder_only, filled, seen
-from rmt.protocol import Backbone, Layout
 from rmt.text.segments import Segment
 
 

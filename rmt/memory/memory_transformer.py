@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from rmt.backbone import Backbone
 from rmt.memory.base import Step
 from rmt.memory.recurrent import RecurrentMemory, decoder_input, encoder_input
-from rmt.protocol import Backbone
 from rmt.text.segments import Segment
 
 

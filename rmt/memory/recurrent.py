@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from rmt.backbone import Backbone, Layout, wide
 from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, Step, choose
-from rmt.protocol import Backbone, Layout, wide
 from rmt.text.segments import Segment
 
 

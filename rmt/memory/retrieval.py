@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
+from rmt.backbone import Backbone
 from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, Step
 from rmt.memory.recurrent import decoder_input, encoder_input
-from rmt.protocol import Backbone
 from rmt.text.segments import Segment
 
 TOP_1 = 1e5  # scores times this make softmax a choice of the one best

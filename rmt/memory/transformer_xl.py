@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from rmt.backbone import Backbone, Layout
 from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, Step
-from rmt.protocol import Backbone, Layout
 from rmt.text.segments import Segment
 
 

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from transformers import BertModel
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions
 
-from rmt.backbone import HFBackbone
-from rmt.protocol import Layout, Output
+from rmt.backbone.huggingface import HFBackbone
+from rmt.backbone.protocol import Layout, Output
 
 
 def lean(backbone: HFBackbone) -> "HFBackbone | Lean":

@@ -1,6 +1,6 @@
 """The one seam to transformers: a stock model seen as embed -> trunk -> head.
 
-Letters in shape comments as in `rmt.protocol`.
+Letters in shape comments as in `rmt.backbone.protocol`.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,17 +16,17 @@ from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttenti
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from transformers.utils import ModelOutput
 
-from rmt import attention
+from rmt.backbone import attention
+from rmt.backbone.protocol import Layout, Output, answering
 from rmt.errors import InputError
-from rmt.protocol import Layout, Output, answering
 
 
 class HFBackbone(nn.Module):
     """A stock transformers model: causal or masked language model, sequence classifier, or a trunk alone.
 
     head: "lm", "mlm", "classify" or "none", in that order. Where transformers lets us, attention goes through
-    `rmt.attention`, whose plain path is the fused kernel (`fused`); other families run their own eager one. The
-    model itself is not changed. Raises InputError for a model of another kind.
+    `rmt.backbone.attention`, whose plain path is the fused kernel (`fused`); other families run their own eager one.
+    The model itself is not changed. Raises InputError for a model of another kind.
     """
 
     def __init__(self, model: nn.Module, *, cls_id: int | None = None, sep_id: int | None = None):
@@ -131,7 +131,7 @@ class HFBackbone(nn.Module):
         mask: (B, N), true where a position may be seen; None means all of them, which keeps the fused kernel.
         positions: (N,) or (B, N) position indices of a decoder's input, in order by default.
         window: how many positions a decoder's query sees, itself the last of them; all before it by default.
-        capture: called once a layer by `rmt.attention` (see there); `Recorder` passes one.
+        capture: called once a layer by `rmt.backbone.attention` (see there); `Recorder` passes one.
         blocked: what each layer must not see, see there too; only where attention goes through it (`fused`).
         """
         B, N, _ = x.shape  # noqa: N806

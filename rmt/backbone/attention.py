@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AttentionInterface
 
+from rmt.backbone.kernels import attend, hide, log_sum_exp
+from rmt.backbone.protocol import Backbone, Layout
 from rmt.errors import InputError
-from rmt.kernels import attend, hide, log_sum_exp
-from rmt.protocol import Backbone, Layout
 
 # Registered without a mask builder: transformers then hands a ready 4-D mask through and builds none of its own.
 NAME = "rmt_thin"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rmt.trace_file import FIXED, segment_parts
+from rmt.trace.file import FIXED, segment_parts
 
 NEAR = 1e-3  # sums of float16 maps and float32 masses against what they must be
 

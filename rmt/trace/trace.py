@@ -31,8 +31,8 @@ from pathlib import Path
 import numpy as np
 
 from rmt.errors import InputError
-from rmt.trace_check import problems
-from rmt.trace_file import DTYPES, read_header
+from rmt.trace.check import problems
+from rmt.trace.file import DTYPES, read_header
 
 BLOCKS = ("read", "write", "carry", "local")
 
