@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from rmt.measure import edges
+from rmt.measure.run import edges
 
 ROOM = 1 << 24  # numbers looked at together
 BINS = 256

@@ -4,8 +4,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from rmt.geometry import BINS, distances, likeness, moments, paths, plane, signature, strips
 from rmt.measure import edges, pool
+from rmt.measure.geometry import BINS, distances, likeness, moments, paths, plane, signature, strips
 from rmt.trace import Trace
 from rmt.viewer.slices import Run, marks, pack
 

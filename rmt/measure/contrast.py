@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rmt.measure import answer_class, segment_loss
+from rmt.measure.run import answer_class, segment_loss
 from rmt.trace import Trace
 
 
