@@ -15,7 +15,7 @@ from benchmarks.common import arguments
 from rmt.checkpoint import load, untrained
 from rmt.commands.common import bar
 from rmt.evaluate import evaluate
-from rmt.provenance import versions
+from rmt.model.provenance import versions
 
 CHECKPOINTS = Path(__file__).parents[1] / "assets" / "checkpoints"
 STAGES = (1, 2, 3, 5, 7)

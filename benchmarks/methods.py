@@ -16,9 +16,9 @@ from benchmarks.common import arguments, peak_rss
 from rmt.backbone.families import backbone_config
 from rmt.build import build
 from rmt.cost import SHOWN, document
-from rmt.provenance import versions
+from rmt.model.provenance import versions
+from rmt.model.unroll import unroll
 from rmt.text.segments import Segment
-from rmt.unroll import unroll
 
 SEGMENT, N_MEMORY, VOCABULARY = 512, 10, 2048
 SHAPE = {"layers": 2, "width": 64, "heads": 4, "vocabulary": VOCABULARY, "positions": SEGMENT + 64}

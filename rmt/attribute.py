@@ -16,8 +16,8 @@ from rmt.errors import InputError
 from rmt.intervene import Progress, Reading
 from rmt.memory.base import choose, map_state
 from rmt.model import Model
+from rmt.model.unroll import unroll
 from rmt.text.segments import Segment
-from rmt.unroll import unroll
 
 GAP = 0.01  # the largest completeness gap, as a share of the output difference
 FIRST, CUT = 8, 4  # pieces that the path is cut into at first, and each that is cut again

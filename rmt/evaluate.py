@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from rmt.backbone.last_layer import lean
-from rmt.cuda_graph import fast_unroll
 from rmt.errors import InputError
 from rmt.kept import Kept, tally
 from rmt.model import Model
+from rmt.model.cuda_graph import fast_unroll
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler, Text
 from rmt.text.segments import Segment

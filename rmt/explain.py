@@ -6,7 +6,7 @@ from rmt.attribute import MOST_STEPS, by_segment, by_slot, by_token, local_and_m
 from rmt.facts import find_facts, ledger, slots_of
 from rmt.intervene import Progress, Reading, recalled
 from rmt.model import Model
-from rmt.provenance import made_by
+from rmt.model.provenance import made_by
 from rmt.trace import Trace
 
 

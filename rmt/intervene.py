@@ -19,11 +19,11 @@ from rmt.changes import END, Ablate, Block, Change, Freeze, Noise, Reset, Timed,
 from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, State, Step, map_state
 from rmt.model import Model
+from rmt.model.unroll import unroll
 from rmt.paths import Blocking
 from rmt.rewrite import edited
 from rmt.text.segments import Segment, split
 from rmt.trace import Trace
-from rmt.unroll import unroll
 
 Progress = Callable[[int, int], None]
 RESET = Reset(0, END)  # the control: every segment is read with the initial memory

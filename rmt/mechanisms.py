@@ -20,8 +20,8 @@ from rmt.memory import CELLS
 from rmt.memory.base import MemoryCell, State, map_state
 from rmt.memory.context import ExactContext
 from rmt.model import Model
+from rmt.model.unroll import unroll
 from rmt.text.segments import Segment
-from rmt.unroll import unroll
 
 SEEN_SEGMENTS, SEEN_LENGTH = 4, 8  # of the picture of who sees whom
 VOCABULARY = 2048  # of untrained models

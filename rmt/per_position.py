@@ -18,9 +18,9 @@ from rmt.evaluate import PRECISIONS
 from rmt.memory import CELLS
 from rmt.memory.context import ExactContext
 from rmt.model import Model
+from rmt.model.unroll import unroll
 from rmt.tasks.language_model import Documents, Target
 from rmt.text.segments import IGNORE, Segment, cuts
-from rmt.unroll import unroll
 
 BEGINNING = 16  # first positions of a segment, where history helps most
 CONTROLS = ("none", "reset", "other", "untrained")

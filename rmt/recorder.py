@@ -11,16 +11,16 @@ from torch import Tensor
 
 from rmt.backbone import HFBackbone, Layout, Output, answering
 from rmt.backbone.attention import Maps, Scores, Weights, thin
-from rmt.cuda_graph import fixed_step, observed
 from rmt.errors import InputError
 from rmt.memory.base import State, Step, map_state
 from rmt.model import Model
+from rmt.model.cuda_graph import fixed_step, observed
+from rmt.model.unroll import unroll
 from rmt.recording import Run, begin, fingerprint, join, keep, plan, reached, stored, to_numpy
 from rmt.tasks.base import Span
 from rmt.text.segments import Segment
 from rmt.trace import SegmentRecord, Trace
 from rmt.trace.file import DETAILS
-from rmt.unroll import unroll
 
 
 class Recorder:

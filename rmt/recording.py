@@ -12,7 +12,7 @@ from torch import Tensor
 from rmt.document import read_document
 from rmt.memory.base import State, map_state
 from rmt.model import Model
-from rmt.provenance import made_by
+from rmt.model.provenance import made_by
 from rmt.tasks.base import Span
 from rmt.text.segments import Segment, cuts
 from rmt.trace.writer import TraceWriter, temporary

@@ -139,7 +139,7 @@ def make_trace(tmp_path):
 @pytest.fixture
 def captured(monkeypatch):
     """A CPU that captures, by calling: the steps captured so far. A test goes round its small windows and rings."""
-    from rmt import cuda_graph
+    from rmt.model import cuda_graph
 
     seen = []
 

@@ -4,8 +4,8 @@ import torch
 from rmt.backbone.families import backbone_config
 from rmt.backbone.last_layer import Lean, lean
 from rmt.build import build
+from rmt.model.unroll import unroll
 from rmt.text.segments import Segment
-from rmt.unroll import unroll
 
 
 def model_of(family, layers, kind="rmt"):

@@ -82,7 +82,7 @@ def test_smollm2_speaks_english_and_writes_numbers_digit_by_digit():
     """The numbers of its GGUF file are its own, and the tokenizer's step that transformers leaves out is there."""
     installed("smollm2")
     from rmt.checkpoint import load
-    from rmt.generate import generate
+    from rmt.model.generate import generate
 
     model = load("smollm2", segment_length=64)
     encode = lambda text: model.tokenizer.encode(text, add_special_tokens=False)  # noqa: E731

@@ -15,11 +15,11 @@ from torch.nn import functional as F
 
 from rmt.candidate import examine
 from rmt.checkpoint import load
-from rmt.generate import generate
 from rmt.memory.base import detach
+from rmt.model.generate import generate
+from rmt.model.unroll import unroll
 from rmt.recorder import Recorder
 from rmt.text.segments import IGNORE
-from rmt.unroll import unroll
 
 GOLDEN = Path(os.environ.get("RMT_GOLDEN", Path(__file__).parents[2] / "shared" / "golden"))
 RUNS = sorted(file.with_suffix("") for file in GOLDEN.glob("*/run_*.safetensors"))

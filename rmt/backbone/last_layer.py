@@ -16,7 +16,7 @@ from rmt.backbone.protocol import Layout, Output
 def lean(backbone: HFBackbone) -> "HFBackbone | Lean":
     """The backbone with less to do, if it is an encoder that classifies, of a family that is known here.
 
-    Not on a GPU, where `rmt.cuda_graph` replays the whole step.
+    Not on a GPU, where `rmt.model.cuda_graph` replays the whole step.
     """
     known = type(backbone.trunk) is BertModel and backbone.head == "classify" and not backbone.causal
     return Lean(backbone) if known and next(backbone.parameters()).device.type == "cpu" else backbone

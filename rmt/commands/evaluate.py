@@ -88,7 +88,7 @@ def evaluate(
         )
     from rmt import evaluate as evaluation
     from rmt.checkpoint import load, untrained
-    from rmt.provenance import made_by
+    from rmt.model.provenance import made_by
 
     process, _, own_device = evaluation.place()
     model = (untrained if control == "untrained" else load)(

@@ -30,7 +30,7 @@ def mechanisms(
     from rmt.checkpoint import load
     from rmt.mechanisms import account, aligned, fresh, kind
     from rmt.memory import CELLS
-    from rmt.provenance import made_by, versions
+    from rmt.model.provenance import made_by, versions
 
     models = aligned([load(path, device=device) for path in checkpoints]) if checkpoints else list(fresh())
     models += [_plain(models[-1], told) for told in plain or ()]

@@ -95,7 +95,7 @@ def changed(run: Run, first: int, last: int) -> bytes:
 
 
 def words(trace: Trace, index: int, readout=None, **told) -> bytes:
-    """Each slot after a segment as the words nearest to it; readout: an `rmt.readout.Readout`, if it is there."""
+    """Each slot after a segment as the words nearest to it; readout: an `rmt.model.readout.Readout`, if it is there."""
     if readout is None:
         return pack({"index": index, **told})
     meta = {"index": index, "by": readout.by, "texts": readout.texts, **told}

@@ -11,9 +11,9 @@ from transformers.utils import ModelOutput
 
 from rmt.backbone import HFBackbone, wide
 from rmt.backbone.last_layer import lean
-from rmt.cuda_graph import fast_unroll
 from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, State
+from rmt.model.cuda_graph import fast_unroll
 from rmt.text.segments import IGNORE, Segment, split, split_each
 
 

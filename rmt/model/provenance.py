@@ -5,7 +5,7 @@ import platform
 import torch
 import transformers
 
-from rmt.model import Model
+from rmt.model.model import Model
 
 
 def versions() -> dict[str, str]:

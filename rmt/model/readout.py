@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from rmt.backbone import wide
 from rmt.errors import InputError
-from rmt.model import Model
+from rmt.model.model import Model
 
 NEAREST = 5
 

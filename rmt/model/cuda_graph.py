@@ -20,8 +20,8 @@ from torch import Tensor
 
 from rmt.backbone import Backbone
 from rmt.memory.base import MemoryCell, State, Step, map_state
+from rmt.model.unroll import unroll
 from rmt.text.segments import Segment
-from rmt.unroll import unroll
 
 WINDOW = 64  # segments whose ids are in place at once
 AHEAD = 8  # steps that the device may be ahead of whoever takes their results

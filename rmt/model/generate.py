@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from rmt.errors import InputError
-from rmt.model import Model
+from rmt.model.model import Model
+from rmt.model.unroll import unroll
 from rmt.text.segments import Segment
-from rmt.unroll import unroll
 
 
 @torch.inference_mode()
