@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.common import arguments, peak_rss
 from rmt.backbone.families import backbone_config
-from rmt.build import build
+from rmt.checkpoint.build import build
 from rmt.cost import SHOWN, document
 from rmt.model.provenance import versions
 from rmt.model.unroll import unroll

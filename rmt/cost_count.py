@@ -9,14 +9,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import OPTConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from rmt.build import FORMAT, build
+from rmt.checkpoint.build import FORMAT, build
 from rmt.cost import SEGMENT, Sizes
 from rmt.errors import InputError
 from rmt.text.segments import Segment
 
 
 def opt_config(sizes: Sizes) -> dict:
-    """A stock configuration of these sizes, as `rmt.build` takes it."""
+    """A stock configuration of these sizes, as `rmt.checkpoint.build` takes it."""
     config = OPTConfig(
         vocab_size=sizes.vocabulary, hidden_size=sizes.width, word_embed_proj_dim=sizes.width,
         num_hidden_layers=sizes.layers, num_attention_heads=sizes.heads, ffn_dim=sizes.feed_forward,

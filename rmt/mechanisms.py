@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from rmt.backbone.families import backbone_config
-from rmt.build import build
+from rmt.checkpoint.build import build
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.memory.base import MemoryCell, State, map_state

@@ -24,7 +24,7 @@ class LMConfig:
     batch: int = 32  # segments a step, over all documents and processes
     seed: int = 0
     init: str | None = None  # a checkpoint whose backbone to start from, its memory too where the cell is the same
-    pretrained: str | None = None  # a backbone to wrap instead of one from scratch, see rmt.pretrained
+    pretrained: str | None = None  # a backbone to wrap instead of one from scratch, see rmt.checkpoint.packages
     lora: int = 0  # rank of the adapters on it; 0 trains all of it
     lora_targets: str | None = None  # what they adapt, names with commas between; None: as peft does in the family
     backbone: str = "llama"

@@ -14,9 +14,9 @@ from accelerate.utils import gather_object
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import AdamW
 
-from rmt import checkpoint, whole
+from rmt import checkpoint
 from rmt.backbone.families import backbone_config
-from rmt.build import SHARED_TOKENIZER
+from rmt.checkpoint.build import SHARED_TOKENIZER, build
 from rmt.curriculum import Gate, Stage, stages
 from rmt.errors import InputError
 from rmt.memory import blocks
@@ -28,7 +28,7 @@ from rmt.streams import Streams
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler
 from rmt.tasks.distractor import documents
-from rmt.text.tokenizer import PAD, train_tokenizer
+from rmt.text.tokenizer import PAD, open_tokenizer, train_tokenizer
 
 TRAINING = 1  # first word of every training seed; evaluation uses another, so the two never meet
 
@@ -133,7 +133,7 @@ class Trainer:
             "training": asdict(config),
         }
         torch.manual_seed(config.seed)
-        self.model = checkpoint.build(self.spec, tokenizer).train()
+        self.model = build(self.spec, tokenizer).train()
         self.model.lean = True
         if config.init:
             self._start_from(checkpoint.load(config.init, device="cpu"))
@@ -311,7 +311,7 @@ class Trainer:
             self.folder.mkdir(parents=True, exist_ok=True)
             train_tokenizer(texts, size=self.config.vocabulary).save(str(file))
         self.accelerator.wait_for_everyone()
-        return checkpoint.open_tokenizer(file)
+        return open_tokenizer(file)
 
     def _save(self) -> None:
         """The checkpoint for users, in half precision, and beside it what a resumed run needs, with all digits.
@@ -321,7 +321,7 @@ class Trainer:
         streams = gather_object([self.streams.state_dict()])
         if not self.accelerator.is_main_process:
             return
-        whole.save(self.model, self.spec, self.folder, dtype=torch.float16)
+        checkpoint.save(self.model, self.spec, self.folder, dtype=torch.float16)
         self.kept.save({
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
             "gate": list(self.gate.scores), "at": asdict(self.at), "streams": streams,
@@ -334,7 +334,7 @@ class Trainer:
         stage, folder = self.stage, self.folder / "stages"
         name = "streams" if stage.streaming else "more" if stage.more else str(stage.n_segments)
         spec = {**self.spec, "tokenizer": SHARED_TOKENIZER, "ended": {"segments": stage.n_segments, **asdict(self.at)}}
-        whole.save(self.model, spec, folder / name, dtype=torch.float16)
+        checkpoint.save(self.model, spec, folder / name, dtype=torch.float16)
         self.model.tokenizer.save(str(folder / "tokenizer.json"))
 
     def _resume(self) -> None:

@@ -18,10 +18,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import AdamW
 
-from rmt import checkpoint, whole
-from rmt.adapter import add_lora, save_adapter, wrap
+from rmt import checkpoint
 from rmt.backbone import wide
 from rmt.backbone.families import backbone_config
+from rmt.checkpoint.adapter import add_lora, save_adapter, wrap
+from rmt.checkpoint.build import build
 from rmt.errors import InputError
 from rmt.memory import CELLS, blocks
 from rmt.model import Model
@@ -30,7 +31,7 @@ from rmt.run_folder import RunFolder
 from rmt.tasks import language_model
 from rmt.tasks.corpora import open_corpus
 from rmt.tasks.language_model import Documents
-from rmt.text.tokenizer import PAD, train_tokenizer
+from rmt.text.tokenizer import PAD, open_tokenizer, train_tokenizer
 
 BEGINNING = 16  # positions of a segment over which its history helps most; logged apart
 
@@ -214,7 +215,7 @@ class LMTrainer:
             "task": language_model.NAME,
             "training": asdict(config),
         }
-        model = checkpoint.build(self.spec, tokenizer)
+        model = build(self.spec, tokenizer)
         if config.init:
             _start_from(model, checkpoint.load(config.init, device="cpu"), config)
         return model
@@ -227,7 +228,7 @@ class LMTrainer:
             else:
                 train_tokenizer(self.corpus.train["text"], size=self.config.vocabulary).save(str(file))
         self.accelerator.wait_for_everyone()
-        return checkpoint.open_tokenizer(file)
+        return open_tokenizer(file)
 
     # -- what is on disk
 
@@ -245,7 +246,7 @@ class LMTrainer:
         if self.config.lora:
             save_adapter(self.model, self.folder, dtype=torch.float16)
         else:
-            whole.save(*self._as_read(), self.folder, dtype=torch.float16)
+            checkpoint.save(*self._as_read(), self.folder, dtype=torch.float16)
         self.kept.save({
             "parameters": self._trained(), "optimizer": self.optimizer.state_dict(), "at": asdict(self.at),
         })  # fmt: skip

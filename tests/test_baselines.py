@@ -6,12 +6,11 @@ from families import VOCABULARY, make
 from foreign import tiny
 
 from rmt.backbone import HFBackbone
-from rmt.checkpoint import inspect, load
+from rmt.checkpoint import inspect, load, save
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.model import Model
 from rmt.text.segments import Segment
-from rmt.whole import save
 
 ROTARY = ["llama_gqa", "gpt_neox"]
 IDS = torch.arange(2 * 29).reshape(2, 29) % (VOCABULARY - 3) + 3

@@ -9,10 +9,9 @@ from foreign import LAYERS, SEGMENT, add_lora, baggage, bert_state_dict, hf_conf
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models
 
-from rmt.checkpoint import inspect, load
+from rmt.checkpoint import inspect, load, save
 from rmt.errors import InputError
 from rmt.text.segments import Segment
-from rmt.whole import save
 
 IDS = torch.arange(2 * 21).reshape(2, 21) % 47 + 3
 

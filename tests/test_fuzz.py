@@ -13,9 +13,8 @@ from foreign import SEGMENT, add_lora, baggage, bert_state_dict, hf_config, stat
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models
 
-from rmt.checkpoint import inspect, load
+from rmt.checkpoint import inspect, load, save
 from rmt.errors import InputError
-from rmt.whole import save
 
 ROUNDS = 60
 JUNK = [

@@ -3,7 +3,7 @@ import torch
 
 from rmt.backbone.families import backbone_config
 from rmt.backbone.last_layer import Lean, lean
-from rmt.build import build
+from rmt.checkpoint.build import build
 from rmt.model.unroll import unroll
 from rmt.text.segments import Segment
 

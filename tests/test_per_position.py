@@ -8,12 +8,12 @@ from datasets import Dataset
 
 from rmt.__main__ import main
 from rmt.backbone.families import backbone_config
-from rmt.build import build
+from rmt.checkpoint import save
+from rmt.checkpoint.build import build
 from rmt.errors import InputError
 from rmt.per_position import Losses, compare, difference, recovered, score
 from rmt.tasks.language_model import Documents, Target
 from rmt.text.tokenizer import train_tokenizer
-from rmt.whole import save
 
 LENGTH = 8
 WORDS = "the union of states has a treaty with nations and peace at home is our first care this year".split()

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from rmt.adapter import add_lora, wrap
 from rmt.checkpoint import inspect, load
+from rmt.checkpoint.adapter import add_lora, wrap
+from rmt.checkpoint.packages import PRETRAINED, package_folder
 from rmt.errors import InputError
 from rmt.per_position import score, stderr
-from rmt.pretrained import PRETRAINED, package_folder
 from rmt.recorder import record, replay
 from rmt.tasks.corpora import open_corpus
 from rmt.tasks.language_model import Documents

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
-from rmt.candidate import examine
 from rmt.checkpoint import load
+from rmt.checkpoint.examine import examine
 from rmt.memory.base import detach
 from rmt.model.generate import generate
 from rmt.model.unroll import unroll

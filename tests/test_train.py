@@ -11,8 +11,7 @@ import pytest
 import torch
 from training import ENVIRONMENT, ROOT, TINY, lines, weights
 
-from rmt import build
-from rmt.checkpoint import load, untrained
+from rmt.checkpoint import build, load, untrained
 from rmt.curriculum import Gate, stages
 from rmt.errors import InputError
 from rmt.tasks import TASKS

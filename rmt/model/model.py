@@ -37,7 +37,7 @@ class DocumentOutput(ModelOutput):
 class About:
     """What a model says of itself beside its weights: where it came from and what it answers with.
 
-    config: what `rmt.build.build` made it from; `rmt.whole.save` writes it beside the weights.
+    config: what `rmt.checkpoint.build.build` made it from; `rmt.checkpoint.save` writes it beside the weights.
     """
 
     name: str = "model"

@@ -11,21 +11,12 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
-from rmt.build import (
-    FORMAT,
-    MARKS,
-    SHARED_TOKENIZER,
-    TOKENIZER,
-    build,
-    mark_id,
-    shared,
-    unshared,
-)
-from rmt.candidate import Candidate, examine
+from rmt.checkpoint.build import FORMAT, MARKS, SHARED_TOKENIZER, TOKENIZER, build, mark_id, shared, unshared
+from rmt.checkpoint.examine import Candidate, examine
+from rmt.checkpoint.locate import printable
+from rmt.checkpoint.report import Report, how_to_tell, report
 from rmt.errors import InputError
 from rmt.model import Model
-from rmt.places import plain
-from rmt.report import Report, how_to_tell, report
 from rmt.text.tokenizer import open_tokenizer
 
 
@@ -79,7 +70,7 @@ def _empty(folder: Path, asked, *, seed: int | None = None, **given) -> tuple[Ca
     tokenizer = _tokenizer(candidate, empty) if empty else None
     if candidate.missing:
         told = " ".join([*candidate.missing, how_to_tell(candidate.asks)])
-        raise InputError(f"{plain(asked)} cannot be run yet. {told}")
+        raise InputError(f"{printable(asked)} cannot be run yet. {told}")
     check_room(empty, candidate.segment_length)
     if seed is not None:
         torch.manual_seed(seed)

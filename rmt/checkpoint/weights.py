@@ -13,8 +13,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from rmt.checkpoint.locate import printable
 from rmt.errors import InputError
-from rmt.places import plain
 
 NAMED = (
     "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
@@ -124,7 +124,7 @@ def open_weights(files: list[Path]) -> Weights:
     """Weights from safetensors or from pickled state dicts. Nothing pickled is run: see `_unpickle`."""
     shapes, dtypes, readers = {}, {}, {}
     for file in files:
-        plain(file.name)
+        printable(file.name)
         found = _safetensors(file) if file.name.endswith(".safetensors") else _pickled(file)
         for name, (shape, dtype, read) in found.items():
             if not name.isprintable() or len(name) > 500:

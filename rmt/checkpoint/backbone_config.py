@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from rmt.checkpoint.locate import REPOSITORY, fetch_config
+from rmt.checkpoint.recognise import Foreign
+from rmt.checkpoint.weights import Weights, read_json
 from rmt.errors import InputError
-from rmt.foreign import Foreign
-from rmt.places import REPOSITORY, fetch_config
-from rmt.weights import Weights, read_json
 
 # Stock configurations by name, as differences from the family's defaults: what a checkpoint without config.json needs.
 LLAMA_32 = {
@@ -44,7 +44,7 @@ LAYER = re.compile(r"(?:^|\.)(?:h|layers?)\.(\d+)\.")
 
 
 @dataclass(frozen=True)
-class Run:
+class RunArguments:
     """The arguments of the run that made a checkpoint, and the file they stand in."""
 
     arguments: dict
@@ -61,14 +61,14 @@ def beside(weights: Path) -> list[dict]:
     return [{**read_json(file), "file": file} for file in files if file.is_file()]
 
 
-def read_run(configs: list[dict]) -> Run:
+def read_run(configs: list[dict]) -> RunArguments:
     """The first config that is a run's arguments and not a backbone's."""
     run = next((c for c in configs if "model_type" not in c and "format" not in c), None)
-    return Run(run, run["file"]) if run else Run({})
+    return RunArguments(run, run["file"]) if run else RunArguments({})
 
 
 def backbone_config(
-    name: str | None, configs: list[dict], run: Run, found: Foreign, weights: Weights
+    name: str | None, configs: list[dict], run: RunArguments, found: Foreign, weights: Weights
 ) -> tuple[dict, str, Path | None] | None:
     """(config, where it came from in words, folder with its tokenizer), or None where nothing says.
 

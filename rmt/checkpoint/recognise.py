@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from rmt.checkpoint.weights import Weights
 from rmt.errors import InputError
-from rmt.weights import Weights
 
 # Another function under keys like ours, or another architecture: loading one would give wrong numbers.
 STRANGERS = {

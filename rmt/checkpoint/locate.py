@@ -7,14 +7,14 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+from rmt.checkpoint.packages import PRETRAINED, package_folder
 from rmt.errors import InputError
-from rmt.pretrained import PRETRAINED, package_folder
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 SMALL = ["*.json", "*.txt", "*.model"]
 
 
-def plain(name) -> str:
+def printable(name) -> str:
     """A name as text without control characters; raises InputError for one that has them, or for no text at all."""
     text = str(name)
     if not text.strip() or not text.isprintable():
@@ -28,7 +28,7 @@ def resolve_under(root: str | Path, name: str) -> Path:
     Raises InputError with a sentence that does not tell whether anything outside exists.
     """
     root = Path(root).resolve()
-    path = root / plain(name)
+    path = root / printable(name)
     try:
         path = path.resolve()
     except (OSError, RuntimeError):
@@ -45,7 +45,7 @@ def locate(name) -> Path:
 
     Of a repository the configuration is fetched first, then safetensors, and pickled weights only where it has none.
     """
-    text = plain(name)
+    text = printable(name)
     path = Path(text)
     if os.path.exists(path):
         return path

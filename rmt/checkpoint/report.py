@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from math import prod
 
-from rmt.candidate import Candidate
+from rmt.checkpoint.examine import Candidate
 from rmt.model import Model
 
 CELL_NAMES = {

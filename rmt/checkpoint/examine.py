@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from rmt.build import FORMAT, build, check_config, read_config, shared, tokenizer_file
-from rmt.configs import Run, backbone_config, beside, fit_tables, n_layers, read_run
+from rmt.checkpoint.backbone_config import RunArguments, backbone_config, beside, fit_tables, n_layers, read_run
+from rmt.checkpoint.build import FORMAT, build, check_config, read_config, shared, tokenizer_file
+from rmt.checkpoint.locate import locate
+from rmt.checkpoint.recognise import Foreign, Source, recognise, spare, translate
+from rmt.checkpoint.weights import FLOATS, Weights, find_weights, open_weights, read_json
 from rmt.errors import InputError
-from rmt.foreign import Foreign, Source, recognise, spare, translate
 from rmt.model import Model
-from rmt.places import locate
-from rmt.weights import FLOATS, Weights, find_weights, open_weights, read_json
 
 OPTIONS = {"rmt-r": ("n_memory", "retrieve"), "armt": ("correction", "wrapped", "nu")}  # what no shape tells
 
@@ -138,7 +138,7 @@ def _head(config: dict, weights: Weights) -> str:
     return "mlm" if any(masked.search(name) for name in weights.shapes) else "none"
 
 
-def _run_length(found: Foreign, run: Run) -> tuple[int | None, str | None]:
+def _run_length(found: Foreign, run: RunArguments) -> tuple[int | None, str | None]:
     """The segment length from the run's arguments, given or by input_size, which counts memory and marks too."""
     length, size = run.get("segment_size", "segment_length"), run.get("input_size")
     if isinstance(length, int):
@@ -151,7 +151,7 @@ def _run_length(found: Foreign, run: Run) -> tuple[int | None, str | None]:
     return None, None
 
 
-def _cell_options(found: Foreign, run: Run, given: dict, candidate: Candidate) -> dict:
+def _cell_options(found: Foreign, run: RunArguments, given: dict, candidate: Candidate) -> dict:
     """What shapes tell of the memory cell, then the run's arguments, then the caller's options."""
     options = dict(found.options)
     if found.cell == "rmt-r":

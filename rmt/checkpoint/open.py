@@ -1,18 +1,18 @@
 """Opening a checkpoint, and saying what it is: a whole model, ours or another program's, or memory beside a backbone.
 
-Other programs' are recognised in `rmt.foreign`; nothing pickled is ever run.
+Other programs' are recognised in `rmt.checkpoint.recognise`; nothing pickled is ever run.
 """
 
 from pathlib import Path
 
 import torch
 
-from rmt import whole
-from rmt.adapter import fresh_adapter, inspect_adapter, is_adapter, load_adapter
+from rmt.checkpoint import whole
+from rmt.checkpoint.adapter import fresh_adapter, inspect_adapter, is_adapter, load_adapter
+from rmt.checkpoint.locate import locate
+from rmt.checkpoint.report import Report
 from rmt.errors import InputError
 from rmt.model import Model
-from rmt.places import locate
-from rmt.report import Report
 
 
 def load(path, *, device=None, segment_length: int | None = None, backbone=None, options: dict | None = None) -> Model:

@@ -13,14 +13,14 @@ from transformers import (
 )
 
 from rmt.backbone import HFBackbone
+from rmt.checkpoint.weights import read_json
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.model import About, Model
 from rmt.text.tokenizer import CLS, SEP
-from rmt.weights import read_json
 
 FORMAT = "rmt-checkpoint-1"
-ADAPTER = "rmt-adapter-1"  # see rmt.adapter
+ADAPTER = "rmt-adapter-1"  # see rmt.checkpoint.adapter
 TOKENIZER, SHARED_TOKENIZER = "tokenizer.json", "../tokenizer.json"  # the only two places where a tokenizer may be
 HEADS = {
     "lm": AutoModelForCausalLM,
