@@ -71,7 +71,7 @@ def read(
 
 def recalled(model: Model, trace: Trace) -> Reading:
     """A recorded run as a reading, from its stored memory: no segment is read. Raises InputError for another model."""
-    from rmt.recorder import fingerprint
+    from rmt.recorder.recorder import fingerprint
 
     if fingerprint(model) != trace.meta["made_by"]["fingerprint"] or not trace.complete:
         raise InputError(

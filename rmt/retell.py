@@ -12,8 +12,9 @@ from rmt.changes import Ablate, Change, edits, write
 from rmt.facts import find_facts
 from rmt.intervene import Progress, intervene, recalled
 from rmt.model import Model
-from rmt.recorder import Recorder, observer
-from rmt.recording import Run, begin, keep, to_numpy
+from rmt.recorder import Recorder
+from rmt.recorder.recorder import observer
+from rmt.recorder.run import Recording, begin, keep, to_numpy
 from rmt.rewrite import carried, edited
 from rmt.samples import usual as usual_slots
 from rmt.tasks.base import Span
@@ -84,7 +85,7 @@ def retell(
     return Trace.open(run.writer.path, keep=run.keep)
 
 
-def _copy(model: Model, run: Run, trace: Trace, n: int) -> None:
+def _copy(model: Model, run: Recording, trace: Trace, n: int) -> None:
     """The first n segments as the run has them."""
     for record in trace.segments[:n]:
         values = {name: np.array(value) for name in WHOLE if (value := getattr(record, name)) is not None}

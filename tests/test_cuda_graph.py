@@ -16,7 +16,8 @@ from rmt.memory import CELLS
 from rmt.model import cuda_graph
 from rmt.model.cuda_graph import Ring, fast_unroll, fixed_step, observed
 from rmt.model.unroll import unroll
-from rmt.recorder import Recorder, observer, record, replay
+from rmt.recorder import Recorder, record, replay
+from rmt.recorder.recorder import observer
 from rmt.tasks.base import Span
 from rmt.trace import Trace, validate
 

@@ -1,7 +1,7 @@
 """Documents on their way into traces: where each stands, which are read together, what is written of a segment."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rmt.document import read_document
 from rmt.memory.base import State, map_state
 from rmt.model import Model
 from rmt.model.provenance import made_by
+from rmt.recorder.document import read_document
 from rmt.tasks.base import Span
 from rmt.text.segments import Segment, cuts
 from rmt.trace.writer import TraceWriter, temporary
@@ -21,7 +21,7 @@ ASK_AT_ONCE = 64  # states asked in one batch
 
 
 @dataclass(frozen=True)
-class Run:
+class Recording:
     """One document being recorded: ids (1, Tn), its segments (1, T) and where they begin."""
 
     writer: TraceWriter
@@ -32,7 +32,7 @@ class Run:
     keep: object  # what holds a temporary file
 
 
-def begin(model, text, detail, control, loss, *, out=None, spans=(), label=None, seed=None, changes="") -> Run:
+def begin(model, text, detail, control, loss, *, out=None, spans=(), label=None, seed=None, changes="") -> Recording:
     """Open the trace file of a document, new or as far as it got."""
     document = read_document(model, text)
     spans = list(spans) or document.spans
@@ -42,10 +42,10 @@ def begin(model, text, detail, control, loss, *, out=None, spans=(), label=None,
     writer = _open(path, model, document, **about)
     ids = torch.as_tensor(document.ids, device=model.device)[None]
     segments = model.split(ids, labels=ids if loss and model.backbone.head == "lm" else None)
-    return Run(writer, ids, segments, writer.read("starts", 0, len(segments)), spans, keep)
+    return Recording(writer, ids, segments, writer.read("starts", 0, len(segments)), spans, keep)
 
 
-def keep(model: Model, run: Run, i: int, values: dict[str, np.ndarray]) -> None:
+def keep(model: Model, run: Recording, i: int, values: dict[str, np.ndarray]) -> None:
     """Write all of segment i; with the last one a classifier's answer, too, and what it would have been when."""
     run.writer.segment(i, int(run.starts[i]), values)
     if "probabilities" in values:
@@ -54,7 +54,7 @@ def keep(model: Model, run: Run, i: int, values: dict[str, np.ndarray]) -> None:
     run.writer.finish(i + 1)
 
 
-def _ask(model: Model, run: Run) -> None:
+def _ask(model: Model, run: Recording) -> None:
     """Ask the question of every state of the run, on copies, many states at once."""
     question, writer = next((s for s in run.spans if s.kind == "question"), None), run.writer
     if question is None:
@@ -68,7 +68,7 @@ def _ask(model: Model, run: Run) -> None:
         writer.write("asked", i, to_numpy(output.logits.float().softmax(-1)))
 
 
-def reached(model: Model, run: Run) -> State:
+def reached(model: Model, run: Recording) -> State:
     """The state of a document where its recording stands."""
     done, past = run.writer.done, model.cell.past
     return stored(model, run.writer.read("memory", 0 if past else done, done + 1)) if done else model.cell.initial(1)
@@ -132,43 +132,3 @@ def to_numpy(tensor: Tensor) -> np.ndarray:
     """To numpy; bfloat16 as the float32 it fits in."""
     tensor = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
     return tensor.cpu().numpy()
-
-
-def plan(lengths: Sequence[Sequence[int]], done: Sequence[int]) -> Iterator[tuple[list[int], int, int]]:
-    """(rows, first, n): which documents read n segments from `first` on together, in an order that all can follow.
-
-    Together are those whose next segments are as long, for as many segments as they stay so. Each document's last
-    segment is not among those before it: it may be shorter, it is where an answer is read, and its end is not scored.
-    """
-    at = list(done)
-    while going := [row for row, own in enumerate(lengths) if at[row] < len(own)]:
-        first = min(at[row] for row in going)
-        ahead = min((at[row] for row in going if at[row] > first), default=max(map(len, lengths)))
-        groups: dict[tuple[int, bool], list[int]] = {}
-        for row in going:
-            if at[row] == first:
-                groups.setdefault((lengths[row][first], first == len(lengths[row]) - 1), []).append(row)
-        for (length, last), rows in groups.items():
-            n = 1
-            while not last and first + n < ahead and all(_goes_on(lengths[row], first + n, length) for row in rows):
-                n += 1
-            yield rows, first, n
-            for row in rows:
-                at[row] = first + n
-
-
-def _goes_on(own: Sequence[int], i: int, length: int) -> bool:
-    return i < len(own) - 1 and own[i] == length
-
-
-def join(documents: list[list[Segment]]) -> list[Segment]:
-    """Segments (1, T) of several documents as segments (B, T)."""
-    if len(documents) == 1:
-        return documents[0]
-    return [
-        Segment(
-            torch.cat([one.ids for one in together]),
-            None if together[0].labels is None else torch.cat([one.labels for one in together]),
-        )
-        for together in zip(*documents, strict=True)
-    ]
