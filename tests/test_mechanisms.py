@@ -12,7 +12,7 @@ from rmt.__main__ import main
 from rmt.checkpoint import save
 from rmt.checkpoint.build import build
 from rmt.errors import InputError
-from rmt.mechanisms import FRESH, SEEN_LENGTH, SEEN_SEGMENTS, account, aligned, fresh, kind, operations, sight
+from rmt.evaluate.mechanisms import FRESH, SEEN_LENGTH, SEEN_SEGMENTS, account, aligned, fresh, kind, operations, sight
 from rmt.memory import CELLS
 from rmt.memory.context import ExactContext
 from rmt.text.segments import Segment

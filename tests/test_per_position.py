@@ -11,7 +11,7 @@ from rmt.backbone.families import backbone_config
 from rmt.checkpoint import save
 from rmt.checkpoint.build import build
 from rmt.errors import InputError
-from rmt.per_position import Losses, compare, difference, recovered, score
+from rmt.evaluate.loss_by_position import Losses, compare, difference, recovered, score
 from rmt.tasks.language_model import Documents, Target
 from rmt.text.tokenizer import train_tokenizer
 

@@ -9,7 +9,7 @@ from rmt.checkpoint import inspect, load
 from rmt.checkpoint.adapter import add_lora, wrap
 from rmt.checkpoint.packages import PRETRAINED, package_folder
 from rmt.errors import InputError
-from rmt.per_position import score, stderr
+from rmt.evaluate.loss_by_position import score, stderr
 from rmt.recorder import record, replay
 from rmt.tasks.corpora import open_corpus
 from rmt.tasks.language_model import Documents

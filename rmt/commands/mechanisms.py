@@ -28,7 +28,7 @@ def mechanisms(
 ) -> None:
     """Say what crosses a boundary in each mechanism, what a segment costs, who sees whom, and the loss on one text."""
     from rmt.checkpoint import load
-    from rmt.mechanisms import account, aligned, fresh, kind
+    from rmt.evaluate.mechanisms import account, aligned, fresh, kind
     from rmt.memory import CELLS
     from rmt.model.provenance import made_by, versions
 
@@ -84,7 +84,7 @@ def _text(models: list, file: Path | None, n_tokens: int) -> tuple[str, list[int
 
 
 def _plain(model, told: str):
-    from rmt.per_position import plain
+    from rmt.evaluate.loss_by_position import plain
 
     kind, _, n_memory = told.partition("=")
     if not n_memory.isdecimal():
@@ -95,6 +95,6 @@ def _plain(model, told: str):
 def _no_text(n_tokens: int) -> tuple[str, list[int], list[str]]:
     import numpy as np
 
-    from rmt.mechanisms import VOCABULARY
+    from rmt.evaluate.mechanisms import VOCABULARY
 
     return "", np.random.default_rng(0).integers(VOCABULARY, size=n_tokens).tolist(), []

@@ -17,18 +17,18 @@ from torch.optim import AdamW
 from rmt import checkpoint
 from rmt.backbone.families import backbone_config
 from rmt.checkpoint.build import SHARED_TOKENIZER, build
-from rmt.curriculum import Gate, Stage, stages
 from rmt.errors import InputError
 from rmt.memory import blocks
 from rmt.memory.base import State, map_state
 from rmt.model import Model
-from rmt.penalties import slot_alikeness, slot_change
-from rmt.run_folder import RunFolder
-from rmt.streams import Streams
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler
 from rmt.tasks.distractor import documents
 from rmt.text.tokenizer import PAD, open_tokenizer, train_tokenizer
+from rmt.train.curriculum import Gate, Stage, stages
+from rmt.train.penalties import slot_alikeness, slot_change
+from rmt.train.run_folder import RunFolder
+from rmt.train.streams import Streams
 
 TRAINING = 1  # first word of every training seed; evaluation uses another, so the two never meet
 

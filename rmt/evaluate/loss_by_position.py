@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rmt.errors import InputError
-from rmt.evaluate import PRECISIONS
+from rmt.evaluate.accuracy import PRECISIONS
 from rmt.memory import CELLS
 from rmt.memory.context import ExactContext
 from rmt.model import Model

@@ -13,7 +13,7 @@ import torch
 
 from rmt.backbone.last_layer import lean
 from rmt.errors import InputError
-from rmt.kept import Kept, tally
+from rmt.evaluate.finished_samples import Kept, tally
 from rmt.model import Model
 from rmt.model.cuda_graph import fast_unroll
 from rmt.tasks import TASKS
@@ -49,7 +49,7 @@ def evaluate(
     """
     _check(model, segments, samples, control, precision)
     sampler = Sampler(TASKS[model.about.task], model.tokenizer, "eval")
-    process, processes, _ = place()
+    process, processes, _ = this_process()
     settings = {
         "weights": model.about.fingerprint, "task": model.about.task, "segment_length": model.segment_length,
         "seed": seed, "control": control, "precision": precision,
@@ -110,7 +110,7 @@ def wilson(share: float, samples: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, min(share, (middle - half) / scale)), min(1.0, max(share, (middle + half) / scale))
 
 
-def place() -> tuple[int, int, torch.device | None]:
+def this_process() -> tuple[int, int, torch.device | None]:
     """This process's number, how many there are, and its device where it is one of several."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return 0, 1, None
@@ -122,7 +122,7 @@ def place() -> tuple[int, int, torch.device | None]:
 
 def _of_all(lines: list[dict]) -> list[dict]:
     """The lines of every process, each once: they may have read the same files."""
-    if place()[1] == 1:
+    if this_process()[1] == 1:
         return lines
     from accelerate.utils import gather_object
 

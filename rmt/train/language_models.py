@@ -26,12 +26,12 @@ from rmt.checkpoint.build import build
 from rmt.errors import InputError
 from rmt.memory import CELLS, blocks
 from rmt.model import Model
-from rmt.recipe import LMConfig, check, draw, longest, rate
-from rmt.run_folder import RunFolder
 from rmt.tasks import language_model
 from rmt.tasks.corpora import open_corpus
 from rmt.tasks.language_model import Documents
 from rmt.text.tokenizer import PAD, open_tokenizer, train_tokenizer
+from rmt.train.lm_config import LMConfig, check, draw, longest, rate
+from rmt.train.run_folder import RunFolder
 
 BEGINNING = 16  # positions of a segment over which its history helps most; logged apart
 

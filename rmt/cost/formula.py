@@ -2,7 +2,7 @@
 
 The formula is that of Hoffmann et al. 2022 (arXiv 2203.15556), appendix F, for one forward pass: a multiplication and
 an addition are two operations. What to count beside the layers is a matter of convention, and the ratio between full
-attention and RMT depends on it, so every number here carries its `Convention`. `rmt.cost_count` counts the same with
+attention and RMT depends on it, so every number here carries its `Convention`. `rmt.cost.counted` counts the same with
 torch's FlopCounterMode.
 """
 

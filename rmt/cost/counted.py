@@ -10,7 +10,7 @@ from transformers import OPTConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from rmt.checkpoint.build import FORMAT, build
-from rmt.cost import SEGMENT, Sizes
+from rmt.cost.formula import SEGMENT, Sizes
 from rmt.errors import InputError
 from rmt.text.segments import Segment
 

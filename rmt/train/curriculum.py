@@ -1,4 +1,4 @@
-"""The order in which a memory is taught: lessons, then longer documents, then streams (see `rmt.streams`)."""
+"""The order in which a memory is taught: lessons, then longer documents, then streams (see `rmt.train.streams`)."""
 
 from collections import deque
 from dataclasses import dataclass, field

@@ -8,7 +8,7 @@ import numpy as np
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.tasks.language_model import Documents
-from rmt.train import TRAINING
+from rmt.train.tasks import TRAINING
 
 
 @dataclass(frozen=True)
