@@ -20,11 +20,10 @@ from rmt.checkpoint.recognise import Foreign
 from rmt.checkpoint.report import Report, report
 from rmt.checkpoint.weights import open_weights, read_json
 from rmt.checkpoint.whole import check_room, place
+from rmt.checkpoint.wrapped import WRAPPED_LENGTH
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.model import About, Model
-
-WRAPPED_LENGTH = 128  # tokens a segment, where nobody says
 
 
 def wrap(

@@ -107,7 +107,7 @@ def _open(path, model, document, *, spans, label, control, detail, seed, changes
         "head": model.backbone.head,
         "control": control or (None if model.about.trained else "untrained"),
         "seed": seed,
-        **({"changes": changes} if changes else {}),  # of a what-if: see rmt.changes
+        **({"changes": changes} if changes else {}),  # of a what-if: see rmt.intervene.changes
         "made_by": {**made_by(model), "fingerprint": fingerprint(model)},
     }
     n_read, n_write = cell.n_read, cell.n_write

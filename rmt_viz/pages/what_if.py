@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from rmt import changes as ch
+from rmt.intervene import changes as ch
 from rmt.measure.contrast import contrast
 from rmt_viz import caused, causes, export, findings, own_change, tables
 from rmt_viz.components import surface

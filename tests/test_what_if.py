@@ -10,11 +10,11 @@ import torch
 from readings import DETECT, IDS, KINDS, ROOT, small
 
 from rmt import intervene
-from rmt.changes import Edit, Freeze, Move, Noise, Reset
+from rmt.causes.what_if import what_if
 from rmt.checkpoint import load
 from rmt.intervene import read
+from rmt.intervene.changes import Edit, Freeze, Move, Noise, Reset
 from rmt.recorder import record
-from rmt.retell import retell
 from rmt.tasks.base import Span
 from rmt.trace import validate
 
@@ -29,7 +29,7 @@ def detect():
 def test_a_what_if_is_recorded_as_the_run_it_would_have_been(family, head, detail):
     model = small(family, head)
     trace = record(model, IDS[0], detail=detail, spans=[Span("question", 40, 45)] if head == "classify" else [])
-    made = retell(model, trace, [Move(20, 22, 26), Noise(4, scale=0.5)])
+    made = what_if(model, trace, [Move(20, 22, 26), Noise(4, scale=0.5)])
     ids = IDS[0].tolist()
     moved = [*ids[:20], *ids[22:26], *ids[20:22], *ids[26:]]
     expected = read(model, moved)
@@ -52,7 +52,7 @@ def test_a_what_if_without_a_change_is_the_run(control):
     model = small()
     trace = record(model, IDS[0], detail="thin", control=control, spans=[Span("question", 40, 45)])
     for changed in ([], [Freeze(3)]):
-        made = retell(model, trace, changed)
+        made = what_if(model, trace, changed)
         names = set(trace.arrays) - {"crc"}
         assert all(np.array_equal(made.arrays[name], trace.arrays[name], equal_nan=True) for name in names)
         assert made.meta["control"] == trace.meta["control"]
@@ -62,12 +62,12 @@ def test_an_edited_fact_has_the_answer_that_it_tells(detect):
     noise = "The committee met again and heard eleven witnesses. " * 9
     trace = record(detect, f"{noise}John moved to the hallway. {noise}Where is John?")
     fact = trace.spans[0]
-    made = retell(detect, trace, [Edit(fact["start"], fact["end"], "John moved to the office.")])
+    made = what_if(detect, trace, [Edit(fact["start"], fact["end"], "John moved to the office.")])
     assert made.answer == made.classes[made.meta["label"]] == "office" != trace.answer
     told = made.spans[0]
     assert "".join(made.token_texts(told["start"], told["end"])).strip() == "John moved to the office."
     short = load(DETECT, device="cpu", segment_length=32)
-    other = retell(detect, record(short, f"{noise}John moved to the hallway. Where is John?"), [Reset(2)])
+    other = what_if(detect, record(short, f"{noise}John moved to the hallway. Where is John?"), [Reset(2)])
     assert other.meta["segment_length"] == 32 and detect.segment_length == 64
 
 

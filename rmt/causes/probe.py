@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rmt.facts import facts_of
+from rmt.causes.facts import facts_of
+from rmt.causes.samples import INTERVENTION, sampler_of, told
 from rmt.intervene import RESET, Progress, read
 from rmt.model import Model
-from rmt.samples import INTERVENTION, sampler_of, told
 
 RIDGE = 1e-2  # of the mean variance
 TRAIN, TEST, SHUFFLES = 600, 300, 10

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from rmt.changes import Edit, Move
 from rmt.errors import InputError
+from rmt.intervene.changes import Edit, Move
 from rmt.model import Model
 from rmt.text.tokenizer import encode
 

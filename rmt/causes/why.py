@@ -1,16 +1,16 @@
-"""Why a run gave its answer, as numbers that a page and a file take: `rmt.attribute` over a recorded run."""
+"""Why a run gave its answer, as numbers that a page and a file take: `rmt.causes.attribute` over a recorded run."""
 
 import numpy as np
 
-from rmt.attribute import MOST_STEPS, by_segment, by_slot, by_token, local_and_memory, output_of
-from rmt.facts import find_facts, ledger, slots_of
+from rmt.causes.attribute import MOST_STEPS, by_segment, by_slot, by_token, local_and_memory, output_of
+from rmt.causes.facts import find_facts, ledger, slots_of
 from rmt.intervene import Progress, Reading, recalled
 from rmt.model import Model
 from rmt.model.provenance import made_by
 from rmt.trace import Trace
 
 
-def explain(
+def why(
     model: Model,
     trace: Trace,
     *,
@@ -21,7 +21,7 @@ def explain(
 ) -> dict:
     """What made the output of a recorded run: by segment, by slot, by token, memory against local text.
 
-    choice: as in `rmt.attribute.output_of`. tokens: integrated gradients, too, which take by far the longest.
+    choice: as in `rmt.causes.attribute.output_of`. tokens: integrated gradients, too, which take by far the longest.
     progress(done, total) counts their steps. Raises InputError for another model's run.
     """
     reading = recalled(model, trace)

@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rmt.changes import END, Ablate, Block, Change, Freeze, Noise, Reset, Timed, Transplant, edits, timed
 from rmt.errors import InputError
+from rmt.intervene.block import Blocking
+from rmt.intervene.changes import END, Ablate, Block, Change, Freeze, Noise, Reset, Timed, Transplant, edits, timed
+from rmt.intervene.rewrite import edited
 from rmt.memory.base import MemoryCell, State, Step, map_state
 from rmt.model import Model
 from rmt.model.unroll import unroll
-from rmt.paths import Blocking
-from rmt.rewrite import edited
+from rmt.recorder.run import fingerprint
 from rmt.text.segments import Segment, split
 from rmt.trace import Trace
 
@@ -71,8 +72,6 @@ def read(
 
 def recalled(model: Model, trace: Trace) -> Reading:
     """A recorded run as a reading, from its stored memory: no segment is read. Raises InputError for another model."""
-    from rmt.recorder.recorder import fingerprint
-
     if fingerprint(model) != trace.meta["made_by"]["fingerprint"] or not trace.complete:
         raise InputError(
             f"This run was made with {trace.meta['made_by']['checkpoint']} and other weights, or is not finished."
@@ -104,7 +103,7 @@ def intervene(
     """The reading as it would have been with these changes, made in their order before each segment.
 
     donors: the runs that transplants name. means (S + 1, M, D'): slots before each segment, mean over other runs
-    (`rmt.samples.usual`), for ablation to it. Costs the segments from the first change on; with no change, none.
+    (`rmt.causes.samples.usual`), for ablation to it. Costs the segments from the first change on; with no change, none.
     around(backbone) is read with instead of the backbone, such as a Recorder around it; after each segment
     seen(i, segment, step, state) is called, and progress(done, total). Raises InputError for what does not fit.
     """
@@ -205,7 +204,7 @@ def without(cell: MemoryCell, change: Ablate, i: int, slots: Tensor, means: Tens
     if change.to == "initial":
         return cell.slots(cell.initial(len(slots)))
     if means is None:
-        raise InputError("The mean over runs needs other runs; give means, as rmt.samples.usual makes them.")
+        raise InputError("The mean over runs needs other runs; give means, as rmt.causes.samples.usual makes them.")
     return means[min(i, len(means) - 1)].to(slots).expand_as(slots)
 
 

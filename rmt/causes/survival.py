@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from rmt.facts import Lives, ablations, ask_each, facts_of, lives
+from rmt.causes.facts import Lives, ablations, ask_each, facts_of, lives
+from rmt.causes.samples import INTERVENTION, sampler_of, told
 from rmt.intervene import RESET, Progress, read
 from rmt.model import Model
 from rmt.model.provenance import made_by
-from rmt.samples import INTERVENTION, sampler_of, told
 from rmt.tasks.base import Story
 from rmt.tasks.questions import question_about
 

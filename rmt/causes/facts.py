@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rmt.intervene import RESET, Progress, Reading, ask, chosen, read
+from rmt.causes.samples import INTERVENTION, Told, sampler_of, told
+from rmt.intervene import RESET, Progress, Reading, ask, read
+from rmt.intervene.reading import chosen
 from rmt.memory.base import State, map_state
 from rmt.model import Model
-from rmt.samples import INTERVENTION, Told, sampler_of, told
 from rmt.tasks.questions import LIES, WENT, question_about
 from rmt.text.tokenizer import encode
 

@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rmt.changes import Ablate, Transplant
+from rmt.causes.samples import INTERVENTION, sampler_of, usual
 from rmt.errors import InputError
-from rmt.intervene import Progress, Reading, chosen, intervene, read, recalled, without
+from rmt.intervene import Progress, Reading, intervene, read, recalled
+from rmt.intervene.changes import Ablate, Transplant
+from rmt.intervene.reading import chosen, without
 from rmt.memory.base import State, map_state
 from rmt.model import Model
-from rmt.samples import INTERVENTION, sampler_of, usual
 from rmt.tasks import TASKS
 from rmt.tasks.base import Story
 from rmt.text.segments import Segment
@@ -54,8 +55,8 @@ def effects(
 
     The rows of a later segment join those of the earlier ones, so a run of S segments is read once with a growing
     batch of up to S * (M + 1) rows. answer: the class to follow, by default the run's own. alone: leave each slot and
-    ablate all the others instead. to, means: as in `rmt.changes.Ablate`. progress(done, total) counts segments read,
-    over rows.
+    ablate all the others instead. to, means: as in `rmt.intervene.changes.Ablate`. progress(done, total) counts
+    segments read, over rows.
     """
     cell, at = model.cell, sorted({*(segments if segments is not None else range(len(reading.segments)))})
     if len(reading.ids) > 1 or model.backbone.head not in ("classify", "lm") or cell.past:

@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rmt.changes import Ablate, Change, edits, write
-from rmt.facts import find_facts
+from rmt.causes.facts import find_facts
+from rmt.causes.samples import usual as usual_slots
 from rmt.intervene import Progress, intervene, recalled
+from rmt.intervene.changes import Ablate, Change, edits, parse, write
+from rmt.intervene.rewrite import carried, edited
 from rmt.model import Model
 from rmt.recorder import Recorder
 from rmt.recorder.recorder import observer
 from rmt.recorder.run import Recording, begin, keep, to_numpy
-from rmt.rewrite import carried, edited
-from rmt.samples import usual as usual_slots
 from rmt.tasks.base import Span
 from rmt.trace import Trace
 
@@ -25,10 +25,10 @@ WHOLE = ("memory", "mass", "answer_read", "read", "write", "token_write", "token
 
 
 @torch.inference_mode()
-def retell(
+def what_if(
     model: Model,
     trace: Trace,
-    changes: Sequence[Change],
+    changes: Sequence[Change] | str,
     *,
     donors: Mapping[str, Trace] | None = None,
     means: Tensor | None = None,
@@ -37,10 +37,12 @@ def retell(
 ) -> Trace:
     """Record what a run would have been with these changes, at the detail of the run itself.
 
+    changes: as `rmt.intervene.changes` has them, or their text, such as "reset@6".
     Segments before the first change are copied, the others read; `rmt.intervene.intervene` says what may be asked.
     donors: runs of this model that transplants name. means: by default those over fresh runs of the model's task,
     where an ablation wants them.
     """
+    changes = parse(changes) if isinstance(changes, str) else changes
     donors = {name: recalled(model, donor) for name, donor in (donors or {}).items()}
     if means is None and any(isinstance(change, Ablate) and change.to == "mean" for change in changes):
         means = usual_slots(model, min(trace.n_segments, MOST_MEANS))

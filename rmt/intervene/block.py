@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from rmt.backbone import Layout, Output
-from rmt.changes import Block
 from rmt.errors import InputError
+from rmt.intervene.changes import Block
 
 
 class Blocking:
