@@ -14,7 +14,7 @@ from rmt.memory.base import MemoryCell, Step
 from rmt.model import About, Model
 from rmt.tasks.base import ACTIONS, NAMES, PLACES
 from rmt.tasks.reasoning import DIRECTIONS
-from rmt.vocabulary import train_tokenizer
+from rmt.text.tokenizer import train_tokenizer
 
 DIM, CLASSES, VOCABULARY, SLOTS = 6, 3, 20, 3
 

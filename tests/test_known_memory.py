@@ -9,19 +9,19 @@ import pytest
 import torch
 from planted import BLANK, GAIN, placed
 
-from rmt.attribute import by_slot, local_and_memory, output_of
-from rmt.blank_answer import blank
-from rmt.changes import Ablate, Edit, Noise, Reset, Transplant
-from rmt.effects import effects, slot_map, transplant_score
+from rmt.causes.attribute import by_slot, local_and_memory, output_of
+from rmt.causes.blank_answer import blank
+from rmt.causes.facts import Fact, Lives, ablations, find_facts, ledger, lives, slots_of
+from rmt.causes.probe import MOMENTS, fit, probes, score
+from rmt.causes.samples import INTERVENTION, at_moment, baseline, fresh, usual
+from rmt.causes.slot_effects import effects, slot_map, transplant_score
+from rmt.causes.survival import interference, report, retention, share, survival
+from rmt.causes.why import why
 from rmt.errors import InputError
 from rmt.evaluate import EVALUATION, evaluate, wilson
-from rmt.explain import explain
-from rmt.facts import Fact, Lives, ablations, find_facts, ledger, lives, slots_of
 from rmt.intervene import RESET, intervene, read, recalled
-from rmt.probe import MOMENTS, fit, probes, score
+from rmt.intervene.changes import Ablate, Edit, Noise, Reset, Transplant
 from rmt.recorder import record
-from rmt.samples import INTERVENTION, at_moment, baseline, fresh, usual
-from rmt.survival import interference, report, retention, share, survival
 from rmt.tasks import TASKS
 from rmt.tasks.base import PLACES, Sampler
 from rmt.tasks.distractor import documents
@@ -410,7 +410,7 @@ def test_one_baseline_for_what_if_facts_and_why():
     name, to = baseline(model, n)
     assert name == "mean" and torch.equal(to, means) and torch.equal(at_moment(to, n + 3), to[-1])
     reading = recalled(model, trace)
-    found = explain(model, trace, tokens=False)
+    found = why(model, trace, tokens=False)
     other = intervene(model, reading, [Ablate(n - 1)], means=means)
     said = other.probabilities[0]
     assert found["baseline_memory"] == "mean" == slot_map(model, trace)["to"]
@@ -427,7 +427,7 @@ def test_one_baseline_for_what_if_facts_and_why():
     assert ablations(model, lives(model, samples=12, segments=2))["blank"]["answer"] in PLACES
     model.about.task = None
     assert baseline(model, n)[0] == "initial" and torch.equal(baseline(model, n)[1], model.cell.initial(1))
-    assert slot_map(model, trace)["to"] == explain(model, trace, tokens=False)["baseline_memory"] == "initial"
+    assert slot_map(model, trace)["to"] == why(model, trace, tokens=False)["baseline_memory"] == "initial"
 
 
 def _logits(reading) -> np.ndarray:
