@@ -18,23 +18,24 @@ class Fault:
 
 
 TESTS = {  # the tests that watch a file
-    "rmt/evaluate.py": (KNOWN, "tests/test_evaluate.py"),
-    "rmt/facts.py": (KNOWN, "tests/test_facts.py"),
-    "rmt/survival.py": (KNOWN, "tests/test_facts.py"),
-    "rmt/probe.py": (KNOWN, "tests/test_probe.py"),
-    "rmt/samples.py": (KNOWN, "tests/test_facts.py"),
-    "rmt/effects.py": (KNOWN, "tests/test_effects.py"),
-    "rmt/attribute.py": ("tests/test_attribute.py",),
-    "rmt/per_position.py": ("tests/test_per_position.py",),
-    "rmt/paths.py": ("tests/test_paths.py",),
+    "rmt/evaluate/accuracy.py": (KNOWN, "tests/test_evaluate.py"),
+    "rmt/causes/facts.py": (KNOWN, "tests/test_facts.py"),
+    "rmt/tasks/questions.py": ("tests/test_facts.py",),
+    "rmt/causes/survival.py": (KNOWN, "tests/test_facts.py"),
+    "rmt/causes/probe.py": (KNOWN, "tests/test_probe.py"),
+    "rmt/causes/samples.py": (KNOWN, "tests/test_facts.py"),
+    "rmt/causes/slot_effects.py": (KNOWN, "tests/test_effects.py"),
+    "rmt/causes/attribute.py": ("tests/test_attribute.py",),
+    "rmt/evaluate/loss_by_position.py": ("tests/test_per_position.py",),
+    "rmt/intervene/block.py": ("tests/test_paths.py",),
     "rmt/measure.py": ("tests/test_measure.py", "tests/test_memory_measures.py"),
 }
 
 TABLE = {
-    "rmt/evaluate.py": (
+    "rmt/evaluate/accuracy.py": (
         ('reset=control == "reset"', "reset=False", "the reset control does nothing"),
         ("before = (lambda i, state: initial) if reset else None", "before = None", "the reset control does nothing"),
-        ('model.tokenizer, "eval")', 'model.tokenizer, "train")', "evaluation draws training's documents"),
+        ('model.tokenizer, "eval")\n    if', 'model.tokenizer, "train")\n    if', "evaluation draws training's documents"),
         ("EVALUATION = 2", "EVALUATION = 1", "evaluation draws training's seeds"),
         ("[EVALUATION, seed, n_segments, i]", "[EVALUATION, 0, n_segments, i]", "the seed changes nothing"),
         ("[EVALUATION, seed, n_segments, i]", "[EVALUATION, seed, n_segments, 0]", "all samples are one"),
@@ -50,7 +51,7 @@ TABLE = {
         ("i * self.length, (i + 1) * self.length", "0, self.length", "every segment is the first"),
         ("return step.logits.argmax(-1)", "return step.logits.argmin(-1)", "the least likely class is the answer"),
     ),
-    "rmt/facts.py": (
+    "rmt/causes/facts.py": (
         ("standing=(RESET,) if reset else ()", "standing=()", "the reset control of facts does nothing"),
         ("s = (fact.end - 1) // model.segment_length", "s = fact.end // model.segment_length + 1", "a segment late"),
         ("mine[s : s + segments + 2]", "mine[s + 1 : s + segments + 3]", "capture a segment late"),
@@ -69,9 +70,11 @@ TABLE = {
         ("if other != slot], half | ~half)", "if other == slot], half | ~half)", "one slot alone is all but one"),
         ('"whole": float((usual - asked(range(n))', '"whole": float((usual - asked([0])', "whole is one slot"),
         ('"order": [slot + 1 for slot in order]', '"order": [slot for slot in order]', "slots are counted from 0"),
+    ),
+    "rmt/tasks/questions.py": (
         ("min(found)[2:]", "max(found)[2:]", "a relation is asked for from the other side"),
     ),
-    "rmt/survival.py": (
+    "rmt/causes/survival.py": (
         ("BAND = (0.1, 0.9)", "BAND = (0.25, 0.75)", "another band than the page says"),
         ("KEPT = (1, 10, 50)", "KEPT = (1, 10, 20)", "retention after another distance"),
         ("samples=samples, segments=segments, seed=seed, reset=reset, progress", "samples=samples, segments=segments, seed=seed, progress", "the reset control of facts does nothing"),
@@ -90,7 +93,7 @@ TABLE = {
         ('same == (kind == "same")', 'same == (kind != "same")', "the kinds are exchanged"),
         ('"control": "reset" if reset else', '"control": "none" if reset else', "the control is not named"),
     ),
-    "rmt/probe.py": (
+    "rmt/causes/probe.py": (
         ("right = score(fit(flat[0], y, c), flat[1], truth)", "right = score(fit(flat[0], y, c), flat[0], y)", "scored on the training runs"),
         ("whole = score(fit(together[0], y, c), together[1], truth)", "whole = score(fit(together[0], y, c), together[0], y)", "scored on the training runs"),
         ("seed, 7 + side]", "seed, 7]", "training runs are scored again"),
@@ -103,7 +106,7 @@ TABLE = {
         ("centred.mT @ (target - bias)", "centred.mT @ target", "a probe without its mean"),
         ("for order in orders) / SHUFFLES", "for order in orders)", "no mean over shuffles"),
     ),
-    "rmt/samples.py": (
+    "rmt/causes/samples.py": (
         ("INTERVENTION = 3", "INTERVENTION = 1", "interventions draw training's seeds"),
         ("INTERVENTION = 3", "INTERVENTION = 2", "interventions draw evaluation's seeds"),
         ('model.tokenizer, "eval")', 'model.tokenizer, "train")', "interventions draw training's documents"),
@@ -111,7 +114,7 @@ TABLE = {
         ("[INTERVENTION, seed, n_segments]", "[INTERVENTION, 0, n_segments]", "the seed changes nothing"),
         ("span.start + len(lead), span.end + len(lead)", "span.start, span.end", "facts stand elsewhere"),
     ),
-    "rmt/effects.py": (
+    "rmt/causes/slot_effects.py": (
         ("fall = usual[:, None] - found", "fall = found - usual[:, None]", "falls with the wrong sign"),
         ("fall = found - usual[:, None]", "fall = usual[:, None] - found", "a loss that rises seems to fall"),
         ("float(reading.probabilities[0, answer])", "float(reading.probabilities.max())", "compared with another class"),
@@ -130,7 +133,7 @@ TABLE = {
         ("Transplant(1, donor=", "Transplant(0, donor=", "memory of another moment is given"),
         ("and other.answer != story.answer", "", "both runs may have one answer"),
     ),
-    "rmt/attribute.py": (
+    "rmt/causes/attribute.py": (
         ("base = cell.slots(cell.initial(1)) if to is None", "base = torch.zeros_like(slots) if to is None", "slots fall to zeros, not to the initial memory"),
         ("else to[None].to(slots)", "else cell.slots(cell.initial(1))", "`to` changes nothing"),
         ("return model.cell.initial(1) if _resets(reading) else reading.states[-2]", "return reading.states[-2]", "the control owes its answer to memory"),
@@ -145,7 +148,7 @@ TABLE = {
         ("Tokens(values.sum(0).numpy(), top, low", "Tokens(values.sum(0).numpy(), low, top", "output and baseline exchanged"),
         ("before = (lambda i, state: initial) if _resets(self.reading) else None", "before = None", "the control's tokens reach the answer"),
     ),
-    "rmt/per_position.py": (
+    "rmt/evaluate/loss_by_position.py": (
         ("BEGINNING = 16", "BEGINNING = 8", "first16 are others"),
         ("np.sqrt((D - 1) / D *", "np.sqrt(", "the jackknife has no factor"),
         ("(gain.sum() - gain) / (whole.sum() - whole)", "gain / whole", "no jackknife"),
@@ -166,7 +169,7 @@ TABLE = {
         ('found.get((main, "none", more)), found.get((main, "none", less))', 'found.get((main, "none", less)), found.get((main, "none", more))', "signs"),
         ("float(gain.sum() / whole.sum())", "float((gain / whole).mean())", "another fraction"),
     ),
-    "rmt/paths.py": (
+    "rmt/intervene/block.py": (
         ("others = positions[~torch.isin(positions, torch.cat([read, write]))]", "others = positions[layout.tokens]", "[CLS] still reads memory"),
         ('"read": (others, read[some])', '"read": (read[some], others)', "memory does not see the tokens instead"),
         ("cut = torch.isin(positions, queries)[:, None] &", "cut =", "everybody is cut off"),
