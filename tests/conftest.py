@@ -57,6 +57,7 @@ def write_trace(
 ) -> Trace:
     """A trace as a model would leave it that writes in segment `fact` (and `second`) and is asked in the last one.
 
+    Of two facts the second tells the answer, and the first another one.
     loss: whether tokens are scored; a number is added to each token's loss.
     """
     rng = np.random.default_rng(segments)
@@ -97,6 +98,8 @@ def write_trace(
         writer.segment(s, s * length, _segment(rng, state, s in (fact, second), sizes, loss))
     guess, answer = _answers(len(classes), 0), _answers(len(classes), 1 if label is None else label)
     asked = np.array([answer if knows is not None and s > knows else guess for s in range(segments + 1)])
+    if second is not None:
+        asked[fact + 1 : second + 1] = _answers(len(classes), len(classes) - 1)
     if question:
         writer.write("asked", 0, asked)
     writer.write("probabilities", 0, asked[-1])

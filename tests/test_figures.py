@@ -44,7 +44,11 @@ def test_slices_of_a_long_run_are_as_big_as_those_of_a_short_one(toy):
     assert len(slices.overview(long)) < 1.1 * len(slices.overview(short))
     assert len(slices.segment(long, 4000)) < 1.1 * len(slices.segment(short, 200))
     found = unpack(slices.overview(long))
-    assert len(found["edges"]) == slices.BINS + 1 and found["meta"]["beats"][0] == {"kind": "write", "segment": 900}
+    assert len(found["edges"]) == slices.BINS + 1 and found["meta"]["beats"][0] == {
+        "kind": "write",
+        "segment": 900,
+        "from": ["answers"],
+    }
     assert 900 in found["peak"], "a click on the peak's bin goes to the peak"
 
 
@@ -95,7 +99,7 @@ def test_sentences_say_what_happened(toy):
     assert {"kind": "strong", "text": "writes"} in say(3) and any(part["kind"] == "token" for part in say(3))
     assert "it answers hallway with 0.90; one segment earlier, 0.05." in told(say(3))
     assert "leaves the initial memory" in told(say(0)) and "which is wrong (it is hallway)" in told(say(0))
-    assert "reads: " in told(say(7))
+    assert "reads memory: with it hallway has 0.90, with the initial memory 0.05" in told(say(7))
     run.trace.meta["spans"] = [span for span in run.trace.spans if span["kind"] != "fact"]
     assert told(say(3)).startswith("Segment 4 of 8 writes: memory looks most at "), "a fact that nobody found is none"
 

@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 
 from rmt.measure import change, edges, knows, measure, pool, segment_loss, similarity, token_loss
-from rmt.measure.beats import find_beats
-from rmt.measure.run import shares
-
-
-def kinds(found) -> dict:
-    return {beat.kind: beat.segment for beat in found}
+from rmt.measure.run import focus, length, question_segment, shares, shift
 
 
 def test_change_is_the_distance_to_the_segment_before():
@@ -22,6 +17,13 @@ def test_change_is_the_distance_to_the_segment_before():
 def test_change_of_a_long_run_is_that_of_its_parts():
     memory = np.random.default_rng(0).normal(size=(700, 3, 4))
     np.testing.assert_allclose(change(memory), np.linalg.norm(np.diff(memory, axis=0), axis=-1), rtol=1e-6)
+
+
+def test_length_is_the_mean_of_the_slots():
+    memory = np.zeros((300, 2, 2))
+    memory[:, 0], memory[299, 1] = [3, 4], [0, 2]
+    np.testing.assert_allclose(length(memory)[[0, 298, 299]], [2.5, 2.5, 3.5])
+    assert not length(np.zeros((4, 0, 6))).any()
 
 
 def test_similarity_is_one_for_copies_and_falls_with_angle():
@@ -68,71 +70,24 @@ def test_loss_of_a_segment_is_the_mean_of_its_scored_tokens(make_trace):
     assert segment_loss(trace, 0).shape == (0,) and token_loss(trace, 0, 1).shape == (1,)
 
 
-@pytest.mark.parametrize("fact", [0, 3, 6])
-def test_beats_are_found_where_the_fact_stands(make_trace, fact):
-    trace = make_trace(fact=fact)
-    truth = next(trace.segment_of(span["start"]) for span in trace.spans if span["kind"] == "fact")
-    found = kinds(measure(trace).beats)
-    assert found["write"] == truth == fact
-    assert found["read"] == 7
-    assert ("keep" in found) == (fact < 6) and fact < found.get("keep", 7)
-
-
-def test_beats_do_not_look_at_the_spans_of_facts(make_trace):
-    trace = make_trace(fact=3)
-    trace.meta["spans"] = [span for span in trace.spans if span["kind"] == "question"]
-    assert kinds(measure(trace).beats)["write"] == 3
-
-
-def test_two_facts_are_a_write_and_an_append(make_trace):
-    found = kinds(measure(make_trace(fact=2, second=5)).beats)
-    assert (found["write"], found["append"], found["read"]) == (2, 5, 7)
-    assert 2 < found["keep"] < 5
-
-
-def test_beats_are_found_from_memory_alone_where_nothing_is_asked(make_trace):
-    assert kinds(measure(make_trace(fact=4, question=False, label=None)).beats)["write"] == 4
-
-
-def test_a_run_that_writes_nothing_has_no_beats(make_trace):
-    assert measure(make_trace(fact=None)).beats == ()
-
-
-def test_a_run_that_forgets_has_a_write_and_no_more():
-    moved = np.array([5.0, 0.2, 0.2, 6.0, 6.0, 0.2, 0.2, 0.2])
-    known = np.array([0.0, 0.0, 0.0, 0.0, 0.99, 0.0, 0.0, 0.0, 0.0])
-    assert kinds(find_beats(moved, known, 7)) == {"write": 3}
-
-
-def test_a_second_fact_shows_where_answers_shift_and_memory_singles_out_a_token():
-    """A memory that moves all the time, as a rotating one does: change tells nothing, answers and attention do."""
-    moved, known = np.full(8, 9.0), np.array([0.1, 0.3, 0.3, 0.3, 0.3, 0.98, 0.98, 0.98, 0.98])
-    shift, focus = np.array([0.1, 0.6, 0, 0, 0.9, 0, 0, 0]), np.array([1, 2.0, 1, 1, 2.2, 1, 2.0, 1])
-    found = find_beats(moved, known, 7, shift=shift, focus=focus)
-    assert kinds(found) == {"write": 1, "keep": 2, "append": 4, "read": 7}
-    assert "append" not in kinds(find_beats(moved, known, 7, shift=shift, focus=np.ones(8)))
-
-
-def test_leaving_the_initial_memory_is_not_a_write():
-    moved, known = np.array([9.0, 4.0, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2]), np.full(9, 0.99)
-    assert find_beats(moved, known, 7, shift=np.zeros(8), focus=np.ones(8)) == ()
-
-
-def test_a_run_of_no_segments_has_no_beats():
-    assert find_beats(np.empty(0), np.array([0.5]), None) == ()
-
-
 def test_knows_follows_the_right_answer_and_else_the_final_one(make_trace):
     told, untold = make_trace("told", label=1), make_trace("untold", label=None)
     np.testing.assert_allclose(knows(told)[[0, 4]], [0.05, 0.9], atol=1e-6)
+    assert (measure(told).answer, measure(untold).answer) == ("knows", "own answer")
     np.testing.assert_allclose(knows(untold), untold.arrays["asked"][:, np.argmax(untold.arrays["probabilities"])])
+
+
+def test_shift_is_how_far_all_answers_move_and_focus_how_far_one_token_stands_out(make_trace):
+    trace = make_trace(segments=3, fact=1)
+    trace.arrays["asked"] = np.array([[0.2, 0.3, 0.5], [0.2, 0.3, 0.5], [0.9, 0.1, 0.0], [0.4, 0.1, 0.5]])
+    np.testing.assert_allclose(shift(trace), [0, 0.7, 0.5])
+    trace.arrays["token_write"] = np.array([0.1, 0.2, *[0.1] * 10, *[0.1] * 11, 0.8, *[0.4] * 12])
+    np.testing.assert_allclose(focus(trace), [0.5, 2, 1])
+    assert question_segment(trace) == 2
+    trace.arrays["asked"][1] = np.nan
+    assert shift(trace) is None and focus(make_trace("bare", detail="memory")) is None
 
 
 def test_measures_of_a_bare_trace_say_nothing_of_attention(make_trace):
     found = measure(make_trace(detail="memory"))
     assert found.shares is None and np.isnan(found.share("write")).all() and found.change.shape == (8, 4)
-
-
-def test_a_memory_that_never_moves_has_no_beats():
-    """A model that carries nothing, or reads the same memory tokens in every segment."""
-    assert find_beats(np.zeros(6), np.full(7, np.nan), None) == ()

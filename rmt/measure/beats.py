@@ -4,81 +4,124 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RISE = 0.3  # a fact is written where the answer's probability rises by so much to where it never was
-SPIKE = 4.0  # or, where asking tells nothing, where memory changes by so many times the run's own median
+RISE = 0.3  # the answer's probability rises by so much to where it never was, or lies so far above the initial memory's
+SPIKE = 4.0  # more than noise: so many times the run's own median of the same number
 FOCUS = 1.4  # memory singles a token out: so many times the run's median of the most looked-at token
 COMPARABLE = 0.5  # a second write changes memory by at least this share of the first
+STILL = 0.1  # memory is kept where its slots move by less than this share of their own length
 KNOWN = 0.5
+
+ANSWERS, MOVEMENT, ATTENTION = "answers", "movement", "attention"
 
 
 @dataclass(frozen=True)
 class Beat:
-    """One of the four moments of the paper's Figure 6: "write", "keep", "append" or "read", and its segment."""
+    """One moment of a run: its kind, its segment, and which numbers it is made from.
+
+    "write", "append", "keep" and "read" are the moments of the paper's Figure 6. They are claimed where answers show
+    them: the question was put to a copy of the memory after every segment. Where nothing was asked, a beat is named for
+    what was measured: "change" and "still" for the movement of memory, "look" for attention to it.
+    made_from: "answers", "movement" and "attention", as far as the beat rests on them.
+    """
 
     kind: str
     segment: int
+    made_from: tuple[str, ...]
 
 
-def find_beats(
-    moved: np.ndarray,
-    known: np.ndarray,
-    question: int | None,
-    answer_read: np.ndarray | None = None,
-    *,
-    shift: np.ndarray | None = None,
-    focus: np.ndarray | None = None,
-) -> tuple[Beat, ...]:
-    """Beats by threshold against the run's own numbers; where facts really stand is never looked at.
+@dataclass(frozen=True)
+class Series:
+    """What beats are found in, one number a segment: moved and length (S,) of the slots, known (S + 1,).
 
-    moved (S,) change of memory, known (S + 1,) probability of the answer or nan, question its segment,
-    answer_read (S,) attention of the answering position to memory, used where there is no question. shift and focus
-    (S,) as the functions of these names give them: a segment that has both told something too.
-    A run that writes nothing has no beats, and one that forgets what it wrote has no more than the write.
+    known: probability of the answer if the question came before the first segment and after each, nan where nothing
+    was asked. question: its segment. looked (S,): attention of the answering position to memory. shift, focus (S,):
+    as `rmt.measure.run` makes them. reset: whether memory was put back before every segment.
     """
-    if not len(moved):
-        return ()
-    asked = bool(np.isfinite(known).all())
-    told = None if shift is None or focus is None else (shift >= RISE) & (focus >= FOCUS)
-    writes = _writes(moved, known if asked else None, told, focus)
-    if not writes:
-        return ()
-    found = [Beat("write", writes[0])] + [Beat("append", s) for s in writes[1:2]]
-    last = question if question is not None else _largest_after(answer_read, writes[-1])
-    if last is None or last < writes[-1] or (asked and known[last + (last == writes[-1])] < KNOWN):
-        return tuple(found)
-    for after, before in zip(writes, [*writes[1:], last], strict=True):
-        if before - after > 1:
-            found.append(Beat("keep", after + 1 + int(np.argmin(moved[after + 1 : before]))))
+
+    moved: np.ndarray
+    length: np.ndarray
+    known: np.ndarray
+    question: int | None = None
+    looked: np.ndarray | None = None
+    shift: np.ndarray | None = None
+    focus: np.ndarray | None = None
+    reset: bool = False
+
+
+def find_beats(series: Series) -> tuple[Beat, ...]:
+    """Beats by threshold against the run's own numbers, in order; where facts really stand is never looked at.
+
+    A run in which no answer turns has no beats, and one that forgets what it wrote has no more than the write.
+    """
+    asked = len(series.moved) and series.question is not None and np.isfinite(series.known).all()
+    found = _from_answers(series) if asked else _from_movement(series)
+    return tuple(sorted(found, key=lambda beat: beat.segment))
+
+
+def _from_answers(series: Series) -> list[Beat]:
+    """Write, append, keep and read, as the answers show them."""
+    writes, known, last = _writes(series), series.known, series.question
+    found = [Beat(kind, *write) for kind, write in zip(("write", "append"), writes, strict=False)]
+    if not writes or series.reset:  # a memory that is put back keeps nothing and is not read
+        return found
+    segments = [s for s, _ in writes]
+    if last <= segments[-1] or known[last] < max(KNOWN, known[0] + RISE):  # the initial memory would answer as well
+        return found
+    for after, before in zip(segments, [*segments[1:], last], strict=True):
+        quiet = [s for s in _still(series, after, before) if abs(known[s + 1] - known[s]) < RISE]
+        if quiet:
+            found.append(Beat("keep", min(quiet, key=lambda s: series.moved[s]), (MOVEMENT, ANSWERS)))
             break
-    return tuple(sorted([*found, Beat("read", last)], key=lambda beat: beat.segment))
+    return [*found, Beat("read", last, (ANSWERS,))]
 
 
-def _writes(
-    moved: np.ndarray, known: np.ndarray | None, told: np.ndarray | None, focus: np.ndarray | None
-) -> list[int]:
-    """One or two segments that wrote a fact, in order."""
-    rest = moved[1:]  # the first segment always changes a lot: it leaves the initial memory
-    spikes = set()
-    if len(rest) > 2 and rest.any():
-        high = max(SPIKE * float(np.median(rest)), COMPARABLE * float(rest.max()))
-        spikes = {int(s) + 1 for s in np.flatnonzero(rest >= high)}
-    if known is None:
-        return sorted(sorted(spikes, key=lambda s: -moved[s])[:2])
+def _writes(series: Series) -> list[tuple[int, tuple[str, ...]]]:
+    """One or two segments that wrote a fact, in order, and what shows it."""
+    moved, known, focus = series.moved, series.known, series.focus
     rise = np.diff(known)
     before = np.maximum.accumulate(known)[:-1]  # a return to an old guess is not news
-    news = np.flatnonzero(known[1:] - before >= RISE)
-    spikes = {s for s in spikes if rise[s] > -RISE and known[s + 1 :].max() >= KNOWN}
-    if focus is not None:  # leaving the initial memory changes it too, and looks at nothing in particular
-        spikes = {s for s in spikes if focus[s] >= FOCUS}
-    if not len(news):
-        return sorted(sorted(spikes, key=lambda s: -moved[s])[:2])
-    decisive = int(news[np.argmax(rise[news])])
-    others = {*spikes, *map(int, news), *map(int, np.flatnonzero(told) if told is not None else ())} - {decisive}
+    noise = SPIKE * float(np.median(np.abs(rise)))
+    looks = np.zeros(len(moved), bool) if focus is None else focus >= FOCUS
+    news = known[1:] - before >= max(RISE, noise)
+    news[0] &= looks[0]  # to leave the initial memory turns answers, too, and looks at nothing in particular
+    news[series.question :] = False  # to read the question does, too, and nothing comes after it
+    if not news.any():
+        return []
+    decisive = int(np.argmax(np.where(news, rise, -np.inf)))
+    told = looks & (series.shift >= RISE) if series.shift is not None else np.zeros(len(moved), bool)
+    others = [int(s) for s in np.flatnonzero(news | told) if s not in (decisive, series.question)]
     others = [s for s in others if s == 0 or moved[s] >= COMPARABLE * moved[decisive]]
-    return sorted([decisive, *sorted(others, key=lambda s: -moved[s])[:1]])
+    others = sorted(others, key=lambda s: -moved[s])[:1]
+    return sorted((s, (ANSWERS,) if news[s] and s else (ANSWERS, ATTENTION)) for s in (decisive, *others))
 
 
-def _largest_after(series: np.ndarray | None, segment: int) -> int | None:
-    if series is None or segment + 1 >= len(series):
-        return None
-    return segment + 1 + int(np.argmax(series[segment + 1 :]))
+def _from_movement(series: Series) -> list[Beat]:
+    """Change, still and look, where no question shows what memory holds."""
+    moved, focus = series.moved, series.focus
+    rest = moved[1:]  # the first segment always changes a lot: it leaves the initial memory
+    if len(rest) < 3 or not rest.any():
+        return []
+    high = max(SPIKE * float(np.median(rest)), COMPARABLE * float(rest.max()))
+    spikes = [s for s in range(1, len(moved)) if moved[s] >= high and moved[s] > moved[s - 1]]  # and the way from it
+    if focus is not None:
+        spikes = [s for s in spikes if focus[s] >= FOCUS]
+    spikes = sorted(sorted(spikes, key=lambda s: -moved[s])[:2])
+    if not spikes or series.reset:
+        return []
+    made_from = (MOVEMENT,) if focus is None else (MOVEMENT, ATTENTION)
+    found = [Beat("change", s, made_from) for s in spikes]
+    looked = series.looked[spikes[-1] + 1 :] if series.looked is not None else ()
+    if not len(looked):
+        return found
+    last = spikes[-1] + 1 + int(np.argmax(looked))
+    for after, before in zip(spikes, [*spikes[1:], last], strict=True):
+        quiet = _still(series, after, before)
+        if quiet:
+            found.append(Beat("still", min(quiet, key=lambda s: moved[s]), (MOVEMENT,)))
+            break
+    return [*found, Beat("look", last, (ATTENTION,))]
+
+
+def _still(series: Series, after: int, before: int) -> list[int]:
+    """The segments between two in which memory moves little against its slots' length."""
+    return [s for s in range(after + 1, before) if series.moved[s] < STILL * series.length[s]]

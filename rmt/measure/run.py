@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rmt.measure.beats import Beat, find_beats
+from rmt.measure.beats import Beat, Series, find_beats
 from rmt.trace import BLOCKS, Trace
 
 CHUNK = 256  # states looked at together, so that a long run needs no more room than a short one
@@ -19,15 +19,18 @@ class Measures:
 
     change (S, M) in the memory's units, similarity (S,) cosine, shares {block: (S, L, H)} or None below detail
     "summary", knows (S + 1,) probability of the answer before and after each segment (nan where nothing was
-    asked), loss (S,) mean over the segment's tokens, nan where nothing was scored.
+    asked), loss (S,) mean over the segment's tokens, nan where nothing was scored. length (S,): mean length of the
+    slots after each segment. answer: what `knows` may be called, see `answer_name`.
     """
 
     change: np.ndarray
+    length: np.ndarray
     similarity: np.ndarray
     shares: dict[str, np.ndarray] | None
     knows: np.ndarray
     loss: np.ndarray
     beats: tuple[Beat, ...]
+    answer: str
 
     @property
     def slot_mean(self) -> np.ndarray:
@@ -43,22 +46,28 @@ def measure(trace: Trace) -> Measures:
     """Everything the app shows of a whole run, from the segments recorded so far."""
     done, arrays = trace.done, trace.arrays
     lengths = np.diff(arrays["starts"])[:done]
-    moved = change(trace.memory)
+    moved, slot_length = change(trace.memory), length(trace.memory[1:])
     answers = knows(trace)
     return Measures(
         change=moved,
+        length=slot_length,
         similarity=similarity(trace.memory[1:]),
         shares=shares(arrays["mass"][:done], _write_rows(trace), lengths) if "mass" in arrays else None,
         knows=answers,
         loss=segment_loss(trace, done),
         beats=find_beats(
-            slot_mean(moved),
-            answers,
-            question_segment(trace),
-            _answer_read(trace),
-            shift=shift(trace),
-            focus=focus(trace),
+            Series(
+                moved=slot_mean(moved),
+                length=slot_length,
+                known=answers,
+                question=question_segment(trace),
+                looked=_answer_read(trace),
+                shift=shift(trace),
+                focus=focus(trace),
+                reset=trace.meta["control"] == "reset",
+            )
         ),
+        answer=answer_name(trace),
     )
 
 
@@ -73,6 +82,15 @@ def change(memory: np.ndarray) -> np.ndarray:
 def slot_mean(moved: np.ndarray) -> np.ndarray:
     """Mean of the slots: (S, M) -> (S,); nothing moves where there are none."""
     return moved.mean(1) if moved.shape[1] else np.zeros(len(moved), np.float32)
+
+
+def length(memory: np.ndarray) -> np.ndarray:
+    """Mean length of the slots: (S, M, D) -> (S,)."""
+    out = np.zeros(len(memory), np.float32)
+    if memory.shape[1]:
+        for i in range(0, len(memory), CHUNK):
+            out[i : i + CHUNK] = np.linalg.norm(np.asarray(memory[i : i + CHUNK], np.float64), axis=-1).mean(1)
+    return out
 
 
 def similarity(memory: np.ndarray) -> np.ndarray:
@@ -109,6 +127,11 @@ def answer_class(trace: Trace) -> int | None:
     if trace.meta["label"] is not None:
         return int(trace.meta["label"])
     return trace.classes.index(trace.answer) if trace.complete else None
+
+
+def answer_name(trace: Trace) -> str:
+    """What the row `knows` is: "knows" against a right answer, "own answer" where it follows the run's own last one."""
+    return "knows" if trace.meta["label"] is not None else "own answer"
 
 
 def knows(trace: Trace) -> np.ndarray:

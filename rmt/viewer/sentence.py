@@ -11,6 +11,7 @@ from rmt.trace import SegmentRecord, Trace
 TITLES = {"memorize": "Memorize", "detect": "Detect", "reasoning": "Reasoning"}
 SOURCES = {"live": "Live run", "recorded": "Recorded", "uploaded": "Uploaded"}
 VERBS = {"write": "writes", "append": "adds", "keep": "keeps", "read": "reads"}
+VERBS |= {"change": "moves", "still": "leaves", "look": "looks at"}  # where nothing is asked
 LOST = 0.3  # a fall of P(answer) worth a word
 PEAK = 2.0  # attention on a token, against the segment's median, worth naming the token
 QUIET = 1.5
@@ -28,12 +29,20 @@ def sentence(trace: Trace, measures: Measures, record: SegmentRecord) -> list[di
         what = (" a fact" if beat == "write" else " a second fact") if fact else ""
         parts += [_part(VERBS[beat], "strong"), _part(f"{what}: memory {_looks(record)}")]
         parts += [*_peak(record), _part(f"{_rank(moved, s)}. ")]
-    elif beat == "keep":
-        parts += [_part("keeps", "strong"), _part(f" what memory holds: it moves by only {moved[s]:.1f}. ")]
+    elif beat == "change":
+        parts += [_part(VERBS[beat], "strong"), _part(f" memory far: it {_looks(record)}"), *_peak(record)]
+        parts += [_part(f"{_rank(moved, s)}. ")]
+    elif beat in ("keep", "still"):
+        what = "what memory holds" if beat == "keep" else "memory as it is"
+        share = f"{moved[s] / measures.length[s]:.0%} of its slots’ length"
+        parts += [_part(VERBS[beat], "strong"), _part(f" {what}: it moves by {moved[s]:.1f}, {share}. ")]
     elif beat == "read":
+        answer = trace.classes[answer_class(trace)]
+        told = f"with it {answer} has {measures.knows[s]:.2f}, with the initial memory {measures.knows[0]:.2f}. "
+        parts += [_part(VERBS[beat], "strong"), _part(f" memory: {told}")]
+    elif beat == "look":
         share = measures.share("read")[s]
-        told = f": {share:.0%} of its tokens’ attention goes to memory. " if np.isfinite(share) else " from memory. "
-        parts += [_part("reads", "strong"), _part(told)]
+        parts += [_part(VERBS[beat], "strong"), _part(f" memory: {share:.0%} of its tokens’ attention goes there. ")]
     elif measures.knows[s] - measures.knows[s + 1] > LOST:
         parts += [_part("loses", "strong"), _part(f" what memory held: it changes by {moved[s]:.1f}. ")]
     elif s == 0:

@@ -76,7 +76,8 @@ def overview(run: Run, over: int = 0) -> bytes:
         "causal": trace.meta["causal"],
         "detail": trace.meta["detail"],
         "control": trace.meta["control"],
-        "beats": [{"kind": beat.kind, "segment": beat.segment} for beat in measures.beats],
+        "beats": [{"kind": b.kind, "segment": b.segment, "from": b.made_from} for b in measures.beats],
+        "answer": measures.answer,
         "marks": marks(run),
         "change_scale": float(measures.change.max(initial=0.0)),
         "write_scale": float(write.max(initial=0.0)) if write is not None else 0.0,
@@ -143,8 +144,8 @@ def colours(run: Run, reset: Run | None) -> list[str]:
 
 
 def opening(run: Run, colours: list[str]) -> dict:
-    """Where a visitor begins: at the segment that writes."""
-    first = next((beat.segment + 1 for beat in run.measures.beats if beat.kind == "write"), 1)
+    """Where a visitor begins: at the segment that writes, or moves memory far."""
+    first = next((beat.segment + 1 for beat in run.measures.beats if beat.kind in ("write", "change")), 1)
     return {"segment": first, "colour": (*colours, None)[0]}
 
 

@@ -34,12 +34,16 @@ export const spinePanel = {
         ...names.flatMap((row) => [shown(overview[`${row}_max`].data[bin]), shown(overview[`${row}_mean`].data[bin])]),
       ]
     )
-    return { columns: ["segment", ...names.flatMap((row) => [`${row}, maximum`, `${row}, mean`])], rows }
+    const columns = names.map((row) => nameOf(row, overview)).flatMap((row) => [`${row}, maximum`, `${row}, mean`])
+    return { columns: ["segment", ...columns], rows }
   },
 }
 
 const bins = (overview) => overview.edges.data.length - 1
 const pooled = (overview) => bins(overview) < overview.meta.n_segments
+
+// What a row is called: without a right answer to hold it against, "knows" follows the model's own.
+const nameOf = (row, overview) => (row === "knows" ? overview.meta.answer : row)
 
 // knows where there is a question, else loss.
 function rowsOf(overview) {
@@ -70,7 +74,8 @@ function build(width, frame, act) {
     width, left: LABELS, step: (width - LABELS - RIGHT) / Math.max(...frame.all.map((each) => bins(each.overview))), top: HEAD, row: frame.rowHeight,
   }
   const height = HEAD + rows.length * place.row + 6
-  const node = figure(width, height, `The whole run: ${rows.join(", ")} of ${overview.meta.n_segments} segments`, theme)
+  const named = rows.map((row) => nameOf(row, overview)).join(", ")
+  const node = figure(width, height, `The whole run: ${named} of ${overview.meta.n_segments} segments`, theme)
   node.place = place
   node.append(svg("g", { class: "cursor" }), svg("g", { class: "hover" }))
   rows.forEach((row, i) =>
@@ -90,7 +95,7 @@ function rowLabel(row, i, overview, place, theme) {
   const top = shown(most(row, overview)).replace(/\.00$/, "")
   return svg("g", {},
     rule(place.left, base, place.width - RIGHT, base, theme.line),
-    words(0, base - place.row / 2 + 2, row, { fill: theme[row], "font-weight": 600 }),
+    words(0, base - place.row / 2 + 2, nameOf(row, overview), { fill: theme[row], "font-weight": 600 }),
     words(0, base - 2, `0–${top}`, { fill: theme.muted, "font-size": 10 }),
   )
 }
@@ -197,7 +202,7 @@ function interact(node, frame, act, rows) {
     act.tip(event, [
       `Segment${single ? "" : "s"} ${name(overview, bin)}`,
       ...rows.map((row) =>
-        `${row} ${shown(overview[`${row}_${single ? "mean" : "max"}`].data[bin])}${single ? "" : " at most"}`
+        `${nameOf(row, overview)} ${shown(overview[`${row}_${single ? "mean" : "max"}`].data[bin])}${single ? "" : " at most"}`
       ),
     ])
   }

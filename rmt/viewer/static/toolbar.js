@@ -15,11 +15,14 @@ export function toolbar(overview, actions, hasLink, pages = [], onPage = null) {
   const steps = STEPS.map(({ action, shown, name }) =>
     button(shown, actions[action], { "aria-label": name, title: name, class: action, "data-action": action })
   )
-  const beats = overview.meta.beats.map(({ kind, segment }, i) =>
+  const beats = overview.meta.beats.map(({ kind, segment, from }, i) =>
     button(`${i + 1} ${kind}`, actions[`beat${i + 1}`], {
-      class: `beat ${kind}`, title: `Segment ${segment + 1}`, "data-segment": segment + 1,
+      class: `beat ${kind}`,
+      title: `Segment ${segment + 1}, as ${from.join(" and ")} show${from.at(-1).endsWith("s") ? "" : "s"}`,
+      "data-segment": segment + 1,
     }))
-  const none = beats.length ? null : el("span", { class: "note" }, "no beats: nothing was written here")
+  const why = overview.meta.question ? "no answer turned here" : "nothing stands out here"
+  const none = beats.length ? null : el("span", { class: "note" }, `no beats: ${why}`)
   const link = hasLink ? button("Link", actions.link, { title: "Copy a link to this view", class: "link" }) : null
   const shown = pages.map(([id, name]) => button(name, () => onPage(id), { class: "page", "data-page": id }))
   const node = el("div", { class: "toolbar", role: "toolbar", "aria-label": "Steps" },
