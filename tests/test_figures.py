@@ -104,6 +104,21 @@ def test_sentences_say_what_happened(toy):
     assert told(say(3)).startswith("Segment 4 of 8 writes: memory looks most at "), "a fact that nobody found is none"
 
 
+def test_sentences_hold_movement_against_the_slots_length_and_name_what_was_measured(toy):
+    run = toy()
+    quiet = next(beat.segment for beat in run.measures.beats if beat.kind == "keep")
+    share = run.measures.slot_mean[quiet] / run.measures.length[quiet]
+    by = f"it moves by {run.measures.slot_mean[quiet]:.1f}, {share:.0%} of its slots’ length."
+    assert f"keeps what memory holds: {by}" in told(sentence(run.trace, run.measures, run.trace.segments[quiet]))
+    run = toy(question=False, label=None)
+    found = [told(sentence(run.trace, run.measures, run.trace.segments[b.segment])) for b in run.measures.beats]
+    kinds = [beat.kind for beat in run.measures.beats]
+    assert kinds == ["change", "still", "look"]
+    assert "moves memory far: it looks most at " in found[0] and "writes" not in found[0]
+    assert "leaves memory as it is: it moves by " in found[1]
+    assert f"looks at memory: {run.measures.share('read')[run.measures.beats[2].segment]:.0%} of its tokens" in found[2]
+
+
 def test_a_loss_of_what_was_known_is_said(toy):
     run = toy()
     run.trace.arrays["asked"] = np.array(run.trace.arrays["asked"])

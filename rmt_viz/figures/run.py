@@ -13,7 +13,7 @@ UNITS["own answer"] = UNITS["knows"]
 
 
 def run(trace: Trace, *, theme: str = "light") -> go.Figure:
-    """One row a quantity, x counts segments from 1; beats are marked above, and what shows them. theme: light or dark."""
+    """One row a quantity, x counts segments from 1; above stand the beats and what shows them. theme: light or dark."""
     measures = measure(trace)
     rows = {"write": measures.share("write"), "read": measures.share("read"), "change": measures.slot_mean}
     rows |= {measures.answer: measures.knows[1:], "loss": measures.loss}
