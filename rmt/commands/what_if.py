@@ -47,6 +47,11 @@ def what_if(
         return
     if found["answer"]:
         print("It answered {!r} ({:.3f}) and answers {!r} ({:.3f}).".format(*found["answer"]))
+    if found["blank"]:
+        print(
+            "So changed, {runs} runs with other facts answer {answer!r} most often ({share:.0%}); {right:.0%} of them "
+            "are right, {unchanged:.0%} unchanged.".format(**found["blank"])
+        )
     first = found["first"]
     print("Nothing differs." if first is None else f"The memory differs from segment {first + 1} on.")
 

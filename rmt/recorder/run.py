@@ -32,13 +32,15 @@ class Recording:
     keep: object  # what holds a temporary file
 
 
-def begin(model, text, detail, control, loss, *, out=None, spans=(), label=None, seed=None, changes="") -> Recording:
+def begin(
+    model, text, detail, control, loss, *, out=None, spans=(), label=None, seed=None, changes="", blank=None
+) -> Recording:
     """Open the trace file of a document, new or as far as it got."""
     document = read_document(model, text)
     spans = list(spans) or document.spans
     path, keep = (Path(out), None) if out else temporary()
     about = {"spans": spans, "label": label, "control": control, "detail": detail, "seed": seed}
-    about["changes"] = changes
+    about |= {"changes": changes, "blank": blank}
     writer = _open(path, model, document, **about)
     ids = torch.as_tensor(document.ids, device=model.device)[None]
     segments = model.split(ids, labels=ids if loss and model.backbone.head == "lm" else None)
@@ -91,7 +93,7 @@ def stored(model: Model, memory: np.ndarray) -> State:
     return map_state(Tensor.contiguous, state)  # matrix products of a view may differ in the last bit
 
 
-def _open(path, model, document, *, spans, label, control, detail, seed, changes) -> TraceWriter:
+def _open(path, model, document, *, spans, label, control, detail, seed, changes, blank) -> TraceWriter:
     """The trace file of this run, new or as far as it got."""
     lengths = [end - start for start, end in cuts(len(document.ids), model.segment_length, model.alignment)]
     cell, slots = model.cell, model.cell.slots(model.cell.initial(1))
@@ -108,6 +110,7 @@ def _open(path, model, document, *, spans, label, control, detail, seed, changes
         "control": control or (None if model.about.trained else "untrained"),
         "seed": seed,
         **({"changes": changes} if changes else {}),  # of a what-if: see rmt.intervene.changes
+        **({"blank": blank} if blank else {}),  # and rmt.causes.blank_answer
         "made_by": {**made_by(model), "fingerprint": fingerprint(model)},
     }
     n_read, n_write = cell.n_read, cell.n_write
