@@ -14,8 +14,8 @@ from rmt.causes.facts import Lives, ablations, find_facts, ledger, lives, slots_
 from rmt.causes.samples import fresh, sampler_of, told
 from rmt.checkpoint import load, untrained
 from rmt.errors import InputError
-from rmt.intervene import read
-from rmt.tasks.base import PLACES
+from rmt.intervene import ask, read
+from rmt.tasks.base import NAMES, PLACES
 from rmt.tasks.questions import question_about
 
 ROOT = Path(__file__).parent.parent
@@ -92,6 +92,18 @@ def test_the_ledger_follows_each_fact_through_the_run(detect):
     without = ledger(detect, read(detect, ids[-1:]), [fact])[0, 0]
     assert falls[-1] == pytest.approx(p[0, -1] - without, abs=1e-5)
     assert ledger(detect, reading, []).shape == (0, len(reading.states))
+
+
+@pytest.mark.parametrize("name", ["detect", "memorize", "detect-long"])
+def test_what_these_models_keep_is_a_place_whoever_is_asked_for(name):
+    """The control of binding: they would be said to know where Sandra is, and answer the same of everybody."""
+    model = load(ROOT / "assets" / "checkpoints" / name, device="cpu")
+    noise = "The committee met again and heard eleven witnesses. " * (model.segment_length // 8)
+    ids, _ = split(model, f"Sandra went to the garden. {noise}")
+    state = read(model, ids).states[-1]
+    for question in (*(f"Where is {name}?" for name in NAMES), "What time is it?"):
+        answers = ask(model, [state], torch.tensor(split(model, question)[0]))[0, 0]
+        assert float(answers[PLACES.index("garden")]) > 0.98, question
 
 
 # Many runs.

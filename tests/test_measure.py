@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rmt.measure import change, edges, knows, measure, pool, segment_loss, similarity, token_loss
+from rmt.measure import change, edges, knows, measure, pool, segment_loss, similarity, slot_mean, token_loss
 from rmt.measure.run import focus, length, question_segment, shares, shift
 
 
@@ -17,6 +17,11 @@ def test_change_is_the_distance_to_the_segment_before():
 def test_change_of_a_long_run_is_that_of_its_parts():
     memory = np.random.default_rng(0).normal(size=(700, 3, 4))
     np.testing.assert_allclose(change(memory), np.linalg.norm(np.diff(memory, axis=0), axis=-1), rtol=1e-6)
+
+
+def test_the_change_of_a_segment_is_the_mean_of_its_slots():
+    np.testing.assert_allclose(slot_mean(np.array([[1.0, 3.0], [0.0, 0.0]])), [2, 0])
+    assert slot_mean(np.zeros((2, 0))).tolist() == [0, 0]
 
 
 def test_length_is_the_mean_of_the_slots():
@@ -74,6 +79,9 @@ def test_knows_follows_the_right_answer_and_else_the_final_one(make_trace):
     told, untold = make_trace("told", label=1), make_trace("untold", label=None)
     np.testing.assert_allclose(knows(told)[[0, 4]], [0.05, 0.9], atol=1e-6)
     assert (measure(told).answer, measure(untold).answer) == ("knows", "own answer")
+    wrong = make_trace("wrong", label=1)
+    wrong.meta["label"] = 2
+    np.testing.assert_allclose(knows(wrong), wrong.arrays["asked"][:, 2], atol=1e-6)
     np.testing.assert_allclose(knows(untold), untold.arrays["asked"][:, np.argmax(untold.arrays["probabilities"])])
 
 
@@ -84,6 +92,8 @@ def test_shift_is_how_far_all_answers_move_and_focus_how_far_one_token_stands_ou
     trace.arrays["token_write"] = np.array([0.1, 0.2, *[0.1] * 10, *[0.1] * 11, 0.8, *[0.4] * 12])
     np.testing.assert_allclose(focus(trace), [0.5, 2, 1])
     assert question_segment(trace) == 2
+    trace.meta["spans"] = [{"kind": "question", "start": at, "end": at + 4} for at in (2, 14)]
+    assert question_segment(trace) == 1, "the last one that is asked"
     trace.arrays["asked"][1] = np.nan
     assert shift(trace) is None and focus(make_trace("bare", detail="memory")) is None
 
