@@ -195,9 +195,11 @@ def test_two_facts_are_a_write_and_an_append(make_trace):
 
 
 def test_a_trace_without_a_question_shows_change_and_no_write(make_trace):
-    trace = make_trace(fact=4, question=False, label=None)
+    trace = make_trace(fact=3, question=False, label=None)
+    looked = trace.arrays["answer_read"].sum(-1).mean((1, 2))
     found = measure(trace).beats
-    assert [beat.kind for beat in found] == ["change", "still", "look"] and found[0].segment == 4
+    assert [beat.kind for beat in found] == ["change", "still", "look"] and found[0].segment == 3
+    assert found[2].segment == 4 + int(np.argmax(looked[4:]))
 
 
 @pytest.mark.parametrize(("share", "kept"), [(0.08, True), (0.12, False)])
