@@ -21,10 +21,12 @@ EXAMPLES = {
     "What is the kitchen north of?",
 }
 HINTS = {
-    "memorize": "It remembers where a person went, told at the start: “Mary went to the garden.” … “Where is Mary?”",
-    "detect": "It remembers where a person went, told anywhere: “John moved to the hallway.” … “Where is John?”",
-    "reasoning": "It needs two facts, told anywhere: “The garden is north of the kitchen. The kitchen is north of the "
-    "office.” … “What is the kitchen north of?”",
+    "memorize": "It remembers the place that somebody went to, told at the start: “Mary went to the garden.” … “Where is "
+    "Mary?” It gives that place whoever is asked for.",
+    "detect": "It remembers the place that somebody went to, told anywhere: “John moved to the hallway.” … “Where is "
+    "John?” It gives that place whoever is asked for.",
+    "reasoning": "It is told two facts anywhere and asked for one: “The garden is north of the kitchen. The kitchen is "
+    "north of the office.” … “What is the kitchen north of?”",
 }
 KNOWN = {"memorize": NAMES, "detect": NAMES, "reasoning": PLACES}  # one of these must stand in the question
 LAST_SENTENCE = re.compile(r"[^.!?\n]*\?\s*$")

@@ -118,12 +118,12 @@ def _far(run: Run, s: int) -> Question:
     last = float(run.measures.knows[-1])
     wrote = next((b.segment for b in run.measures.beats if b.kind == "write"), 0)
     return Question(
-        f"In its curriculum this model met at most 7 segments. Here it reads {run.trace.n_segments}. Is the fact of "
-        f"segment {wrote + 1} still there at the end?",
+        "This model was taught with texts of 1 to 7 segments, then with streams of text, in which a fact had to last. "
+        f"Here it reads {run.trace.n_segments} segments. Is the place of segment {wrote + 1} still there at the end?",
         ("Yes", "No"),
         0 if last >= KNOWN else 1,
-        f"It gives the right answer {last:.2f} after {run.trace.n_segments - wrote - 1} segments of noise. The Length "
-        "page counts this over a thousand texts.",
+        f"It gives the right answer {last:.2f} after {run.trace.n_segments - wrote - 1} segments of speeches, of which "
+        "sentences that name a person or place were left out. The Length page counts this over a thousand texts.",
     )
 
 
@@ -145,14 +145,15 @@ STEPS = (
     Step(
         "The fact is kept", "detect", "keep",
         "Noise follows. At each boundary memory passes through all layers once more, and nothing but training tells "
-        "them to leave it as it is.",
+        "them to leave it as it is. What this model keeps of the fact is the place: it answers any question with it, "
+        "whoever is asked for.",
         "the row “change”, whose bars nearly vanish, while “knows” stays up.",
         _sure, (STEP, CUT), ("slots", "answers"),
     ),
     Step(
         "The fact is read", "detect", "read",
-        "The last segment holds the question. Its tokens attend to memory’s positions: that is a read. The answer is "
-        "then made from this one segment.",
+        "The last segment holds the question. It is read together with memory, and the answer is made from this one "
+        "segment, at [CLS], a position of the model’s own. That memory was needed shows only where it is taken away.",
         "the tokens that look at memory most, and the heads that do, both in the strongest blue.",
         _look, (CUT, STEP, ANSWER), ("tokens", "heads"), "read",
     ),
@@ -164,16 +165,17 @@ STEPS = (
         _without, (RESET, CUT, STEP), ("answers", "slots"),
     ),
     Step(
-        "Longer than it was taught", "detect-64", "last",
+        "As long as it was trained to hold", "detect-64", "last",
         "The cost of a segment does not depend on how many came before, so the same model can go on. Whether memory "
         "holds that long is a matter of training, not of room.",
         "the segment where the fact comes in, and “knows” from there to the end.",
         _far, (STEP,), ("answers", "slots"),
     ),
     Step(
-        "A second fact is added", "reasoning", "append",
-        "Some questions need two facts that stand far apart: the second one has to join what memory already holds. "
-        "This model was trained on such texts; its slots are no copies of each other.",
+        "A second fact is told", "reasoning", "append",
+        "Two facts stand far apart, and the question asks for one of them: which one is said only at the end, so both "
+        "have to be held. No question of this task needs the two together. The slots of this model are no copies of "
+        "each other.",
         "the column of this segment: the slots do not move alike.",
         _slot, (STEP,), ("slots", "tokens"),
     ),

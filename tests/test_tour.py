@@ -42,9 +42,9 @@ def test_what_is_to_be_looked_for_is_there():
     run, s = stop("The control: without memory")
     wrote = next(beat.segment for beat in run.measures.beats if beat.kind == "write")
     assert run.measures.knows[wrote + 1] > 0.9 and run.measures.knows[wrote + 2 :].max() < 0.1
-    run, s = stop("Longer than it was taught")
+    run, s = stop("As long as it was trained to hold")
     assert run.trace.n_segments > 2 * 7
-    run, s = stop("A second fact is added")
+    run, s = stop("A second fact is told")
     assert np.ptp(run.measures.change[s]) > tour.ALIKE * run.measures.change[s].mean()
 
 
