@@ -21,8 +21,8 @@ EXAMPLES = {
     "What is the kitchen north of?",
 }
 HINTS = {
-    "memorize": "It remembers the place that somebody went to, told at the start: “Mary went to the garden.” … “Where is "
-    "Mary?” It gives that place whoever is asked for.",
+    "memorize": "It remembers the place that somebody went to, told at the start: “Mary went to the garden.” … “Where "
+    "is Mary?” It gives that place whoever is asked for.",
     "detect": "It remembers the place that somebody went to, told anywhere: “John moved to the hallway.” … “Where is "
     "John?” It gives that place whoever is asked for.",
     "reasoning": "It is told two facts anywhere and asked for one: “The garden is north of the kitchen. The kitchen is "

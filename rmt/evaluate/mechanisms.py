@@ -45,7 +45,8 @@ FRESH = {  # options where no checkpoint says them, for segments of 128 tokens
 class Account:
     """One mechanism on one text.
 
-    numbers: what the state of one document holds after each segment. parameters: of the cell alone. operations: of
+    numbers: what the state of one document holds after each segment; of exact context that is the ids of its tokens,
+    which is all that has to be kept of a text. parameters: of the cell alone. operations: of
     reading one segment in the middle of a text, head included, a multiplication and an addition being two; whole
     attention maps are counted, as masks hide scores but do not spare them. read, write: memory positions beside the
     tokens. seen: see `sight`. loss: mean over each segment's tokens in nats; empty where nothing was trained.
@@ -127,7 +128,7 @@ def account(model: Model, ids: np.ndarray | Tensor) -> Account:
         raise InputError("The text fits into one segment, so nothing crosses a boundary; give a longer one.")
     numbers, losses, states = [], [], [model.cell.initial(1)]
     for segment, step, state in unroll(model.cell, model.backbone, segments, state=states[0]):
-        numbers.append(count(state))
+        numbers.append(model.cell.n_memory if isinstance(model.cell, ExactContext) else count(state))
         states = [*states[-1:], state]
         losses.append(float(step.output.token_loss(segment.labels).nanmean()))
     cell, name = model.cell, kind(model.cell)

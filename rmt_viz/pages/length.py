@@ -12,7 +12,9 @@ PAPER = """
 segment up, each stage from the best model of the last. Figure 4 tests the models of stages 1 to 8 at 1 to 15 segments:
 those trained on five or more hold at twice that length. Figure 5 takes the model trained on seven segments to 16, 32,
 64, 128, 256, 1,024, 2,048 and 4,096 segments; 4,096 × 499 are 2,043,904 tokens. There the text around the facts is one
-document, repeated; here State of the Union addresses follow one another.
+document, repeated; here State of the Union addresses follow one another, without the sentences that name a person or a
+place of the stories. In the same addresses with every sentence left in, the model of the longest texts (detect-long)
+is right for 80 of 100 at 4 segments and for 22 of 100 at 64.
 """
 BY = {"segments": "Segments", "tokens": "Tokens"}
 
@@ -21,7 +23,7 @@ def page() -> None:
     """Choose what to compare; the figure; a point of it in words, and a checkpoint of one's own."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("How far does it hold?", anchor=False)
-        st.caption("The share of right answers about a fact told somewhere in a text of the length below it.")
+        st.caption("The share of right answers about a fact told somewhere in a filtered text of the length below it.")
     if session.take_finished_run():
         links.open_watch(session.newest_run())
     with st.container(gap="small"):
