@@ -76,6 +76,8 @@ def test_leaving_the_initial_memory_is_a_write_only_where_memory_singles_out_a_t
 
 def test_reading_the_question_is_no_write():
     assert kinds(with_(TOLD, known=np.array([0.1] * 8 + [0.9]))) == {}
+    turned = with_(TOLD, shift={7: 0.9}, focus={7: 4}, moved={7: 9})
+    assert kinds(turned) == kinds(TOLD) == {"write": 2, "keep": 4, "read": 7}
 
 
 def test_a_read_needs_an_answer_that_the_initial_memory_would_not_give():

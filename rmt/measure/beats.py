@@ -65,7 +65,7 @@ def _from_answers(series: Series) -> list[Beat]:
     if not writes or series.reset:  # a memory that is put back keeps nothing and is not read
         return found
     segments = [s for s, _ in writes]
-    if last <= segments[-1] or known[last] < max(KNOWN, known[0] + RISE):  # the initial memory would answer as well
+    if known[last] < max(KNOWN, known[0] + RISE):  # the initial memory would answer as well
         return found
     for after, before in zip(segments, [*segments[1:], last], strict=True):
         quiet = [s for s in _still(series, after, before) if abs(known[s + 1] - known[s]) < RISE]
@@ -89,7 +89,7 @@ def _writes(series: Series) -> list[tuple[int, tuple[str, ...]]]:
         return []
     decisive = int(np.argmax(np.where(news, rise, -np.inf)))
     told = looks & (series.shift >= RISE) if series.shift is not None else np.zeros(len(moved), bool)
-    others = [int(s) for s in np.flatnonzero(news | told) if s not in (decisive, series.question)]
+    others = [int(s) for s in np.flatnonzero((news | told)[: series.question]) if s != decisive]
     others = [s for s in others if s == 0 or moved[s] >= COMPARABLE * moved[decisive]]
     others = sorted(others, key=lambda s: -moved[s])[:1]
     return sorted((s, (ANSWERS,) if news[s] and s else (ANSWERS, ATTENTION)) for s in (decisive, *others))

@@ -236,7 +236,7 @@ TABLE = {
         ("np.maximum.accumulate(known)[:-1]", "known[:-1]", "a return to an old guess is a write"),
         ("or series.reset:  # a memory", "or False:  # a memory", "a memory that is put back is said to keep"),
         ("max(KNOWN, known[0] + RISE)", "KNOWN", "a read that the initial memory would do as well"),
-        ("last <= segments[-1] or", "", "a read of what stands in the question's own segment"),
+        ("(news | told)[: series.question]", "news | told", "reading the question is a second write"),
         ("if abs(known[s + 1] - known[s]) < RISE", "", "an answer that turns is said to be kept"),
         ("and moved[s] > moved[s - 1]", "", "the way from the initial memory is a change"),
         ("series.moved[s] < STILL * series.length[s]", "series.moved[s] < STILL", "kept without regard to the slots' length"),
