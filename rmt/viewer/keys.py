@@ -19,7 +19,7 @@ KEYS = (
     Key("Home", "Home", "first", "the first segment"),
     Key("End", "End", "last", "the last segment"),
     Key(" ", "Space", "play", "play, or stop"),
-    Key("1", "1", "beat1", "the first beat, where a fact is written"),
+    Key("1", "1", "beat1", "the first beat, such as the write of a fact"),
     Key("2", "2", "beat2", "the second beat"),
     Key("3", "3", "beat3", "the third beat"),
     Key("4", "4", "beat4", "the fourth beat"),

@@ -145,7 +145,8 @@ function high(slice) {
 
 function finding(frame) {
   const [first] = mapsOf(frame)
-  if (frame.view.beside === "beats") return "Write, keep, append, read: the moments of this run"
+  const kinds = frame.overview.meta.beats.map(({ kind }) => kind).join(", ")
+  if (frame.view.beside === "beats") return `The moments of this run: ${kinds}`
   const { write, read } = first.slice?.meta.shares ?? {}
   if (write === undefined && read === undefined) return `Attention in segment ${frame.view.segment}`
   const parts = [
