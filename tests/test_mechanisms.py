@@ -77,7 +77,9 @@ def test_an_account_of_every_mechanism(cell):
     assert np.isclose(np.average(losses, weights=scored), whole.loss, atol=1e-5) and len(losses) == 5
     sizes = {"rmt": 48, "transformer-xl": 96, "compressive": 32 * 11, "sliding-window": 96, "context": 3}
     sizes |= {"armt": 2 * 24 * 17, "none": 0, "memory-transformer": 0}
-    grows = [48 * (s + 1) for s in range(5)]  # two layers, three slots or positions of sixteen numbers; of context three ids
+    grows = [
+        48 * (s + 1) for s in range(5)
+    ]  # two layers, three slots or positions of sixteen numbers; of context three ids
     assert found.numbers == (grows if cell == "rmt-r" else [sizes[cell]] * 5)
     assert json.loads(json.dumps(found.row()))["seen"] == found.seen
 
