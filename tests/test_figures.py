@@ -100,6 +100,8 @@ def test_sentences_say_what_happened(toy):
     assert "it answers hallway with 0.90; one segment earlier, 0.05." in told(say(3))
     assert "leaves the initial memory" in told(say(0)) and "which is wrong (it is hallway)" in told(say(0))
     assert "reads memory: with it hallway has 0.90, with the initial memory 0.05" in told(say(7))
+    share = run.trace.arrays["answer_read"][7].sum(-1).mean()
+    assert f"[CLS], where the answer is made, gives memory {share:.0%} of its attention." in told(say(7))
     run.trace.meta["spans"] = [span for span in run.trace.spans if span["kind"] != "fact"]
     assert told(say(3)).startswith("Segment 4 of 8 writes: memory looks most at "), "a fact that nobody found is none"
 

@@ -39,7 +39,7 @@ def sentence(trace: Trace, measures: Measures, record: SegmentRecord) -> list[di
     elif beat == "read":
         answer = trace.classes[answer_class(trace)]
         told = f"with it {answer} has {measures.knows[s]:.2f}, with the initial memory {measures.knows[0]:.2f}. "
-        parts += [_part(VERBS[beat], "strong"), _part(f" memory: {told}")]
+        parts += [_part(VERBS[beat], "strong"), _part(f" memory: {told}"), *_path(trace, record)]
     elif beat == "look":
         share = measures.share("read")[s]
         parts += [_part(VERBS[beat], "strong"), _part(f" memory: {share:.0%} of its tokens’ attention goes there. ")]
@@ -109,6 +109,15 @@ def _peak(record: SegmentRecord) -> list[dict]:
         return []
     word = record.tokens[int(np.argmax(weights))].strip()
     return [_part(word, "token")] if any(map(str.isalnum, word)) else []
+
+
+def _path(trace: Trace, record: SegmentRecord) -> list[dict]:
+    """How much the position that answers looks at memory: the path by which an answer can come from there."""
+    if record.answer_read is None:
+        return []
+    where = "The last position" if trace.meta["causal"] else "[CLS]"
+    share = float(np.asarray(record.answer_read, np.float32).sum(-1).mean())
+    return [_part(f"{where}, where the answer is made, gives memory {share:.0%} of its attention. ")]
 
 
 def _rank(moved: np.ndarray, s: int) -> str:
