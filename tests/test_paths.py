@@ -24,6 +24,7 @@ def test_a_cut_path_carries_nothing(family):
     read_, write_ = layout.read, layout.write
     assert not whole[1, 0, layout.tokens, read_].any() and whole[1, 1, layout.tokens, read_].any()
     assert not whole[0, :, write_, layout.tokens][:, 1].any() and whole[0, :, write_, layout.tokens][:, 0].any()
+    assert whole[0, 0, layout.tokens, read_].any() and whole[1, :, write_, layout.tokens][:, 1].any(), "other layers"
     assert torch.allclose(whole.sum(-1), torch.ones(()).double())
     assert torch.allclose(recorder.all.mass.sum(-1), torch.tensor(float(whole.shape[-1])).double(), atol=1e-5)
 
@@ -73,6 +74,8 @@ def test_a_block_leaves_other_segments_alone_to_the_bit():
     cut = slice(32, 40)
     assert torch.equal(other.states[4], reading.states[4])
     assert not torch.equal(other.loss[:, cut], reading.loss[:, cut])
+    last = model(IDS[:, 40:], IDS[:, 40:], state=other.states[5]).loss  # read as ever, from the state that was left
+    assert torch.isclose(other.loss[:, 40:].nanmean(), last, rtol=1e-12)
     again = read(model, IDS[:, 40:])
     after = intervene.intervene(model, other, [Reset(5)])
     assert torch.equal(again.loss.nan_to_num(), after.loss[:, 40:].nan_to_num())
