@@ -311,6 +311,7 @@ def test_slots_are_ranked_on_facts_that_are_not_scored():
     table = ablations(model, Lives(np.zeros((8, 3)), np.zeros((8, 3), bool), facts, states, 1))
     assert table["order"][0] == 2 and table["best"][1] == 1, "slot 2 is best where it is ranked, of no use elsewhere"
     assert table["best"][0] == 1 and table["best"][3] == 0 and table["others"][1] in (0, 1)
+    assert table["fall"] == pytest.approx([0, _gone() / 2, _gone() / 2], abs=1e-6), "means over all facts"
 
 
 # Probes.
@@ -423,7 +424,9 @@ def test_one_baseline_for_what_if_facts_and_why():
     model = placed()
     model.about.fingerprint = "placed"
     trace = record(
-        model, "Sandra went to the garden. " + "It rained for a while. " * 9 + "Where is Sandra?", detail="memory"
+        model,
+        f"Sandra went to the garden. {'It rained for a while. ' * 9}The office. Where is Sandra?",
+        detail="memory",
     )
     n, means = trace.n_segments, usual(model, trace.n_segments)
     name, to = baseline(model, n)
@@ -438,7 +441,10 @@ def test_one_baseline_for_what_if_facts_and_why():
         by_slot(model, reading, output_of(model, reading), to=means[n - 1]), abs=1e-4
     )
     whole = float(reading.probabilities[0, 2]) - float(said[2])
-    assert found["facts"][0]["slots"][-1] == pytest.approx(whole, abs=1e-4)
+    (fact,) = find_facts(trace.tokens, PLACES)
+    falls = slots_of(model, reading.states[-2], fact, means[n - 1])
+    assert found["facts"][0]["slots"] == pytest.approx(falls, abs=1e-4)
+    assert not np.allclose(falls, slots_of(model, reading.states[-1], fact, means[n - 1]), atol=1e-3)
     assert slot_map(model, trace)["whole"][-1] == pytest.approx(whole, abs=1e-4)
     assert slot_map(model, trace)["blank"] == blank(model, [Ablate(n - 1)], n)
     local, memory = local_and_memory(model, reading, to=means[n - 1])
@@ -450,8 +456,8 @@ def test_one_baseline_for_what_if_facts_and_why():
 
 
 def _logits(reading) -> np.ndarray:
-    """The logits of the planted model, from its state and last segment: nothing is named in it."""
-    return GAIN * reading.states[-2][0].sum(0).numpy()
+    """The logits of the planted model, from its state and last segment, which names the office."""
+    return GAIN * (reading.states[-2][0].sum(0) + torch.eye(len(PLACES))[PLACES.index("office")]).numpy()
 
 
 def test_effects_are_those_of_single_ablations_whatever_is_followed():
@@ -475,9 +481,10 @@ def test_effects_are_those_of_single_ablations_whatever_is_followed():
 
 
 def test_effects_of_the_reset_control_are_those_of_its_last_segment():
-    model = placed()
-    text = "Sandra went to the garden. " + "It rained in the valley for a while. " * 6 + "Where is Sandra?"
+    model, noise = placed(), "It rained in the valley for a while. "
+    text = noise * 6 + "Sandra went to the garden. " + noise + "Where is Sandra?"
     reading = read(model, model.tokenizer.encode(text, add_special_tokens=False).ids, standing=(RESET,))
+    assert reading.states[-2][0, 0, 2] > 0, "the state that the last segment would have been read with has the fact"
     found = effects(model, reading, to="zero", answer=BLANK)
     assert not found.map[:-1].any() and found.map[-1, 0] == pytest.approx(softmax(GAIN * 0.1)[0] - 1 / 6)
     assert not found.map[-1, 1:].any()

@@ -104,6 +104,17 @@ def test_memory_changes_the_loss_and_reset_takes_it_back(documents, targets):
     assert np.allclose(losses(made, documents, targets, 0, "other"), alone)
 
 
+def test_reset_puts_memory_back_within_a_target_too(documents):
+    made = model("rmt")
+    targets = documents.targets(3 * LENGTH, 0, 1)
+    found = score(made, documents, targets, length=3 * LENGTH, history=0, control="reset").by_document
+    ids = torch.from_numpy(documents.read(targets, 3 * LENGTH, 0))
+    reset = made(ids[:, :-1], before=lambda i, state: made.cell.initial(len(ids))).logits
+    expected = torch.nn.functional.cross_entropy(reset.mT, ids[:, 1:], reduction="none").detach().numpy()
+    assert np.allclose(found, expected, rtol=0, atol=1e-6)
+    assert not np.allclose(found, score(made, documents, targets, length=3 * LENGTH, history=0).by_document)
+
+
 def test_another_documents_memory_is_what_its_history_leaves(documents, targets):
     made = model("rmt")
     ids = documents.read(targets, LENGTH, 2 * LENGTH)

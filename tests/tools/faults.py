@@ -36,6 +36,8 @@ TESTS = {  # the tests that watch a file
 
 TABLE = {
     "rmt/evaluate/accuracy.py": (
+        ('if background == "whole"', "if False", "a background that is not the one it is called"),
+        ('"background": background,\n            "seconds"', '"background": "filtered",\n            "seconds"', "a background that is not the one it is called"),
         ('reset=control == "reset"', "reset=False", "the reset control does nothing"),
         ("before = (lambda i, state: initial) if reset else None", "before = None", "the reset control does nothing"),
         ('model.tokenizer, "eval")\n    if', 'model.tokenizer, "train")\n    if', "evaluation draws training's documents"),
@@ -106,7 +108,6 @@ TABLE = {
         ("states[2 + d]", "states[1 + d]", "moments a segment early"),
         ("standing=(RESET,) if reset else ()", "standing=()", "the reset control of probes does nothing"),
         ('"chance": 1 / c', '"chance": 1 / (c - 1)', "another chance"),
-        ("centred.mT @ (target - bias)", "centred.mT @ target", "a probe without its mean"),
         ("for order in orders) / SHUFFLES", "for order in orders)", "no mean over shuffles"),
     ),
     "rmt/causes/samples.py": (
@@ -164,7 +165,6 @@ TABLE = {
         ('length, control == "reset")', "length, False)", "the reset control does nothing"),
         ("np.roll(np.arange(len(targets)), -counts[0])", "np.arange(len(targets))", "the other document is the same"),
         ("ids[:, :before] = ids[_elsewhere(targets), :before]", "pass", "the other document is the same"),
-        ("labels[:, :-length] = IGNORE", "pass", "history is scored, too"),
         ("before = history * length", "before = length", "all histories are one segment"),
         ("self.by_document[:, -self.tail :]", "self.by_document[:, : self.tail]", "last is first"),
         ('found.get(("none", "none", history))', 'found.get(("none", "none", 0))', "compared with less history"),

@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 COPIED = ("rmt", "rmt_viz", "tests", "pyproject.toml")
 LINKED = ("assets",)
-SECONDS = 300  # after which a fault counts as killed: it made something endless
+SECONDS = 600  # after which a fault counts as killed: it made something endless
 
 
 def main() -> int:
