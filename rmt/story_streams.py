@@ -15,7 +15,7 @@ from rmt.segments import IGNORE
 from rmt.tasks.babi import KINDS, NEVER, World
 from rmt.tasks.base import Rng
 from rmt.tasks.distractor import Distractor
-from rmt.tasks.telling import Telling
+from rmt.tasks.telling import LONGEST, Telling
 from rmt.vocabulary import encode
 
 
@@ -38,7 +38,7 @@ class Rung:
     unroll: int = 0
     streams: float = 0.0
     lures: float = 0.0
-    cut: float = 0.3  # share of longer documents whose first boundary cuts a fact
+    cut: float = 0.0  # share of longer documents whose first boundary cuts a fact
     goal: float = 0.93  # accuracy that opens the next rung
     steps: int | None = None  # or how many steps it takes
 
@@ -152,7 +152,7 @@ class StoryStreams:
         """Fill one row's asking segment."""
         rng, T = self.rng, self.segment_length  # noqa: N806
         n = len(labels) if rng.random() < 0.7 else 1 + int(rng.integers(len(labels)))
-        room = T - 12 * n
+        room = T - LONGEST * n
         if row.life == 1 and row.text.dense:
             told = row.text.finish(room)
         else:
@@ -168,14 +168,11 @@ class StoryStreams:
             ends[q], labels[q] = at - 1, self.number[answer]
 
     def _draw(self, world: World, n: int) -> list[tuple[str, str]]:
-        """Questions in random order: mostly of what was told, about a fifth of what never was."""
+        """Questions in random order: mostly of what was told, few of what never was: where those are many, a memory learns to say so."""
         asked = world.questions()
         told = [pair for pair in asked if pair[1] != NEVER]
         never = [pair for pair in asked if pair[1] == NEVER]
-        if len(asked) <= n:
-            drawn = asked
-        else:
-            n_never = min(len(never), max(int(self.rng.binomial(n, 0.2)), n - len(told)))
-            drawn = [told[i] for i in self.rng.permutation(len(told))[: n - n_never]]
-            drawn += [never[i] for i in self.rng.permutation(len(never))[:n_never]]
+        n_never = min(len(never), max(int(self.rng.binomial(n, 0.15)), not told))
+        drawn = [told[i] for i in self.rng.permutation(len(told))[: n - n_never]]
+        drawn += [never[i] for i in self.rng.permutation(len(never))[:n_never]]
         return [drawn[i] for i in self.rng.permutation(len(drawn))]

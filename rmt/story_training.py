@@ -5,7 +5,6 @@ did is written beside the rungs.
 """
 
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from rmt.run_folder import RunFolder
 from rmt.segments import IGNORE, Segment
 from rmt.story_streams import Chunk, Rung, StoryStreams
 from rmt.tasks.babi import KINDS, NEVER
+from rmt.tasks.distractor import Distractor
 from rmt.vocabulary import PAD, open_tokenizer
 
 TRAINING = 1
@@ -61,6 +61,8 @@ class StoryConfig:
     floor: float = 0.02
     first: int = 0  # the rung to begin with
     patience: int = 4000
+    go_on: int = 0  # whether a rung that was not learned in `patience` steps is left all the same
+    precision: str = "fp32"
     log_every: int = 20
     save_every: int = 200
 
@@ -76,19 +78,17 @@ def rungs(config: StoryConfig) -> list[Rung]:
         Rung("short, 2 facts, 1 segment back", first, forms=(1, 0, 0), share=(0.5, 0.9), facts=2, life=2, unroll=1),
         Rung("short, 1 segment back", first, forms=(1, 0, 0), share=(0.3, 0.9), facts=6, life=2, unroll=1),
         Rung("short, 3 segments back", first, forms=(1, 0, 0), share=(0.3, 0.9), life=4, unroll=3),
-        Rung("sentences, no mark", first, forms=(0, 1, 0), facts=4),
-        Rung("sentences, no mark, 1 back", first, forms=(0, 1, 0), share=(0.3, 0.9), life=2, unroll=1),
-        Rung("sentences", first, facts=4),
-        Rung("sentences in prose", first, share=(0.2, 0.9)),
-        Rung("sentences in prose, 1 back", first, share=prose, life=2, unroll=1),
-        Rung("sentences in prose, 3 back", first, share=prose, life=4, unroll=3),
+        Rung("sentences, no mark", first, forms=(0, 1, 0), facts=4, unroll=3),
+        Rung("sentences, no mark, 3 segments back", first, forms=(0, 1, 0), share=(0.3, 0.9), life=4, unroll=3),
+        Rung("sentences", first, facts=4, unroll=3),
+        Rung("sentences in prose", first, share=prose, life=4, unroll=3),
     ]
     if kinds != first:
         steps += [
-            Rung("all, dense", kinds, facts=6, goal=0.9),
-            Rung("all, dense, 2 segments", kinds, share=(1.0, 1.0), life=2, unroll=1, goal=0.9),
-            Rung("all, in prose", kinds, share=(0.15, 1.0), life=5, unroll=4, goal=0.88),
+            Rung("all, dense", kinds, life=4, unroll=3, goal=0.9),
+            Rung("all, in prose", kinds, share=(0.15, 1.0), life=5, unroll=4, goal=0.9),
         ]
+    steps.append(Rung("facts cut by a boundary", kinds, share=prose, life=5, unroll=4, cut=0.6, goal=0.9))
     stream = Rung(
         "streams", kinds, share=(0.01, 0.9), unroll=4, lures=0.2, streams=config.stream_share, steps=config.stream_steps,
     )
@@ -102,8 +102,8 @@ def rungs(config: StoryConfig) -> list[Rung]:
 class Chunks(IterableDataset):
     """Chunks without end, from as many processes as a DataLoader starts; each has streams of its own."""
 
-    def __init__(self, config: StoryConfig, classes: tuple[str, ...], rung, since: int = 0):
-        self.config, self.classes, self.rung, self.since = config, classes, rung, since
+    def __init__(self, config: StoryConfig, classes: tuple[str, ...], tokenizer, rung, since: int = 0):
+        self.config, self.classes, self.tokenizer, self.rung, self.since = config, classes, tokenizer, rung, since
 
     def __iter__(self) -> Iterator[tuple[int, Chunk]]:
         info = torch.utils.data.get_worker_info()
@@ -116,7 +116,7 @@ class Chunks(IterableDataset):
             if rows not in streams:
                 rng = np.random.default_rng([TRAINING, config.seed, group, self.since, rows])
                 streams[rows] = StoryStreams(
-                    all_rungs, self.classes, open_tokenizer(Path(config.tokenizer)), rows, config.segment_length,
+                    all_rungs, self.classes, self.tokenizer, rows, config.segment_length,
                     config.questions, rng,
                 )  # fmt: skip
             yield group, streams[rows].chunk(at)
@@ -148,13 +148,22 @@ class StoryTrainer:
             "classes": list(self.classes),
             "training": asdict(config),
         }  # fmt: skip
+        self.rungs = rungs(config)
+        self.step, self.since, self.at, self.seconds = 0, 0, config.first, 0.0
+        saved = self.kept.saved()
+        if saved:
+            self.step, self.since, self.at, self.seconds = (saved[k] for k in ("step", "since", "at", "seconds"))
+        self.rung = torch.multiprocessing.Value("i", self.at)
+        if workers:  # they start as copies of this process, which has the background text by then and no GPU yet
+            Distractor.load(tokenizer, "train")
+        self.chunks = iter(DataLoader(
+            Chunks(config, self.classes, tokenizer, self.rung, self.step), batch_size=None, num_workers=workers,
+            prefetch_factor=2 if workers else None, multiprocessing_context="fork" if workers else None,
+        ))  # fmt: skip
         torch.manual_seed(config.seed)
         self.model: Model = checkpoint.build(self.spec, tokenizer).train().to(self.device)
         if config.init:
             self._start_from(checkpoint.load(config.init, device="cpu"))
-        self.rungs = rungs(config)
-        self.step, self.since, self.at, self.seconds = 0, 0, config.first, 0.0
-        self.scores: deque[float] = deque(maxlen=20)
         cuda = self.device.type == "cuda"
         self.lr = torch.zeros((), device=self.device)
         decay = [p for p in self.model.parameters() if p.dim() > 1]
@@ -165,17 +174,15 @@ class StoryTrainer:
         )  # fmt: skip
         self.carried: dict[int, State] = {}
         self.graphs: dict = {}
-        self._resume()
-        self.rung = torch.multiprocessing.get_context("spawn").Value("i", self.at)
-        self.loader = DataLoader(
-            Chunks(config, self.classes, self.rung, self.step), batch_size=None, num_workers=workers,
-            prefetch_factor=2 if workers else None, multiprocessing_context="spawn" if workers else None,
-        )  # fmt: skip
+        if saved:
+            self.model.load_state_dict(saved["model"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.kept.trim(self.step)
 
     def steps(self) -> Iterator[dict]:
         """Train; yield a line of metrics per interval."""
         config, window, began = self.config, [], time.monotonic() - self.seconds
-        for group, chunk in self.loader:
+        for group, chunk in self.chunks:
             if chunk.rung != self.at:  # made ahead for a rung that is over
                 continue
             if self.since == 0:
@@ -222,7 +229,7 @@ class StoryTrainer:
     def _forward(self, ids, begins, ask, ends, labels, state):
         """Loss, (B, Q) which were right, the state after the segments."""
         model, U = self.model, ids.shape[1]  # noqa: N806
-        amp = self.device.type == "cuda"
+        amp = self.config.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=amp, cache_enabled=False):
             initial = model.cell.initial(len(ask))
             for u in range(U):
@@ -231,8 +238,9 @@ class StoryTrainer:
                 state = map_state(lambda t: t.float(), state)
             asked = choose(begins[:, U], initial, state)
             step, _ = model.cell.step(model.backbone, Segment(ask), asked)
-            rows = torch.arange(len(ask), device=ask.device)[:, None]
-            logits = model.backbone.model.score(step.output.hidden[rows, ends + step.layout.tokens.start]).float()
+            hidden = step.output.hidden
+            places = (ends + step.layout.tokens.start)[..., None].expand(-1, -1, hidden.shape[-1])
+            logits = model.backbone.model.score(hidden.gather(1, places)).float()  # (B, Q, C)
         loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE)
         return loss, logits.argmax(-1) == labels, map_state(Tensor.detach, state)
 
@@ -248,9 +256,10 @@ class StoryTrainer:
         """The whole step as one CUDA graph, captured once for tensors of these shapes."""
         key = tuple(tuple(t.shape) for t in tensors)
         if key not in self.graphs:
+            torch.cuda.synchronize()
             places = [t.clone() for t in tensors]
-            for p in self.model.parameters():
-                p.grad = torch.zeros_like(p)
+            for p in self.model.parameters():  # once: earlier graphs go on writing to these places
+                p.grad = torch.zeros_like(p) if p.grad is None else p.grad.zero_()
             saved = [p.detach().clone() for p in self.model.parameters()]
             side = torch.cuda.Stream()
             side.wait_stream(torch.cuda.current_stream())
@@ -287,6 +296,8 @@ class StoryTrainer:
             over = self.since >= rung.steps
         else:
             over = own is not None and own >= rung.goal
+            if self.config.go_on and self.since >= self.config.patience:
+                over = True
             if self.since >= self.config.patience and not over:
                 raise InputError(f"The rung {rung.name!r} was not learned in {self.since} steps (accuracy {own}).")
         if over and self.at + 1 == len(self.rungs):
@@ -326,12 +337,3 @@ class StoryTrainer:
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step,
             "since": self.since, "at": self.at, "seconds": self.seconds,
         })  # fmt: skip
-
-    def _resume(self) -> None:
-        saved = self.kept.saved()
-        if saved is None:
-            return
-        self.model.load_state_dict(saved["model"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.step, self.since, self.at, self.seconds = (saved[k] for k in ("step", "since", "at", "seconds"))
-        self.kept.trim(self.step)
