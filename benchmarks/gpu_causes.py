@@ -25,8 +25,8 @@ SHARE = 5e-3
 NAMES = {"detect": "detect", "memorize": "memorize", "reasoning": "reasoning", "lm": "lm-rmt"}  # of run and checkpoint
 CHANGES = (
     "reset@3", "ablate:zero@2/1,2", "ablate:initial@3-4", "freeze@2-/1", "reset@2;hold@3-/1", "noise:0.5:7@2",
-    "transplant:OTHER@3", "block:read:1.1@2-", "block:read:*.*@3-", "block:write:*.*@2", "block:carry:*.*@2-", "delete:3-9",
-    "edit:2-5:Mary went to the garden.", "move:1-6:20",
+    "transplant:OTHER@3", "block:read:1.1@2-", "block:read:*.*@3-", "block:write:*.*@2", "block:carry:*.*@2-",
+    "delete:3-9", "edit:2-5:Mary went to the garden.", "move:1-6:20",
 )  # fmt: skip
 MOST_STEPS = 128  # gradients of one attribution
 
