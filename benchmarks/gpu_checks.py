@@ -149,6 +149,7 @@ def graphs(verdicts: Verdicts, options) -> None:
                 recording, options.device, family, 1, torch.bfloat16, segments, size,
             )  # fmt: skip
         verdicts.each("a planted wrong graph is said and not used", planted, options.device, size)
+        verdicts.each("a capture that fails is said and done without", failing, options.device, size)
 
 
 @contextmanager
@@ -274,6 +275,30 @@ def planted(device, size) -> tuple[bool, dict]:
     same = all(torch.equal(a, state) for a, (_, _, state) in zip(states, plain, strict=True))
     told = [str(one.message) for one in said if "other numbers than the plain loop" in str(one.message)]
     return same and len(told) == 1, {"said": told[:1], "same_numbers": same}
+
+
+@torch.inference_mode()
+def failing(device, size) -> tuple[bool, dict]:
+    """A step that looks at a number cannot be captured: it is called instead, and the next capture is as good as ever."""
+    if device != "cuda":
+        raise SkipError("a CPU captures nothing, so no capture fails")
+    model = made(device, "rmt", "bert", torch.float32, **size)
+    segments, initial = document(model, 1, 70), model.cell.initial(1)
+    before = torch.cuda.current_stream()
+
+    def observe(segment, step, state):
+        return {"largest": torch.full((1,), float(state.max()), device=device)}
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        step = fixed_step(model.cell, model.backbone, segments, initial)
+        found = [float(values["largest"][0]) for values in observed(step, segments, observe)]
+    plain = [float(state.max()) for _, _, state in unroll(model.cell, model.backbone, segments, state=initial)]
+    told = [str(one.message) for one in said if "cannot be captured as a CUDA graph" in str(one.message)]
+    stream = torch.cuda.current_stream() == before
+    again, _ = graph(device, "rmt", "bert", 1, torch.float32, 70, size)
+    holds = found == plain and len(told) == 1 and stream and again
+    return holds, {"said": told[:1], "same_numbers": found == plain, "same_stream": stream, "next_capture": again}
 
 
 # -- 4: thin maps

@@ -92,7 +92,11 @@ def _capture(step: FixedStep) -> Callable[[], None]:
     device = step.number.device
     # Weights that autocast rounds are rounded in the graph: those that it holds on to are gone when its context ends.
     half = {"enabled": torch.is_autocast_enabled("cuda"), "dtype": torch.get_autocast_dtype("cuda")}
-    with torch.cuda.device(device), torch.autocast("cuda", **half, cache_enabled=False):
+    with (
+        torch.cuda.device(device),
+        torch.cuda.stream(torch.cuda.current_stream(device)),  # and again this one if the capture fails
+        torch.autocast("cuda", **half, cache_enabled=False),
+    ):
         side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
