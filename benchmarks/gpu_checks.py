@@ -279,7 +279,7 @@ def planted(device, size) -> tuple[bool, dict]:
 
 @torch.inference_mode()
 def failing(device, size) -> tuple[bool, dict]:
-    """A step that looks at a number cannot be captured: it is called instead, and the next capture is as good as ever."""
+    """A step that looks at a number cannot be captured: it is called instead, and the next capture is a good one."""
     if device != "cuda":
         raise SkipError("a CPU captures nothing, so no capture fails")
     model = made(device, "rmt", "bert", torch.float32, **size)
