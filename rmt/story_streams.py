@@ -49,7 +49,7 @@ class Chunk:
 
     ids (B, U, T); begins (B, U + 1): where a row begins anew; ask (B, A), padded behind; ends (B, Q): the last token of
     each question; labels (B, Q), -100 for no question; own (B,): rows of the latest rung that are documents;
-    old (B,): segments a stream has read.
+    old (B,): segments a stream has read; kind (B,): which of KINDS it is.
     """
 
     ids: np.ndarray
@@ -59,6 +59,7 @@ class Chunk:
     labels: np.ndarray
     own: np.ndarray
     old: np.ndarray
+    kind: np.ndarray
     rung: int = 0
 
 
@@ -70,6 +71,7 @@ class Row:
     world: World
     life: int
     form: int
+    kind: int
     old: int = 0
 
 
@@ -107,7 +109,7 @@ class StoryStreams:
         U = now.unroll  # noqa: N806
         ids, begins = np.zeros((B, U, T), np.int64), np.zeros((B, U + 1), bool)
         ask, ends, labels = np.zeros((B, T), np.int64), np.zeros((B, Q), np.int64), np.full((B, Q), IGNORE)
-        own, old = np.zeros(B, bool), np.zeros(B, np.int64)
+        own, old, kind_of = np.zeros(B, bool), np.zeros(B, np.int64), np.zeros(B, np.int64)
         n_streams = round(B * now.streams)
         for b in range(B):
             if b < n_streams:
@@ -131,13 +133,15 @@ class StoryStreams:
                 begins[b, U + 1 - n] = True
                 if n > 1:
                     ids[b, U + 1 - n :] = row.text.read((n - 1) * T).reshape(n - 1, T)
+            kind_of[b] = row.kind
             self._ask(row, ask[b], ends[b], labels[b])
-        return Chunk(ids, begins, ask, ends, labels, own, old, rung)
+        return Chunk(ids, begins, ask, ends, labels, own, old, kind_of, rung)
 
     def _begin(self, rung: Rung, life: int) -> Row:
         rng = self.rng
         form = int(rng.choice(3, p=rung.forms))
-        world = KINDS[rung.kinds[int(rng.integers(len(rung.kinds)))]].world(rng, short=form == 0)
+        kind = rung.kinds[int(rng.integers(len(rung.kinds)))]
+        world = KINDS[kind].world(rng, short=form == 0)
         cut = None
         if life > 1 and rng.random() < rung.cut:
             cut = self.segment_length - 1 - int(rng.integers(3 if form == 0 else 7))
@@ -146,7 +150,7 @@ class StoryStreams:
             lures=rung.lures if rng.random() < 0.5 else 0.0, shuffled=rung.share[1] < 1 and rng.random() < 0.1,
             limit=None if rung.facts is None else 1 + int(rng.integers(rung.facts)), cut=cut,
         )  # fmt: skip
-        return Row(text, world, life, form)
+        return Row(text, world, life, form, list(KINDS).index(kind))
 
     def _ask(self, row: Row, ask: np.ndarray, ends: np.ndarray, labels: np.ndarray) -> None:
         """Fill one row's asking segment."""

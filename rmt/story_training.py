@@ -63,6 +63,7 @@ class StoryConfig:
     patience: int = 4000
     go_on: int = 0  # whether a rung that was not learned in `patience` steps is left all the same
     precision: str = "fp32"
+    minutes: float = 0.0  # of the whole run; the last rung ends with them, in place of its steps
     log_every: int = 20
     save_every: int = 200
 
@@ -90,11 +91,17 @@ def rungs(config: StoryConfig) -> list[Rung]:
         ]
     steps.append(Rung("facts cut by a boundary", kinds, share=prose, life=5, unroll=4, cut=0.6, goal=0.9))
     stream = Rung(
-        "streams", kinds, share=(0.01, 0.9), unroll=4, lures=0.2, streams=config.stream_share, steps=config.stream_steps,
+        "streams",
+        kinds,
+        share=(0.01, 0.9),
+        unroll=4,
+        lures=0.2,
+        streams=config.stream_share,
+        steps=config.stream_steps,
     )
     return [
         *steps,
-        replace(stream, name="streams to 100", life=100, steps=max(1, config.stream_steps // 4)),
+        replace(stream, name="streams to 100", life=100, steps=max(1, config.stream_steps // 6)),
         replace(stream, life=config.stream_life),
     ]
 
@@ -181,7 +188,7 @@ class StoryTrainer:
 
     def steps(self) -> Iterator[dict]:
         """Train; yield a line of metrics per interval."""
-        config, window, began = self.config, [], time.monotonic() - self.seconds
+        config, window, before = self.config, [], time.monotonic()
         for group, chunk in self.chunks:
             if chunk.rung != self.at:  # made ahead for a rung that is over
                 continue
@@ -190,7 +197,8 @@ class StoryTrainer:
             scores = self._step(group, chunk)
             window.append(scores)
             self.step, self.since = self.step + 1, self.since + 1
-            self.seconds = time.monotonic() - began
+            now = time.monotonic()
+            self.seconds, before = self.seconds + min(now - before, 2.0), now  # a run that was stopped goes on
             done, moved = False, False
             if self.step % config.log_every == 0 or self.since == self.rungs[self.at].steps:
                 line = self._line(window)
@@ -220,11 +228,12 @@ class StoryTrainer:
         if self.rungs[self.at].streams:
             self.carried[group] = state
         asked = chunk.labels >= 0
+        on = asked & (chunk.old > 0)[:, None]
+        kinds = [on & (chunk.kind == i)[:, None] for i in range(len(KINDS))]
         old = asked & (chunk.old > 60)[:, None]
         own = asked & chunk.own[:, None]
         never = asked & (chunk.labels == self.classes.index(NEVER))
-        sums = np.array([[own.sum(), 0], [old.sum(), 0], [never.sum(), 0]])
-        return {"loss": loss, "right": right, "masks": (own, old, never, asked), "sums": sums}
+        return {"loss": loss, "right": right, "masks": (own, old, never, asked, *kinds)}
 
     def _forward(self, ids, begins, ask, ends, labels, state):
         """Loss, (B, Q) which were right, the state after the segments."""
@@ -286,22 +295,31 @@ class StoryTrainer:
     def _lr(self) -> float:
         config, rung = self.config, self.rungs[self.at]
         if rung.streams and self.at == len(self.rungs) - 1:
-            return config.stream_lr * max(config.floor, 1 - self.since / rung.steps)
+            return config.stream_lr * max(config.floor, 1 - self._done())
         base = config.stream_lr if rung.streams else config.lr
         return base * min(1.0, (self.step + 1) / config.warmup)
 
+    def _done(self) -> float:
+        """How much of the last rung is over: of its steps, or of its time where `minutes` are given."""
+        if not self.config.minutes:
+            return self.since / self.rungs[self.at].steps
+        if self.since <= 1 or not hasattr(self, "began"):
+            self.began = self.seconds
+        return (self.seconds - self.began) / max(1e-9, 60 * self.config.minutes - self.began)
+
     def _advance(self, own: float | None) -> tuple[bool, bool]:
-        rung = self.rungs[self.at]
+        rung, config = self.rungs[self.at], self.config
+        last = self.at + 1 == len(self.rungs)
+        if last:
+            return self._done() >= 1, self._done() >= 1
         if rung.steps is not None:
             over = self.since >= rung.steps
         else:
             over = own is not None and own >= rung.goal
-            if self.config.go_on and self.since >= self.config.patience:
+            if config.go_on and self.since >= config.patience:
                 over = True
-            if self.since >= self.config.patience and not over:
+            if self.since >= config.patience and not over:
                 raise InputError(f"The rung {rung.name!r} was not learned in {self.since} steps (accuracy {own}).")
-        if over and self.at + 1 == len(self.rungs):
-            return True, True
         if over:
             self.at, self.since = self.at + 1, 0
             self.rung.value = self.at
@@ -312,10 +330,14 @@ class StoryTrainer:
 
         def share(i):
             count = sum(w["masks"][i].sum() for w in window)
-            return None if not count else round(float(sum((r & w["masks"][i]).sum() for r, w in zip(right, window)) / count), 4)  # noqa: B905
+            return (
+                None
+                if not count
+                else round(float(sum((r & w["masks"][i]).sum() for r, w in zip(right, window)) / count), 4)
+            )  # noqa: B905
 
         loss = float(np.mean([w["loss"].item() for w in window]))
-        names = ("own", "old", "never", "accuracy")
+        names = ("own", "old", "never", "accuracy", *KINDS)
         return {
             "step": self.step, "rung": self.rungs[self.at].name, "since": self.since, "seconds": round(self.seconds, 1),
             "lr": self._lr(), "loss": round(loss, 4), **{n: share(i) for i, n in enumerate(names)},

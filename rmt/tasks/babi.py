@@ -8,7 +8,7 @@ official files do not ask, a world answers, too: of somebody or something that w
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rmt.tasks.base import ACTIONS, NAMES, PLACES, Rng
+from rmt.tasks.base import ACTIONS, NAMES, PLACES, Rng, Story, Task
 
 OBJECTS = ("football", "apple", "milk")
 GIVERS = ("Bill", "Fred", "Jeff", "Mary")  # the people of qa5
@@ -190,7 +190,10 @@ class Relations(World):
         places = [PLACES[i] for i in rng.permutation(len(PLACES))[:3]]
         direction = pick(rng, tuple(DIRECTIONS))
         pairs = [(places[0], direction, places[1]), (places[1], direction, places[2])]
-        turned = [(second, DIRECTIONS[way], first) if rng.random() < 0.5 else (first, way, second) for first, way, second in pairs]
+        turned = [
+            (second, DIRECTIONS[way], first) if rng.random() < 0.5 else (first, way, second)
+            for first, way, second in pairs
+        ]
         self.coming = [turned[i] for i in rng.permutation(2)]
 
     def tell(self) -> str | None:
@@ -238,16 +241,29 @@ class Gifts(People):
 
 @dataclass(frozen=True)
 class Kind:
-    """A task of bAbI: its world, and how many facts its official stories tell before a question."""
+    """A task of bAbI: its world, and how many facts its official stories tell before a question: least, mean, most."""
 
     world: Callable[..., World]
-    facts: tuple[int, int]
+    facts: tuple[int, int, int]
+
+    def story(self, rng: Rng, *, never: bool = False) -> Story:
+        """A story as long as the official ones, and a question about what was told, or about what never was."""
+        while True:
+            least, mean, most = self.facts
+            n_facts = min(most, least + int(rng.exponential(mean - least)))
+            world = self.world(rng)
+            facts = tuple(fact for fact in (world.tell() for _ in range(n_facts)) if fact)
+            asked = [pair for pair in world.questions() if (pair[1] == NEVER) == never]
+            if asked:
+                question, answer = pick(rng, asked)
+                return Story(facts, question, world.classes.index(answer))
 
 
 KINDS = {
-    "qa1": Kind(Persons, (2, 10)),
-    "qa2": Kind(Objects, (2, 68)),
-    "qa3": Kind(Before, (4, 320)),
-    "qa4": Kind(Relations, (2, 2)),
-    "qa5": Kind(Gifts, (2, 126)),
+    "qa1": Kind(Persons, (2, 6, 10)),
+    "qa2": Kind(Objects, (2, 16, 68)),
+    "qa3": Kind(Before, (4, 50, 320)),
+    "qa4": Kind(Relations, (2, 2, 2)),
+    "qa5": Kind(Gifts, (2, 20, 126)),
 }
+TASKS = {name: Task(name, kind.world.classes, kind.story, filtered=False) for name, kind in KINDS.items()}

@@ -6,7 +6,17 @@ one was read.
 
 from rmt.tasks.base import NAMES, PLACES, Rng
 
-OTHERS = ("Anna", "Peter", "Emma", "Mr. Brown", "Mrs. Hill", "the doctor", "the president", "a stranger", "the children")
+OTHERS = (
+    "Anna",
+    "Peter",
+    "Emma",
+    "Mr. Brown",
+    "Mrs. Hill",
+    "the doctor",
+    "the president",
+    "a stranger",
+    "the children",
+)
 LURES = (
     "The {place} was empty.",
     "Nobody was in the {place}.",

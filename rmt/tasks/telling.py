@@ -92,8 +92,10 @@ class Telling:
     def _background(self) -> np.ndarray:
         source, i = self.source, self.sentence
         start, end = source.starts[i], source.starts[i + 1] if i + 1 < len(source.starts) else len(source.ids)
-        self.sentence = i + 1 if i + 1 < len(source.starts) and self.rng.random() < 0.99 else int(
-            self.rng.integers(len(source.starts))
+        self.sentence = (
+            i + 1
+            if i + 1 < len(source.starts) and self.rng.random() < 0.99
+            else int(self.rng.integers(len(source.starts)))
         )
         ids = source.ids[start:end]
         return self.rng.permutation(ids) if self.shuffled else ids
