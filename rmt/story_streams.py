@@ -19,6 +19,9 @@ from rmt.tasks.telling import LONGEST, Telling
 from rmt.vocabulary import encode
 
 
+ASKED = 9  # tokens that a question may need
+
+
 @dataclass(frozen=True)
 class Rung:
     """What is read at one stage of training.
@@ -141,7 +144,7 @@ class StoryStreams:
         rng = self.rng
         form = int(rng.choice(3, p=rung.forms))
         kind = rung.kinds[int(rng.integers(len(rung.kinds)))]
-        world = KINDS[kind].world(rng, short=form == 0)
+        world = KINDS[kind].world(rng, short=form == 0, varied=form == 2)
         cut = None
         if life > 1 and rng.random() < rung.cut:
             cut = self.segment_length - 1 - int(rng.integers(3 if form == 0 else 7))
@@ -156,7 +159,7 @@ class StoryStreams:
         """Fill one row's asking segment."""
         rng, T = self.rng, self.segment_length  # noqa: N806
         n = len(labels) if rng.random() < 0.7 else 1 + int(rng.integers(len(labels)))
-        room = T - LONGEST * n
+        room = T - ASKED * n
         if row.life == 1 and row.text.dense:
             told = row.text.finish(room)
         else:

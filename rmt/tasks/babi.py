@@ -17,6 +17,14 @@ DROPS = ("dropped", "discarded", "left", "put down")
 GIVES = ("gave", "handed", "passed")
 DIRECTIONS = {"north": "south", "south": "north", "east": "west", "west": "east"}
 NEVER = "never mentioned"
+# How else a move is told where stories are varied; the official files know ACTIONS alone.
+MOVES = (
+    "walked to", "ran to", "hurried to", "returned to", "came to", "headed to", "strolled to", "rushed to", "got to",
+    "drove to", "crept to", "wandered to", "walked into", "ran into", "stepped into", "went into", "came into", "entered",
+    "is in", "is now in", "was in", "sat down in", "stayed in", "waited in", "went straight to", "left for", "reached",
+)  # fmt: skip
+OPENINGS = ("Then ", "Later ", "After that ", "In the morning ", "At last ", "Soon ", "This time ")
+CLOSINGS = (" again", " at once", " in the end", " alone", " to rest", " after lunch")
 CLASSES = (*PLACES, *GIVERS, *OBJECTS, NEVER)
 
 Question = tuple[str, str]  # what is asked, and the answer: one of CLASSES
@@ -30,13 +38,14 @@ def pick(rng: Rng, options):
 class World:
     """A story that goes on: `tell` makes its next fact, `questions` are all that can be asked of it by then.
 
-    short: facts and questions of two or three words, which is how a small model learns to bind them first.
+    short: facts and questions of two or three words, which is how a small model learns to bind them first. varied: half
+    of the moves are told in other words than the official ones.
     """
 
     classes: tuple[str, ...]
 
-    def __init__(self, rng: Rng, *, short: bool = False):
-        self.rng, self.short = rng, short
+    def __init__(self, rng: Rng, *, short: bool = False, varied: bool = False):
+        self.rng, self.short, self.varied = rng, short, varied
 
     def tell(self) -> str | None:
         """The next fact as a sentence; None where there is no more to tell."""
@@ -58,8 +67,8 @@ class People(World):
     shares = {"move": 1.0}  # how often each kind of fact is told
     there = {"take": 1.0, "drop": 0.2}  # how often a sentence ends in "there"
 
-    def __init__(self, rng: Rng, *, short: bool = False):
-        super().__init__(rng, short=short)
+    def __init__(self, rng: Rng, **options):
+        super().__init__(rng, **options)
         self.place = {name: pick(rng, PLACES) for name in self.names}
         self.lies = {thing: pick(rng, PLACES) for thing in OBJECTS}  # object -> where it is while nobody carries it
         self.holder: dict[str, str] = {}  # object -> who carries it
@@ -111,8 +120,20 @@ class People(World):
 
     def _move(self, name: str) -> str:
         place = pick(self.rng, [place for place in PLACES if place != self.place[name]])
+        left = self.place[name]
         self.moved(name, place)
-        return f"{name} {place}." if self.short else f"{name} {pick(self.rng, ACTIONS)} to the {place}."
+        if self.short:
+            return f"{name} {place}."
+        if self.varied and self.rng.random() < 0.5:
+            return self._varied(name, left, place)
+        return f"{name} {pick(self.rng, ACTIONS)} to the {place}."
+
+    def _varied(self, name: str, left: str, place: str) -> str:
+        if self.rng.random() < 0.1:
+            return f"{name} left the {left} and {pick(self.rng, MOVES[:17])} the {place}."
+        opening = pick(self.rng, OPENINGS) if self.rng.random() < 0.3 else ""
+        closing = pick(self.rng, CLOSINGS) if self.rng.random() < 0.2 else ""
+        return f"{opening}{name} {pick(self.rng, MOVES)} the {place}{closing}."
 
     def _take(self, name: str) -> str | None:
         here = [t for t, place in self.lies.items() if t not in self.holder and place == self.place[name]]
@@ -184,8 +205,8 @@ class Relations(World):
 
     classes = (*PLACES, NEVER)
 
-    def __init__(self, rng: Rng, *, short: bool = False):
-        super().__init__(rng, short=short)
+    def __init__(self, rng: Rng, **options):
+        super().__init__(rng, **options)
         self.told: list[tuple[str, str, str]] = []  # place, direction, of which place
         places = [PLACES[i] for i in rng.permutation(len(PLACES))[:3]]
         direction = pick(rng, tuple(DIRECTIONS))

@@ -9,7 +9,7 @@ from rmt.tasks.base import Rng
 from rmt.tasks.distractor import Distractor
 from rmt.tasks.lures import lure
 
-LONGEST = 10  # tokens that a fact may need
+LONGEST = 14  # tokens that a fact may need
 CHANGE = 0.03  # how often, per sentence, the share of facts is drawn anew
 
 
