@@ -41,6 +41,7 @@ class Rung:
     unroll: int = 0
     streams: float = 0.0
     lures: float = 0.0
+    varied: bool = False  # whether moves are told in other words, too
     cut: float = 0.0  # share of longer documents whose first boundary cuts a fact
     goal: float = 0.93  # accuracy that opens the next rung
     steps: int | None = None  # or how many steps it takes
@@ -144,7 +145,7 @@ class StoryStreams:
         rng = self.rng
         form = int(rng.choice(3, p=rung.forms))
         kind = rung.kinds[int(rng.integers(len(rung.kinds)))]
-        world = KINDS[kind].world(rng, short=form == 0, varied=form == 2)
+        world = KINDS[kind].world(rng, short=form == 0, varied=form == 2 and rung.varied)
         cut = None
         if life > 1 and rng.random() < rung.cut:
             cut = self.segment_length - 1 - int(rng.integers(3 if form == 0 else 7))

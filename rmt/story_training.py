@@ -89,12 +89,14 @@ def rungs(config: StoryConfig) -> list[Rung]:
             Rung("all, dense", kinds, life=4, unroll=3, goal=0.9),
             Rung("all, in prose", kinds, share=(0.15, 1.0), life=5, unroll=4, goal=0.9),
         ]
-    steps.append(Rung("facts cut by a boundary", kinds, share=prose, life=5, unroll=4, cut=0.6, goal=0.9))
+    steps = [replace(rung, varied=rung.forms[2] > 0) for rung in steps]
+    steps.append(Rung("facts cut by a boundary", kinds, share=prose, life=5, unroll=4, cut=0.6, goal=0.9, varied=True))
     stream = Rung(
         "streams",
         kinds,
         share=(0.01, 0.9),
         unroll=4,
+        varied=True,
         lures=0.2,
         streams=config.stream_share,
         steps=config.stream_steps,

@@ -8,10 +8,14 @@ official files do not ask, a world answers, too: of somebody or something that w
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from rmt.tasks.base import ACTIONS, NAMES, PLACES, Rng, Story, Task
 
 OBJECTS = ("football", "apple", "milk")
 GIVERS = ("Bill", "Fred", "Jeff", "Mary")  # the people of qa5
+CROWD = (*NAMES, "Bill", "Fred", "Jeff", "Anna", "Peter", "Emma", "Paul", "Laura", "Tom", "Alice", "Henry", "Grace",
+         "George", "Helen", "Frank", "Ruth", "Albert", "Clara", "Simon", "Julia")  # fmt: skip
 TAKES = ("got", "grabbed", "took", "picked up")
 DROPS = ("dropped", "discarded", "left", "put down")
 GIVES = ("gave", "handed", "passed")
@@ -173,6 +177,30 @@ class Persons(People):
         return [(ask.format(name), self.place[name] if name in self.known else NEVER) for name in self.names]
 
 
+class Crowd(World):
+    """Many facts: each of K people went to a place, once; anybody of them is asked for. K is 1 to 16, log-uniformly."""
+
+    classes = (*PLACES, NEVER)
+    most = 16
+
+    def __init__(self, rng: Rng, *, people: int | None = None, **options):
+        super().__init__(rng, **options)
+        count = people or int(np.exp(rng.uniform(0, np.log(self.most + 0.999))))
+        self.coming = [CROWD[i] for i in rng.permutation(len(CROWD))[:count]]
+        self.place: dict[str, str] = {}  # person -> place
+
+    def tell(self) -> str | None:
+        if not self.coming:
+            return None
+        name, place = self.coming.pop(), pick(self.rng, PLACES)
+        self.place[name] = place
+        return f"{name} {place}." if self.short else f"{name} {pick(self.rng, ACTIONS)} to the {place}."
+
+    def questions(self) -> list[Question]:
+        ask = "{}" if self.short else "Where is {}?"
+        return [(ask.format(name), self.place.get(name, NEVER)) for name in CROWD]
+
+
 class Objects(People):
     """qa2: where is an object? With whoever carries it, or where it was dropped."""
 
@@ -267,12 +295,15 @@ class Kind:
     world: Callable[..., World]
     facts: tuple[int, int, int]
 
-    def story(self, rng: Rng, *, never: bool = False) -> Story:
-        """A story as long as the official ones, and a question about what was told, or about what never was."""
+    def story(self, rng: Rng, *, never: bool = False, people: int | None = None) -> Story:
+        """A story as long as the official ones, and a question about what was told, or about what never was.
+
+        people: how many, where a world can have more or fewer.
+        """
         while True:
-            least, mean, most = self.facts
+            least, mean, most = (people,) * 3 if people else self.facts
             n_facts = min(most, least + int(rng.exponential(mean - least)))
-            world = self.world(rng)
+            world = self.world(rng, **({"people": people} if people else {}))
             facts = tuple(fact for fact in (world.tell() for _ in range(n_facts)) if fact)
             asked = [pair for pair in world.questions() if (pair[1] == NEVER) == never]
             if asked:
@@ -286,5 +317,6 @@ KINDS = {
     "qa3": Kind(Before, (4, 50, 320)),
     "qa4": Kind(Relations, (2, 2, 2)),
     "qa5": Kind(Gifts, (2, 20, 126)),
+    "many-facts": Kind(Crowd, (16, 16, 16)),
 }
 TASKS = {name: Task(name, kind.world.classes, kind.story, filtered=False) for name, kind in KINDS.items()}

@@ -7,6 +7,8 @@ from rmt.errors import InputError
 from rmt.tasks.babi import TASKS
 from rmt.tasks.base import Rng, Story, Task
 
+OFFICIAL = ("qa1", "qa2", "qa3", "qa4", "qa5")
+
 
 def official(name: str, folder: Path, *, split: str = "test") -> Task:
     """The task `name` ("qa1" to "qa5") with stories from a file like qa1_..._test.txt of a folder.
@@ -14,8 +16,8 @@ def official(name: str, folder: Path, *, split: str = "test") -> Task:
     Each question is a story of its own: all the facts that stand before it. Raises InputError where there is no such
     file or it is not in bAbI's format.
     """
-    if name not in TASKS:
-        raise InputError(f"There are no official files of the task {name!r}; choose from {', '.join(TASKS)}.")
+    if name not in OFFICIAL:
+        raise InputError(f"There are no official files of the task {name!r}; choose from {', '.join(OFFICIAL)}.")
     files = sorted(Path(folder).glob(f"{name}_*_{split}.txt"))
     if not files:
         raise InputError(f"{folder} has no file {name}_..._{split}.txt; give the folder of bAbI's files.")
@@ -24,7 +26,10 @@ def official(name: str, folder: Path, *, split: str = "test") -> Task:
 
 
 def read_stories(file: Path, classes: tuple[str, ...]) -> list[Story]:
-    """Every question of a file with the facts before it. A line is a number and a fact, or question, answer, numbers."""
+    """Every question of a file with the facts before it.
+
+    A line is a number and a fact, or a number, a question, its answer and the numbers of the facts that support it.
+    """
     stories, facts = [], []
     for at, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
         number, _, text = line.strip().partition(" ")
