@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from rmt.errors import InputError
-from rmt.story_streams import Rung, StoryStreams
 from rmt.tasks import TASKS
 from rmt.tasks.babi import CLASSES, DROPS, GIVES, KINDS, NEVER, TAKES, Before, Gifts, Objects, Persons, Relations
 from rmt.tasks.base import PLACES, Sampler
 from rmt.tasks.lures import lure
 from rmt.tasks.official import official, read_stories
-from rmt.vocabulary import open_tokenizer
+from rmt.text.tokenizer import open_tokenizer
+from rmt.train.stories import Rung, StoryStreams
 
 GONE = re.compile(r"(\w+) (?:went|moved|went back|travelled|journeyed) to the (\w+)\.")
 

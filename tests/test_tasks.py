@@ -9,7 +9,7 @@ from rmt.tasks import TASKS
 from rmt.tasks.babi import NEVER
 from rmt.tasks.base import NAMES, PLACES, Sampler
 from rmt.tasks.distractor import documents
-from rmt.vocabulary import CLS, PAD, SEP, encode, open_tokenizer, train_tokenizer
+from rmt.text.tokenizer import CLS, PAD, SEP, encode, open_tokenizer, train_tokenizer
 
 LONG = 4096  # room for every task's stories
 

@@ -7,6 +7,7 @@ official files do not ask, a world answers, too: of somebody or something that w
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,8 +25,9 @@ NEVER = "never mentioned"
 # How else a move is told where stories are varied; the official files know ACTIONS alone.
 MOVES = (
     "walked to", "ran to", "hurried to", "returned to", "came to", "headed to", "strolled to", "rushed to", "got to",
-    "drove to", "crept to", "wandered to", "walked into", "ran into", "stepped into", "went into", "came into", "entered",
-    "is in", "is now in", "was in", "sat down in", "stayed in", "waited in", "went straight to", "left for", "reached",
+    "drove to", "crept to", "wandered to", "walked into", "ran into", "stepped into", "went into", "came into",
+    "entered", "is in", "is now in", "was in", "sat down in", "stayed in", "waited in", "went straight to",
+    "left for", "reached",
 )  # fmt: skip
 OPENINGS = ("Then ", "Later ", "After that ", "In the morning ", "At last ", "Soon ", "This time ")
 CLOSINGS = (" again", " at once", " in the end", " alone", " to rest", " after lunch")
@@ -68,8 +70,8 @@ class People(World):
     """
 
     names: tuple[str, ...] = NAMES
-    shares = {"move": 1.0}  # how often each kind of fact is told
-    there = {"take": 1.0, "drop": 0.2}  # how often a sentence ends in "there"
+    shares: ClassVar = {"move": 1.0}  # how often each kind of fact is told
+    there: ClassVar = {"take": 1.0, "drop": 0.2}  # how often a sentence ends in "there"
 
     def __init__(self, rng: Rng, **options):
         super().__init__(rng, **options)
@@ -205,7 +207,7 @@ class Objects(People):
     """qa2: where is an object? With whoever carries it, or where it was dropped."""
 
     classes = (*PLACES, NEVER)
-    shares = {"move": 0.5, "take": 0.29, "drop": 0.21}
+    shares: ClassVar = {"move": 0.5, "take": 0.29, "drop": 0.21}
 
     def questions(self) -> list[Question]:
         ask = "{}" if self.short else "Where is the {}?"
@@ -216,8 +218,8 @@ class Before(People):
     """qa3: where was an object before it was at a place? Its latest coming to that place counts."""
 
     classes = (*PLACES, NEVER)
-    shares = {"move": 0.5, "take": 0.28, "drop": 0.22}
-    there = {"take": 0.2, "drop": 0.2}
+    shares: ClassVar = {"move": 0.5, "take": 0.28, "drop": 0.22}
+    there: ClassVar = {"take": 0.2, "drop": 0.2}
 
     def questions(self) -> list[Question]:
         ask = "{} {}" if self.short else "Where was the {} before the {}?"
@@ -271,9 +273,9 @@ class Gifts(People):
 
     classes = (*GIVERS, *OBJECTS, NEVER)
     names = GIVERS
-    shares = {"move": 0.38, "take": 0.25, "drop": 0.14, "give": 0.23}
+    shares: ClassVar = {"move": 0.38, "take": 0.25, "drop": 0.14, "give": 0.23}
 
-    asks = {
+    asks: ClassVar = {
         ("giver", 2): ("giver {}", "Who gave the {}?"),
         ("receiver", 2): ("receiver {}", "Who received the {}?"),
         ("giver", 3): ("giver {} {}", "Who gave the {} to {}?"),

@@ -17,14 +17,15 @@ class Telling:
     """Tokens of background and facts in order; each is made when it is read.
 
     encode: text -> ids. share: how many of its sentences are facts, from least to most; now and then it is drawn anew,
-    log-uniformly, so that much is told in some stretches and little in others. lures: how many of the others look like facts.
-    shuffled: whether the words of a background sentence stand in random order. limit: facts in all.
+    log-uniformly, so that much is told in some stretches and little in others. lures: how many of the others look like
+    facts. shuffled: whether the words of a background sentence stand in random order. limit: facts in all.
     cut: tokens before the first fact, where given; so a segment's end can be made to fall into it.
     """
 
     def __init__(
         self, source: Distractor, world: World, encode: Callable[[str], np.ndarray], rng: Rng, *,
-        share: tuple[float, float], lures: float = 0.0, shuffled: bool = False, limit: int | None = None, cut: int | None = None,
+        share: tuple[float, float], lures: float = 0.0, shuffled: bool = False, limit: int | None = None,
+        cut: int | None = None,
     ):  # fmt: skip
         self.source, self.world, self.encode, self.rng = source, world, encode, rng
         self.range, self.lures, self.shuffled, self.limit = np.log(share), lures, shuffled, limit
