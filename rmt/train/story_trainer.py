@@ -17,7 +17,8 @@ from torch.optim import AdamW
 from torch.utils.data import DataLoader, IterableDataset
 
 from rmt.backbone.families import backbone_config
-from rmt.checkpoint import open, whole
+from rmt.checkpoint import load, save
+from rmt.checkpoint.build import build
 from rmt.errors import InputError
 from rmt.memory.base import State, choose, detach, map_state
 from rmt.model import Model
@@ -97,6 +98,7 @@ def rungs(config: StoryConfig) -> list[Rung]:
         share=(0.01, 0.9),
         unroll=4,
         varied=True,
+        cut=0.4,
         lures=0.2,
         streams=config.stream_share,
         steps=config.stream_steps,
@@ -170,9 +172,9 @@ class StoryTrainer:
             prefetch_factor=2 if workers else None, multiprocessing_context="fork" if workers else None,
         ))  # fmt: skip
         torch.manual_seed(config.seed)
-        self.model: Model = open.build(self.spec, tokenizer).train().to(self.device)
+        self.model: Model = build(self.spec, tokenizer).train().to(self.device)
         if config.init:
-            self._start_from(open.load(config.init, device="cpu"))
+            self._start_from(load(config.init, device="cpu"))
         cuda = self.device.type == "cuda"
         self.lr = torch.zeros((), device=self.device)
         decay = [p for p in self.model.parameters() if p.dim() > 1]
@@ -356,7 +358,7 @@ class StoryTrainer:
         self.model.load_state_dict({**weights, name: fresh})
 
     def _save(self) -> None:
-        whole.save(self.model, self.spec, self.folder, dtype=torch.float16)
+        save(self.model, self.spec, self.folder, dtype=torch.float16)
         self.kept.save({
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step,
             "since": self.since, "at": self.at, "seconds": self.seconds,
