@@ -18,7 +18,6 @@ from rmt.causes.slot_effects import effects, slot_map, transplant_score
 from rmt.causes.survival import interference, report, retention, share, survival
 from rmt.causes.what_if import what_differs, what_if
 from rmt.causes.why import why
-from rmt.errors import InputError
 from rmt.evaluate import EVALUATION, evaluate, wilson
 from rmt.intervene import RESET, intervene, read, recalled
 from rmt.intervene.changes import Ablate, Edit, Noise, Reset, Transplant
@@ -149,17 +148,14 @@ def test_a_memory_that_keeps_all_scores_full_and_its_reset_control_what_the_last
 
 
 def test_a_row_names_its_background_and_the_whole_one_has_what_the_filtered_one_leaves_out():
-    model = placed(task="memorize", segment_length=400)
     seen = {}
-    for background in ("filtered", "whole"):
-        watch = Seen(model)
-        (row,) = evaluate(model, segments=[20], samples=20, background=background)
-        assert row["background"] == background
-        seen[background] = model.backbone.embed(torch.cat(watch.ids, dim=1))[:, 100:].sum()  # places named in between
+    for filtered, name in ((None, "filtered"), (True, "filtered"), (False, "as it is")):
         model = placed(task="memorize", segment_length=400)
-    assert seen["filtered"] == 0 < seen["whole"]
-    with pytest.raises(InputError, match="no background 'other'"):
-        next(evaluate(model, segments=[1], samples=1, background="other"))
+        watch = Seen(model)
+        (row,) = evaluate(model, segments=[20], samples=20, filtered=filtered)
+        assert row["background"] == name
+        seen[filtered] = model.backbone.embed(torch.cat(watch.ids, dim=1))[:, 100:].sum()  # places named in between
+    assert seen[None] == seen[True] == 0 < seen[False]
 
 
 def test_what_is_forgotten_is_not_scored_as_right():
@@ -425,7 +421,7 @@ def test_one_baseline_for_what_if_facts_and_why():
     model.about.fingerprint = "placed"
     trace = record(
         model,
-        f"Sandra went to the garden. {'It rained for a while. ' * 9}The office. Where is Sandra?",
+        f"Sandra went to the garden. {'It rained for a while. ' * 8}The office. Where is Sandra?",
         detail="memory",
     )
     n, means = trace.n_segments, usual(model, trace.n_segments)

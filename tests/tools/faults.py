@@ -36,11 +36,11 @@ TESTS = {  # the tests that watch a file
 
 TABLE = {
     "rmt/evaluate/accuracy.py": (
-        ('if background == "whole"', "if False", "a background that is not the one it is called"),
-        ('"background": background,\n            "seconds"', '"background": "filtered",\n            "seconds"', "a background that is not the one it is called"),
+        ("task.filtered if filtered is None else filtered", "task.filtered", "a background that is not the one asked for"),
+        ('"filtered" if task.filtered else "as it is"', '"filtered"', "a background that is not the one it is called"),
         ('reset=control == "reset"', "reset=False", "the reset control does nothing"),
         ("before = (lambda i, state: initial) if reset else None", "before = None", "the reset control does nothing"),
-        ('model.tokenizer, "eval")\n    if', 'model.tokenizer, "train")\n    if', "evaluation draws training's documents"),
+        ('Sampler(task, model.tokenizer, "eval")', 'Sampler(task, model.tokenizer, "train")', "evaluation draws training's documents"),
         ("EVALUATION = 2", "EVALUATION = 1", "evaluation draws training's seeds"),
         ("[EVALUATION, seed, n_segments, i]", "[EVALUATION, 0, n_segments, i]", "the seed changes nothing"),
         ("[EVALUATION, seed, n_segments, i]", "[EVALUATION, seed, n_segments, 0]", "all samples are one"),
@@ -50,10 +50,10 @@ TABLE = {
         ("z**2 / (4 * samples**2)", "z**2 / (2 * samples**2)", "the width of an interval"),
         ("scale = 1 + z**2 / samples", "scale = 1", "the scale of an interval"),
         ("np.sqrt(accuracy * (1 - accuracy) / samples)", "accuracy * (1 - accuracy) / samples", "no standard error"),
-        ("int(answer) == example.label", "int(answer) >= example.label", "wrong answers count as right"),
+        ("word == task.classes[e.label]", "word >= task.classes[e.label]", "wrong answers count as right"),
         ("accuracy = sum(results.values()) / samples", "accuracy = max(results.values())", "no mean over samples"),
         ('"tokens": n_segments * model.segment_length', '"tokens": n_segments', "tokens are segments"),
-        ("i * self.length, (i + 1) * self.length", "0, self.length", "every segment is the first"),
+        ("self.made[:, i - self.first]", "self.made[:, 0]", "every segment is the first"),
         ("return step.logits.argmax(-1)", "return step.logits.argmin(-1)", "the least likely class is the answer"),
     ),
     "rmt/causes/facts.py": (
