@@ -227,6 +227,11 @@ def test_the_slot_map_says_what_it_shows(changed, told):
     finding = what_if_finding.slot_map(found)
     assert told in finding
     figure = what_if_figure.slot_map(found, finding)
+    blank = {"runs": 32, "unchanged": 1.0, "right": 0.2, "answer": found["answer"], "share": 0.97}
+    alike = f"Without memory 97% of runs with other facts answer {found['answer']}, too"
+    assert what_if_finding.slot_map(found | {"blank": blank}).startswith(alike)
+    assert what_if_finding.slot_map(found | {"blank": blank | {"answer": "elsewhere"}}) == finding
+    assert what_if_finding.slot_map(found | {"blank": blank | {"share": 0.4}}) == finding
     assert figure.data[0].z.shape == (3, 3) and len(figure.data) == 2
     assert len(what_if_finding.slot_map_table(found)["slot"]) == 9
 
@@ -260,8 +265,8 @@ def test_an_explanation_in_words_and_figures(make_trace):
     assert why_finding.why(found, shown).startswith(
         "hallway is owed to segment 4: without it, its logit is 5.0 lower; the token"
     )
-    assert why_finding.local(found) == "Memory adds +5.0 to hallway; the last segment alone would say bathroom"
-    assert why_finding.by_slot(found) == "Slot 2 carries most: resetting it lowers the logit by 0.90"
+    assert why_finding.local(found) == "Memory adds +5.0 to hallway; without what is its own it would say bathroom"
+    assert why_finding.by_slot(found) == "Slot 2 carries most: taking it away lowers the logit by 0.90"
     assert "owed to no earlier segment" in why_finding.why(found | {"segments": [0.0] * 7 + [2.0]}, shown)
     groups = credit.groups(shown, np.array(found["tokens"]))
     assert [group["title"] for group in groups][:1] == ["Segment 1"] and len(groups) == 4

@@ -22,10 +22,10 @@ def parts(
 
 
 def local_and_memory(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
-    """What the last segment alone says of each class, and what memory adds."""
+    """What the last segment says of each class without memory of its own, and what memory adds."""
     figure = canvas(finding, theme=theme, x="logit", y="", width=430, height=330)
     names = [escape(name) for name in found["classes"]]
-    for key, told, hue in (("local", "the last segment alone", "loss"), ("memory", "what memory adds", "knows")):
+    for key, told, hue in (("local", "without memory of its own", "loss"), ("memory", "what memory adds", "knows")):
         figure.add_trace(
             go.Bar(
                 y=names, x=found[key], name=told, orientation="h", marker_color=HUES[theme][hue],

@@ -60,7 +60,9 @@ def used(found: dict) -> str:
     told = (
         f"Without the {k} slots that matter most {percent(best[k])} are right, without {k} others {percent(others[k])}"
     )
-    return f"{told}, without all {percent(best[-1])}"
+    blank = slots.get("blank")
+    others = f": {percent(blank['share'])} are then answered with {blank['answer']}" if blank else ""
+    return f"{told}, without all {percent(best[-1])}{others}"
 
 
 def used_table(found: dict) -> dict[str, Sequence]:

@@ -8,6 +8,7 @@ from rmt.measure.contrast import Contrast
 from rmt.trace import Trace
 from rmt_viz.findings.words import add_row, listed
 
+MOST = 0.5  # of runs with other facts
 MATTERS = 0.1  # a fall of P(answer) worth a word
 
 
@@ -25,6 +26,17 @@ def what_if(one: Trace, other: Trace, found: Contrast) -> str:
     return f"The answer stays {one.answer} ({was:.2f}, now {now:.2f}), though {where}"
 
 
+def blank(other: Trace) -> str:
+    """What runs with other facts answer that were changed alike, "" where that was not counted."""
+    found = other.meta.get("blank")
+    if not found:
+        return ""
+    return (
+        f"Changed alike, {found['runs']} runs with other facts answer {found['answer']} most often "
+        f"({found['share']:.0%}); {found['right']:.0%} of them are right, {found['unchanged']:.0%} unchanged."
+    )
+
+
 def what_if_table(found: Contrast) -> dict[str, Sequence]:
     """One row for each moment."""
     table = {"after segment": np.arange(len(found.apart)), "distance of the memories": found.apart}
@@ -40,6 +52,12 @@ def slot_map(found: dict) -> str:
     without, alone, whole = (np.array(found[name], float) for name in ("without", "alone", "whole"))
     if found["answer"] is None:
         return f"Without the whole memory the mean loss rises by up to {whole.max():.3f} nats"
+    others = found.get("blank")
+    if others and others["answer"] == found["answer"] and others["share"] >= MOST:
+        return (
+            f"Without memory {others['share']:.0%} of runs with other facts answer {found['answer']}, too: taking it "
+            "away tells nothing of this answer"
+        )
     if whole.max() < MATTERS:
         return f"P({found['answer']}) does not hang on memory here: without all of it, it falls by {whole.max():.2f}"
     rows = whole >= MATTERS  # the moments at which memory holds the answer at all

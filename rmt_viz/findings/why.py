@@ -44,13 +44,18 @@ def local(found: dict) -> str:
         return f"Memory changes the log probability of a token of the last segment by {gain.mean():+.2f} on average"
     i = found["classes"].index(found["output"])
     alone = found["classes"][int(np.argmax(found["local"]))]
-    return f"Memory adds {found['memory'][i]:+.1f} to {found['output']}; the last segment alone would say {alone}"
+    return f"Memory adds {found['memory'][i]:+.1f} to {found['output']}; without what is its own it would say {alone}"
+
+
+def base(found: dict) -> str:
+    """What stands for memory where it is taken away."""
+    return "its mean over runs with other facts" if found.get("baseline_memory") == "mean" else "its initial value"
 
 
 def local_table(found: dict) -> dict[str, Sequence]:
     """One row for each class, or token of the last segment."""
     names = found["classes"] or range(1, len(found["local"]) + 1)
-    return {"of": list(names), "last segment alone": found["local"], "memory adds": found["memory"]}
+    return {"of": list(names), "without memory of its own": found["local"], "memory adds": found["memory"]}
 
 
 def by_slot(found: dict) -> str:
@@ -58,9 +63,9 @@ def by_slot(found: dict) -> str:
     values = np.array(found["slots"])
     if not len(values) or np.abs(values).max() < LOGIT:
         most = np.abs(values).max() if len(values) else 0.0
-        return f"No slot alone carries it: resetting one changes the logit by {most:.2f} at most"
+        return f"No slot alone carries it: taking one away changes the logit by {most:.2f} at most"
     i = int(np.abs(values).argmax())
-    return f"Slot {i + 1} carries most: resetting it lowers the logit by {values[i]:.2f}"
+    return f"Slot {i + 1} carries most: taking it away lowers the logit by {values[i]:.2f}"
 
 
 def by_slot_table(found: dict) -> dict[str, Sequence]:

@@ -30,6 +30,8 @@ def page() -> None:
         told = findings.what_if(run.trace, made.trace, found) if made else "Does memory cause the answer?"
         st.subheader(plain(told), anchor=False)
         st.caption("Only what comes after the first change is read again; what comes before it is the run’s own.")
+        if made and findings.blank(made.trace):
+            st.caption(plain(findings.blank(made.trace)))
     if made:
         both = {"beside": (made, None), "names": ("As it was", "Changed")}
         surface.show(run, name, control, page="what-if", also={"change": st.query_params.get("change")}, **both)

@@ -69,7 +69,7 @@ def _local(found: dict) -> None:
         figure = figures.parts(found["memory"], names, told, x="token of the last segment", y="nats from memory",
                                theme=chart.theme(), width=430, height=330)  # fmt: skip
     chart.show(figure, name="why-local", alt=f"Memory against local text. {told}.", table=findings.local_table(found),
-                caption="The last segment read with reset memory, and what memory adds to that.")  # fmt: skip
+                caption=f"The last segment with memory at {findings.base(found)}, and what its own adds.")  # fmt: skip
 
 
 def _slots(found: dict) -> None:
@@ -78,4 +78,4 @@ def _slots(found: dict) -> None:
                            theme=chart.theme(), width=430, height=330)  # fmt: skip
     chart.show(figure, name="why-slots", alt=f"Parts of the output by slot. {told}.",
                 table=findings.by_slot_table(found),
-                caption="How far the logit falls when the slot gets its initial value.")  # fmt: skip
+                caption=f"How far the logit falls when the slot gets {findings.base(found)}.")  # fmt: skip
