@@ -10,8 +10,9 @@ from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rmt import trial
 from rmt.backbone import HFBackbone
-from rmt.build import ADAPTER, build, check_memory
+from rmt.build import ADAPTER, build, check_memory, check_width
 from rmt.candidate import examine
 from rmt.checkpoint import check_room, load, place
 from rmt.errors import InputError
@@ -119,7 +120,8 @@ def inspect_adapter(folder: Path, *, segment_length: int | None = None, backbone
     kind = f"memory{' and LoRA' if config['lora'] else ''} around {config['backbone']['name']}"
     candidate.path, candidate.found = folder, Foreign(kind, config["cell"]["kind"])
     candidate.segment_length_from = candidate.backbone_from = "its config.json"
-    found = report(candidate, empty)
+    model = load_adapter(folder, device="cpu", segment_length=segment_length, backbone=backbone)
+    found = report(candidate, empty, trial.record_one(model, model.segment_length))
     told = [] if config.get("trained", True) else ["Its memory is untrained."]
     if config["cell"]["options"].get("as_words"):
         told.append("Its memory is read as the words that the model's own head makes of it.")
@@ -138,6 +140,7 @@ def _assemble(config: dict, backbone=None) -> Model:
     if spec.get("fingerprint", base.about.fingerprint) != base.about.fingerprint:
         raise InputError(f"This memory belongs to a {spec['name']} with other weights; pass backbone= as that one.")
     stock = _with_head(base, config["classes"]) if config["classes"] else base.backbone
+    check_width(stock, cell["kind"])
     options = {"initial_std": spread(stock.model.get_input_embeddings()), **cell["options"]}
     try:
         memory = CELLS[cell["kind"]].fit(stock, **options)

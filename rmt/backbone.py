@@ -4,6 +4,7 @@ Letters in shape comments, here and everywhere: B batch, T tokens of a segment, 
 N augmented length (tokens and memory), L layers, H heads, D width, V vocabulary, C classes, S segments.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy
@@ -116,23 +117,33 @@ class HFBackbone(nn.Module):
     model itself is not changed. Raises InputError for a model of another kind.
     """
 
-    def __init__(self, model: nn.Module, *, cls_id: int | None = None, sep_id: int | None = None):
+    def __init__(self, model: nn.Module, *, cls_id: int | None = None, sep_id: int | None = None, eager: bool = False):
         super().__init__()
         config = model.config
         self.model = model
-        self.dim = model.get_input_embeddings().embedding_dim
-        self.n_layers = config.num_hidden_layers
-        self.n_heads = config.num_attention_heads
+        self.n_layers, self.n_heads = _count(config, "num_hidden_layers"), _count(config, "num_attention_heads")
+        self.dim = _embeddings(model).embedding_dim
+        self.width = getattr(config, "hidden_size", self.dim)  # of its states; ELECTRA's words may be narrower
         self.causal = not _is_encoder(model)
         self.head = _head_kind(model)
         self.cls_id, self.sep_id = cls_id, sep_id
-        self.n_positions = config.max_position_embeddings if _has_position_table(model) else None
+        self.n_positions = _n_positions(model)
         self.takes_positions = "position_ids" in signature(self.trunk.forward).parameters  # BLOOM has no positions
-        self.fused = model._can_set_attn_implementation() and not getattr(config, "attn_logit_softcapping", None)
-        if self.fused:
-            model.set_attn_implementation(attention.NAME)
+        self.fused = False
+        if eager or not model._can_set_attn_implementation() or getattr(config, "attn_logit_softcapping", None):
+            self.run_eagerly()
         else:
-            config._attn_implementation = "eager"
+            self.fused = True
+            model.set_attn_implementation(attention.NAME)
+
+    def run_eagerly(self) -> None:
+        """From now on attention is the family's own eager one: slower, and right where a family's softmax has more in
+        it
+        than the fused kernel knows."""
+        self.fused = False
+        if self.model._can_set_attn_implementation():
+            self.model.set_attn_implementation("eager")
+        self.model.config._attn_implementation = "eager"
 
     @property
     def trunk(self) -> nn.Module:
@@ -149,7 +160,14 @@ class HFBackbone(nn.Module):
     def layers(self) -> nn.ModuleList:
         """The trunk's layers, first to last."""
         lists = (m for m in self.trunk.modules() if isinstance(m, nn.ModuleList) and len(m) == self.n_layers)
-        return next(lists)
+        found = next(lists, None)
+        if found is None:
+            raise InputError(
+                f"{type(self.model).__name__} does not keep its {self.n_layers} layers one by one (they may share "
+                "their "
+                "weights), and this memory works inside layers; use recurrent memory, or another family."
+            )
+        return found
 
     @contextmanager
     def around_layers(
@@ -241,7 +259,7 @@ class HFBackbone(nn.Module):
         elif capture is not None:
             kwargs["output_attentions"] = True
             hooks = attention.watched(self.trunk, capture)
-        with hooks:
+        with hooks, attention.running(capture if self.fused else None, blocked):
             output = self.trunk(inputs_embeds=x, **kwargs)
         hidden = output.last_hidden_state  # (B, N, D)
         if self.head == "classify":
@@ -313,13 +331,54 @@ def answering(layout: Layout, mask: Tensor | None) -> int | Tensor:
     return layout.tokens.start + seen.shape[1] - 1 - seen.flip(1).int().argmax(1)
 
 
-def _has_position_table(model: nn.Module) -> bool:
-    """GPT-2 calls it wpe, BERT position_embeddings, OPT embed_positions; rotary models have none."""
-    return any(
-        isinstance(module, nn.Embedding)
-        and name.rpartition(".")[2] in ("wpe", "position_embeddings", "embed_positions")
-        for name, module in model.named_modules()
-    )
+def _count(config, name: str) -> int:
+    """A size of a configuration; where it is a list, one number a layer, the greatest. Raises InputError for none."""
+    value = getattr(config, name, None)
+    value = max(value, default=None) if isinstance(value, list | tuple) else value
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(
+            f"The configuration of this {config.model_type} has no {name}: it has no attention of the kind that is "
+            "shown "
+            "here, so it is not run."
+        )
+    return value
+
+
+def _embeddings(model: nn.Module) -> nn.Module:
+    try:
+        found = model.get_input_embeddings()
+    except (NotImplementedError, AttributeError):
+        found = None
+    if not isinstance(getattr(found, "embedding_dim", None), int):
+        raise InputError(
+            f"{type(model).__name__} has no table of word embeddings that a memory could stand beside, so it is not "
+            "run."
+        )
+    return found
+
+
+POSITION_TABLE = re.compile(r"^(wpe|pos(ition)?s?_embed(ding)?s?|embed_positions|pos_encoding|position_embedding)$")
+
+
+def _n_positions(model: nn.Module) -> int | None:
+    """Positions that a text may take in the model's position table; None where positions are rotary or relative.
+
+    Not all rows of a table are positions: OPT leaves out the first two, RoBERTa all up to that of its padding.
+    """
+    found = []
+    for name, module in model.named_modules():
+        parent, _, leaf = name.rpartition(".")
+        if isinstance(module, nn.Embedding) and POSITION_TABLE.match(leaf):
+            first = getattr(module, "offset", 0)
+            if not first and any(
+                n.startswith("create_position_ids_from_inp") for n in dir(model.get_submodule(parent))
+            ):
+                first = (module.padding_idx if module.padding_idx is not None else model.config.pad_token_id) + 1
+            found.append(module.num_embeddings - first)
+    for name, buffer in model.named_buffers():
+        if POSITION_TABLE.match(name.rpartition(".")[2]) and buffer.dim() == 2:
+            found.append(len(buffer))
+    return min(found, default=None)
 
 
 def _is_encoder(model: nn.Module) -> bool:

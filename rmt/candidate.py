@@ -1,20 +1,20 @@
 """Everything known of a checkpoint before its tensors are allocated: what it is, what fits and what is missing."""
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from rmt.build import FORMAT, build, check_config, read_config, shared, tokenizer_file
 from rmt.configs import Run, backbone_config, beside, fit_tables, n_layers, read_run
 from rmt.errors import InputError
 from rmt.foreign import Foreign, Source, recognise, spare, translate
+from rmt.heads import CLASSIFIER, Choice, by_tensors, choose, labels, lacking, surplus
 from rmt.model import Model
 from rmt.places import locate
 from rmt.weights import FLOATS, Weights, find_weights, open_weights, read_json
 
+OURS = "checkpoint of this program"
 OPTIONS = {"rmt-r": ("n_memory", "retrieve"), "armt": ("correction", "wrapped", "nu")}  # what no shape tells
 
 
@@ -33,6 +33,7 @@ class Candidate:
     tokenizer: Path | None = None
     lora_scale: float | None = None
     n_memory_known: bool = True
+    choice: Choice | None = None  # of a stock model, which transformers' own loader fills
     inferred: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     asks: list[str] = field(default_factory=list)  # names of what is missing and can be told
@@ -74,7 +75,7 @@ def _own(folder: Path) -> Candidate:
     weights = open_weights([folder / "model.safetensors"])
     return Candidate(
         folder,
-        Foreign("checkpoint of this program", config["cell"]["kind"]),
+        Foreign(OURS, config["cell"]["kind"]),
         weights,
         config,
         sources={name: Source((name,)) for name in weights.shapes},
@@ -111,7 +112,18 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
     candidate.inferred += said
     places = [files[0].parent, place if place.is_dir() else place.parent, folder]
     candidate.tokenizer = next((f for p in places if p and (f := p / "tokenizer.json").is_file()), None)
-    head = _head(config, weights)
+    config, unrun = _quantized(config, weights, candidate)
+    if unrun:
+        raise InputError(f"{place} cannot be run. {unrun}")
+    classes, answers = [], "one"
+    if found.cell == "none" and not found.lora:
+        head = _stock(candidate, config, weights)
+        config = candidate.choice.config
+    else:
+        head = by_tensors(config, weights)
+    if head == "classify":
+        config, classes, told_classes, answers = labels(config, candidate.weights)
+        candidate.inferred += told_classes
     candidate.config = check_config(
         {
             "format": FORMAT,
@@ -119,23 +131,45 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
             "segment_length": candidate.segment_length,
             "alignment": alignment,
             "backbone": {"head": head, "config": config, **found.marks},
-            "classes": list(config.get("id2label", {0: "LABEL_0", 1: "LABEL_1"}).values())
-            if head == "classify"
-            else [],
+            "classes": classes,
+            **({} if answers == "one" else {"answers": answers}),
         },
         place,
     )
     return candidate
 
 
-def _head(config: dict, weights: Weights) -> str:
-    """Which head a backbone has, by its tensors: an encoder may have none, a decoder's may be its embeddings."""
-    if any(re.search(r"(^|\.)(classifier|score)\.", name) for name in weights.shapes):
-        return "classify"
-    if config["model_type"] not in MODEL_FOR_MASKED_LM_MAPPING_NAMES or config.get("is_decoder"):
-        return "lm"
-    masked = re.compile(r"(^|\.)(cls\.predictions|lm_head|decoder|vocab_projector)\.")
-    return "mlm" if any(masked.search(name) for name in weights.shapes) else "none"
+def _stock(candidate: Candidate, config: dict, weights: Weights) -> str:
+    """The head of a stock model, once transformers has said which of its classes the tensors fit."""
+    sized = config if not any(CLASSIFIER.search(n) for n in weights.shapes) else labels(config, weights)[0]
+    try:
+        candidate.choice = choose(sized, weights)
+    except InputError as error:
+        raise InputError(f"{candidate.path} cannot be run. {error}") from None
+    candidate.weights = candidate.choice.weights
+    candidate.inferred += candidate.choice.said
+    candidate.ignored = candidate.choice.left_out
+    return candidate.choice.head
+
+
+def _quantized(config: dict, weights: Weights, candidate: Candidate) -> tuple[dict, str | None]:
+    """The configuration without its quantization, and why its weights cannot be read; None where they can."""
+    said = config.get("quantization_config")
+    if not isinstance(said, dict):
+        return config, None
+    method = ascii(said.get("quant_method", "a method it does not name"))[:40].strip("'")
+    packed = [n for n, d in weights.dtypes.items() if d not in FLOATS.values() and not spare(n)]
+    if packed:
+        return config, (
+            f"Its weights are quantized ({method}): {packed[0]} is stored as "
+            f"{str(weights.dtypes[packed[0]]).removeprefix('torch.')}, and only float64, float32, float16 and bfloat16 "
+            "are read. Open it with transformers, call dequantize() on the model, and save that."
+        )
+    candidate.inferred.append(
+        f"Its configuration speaks of quantization ({method}), and its weights are plain {weights.precision}: they are "
+        "read as they are."
+    )
+    return {key: value for key, value in config.items() if key != "quantization_config"}, None
 
 
 def _run_length(found: Foreign, run: Run) -> tuple[int | None, str | None]:
@@ -179,17 +213,14 @@ def _cell_options(found: Foreign, run: Run, given: dict, candidate: Candidate) -
 def _fit(candidate: Candidate, ours: bool) -> Model:
     """The model on the meta device, once every tensor is seen to fit it; nothing of its size is allocated."""
     weights = candidate.weights
+    if candidate.choice is not None:
+        return _fit_stock(candidate)
     _same_depth(candidate)
     model, extra = _empty(candidate), []
     if not ours:
         candidate.sources, extra = translate(candidate.found, weights, model.backbone.model)
         candidate.ignored = [name for name in extra if spare(name) and not candidate.found.marks]
-    for name in {name for source in candidate.sources.values() for name in source.names}:
-        if weights.dtypes[name] not in FLOATS.values():
-            raise InputError(
-                f"{weights.files[0].name} stores {name} as {weights.dtypes[name]}; only float64, float32, float16 and "
-                "bfloat16 are read. Save it in one of those."
-            )
+    _check_types({name for source in candidate.sources.values() for name in source.names}, weights)
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     lost, wrong = [], []
     for first, names in shared(model).items():
@@ -204,16 +235,37 @@ def _fit(candidate: Candidate, ours: bool) -> Model:
     return model
 
 
-def _empty(candidate: Candidate) -> Model:
+def _fit_stock(candidate: Candidate) -> Model:
+    choice, weights = candidate.choice, candidate.weights
+    _check_types({name for name in weights.shapes if name not in choice.fit.extra}, weights)
+    lost, wrong, extra = lacking(choice), list(choice.fit.wrong), surplus(choice)
+    if lost or extra:
+        _same_depth(candidate)
+    if lost or wrong or extra:
+        wanted = {name: tuple(tensor.shape) for name, tensor in choice.fit.empty.state_dict().items()}
+        raise InputError(_misfit(candidate, lost, wrong, extra, wanted))
+    return _empty(candidate, choice.fit.empty)
+
+
+def _check_types(names: set[str], weights: Weights) -> None:
+    for name in sorted(names):
+        if weights.dtypes[name] not in FLOATS.values() and not spare(name):
+            raise InputError(
+                f"{weights.files[0].name} stores {name} as {str(weights.dtypes[name]).removeprefix('torch.')}; only "
+                "float64, float32, float16 and bfloat16 are read. Save it in one of those."
+            )
+
+
+def _empty(candidate: Candidate, stock=None) -> Model:
     try:
         with torch.device("meta"):
-            return build(candidate.config)
+            return build(candidate.config, stock=stock)
     except InputError:
         raise
-    except Exception as error:  # whatever a wrong configuration makes a model's constructor trip over
+    except Exception as error:  # whatever a configuration makes a model's constructor trip over
         raise InputError(
-            f"{candidate.path} has a configuration that makes no model "
-            f"({ascii(error)[:120]}); give the one it was trained with."
+            f"transformers makes no model of the configuration of {candidate.path} ({ascii(error)[:120]}); look at its "
+            "config.json."
         ) from None
 
 
@@ -221,7 +273,7 @@ def _same_depth(candidate: Candidate) -> None:
     config = candidate.config["backbone"]["config"]
     said = next((config[key] for key in ("num_hidden_layers", "n_layer") if key in config), None)
     held = n_layers(candidate.weights)
-    if said is not None and said != held:
+    if isinstance(said, int) and said != held and held:
         raise InputError(
             f"{candidate.path} holds {held} layers and the backbone's configuration says {said}: it is of another. "
             "Give the configuration it was trained with."
@@ -242,8 +294,13 @@ def _misfit(candidate: Candidate, lost: list, wrong: list, extra: list, wanted: 
         parts.append(f"{len(extra)} unexpected ({', '.join(extra[:3])})")
     if wrong:
         name = wrong[0]
-        shape = _shape(candidate.sources[name], candidate.weights)
-        parts.append(f"{len(wrong)} of another shape ({name} is {shape}, not {wanted[name]})")
+        source = candidate.sources.get(name)
+        held = (
+            f"{name} is {_shape(source, candidate.weights)}, not {wanted[name]}"
+            if source
+            else f"{name} is to be {wanted.get(name)}"
+        )
+        parts.append(f"{len(wrong)} of another shape ({held})")
     return (
         f"{candidate.weights.files[0]} does not fit its configuration, {candidate.backbone_from}: {'; '.join(parts)}. "
         "Give the weights and the configuration of one run."

@@ -10,7 +10,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
+from torch import nn
 
+from rmt import stock, trial
 from rmt.build import (
     ADAPTER,
     FORMAT,
@@ -22,7 +24,7 @@ from rmt.build import (
     shared,
     unshared,
 )
-from rmt.candidate import Candidate, examine
+from rmt.candidate import OURS, Candidate, examine
 from rmt.errors import InputError
 from rmt.model import Model
 from rmt.places import locate, plain
@@ -61,16 +63,21 @@ def load(path, *, device=None, segment_length: int | None = None, backbone=None,
         from rmt.adapter import load_adapter  # which loads its backbone by this function
 
         return load_adapter(folder, device=device, segment_length=segment_length, backbone=backbone)
-    candidate, model = _empty(folder, path, segment_length=segment_length, backbone=backbone, options=options)
-    _fill(model, candidate)
+    candidate, model = _empty(
+        folder, path, filled=True, segment_length=segment_length, backbone=backbone, options=options
+    )
+    if candidate.choice is None:
+        _fill(model, candidate)
+    if candidate.found.kind != OURS:
+        trial.run(model)
     model.about.trained, model.about.fingerprint = True, candidate.weights.fingerprint()
     return place(model, device)
 
 
 def inspect(path, *, segment_length: int | None = None, backbone=None, options: dict | None = None) -> Report:
-    """Say what a checkpoint is, and what is missing to run it, without building it.
+    """Say what a checkpoint is, and what is missing to run it; where nothing is, one segment was read and recorded.
 
-    Every number in it is read once. Raises InputError for what `load` could not open whatever else it was given.
+    Raises InputError for what `load` could not open whatever else it was given.
     """
     folder = locate(path)
     if _is_adapter(folder, options):
@@ -78,16 +85,23 @@ def inspect(path, *, segment_length: int | None = None, backbone=None, options: 
 
         return inspect_adapter(folder, segment_length=segment_length, backbone=backbone)
     candidate, empty = examine(folder, segment_length=segment_length, backbone=backbone, options=options)
-    if empty is None:
-        for name in candidate.weights.shapes:
-            candidate.weights.tensor(name)
-    else:
-        for _ in _values(empty, candidate):
-            pass
+    if empty is not None:
         _tokenizer(candidate, empty)
         if candidate.segment_length:
             check_room(empty, candidate.segment_length)
-    return report(candidate, empty)
+    if empty is None or candidate.missing:
+        for name in candidate.weights.shapes:
+            candidate.weights.tensor(name)
+        return report(candidate, empty)
+    numbers = sum(p.numel() for p in empty.parameters())
+    too_large = trial.room_for(numbers)
+    if too_large:
+        for name in candidate.weights.shapes:
+            candidate.weights.tensor(name)
+        return report(candidate, empty, untried=too_large)
+    given = {"segment_length": segment_length, "backbone": backbone, "options": options}
+    model = load(folder, device="cpu", **given)
+    return report(candidate, empty, trial.record_one(model, candidate.segment_length))
 
 
 def untrained(
@@ -119,8 +133,11 @@ def _is_adapter(folder: Path, options: dict | None) -> bool:
     return found
 
 
-def _empty(folder: Path, asked, *, seed: int | None = None, **given) -> tuple[Candidate, Model]:
-    """What lies at a place that somebody asked for, and its model with fresh weights on the CPU."""
+def _empty(folder: Path, asked, *, seed: int | None = None, filled: bool = False, **given) -> tuple[Candidate, Model]:
+    """What lies at a place that somebody asked for, and its model on the CPU, with fresh weights.
+
+    filled: of a stock model with its own.
+    """
     candidate, empty = examine(folder, **given)
     tokenizer = _tokenizer(candidate, empty) if empty else None
     if candidate.missing:
@@ -129,9 +146,25 @@ def _empty(folder: Path, asked, *, seed: int | None = None, **given) -> tuple[Ca
     check_room(empty, candidate.segment_length)
     if seed is not None:
         torch.manual_seed(seed)
-    model = build({**candidate.config, "segment_length": candidate.segment_length}, tokenizer)
+    whole = filled_stock(candidate) if filled and candidate.choice is not None else None
+    model = build({**candidate.config, "segment_length": candidate.segment_length}, tokenizer, stock=whole)
     model.about.name, model.about.source = candidate.path.resolve().name, str(candidate.path)
     return candidate, model
+
+
+def filled_stock(candidate: Candidate) -> nn.Module:
+    """The stock model with its weights, whose tied tensors are equal in the file."""
+    choice = candidate.choice
+    model = stock.fill(choice.cls, choice.stock, candidate.weights)
+    state = model.state_dict()
+    for names in shared(choice.fit.empty).values():
+        held = [name for name in names if name in candidate.weights.shapes]
+        if any(state[name].data_ptr() != state[names[0]].data_ptr() for name in names[1:]) and len(held) > 1:
+            raise InputError(
+                f"{' and '.join(held)} are tied in this backbone and differ in the file; set tie_word_embeddings to "
+                "false in its configuration, or give the file it belongs to."
+            )
+    return model
 
 
 def _fill(model: Model, candidate: Candidate) -> None:

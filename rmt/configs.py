@@ -176,10 +176,4 @@ def fit_tables(config: dict, found: Foreign, weights: Weights) -> tuple[dict, di
                 if options
                 else f"The position table has {table} rows, as in the weights; the configuration says {stock}."
             )
-    classes = next(
-        (s[0] for name, s in weights.shapes.items() if re.search(r"(classifier|score)\.weight$", name)), None
-    )
-    if classes is not None:
-        config.update(num_labels=classes, id2label={i: f"LABEL_{i}" for i in range(classes)})
-        config["label2id"] = {f"LABEL_{i}": i for i in range(classes)}
     return config, options, said

@@ -33,10 +33,16 @@ class DocumentOutput(ModelOutput):
     state: State | None = None
 
 
+ANSWERS = ("one", "several", "score")  # of its classes; a score is a number and no class
+
+
 @dataclass
 class About:
     """What a model says of itself beside its weights: where it came from and what it answers with.
 
+    answers: how a classifier's logits are read, one of ANSWERS: as one class of all, as several that hold or not each
+    on
+        its own, or as a number.
     config: what `rmt.build.build` made it from; `rmt.checkpoint.save` writes it beside the weights.
     """
 
@@ -46,6 +52,7 @@ class About:
     source: str = "made in memory"
     fingerprint: str = ""
     trained: bool = True
+    answers: str = "one"
     config: dict = field(default_factory=dict)
 
 
@@ -71,6 +78,11 @@ class Model(nn.Module):
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
+
+    def shares(self, logits: Tensor) -> Tensor:
+        """Probabilities (..., C) of a classifier's logits (..., C): of one class of all, or of each class on its "
+        "own."""
+        return logits.float().sigmoid() if self.about.answers == "several" else logits.float().softmax(-1)
 
     def split(self, ids: Tensor, *, labels: Tensor | None = None, mask: Tensor | None = None) -> list[Segment]:
         """Segments of ids (B, T): cut at common columns, but each row on its own where an encoder has padding."""

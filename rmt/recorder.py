@@ -59,6 +59,12 @@ class Recorder:
                 f"{type(self.backbone.model).__name__} hands out the attention of {len(kept)} of its "
                 f"{self.backbone.n_layers} layers; record it at detail 'memory', or use another family."
             )
+        heads = {layer.query.shape[1] if isinstance(layer, Scores) else layer[0].shape[1] for layer in kept}
+        if heads != {self.backbone.n_heads}:
+            raise InputError(
+                f"{type(self.backbone.model).__name__} hands out the attention of {', '.join(map(str, sorted(heads)))} "
+                f"heads a layer, and its configuration has {self.backbone.n_heads}; record it at detail 'memory'."
+            )
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
             maps = thin(kept, self.backbone, layout, answering(layout, mask))
             self.all = replace(maps, attention=torch.stack(whole)) if self.full else maps
@@ -183,8 +189,8 @@ def observer(model: Model, watcher, detail: str) -> Callable[..., dict[str, Tens
             values["loss"] = torch.full(segment.ids.shape, torch.nan, device=segment.ids.device)
         else:  # of a document the last token alone has nothing to predict
             values["loss"] = step.output.token_loss(segment.labels, everywhere=not last)
-        if last and model.backbone.head == "classify":
-            values["probabilities"] = step.logits.float().softmax(-1)
+        if last and model.backbone.head == "classify" and model.about.answers != "score":
+            values["probabilities"] = model.shares(step.logits)
         return values
 
     return observe

@@ -66,7 +66,7 @@ def _ask(model: Model, run: Run) -> None:
         memory = writer.read("memory", 0, i + 1) if past else writer.read("memory", i, min(i + ASK_AT_ONCE, n_states))
         state = stored(model, memory)
         output = model(words.expand(1 if past else len(memory), -1), state=state)
-        writer.write("asked", i, to_numpy(output.logits.float().softmax(-1)))
+        writer.write("asked", i, to_numpy(model.shares(output.logits)))
 
 
 def reached(model: Model, run: Run) -> State:
@@ -106,6 +106,7 @@ def _open(path, model, document, *, spans, label, control, detail, seed, changes
         "n_memory": slots.shape[1],
         "causal": model.backbone.causal,
         "head": model.backbone.head,
+        **({"answers": model.about.answers} if model.about.answers != "one" else {}),
         "control": control or (None if model.about.trained else "untrained"),
         "seed": seed,
         **({"changes": changes} if changes else {}),  # of a what-if: see rmt.changes

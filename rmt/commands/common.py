@@ -66,8 +66,10 @@ def bar(label: str, unit: str, *, shown: bool = True):
 
 
 def read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
+    try:  # editors on Windows begin a file with a byte order mark
+        with open(path, "rb") as file:
+            wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+        return path.read_text(encoding="utf-16" if wide else "utf-8-sig")
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); give the path of a text file.") from None
     except UnicodeDecodeError:
