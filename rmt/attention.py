@@ -164,10 +164,6 @@ class Weights:
 Capture = Callable[[Scores | Weights], None]
 
 
-class UnknownOptionError(InputError):
-    """A family's attention does something that the fused kernel here does not know."""
-
-
 @contextmanager
 def running(capture: Capture | None, blocked) -> Iterator[None]:
     """While open, `attention` in this thread has this capture and this blocked, also where no layer hands them on."""
@@ -201,7 +197,7 @@ def attention(
     """
     for name in UNKNOWN:
         if options.get(name) is not None:
-            raise UnknownOptionError(
+            raise InputError(
                 f"{type(module).__name__} uses {name!r}, which the fused kernel here does not know; give it to "
                 "load() or "
                 "wrap(), which then run transformers' own attention."

@@ -133,8 +133,12 @@ class HFBackbone(nn.Module):
         if eager or not model._can_set_attn_implementation() or getattr(config, "attn_logit_softcapping", None):
             self.run_eagerly()
         else:
-            self.fused = True
-            model.set_attn_implementation(attention.NAME)
+            self.run_fused()
+
+    def run_fused(self) -> None:
+        """From now on attention goes through `rmt.attention`."""
+        self.fused = True
+        self.model.set_attn_implementation(attention.NAME)
 
     def run_eagerly(self) -> None:
         """From now on attention is the family's own eager one: slower, and right where a family's softmax has more in
@@ -147,7 +151,7 @@ class HFBackbone(nn.Module):
 
     @property
     def trunk(self) -> nn.Module:
-        return self.model.base_model
+        return getattr(self.model, _trunk_name(self.model)) if _trunk_name(self.model) else self.model
 
     def embed(self, ids: Tensor) -> Tensor:
         return self.model.get_input_embeddings()(ids)
@@ -302,7 +306,7 @@ class HFBackbone(nn.Module):
         if self.head == "none":
             raise InputError(f"{type(self.model).__name__} is a trunk without a head, so it has no logits; give one.")
         model = copy(self.model)
-        model._modules = {**self.model._modules, self.model.base_model_prefix: _Ran(output)}
+        model._modules = {**self.model._modules, _trunk_name(self.model): _Ran(output)}
         return model(inputs_embeds=output.last_hidden_state, **kwargs).logits
 
 
@@ -381,6 +385,14 @@ def _n_positions(model: nn.Module) -> int | None:
     return min(found, default=None)
 
 
+def _trunk_name(model: nn.Module) -> str:
+    """Under which name a model with a head keeps its trunk; none where it is a trunk itself. Llama 4 tells another one
+    than it has."""
+    if isinstance(getattr(model, model.base_model_prefix, None), nn.Module):
+        return model.base_model_prefix
+    return "model" if hasattr(model, "lm_head") and isinstance(getattr(model, "model", None), nn.Module) else ""
+
+
 def _is_encoder(model: nn.Module) -> bool:
     """Whether tokens see what comes after them: families of masked language models, unless made decoders."""
     config = model.config
@@ -389,7 +401,7 @@ def _is_encoder(model: nn.Module) -> bool:
 
 def _head_kind(model: nn.Module) -> str:
     if not getattr(model.config, "is_encoder_decoder", False):
-        if model.base_model is model:
+        if not _trunk_name(model):
             return "none"
         if type(model).__name__.endswith("ForSequenceClassification"):
             return "classify"

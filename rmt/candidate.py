@@ -11,6 +11,7 @@ from rmt.errors import InputError
 from rmt.foreign import Foreign, Source, recognise, spare, translate
 from rmt.heads import CLASSIFIER, Choice, by_tensors, choose, labels, lacking, surplus
 from rmt.model import Model
+from rmt.peft_folder import Adapter, find_adapter, find_base, joined
 from rmt.places import locate
 from rmt.weights import FLOATS, Weights, find_weights, open_weights, read_json
 
@@ -33,6 +34,7 @@ class Candidate:
     tokenizer: Path | None = None
     lora_scale: float | None = None
     n_memory_known: bool = True
+    adapter: Adapter | None = None  # of peft, to be merged into a stock model
     choice: Choice | None = None  # of a stock model, which transformers' own loader fills
     inferred: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -87,11 +89,19 @@ def _own(folder: Path) -> Candidate:
 
 
 def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
+    asked, adapter = place, find_adapter(place)
+    if adapter is not None:
+        place, backbone = find_base(adapter, backbone), None
     files = find_weights(place)
     weights = open_weights(files)
     found, configs = recognise(weights), beside(files[0])
     run = read_run(configs)
-    candidate = Candidate(place, found, weights)
+    candidate = Candidate(asked, found, weights, adapter=adapter)
+    if adapter is not None:
+        if found.cell != "none" or found.lora:
+            raise InputError(f"{asked} is an adapter of peft on a {found.kind}; only those on stock models are merged.")
+        candidate.weights = weights = joined(adapter, weights)
+        candidate.inferred.append(adapter.describe(place))
     candidate.segment_length, candidate.segment_length_from = _run_length(found, run)
     alignment = options.pop("alignment", None) or run.get("segment_alignment") or found.alignment
     alpha = options.pop("lora_alpha", None) or run.get("lora_alpha", "lora_attn_alpha")
@@ -110,7 +120,8 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
     config, candidate.backbone_from, folder = stock
     config, told, said = fit_tables(config, found, weights)
     candidate.inferred += said
-    places = [files[0].parent, place if place.is_dir() else place.parent, folder]
+    near = [path if path.is_dir() else path.parent for path in (asked, place)]
+    places = [near[0], files[0].parent, near[1], folder]
     candidate.tokenizer = next((f for p in places if p and (f := p / "tokenizer.json").is_file()), None)
     config, unrun = _quantized(config, weights, candidate)
     if unrun:
@@ -143,7 +154,7 @@ def _stock(candidate: Candidate, config: dict, weights: Weights) -> str:
     """The head of a stock model, once transformers has said which of its classes the tensors fit."""
     sized = config if not any(CLASSIFIER.search(n) for n in weights.shapes) else labels(config, weights)[0]
     try:
-        candidate.choice = choose(sized, weights)
+        candidate.choice = choose(sized, weights, candidate.adapter.head if candidate.adapter else None)
     except InputError as error:
         raise InputError(f"{candidate.path} cannot be run. {error}") from None
     candidate.weights = candidate.choice.weights
@@ -237,7 +248,8 @@ def _fit(candidate: Candidate, ours: bool) -> Model:
 
 def _fit_stock(candidate: Candidate) -> Model:
     choice, weights = candidate.choice, candidate.weights
-    _check_types({name for name in weights.shapes if name not in choice.fit.extra}, weights)
+    whole = {n for n, t in choice.fit.empty.state_dict().items() if not t.is_floating_point()}  # tables of numbers
+    _check_types({n for n in weights.shapes if n not in choice.fit.extra and not _ends(n, whole)}, weights)
     lost, wrong, extra = lacking(choice), list(choice.fit.wrong), surplus(choice)
     if lost or extra:
         _same_depth(candidate)
@@ -245,6 +257,10 @@ def _fit_stock(candidate: Candidate) -> Model:
         wanted = {name: tuple(tensor.shape) for name, tensor in choice.fit.empty.state_dict().items()}
         raise InputError(_misfit(candidate, lost, wrong, extra, wanted))
     return _empty(candidate, choice.fit.empty)
+
+
+def _ends(name: str, others: set[str]) -> bool:
+    return any(name.rpartition(".")[2] == other.rpartition(".")[2] for other in others)
 
 
 def _check_types(names: set[str], weights: Weights) -> None:

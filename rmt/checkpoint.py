@@ -27,6 +27,7 @@ from rmt.build import (
 from rmt.candidate import OURS, Candidate, examine
 from rmt.errors import InputError
 from rmt.model import Model
+from rmt.peft_folder import merge
 from rmt.places import locate, plain
 from rmt.report import Report, how_to_tell, report
 from rmt.vocabulary import open_tokenizer
@@ -164,7 +165,7 @@ def filled_stock(candidate: Candidate) -> nn.Module:
                 f"{' and '.join(held)} are tied in this backbone and differ in the file; set tie_word_embeddings to "
                 "false in its configuration, or give the file it belongs to."
             )
-    return model
+    return merge(model, candidate.adapter) if candidate.adapter else model
 
 
 def _fill(model: Model, candidate: Candidate) -> None:

@@ -45,13 +45,16 @@ class Choice:
     left_out: list[str] = field(default_factory=list)
 
 
-def choose(config: dict, weights: Weights) -> Choice:
-    """The class whose head the file has. Raises InputError, naming no place, where no class fits it."""
+def choose(config: dict, weights: Weights, head: str | None = None) -> Choice:
+    """The class whose head the file has. Raises InputError, naming no place, where no class fits it.
+
+    head: the one that was trained on top of what the configuration names, as an adapter does.
+    """
     stock = stock_config(config)
     reason = unreadable(stock)
     if reason:
         raise InputError(reason)
-    wanted, said = named(config, stock)
+    wanted, said = (head, []) if head else named(config, stock)
     order = list(dict.fromkeys([*([wanted] if wanted else []), by_tensors(config, weights), "none"]))
     best = None
     for names in (weights, *_unprefixed(weights)):

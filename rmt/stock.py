@@ -47,7 +47,7 @@ PARTS = re.compile(r"text|vision|audio|image|speech|encoder|decoder|vq|global|ba
 def stock_config(config: dict) -> PretrainedConfig:
     """A configuration of transformers from its JSON. Raises InputError where the installed version has no such family,
     or finds the configuration impossible."""
-    options = {key: value for key, value in config.items() if key not in NOT_OURS}
+    options = {key: _floats(value) for key, value in config.items() if key not in NOT_OURS}
     family = options.pop("model_type")
     if family not in CONFIG_MAPPING:
         code = config.get("auto_map")
@@ -62,6 +62,15 @@ def stock_config(config: dict) -> PretrainedConfig:
         raise InputError(
             f"transformers makes no {family} configuration of it ({ascii(str(error))[:160]}); look at its config.json."
         ) from None
+
+
+def _floats(value):
+    """A value of a configuration in which transformers wrote infinity and the like as {"__float__": "Infinity"}."""
+    if isinstance(value, dict):
+        tag = value.get("__float__") if len(value) == 1 else None
+        odd = isinstance(tag, str) and tag in ("NaN", "Infinity", "-Infinity")
+        return float(tag) if odd else {key: _floats(item) for key, item in value.items()}
+    return [_floats(item) for item in value] if isinstance(value, list) else value
 
 
 def model_class(config: PretrainedConfig, head: str) -> type | None:
@@ -102,8 +111,9 @@ def unreadable(config: PretrainedConfig) -> str | None:
     classes = [c for c in (model_class(config, head) for head in HEADS) if c is not None]
     if not classes:
         return (
-            f"This is a {family}, and transformers has no language model, classifier or plain trunk of that family; "
-            "only those are run here."
+            f"This is a {family}, a part of a larger model or of another kind than text: transformers' automatic "
+            "classes "
+            "open no language model, classifier or plain trunk of that family, and only those are run here."
         )
     inputs = getattr(classes[0], "main_input_name", "input_ids")
     if inputs != "input_ids":

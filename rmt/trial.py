@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from rmt.attention import UnknownOptionError
 from rmt.build import check_width
 from rmt.errors import InputError
 from rmt.memory import CELLS
@@ -34,43 +33,68 @@ class Trial:
 
 @torch.inference_mode()
 def run(model: Model, length: int = SHORT) -> None:
-    """Read one segment of `length` tokens with the model, where it is. A family whose attention has more in it than the
-    fused kernel knows is made to run its own.
+    """Read one segment of `length` tokens with the model, where it is, and settle which attention it runs with: the
+    fused
+    one, or, where the family does something that this does not know, the family's own.
 
     Raises InputError with the reason where it cannot be read, where transformers' own reading is another, or where
     tokens see what they must not.
     """
-    segment = Segment(_ids(model, length))
+    segment, backbone = Segment(_ids(model, length)), model.backbone
     try:
-        output, layout = _read(model, segment)
-    except UnknownOptionError:
-        model.backbone.run_eagerly()
-        spec = model.about.config.get("backbone")
-        if isinstance(spec, dict):
-            spec["eager"] = True
-        output, layout = _read(model, segment)
+        _run(model, segment)
+        if not backbone.fused or _record(model, segment) is None:
+            return
+        runs = True
+    except InputError:
+        if not backbone.fused:
+            raise
+        runs = False
+    backbone.run_eagerly()
+    try:
+        _run(model, segment)
+        better = not runs or _record(model, segment) is None
+    except InputError as error:
+        if not runs:
+            raise error from None
+        better = False
+    if not better:
+        backbone.run_fused()
+    elif isinstance(spec := model.about.config.get("backbone"), dict):
+        spec["eager"] = True
+
+
+@torch.inference_mode()
+def record_one(model: Model, length: int) -> Trial:
+    """Read one whole segment, record its attention, and see whether a memory could be put around a model without "
+    "one."""
+    length = min(length, MOST)
+    segment = Segment(_ids(model, length))
+    _run(model, segment)
+    lacks = model.about.config["cell"]["kind"] == "none"
+    return Trial(length, _record(model, segment), _no_memory(model) if lacks else None)
+
+
+def _run(model: Model, segment: Segment) -> None:
+    output, layout = _read(model, segment)
     _check_direction(model, segment, output.hidden[:, layout.tokens])
     if model.cell.n_read == model.cell.n_write == 0:
         _check_against_stock(model, segment, output)
 
 
-@torch.inference_mode()
-def record_one(model: Model, length: int) -> Trial:
-    """Read one whole segment, and again with its attention recorded, the second on two segments' worth of memory."""
+def _record(model: Model, segment: Segment) -> str | None:
+    """Why the attention of a segment cannot be recorded; None where it was."""
     from rmt.recorder import Recorder  # which needs models, as what needs trials does
 
-    length = min(length, MOST)
-    segment = Segment(_ids(model, length))
-    _read(model, segment)
-    recorder, wrong = Recorder(model.backbone), None
+    recorder = Recorder(model.backbone)
     try:
         model.cell.step(recorder, segment, model.cell.initial(1))
         _check_maps(model, recorder)
     except InputError as error:
-        wrong = str(error)
+        return str(error)
     except Exception as error:  # whatever a family trips over when asked for its attention
-        wrong = f"{_name(model)} fails when it is asked for its attention ({_short(error)})."
-    return Trial(length, wrong, _no_memory(model) if model.about.config["cell"]["kind"] == "none" else None)
+        return f"{_name(model)} fails when it is asked for its attention ({_short(error)})."
+    return None
 
 
 def _no_memory(model: Model) -> str | None:
@@ -109,8 +133,8 @@ def room_for(numbers: int) -> str | None:
 def _ids(model: Model, length: int) -> Tensor:
     """Ids (1, length) from all over the vocabulary, none of them a mark of the configuration's."""
     config = model.backbone.model.config
-    marks = {getattr(config, f"{n}_token_id", None) for n in ("pad", "bos", "eos", "sep", "cls", "mask", "unk")}
-    marks = {i for mark in marks if mark is not None for i in (mark if isinstance(mark, list | tuple) else [mark])}
+    marks = [getattr(config, f"{n}_token_id", None) for n in ("pad", "bos", "eos", "sep", "cls", "mask", "unk")]
+    marks = {i for mark in marks for i in (mark if isinstance(mark, list | tuple) else [mark])}
     size = model.backbone.model.get_input_embeddings().num_embeddings
     usable = [i for i in range(min(size, 1000)) if i not in marks] or [0]
     return torch.tensor([[usable[(7 * i + 3) % len(usable)] for i in range(length)]], device=model.device)
