@@ -35,12 +35,14 @@ def wrap(
     classes: tuple[str, ...] = (),
     seed: int = 0,
     device=None,
+    special_tokens: bool = True,
     **options,
 ) -> Model:
     """An untrained memory around a pretrained backbone.
 
     backbone: a name of `rmt.pretrained.PRETRAINED`, a folder as transformers saves one, or a hub name.
-    classes: give it a fresh head that classifies documents. options: of the cell. The same seed, the same numbers.
+    classes: give it a fresh head that classifies documents. special_tokens: whether a text begins and ends as the
+        backbone's tokenizer has it. options: of the cell. The same seed, the same numbers.
     """
     config = {
         "backbone": {"name": str(backbone)},
@@ -52,7 +54,7 @@ def wrap(
     check_memory(config, "What is asked for")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return place(_assemble(config), device)
+        return place(_assemble(config, special_tokens=special_tokens), device)
 
 
 def add_lora(model: Model, *, rank: int = 8, alpha: int = 16, targets: list[str] | None = None) -> Model:
@@ -131,7 +133,7 @@ def inspect_adapter(folder: Path, *, segment_length: int | None = None, backbone
     return replace(found, files=files, inferred=inferred, head=head, classes=config["classes"])
 
 
-def _assemble(config: dict, backbone=None) -> Model:
+def _assemble(config: dict, backbone=None, *, special_tokens: bool = False) -> Model:
     """The named backbone with a fresh cell, head and adapters as the config says, on the CPU."""
     spec, cell = config["backbone"], config["cell"]
     base = load(backbone or spec["name"], segment_length=config["segment_length"], device="cpu")
@@ -154,8 +156,11 @@ def _assemble(config: dict, backbone=None) -> Model:
     about = About(
         f"{Path(spec['name']).name}, untrained memory", classes=config["classes"], trained=False, config=config
     )
+    if stock is base.backbone:  # under its own head
+        about.classes, about.answers = base.about.classes, base.about.answers
     length = config["segment_length"]
     model = Model(stock, memory, segment_length=length, tokenizer=base.tokenizer, about=about).eval()
+    model.around = base.around if special_tokens else ((), ())
     check_room(model, length)
     return model
 

@@ -13,6 +13,7 @@ from rmt.heads import CLASSIFIER, Choice, by_tensors, choose, labels, lacking, s
 from rmt.model import Model
 from rmt.peft_folder import Adapter, find_adapter, find_base, joined
 from rmt.places import locate
+from rmt.vocabulary import find_tokenizer
 from rmt.weights import FLOATS, Weights, find_weights, open_weights, read_json
 
 OURS = "checkpoint of this program"
@@ -32,6 +33,7 @@ class Candidate:
     segment_length_from: str | None = None
     backbone_from: str | None = None
     tokenizer: Path | None = None
+    special_tokens: bool = True  # whether a text gets what the tokenizer puts around one
     lora_scale: float | None = None
     n_memory_known: bool = True
     adapter: Adapter | None = None  # of peft, to be merged into a stock model
@@ -107,6 +109,7 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
     alpha = options.pop("lora_alpha", None) or run.get("lora_alpha", "lora_attn_alpha")
     if found.lora and alpha is None:
         candidate.ask("lora_alpha", "LoRA's alpha is in no file; tell it as it was in training.")
+    candidate.special_tokens = options.pop("special_tokens", True) is not False
     candidate.lora_scale = alpha / found.lora if found.lora and alpha else None
     cell = _cell_options(found, run, options, candidate)
     stock = backbone_config(backbone, configs, run, found, weights)
@@ -122,7 +125,7 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
     candidate.inferred += said
     near = [path if path.is_dir() else path.parent for path in (asked, place)]
     places = [near[0], files[0].parent, near[1], folder]
-    candidate.tokenizer = next((f for p in places if p and (f := p / "tokenizer.json").is_file()), None)
+    candidate.tokenizer = next((f for p in places if p and (f := find_tokenizer(p))), None)
     config, unrun = _quantized(config, weights, candidate)
     if unrun:
         raise InputError(f"{place} cannot be run. {unrun}")

@@ -5,11 +5,11 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer
 from torch import nn
 
 from rmt import stock, trial
@@ -30,7 +30,7 @@ from rmt.model import Model
 from rmt.peft_folder import merge
 from rmt.places import locate, plain
 from rmt.report import Report, how_to_tell, report
-from rmt.vocabulary import open_tokenizer
+from rmt.vocabulary import Vocabulary, open_tokenizer, open_vocabulary
 from rmt.weights import read_json
 
 
@@ -87,7 +87,7 @@ def inspect(path, *, segment_length: int | None = None, backbone=None, options: 
         return inspect_adapter(folder, segment_length=segment_length, backbone=backbone)
     candidate, empty = examine(folder, segment_length=segment_length, backbone=backbone, options=options)
     if empty is not None:
-        _tokenizer(candidate, empty)
+        _vocabulary(candidate, empty)
         if candidate.segment_length:
             check_room(empty, candidate.segment_length)
     if empty is None or candidate.missing:
@@ -140,7 +140,7 @@ def _empty(folder: Path, asked, *, seed: int | None = None, filled: bool = False
     filled: of a stock model with its own.
     """
     candidate, empty = examine(folder, **given)
-    tokenizer = _tokenizer(candidate, empty) if empty else None
+    words = _vocabulary(candidate, empty) if empty else None
     if candidate.missing:
         told = " ".join([*candidate.missing, how_to_tell(candidate.asks)])
         raise InputError(f"{plain(asked)} cannot be run yet. {told}")
@@ -148,7 +148,9 @@ def _empty(folder: Path, asked, *, seed: int | None = None, filled: bool = False
     if seed is not None:
         torch.manual_seed(seed)
     whole = filled_stock(candidate) if filled and candidate.choice is not None else None
-    model = build({**candidate.config, "segment_length": candidate.segment_length}, tokenizer, stock=whole)
+    config = {**candidate.config, "segment_length": candidate.segment_length}
+    model = build(config, words and words.tokenizer, stock=whole)
+    model.around = (words.before, words.after) if words else ((), ())
     model.about.name, model.about.source = candidate.path.resolve().name, str(candidate.path)
     return candidate, model
 
@@ -190,23 +192,52 @@ def _values(model: Model, candidate: Candidate) -> Iterator[tuple[str, torch.Ten
             yield names[0], read[0]
 
 
-def _tokenizer(candidate: Candidate, empty: Model) -> Tokenizer | None:
+def _vocabulary(candidate: Candidate, empty: Model) -> Vocabulary | None:
     """The checkpoint's tokenizer; what is missing grows by a line where an encoder's marks are in it and it is not."""
-    tokenizer = open_tokenizer(candidate.tokenizer) if candidate.tokenizer else None
-    spec = candidate.config["backbone"]
-    unknown = any(spec.get(key, mark_id(tokenizer, names)) is None for key, names in MARKS.items())
-    if unknown and not empty.backbone.causal:
-        candidate.missing.append(
-            "Which tokens are [CLS] and [SEP] is in no file: put a tokenizer.json beside the weights."
+    ours = candidate.tokenizer is not None and candidate.choice is None and candidate.tokenizer.name == TOKENIZER
+    found = None
+    if candidate.tokenizer:
+        found = Vocabulary(open_tokenizer(candidate.tokenizer)) if ours else open_vocabulary(candidate.tokenizer)
+    spec, tokenizer = candidate.config["backbone"], found.tokenizer if found else None
+    for key, names in MARKS.items():
+        told = (
+            spec.get(key),
+            getattr(found, key, None),
+            mark_id(tokenizer, names),
+            spec["config"].get(f"{key[:3]}_token_id"),
         )
-    if tokenizer is None:
+        mark = next((i for i in told if isinstance(i, int)), None)
+        if mark is not None:
+            spec[key] = mark
+    if not empty.backbone.causal and any(spec.get(key) is None for key in MARKS):
+        candidate.missing.append(
+            "Which tokens are [CLS] and [SEP] is in no file that was found: put the model's tokenizer "
+            "(tokenizer.json or "
+            "vocab.txt) beside the weights."
+        )
+    if found is None:
         return None
     rows = empty.backbone.model.get_input_embeddings().num_embeddings
-    if tokenizer.get_vocab_size() > rows:
-        raise InputError(
-            f"{candidate.tokenizer} knows {tokenizer.get_vocab_size()} tokens, the model {rows}; give its own."
-        )
-    return tokenizer
+    plain_size, size = (tokenizer.get_vocab_size(with_added_tokens=added) for added in (False, True))
+    if plain_size > rows:
+        raise InputError(f"{candidate.tokenizer} knows {plain_size} tokens, the model {rows}; give its own.")
+    if size > rows:
+        candidate.inferred.append(f"Its tokenizer has {size - rows} added tokens that the model has no embeddings for.")
+    if candidate.choice is None or not empty.backbone.causal:
+        return replace(found, before=(), after=())
+    if found.before or found.after:
+        _tell_around(candidate, found)
+    return found if candidate.special_tokens else replace(found, before=(), after=())
+
+
+def _tell_around(candidate: Candidate, found: Vocabulary) -> None:
+    names = [" ".join(str(found.tokenizer.id_to_token(i)) for i in ids) for ids in (found.before, found.after)]
+    ways = [f"{way} {name}" for way, name in zip(("begins with", "ends with"), names, strict=True) if name]
+    told = f"A text {' and '.join(ways)}, as its tokenizer has it"
+    if candidate.special_tokens:
+        candidate.inferred.append(f"{told}; the option special_tokens=no leaves that out.")
+    else:
+        candidate.inferred.append(f"{told}; that is left out, as you asked.")
 
 
 def check_room(model: Model, segment_length: int) -> None:

@@ -73,6 +73,7 @@ class Model(nn.Module):
         self.backbone, self.cell = backbone, cell
         self.segment_length, self.alignment = segment_length, alignment
         self.tokenizer, self.about = tokenizer, about or About()
+        self.around: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # ids put before a text and after it
         self.lean = False  # leave out what `rmt.lean` knows that a classifier's documents do not need
 
     @property

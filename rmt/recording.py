@@ -109,6 +109,7 @@ def _open(path, model, document, *, spans, label, control, detail, seed, changes
         **({"answers": model.about.answers} if model.about.answers != "one" else {}),
         "control": control or (None if model.about.trained else "untrained"),
         "seed": seed,
+        **({"unknown": document.unknown} if document.unknown else {}),
         **({"changes": changes} if changes else {}),  # of a what-if: see rmt.changes
         "made_by": {**made_by(model), "fingerprint": fingerprint(model)},
     }

@@ -26,13 +26,14 @@ Options = Annotated[
     typer.Option(
         "--option",
         metavar="NAME=VALUE",
-        help="What no file says: n_memory=4, retrieve=top_1, correction=no, alignment=right or lora_alpha=16.",
+        help="What no file says: n_memory=4, retrieve=top_1, correction=no, alignment=right, lora_alpha=16 or "
+        "special_tokens=no.",
     ),
 ]
 YES_NO = {"yes": True, "true": True, "no": False, "false": False}
 OPTIONS = {
     "n_memory": int, "retrieve": str, "alignment": str, "lora_alpha": float, "nu": int,
-    "correction": YES_NO.__getitem__, "wrapped": YES_NO.__getitem__,
+    "correction": YES_NO.__getitem__, "wrapped": YES_NO.__getitem__, "special_tokens": YES_NO.__getitem__,
 }  # fmt: skip
 
 
