@@ -59,6 +59,7 @@ def names() -> list[str]:
 
     known = transformers._class_to_module
     ends = ("PreTrainedModel", "PretrainedModel", "Output")
+    known = {n: m for n, m in known.items() if ".auto." not in m}
     return sorted(
         {n for n, m in known.items() if ".modeling_" in m and m.startswith("models.") and not n.endswith(ends)}
     )

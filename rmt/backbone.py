@@ -293,10 +293,10 @@ class HFBackbone(nn.Module):
         if not self.causal:
             return self._read(output, attention_mask=mask)
         rows = output.last_hidden_state  # (B, N, D)
-        last = answering(layout, mask)
+        last, score = answering(layout, mask), getattr(self.model, "score", None) or self.model.classifier
         if isinstance(last, Tensor):
-            return self.model.score(rows[torch.arange(len(rows), device=rows.device), last])
-        return self.model.score(rows[:, last])
+            return score(rows[torch.arange(len(rows), device=rows.device), last])
+        return score(rows[:, last])
 
     def _read(self, output: ModelOutput, **kwargs) -> Tensor:
         """Logits of the model's own head, whatever it is made of, over a trunk output that is already there.

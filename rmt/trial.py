@@ -91,7 +91,7 @@ def _record(model: Model, segment: Segment) -> str | None:
         model.cell.step(recorder, segment, model.cell.initial(1))
         _check_maps(model, recorder)
     except InputError as error:
-        return str(error)
+        return str(error).partition("; record it at")[0].removesuffix(".") + "."  # the report says at what
     except Exception as error:  # whatever a family trips over when asked for its attention
         return f"{_name(model)} fails when it is asked for its attention ({_short(error)})."
     return None
@@ -163,7 +163,7 @@ def _check_direction(model: Model, segment: Segment, rows: Tensor) -> None:
     if rows.shape[1] < 2:
         return
     other = segment.ids.clone()
-    other[0, -1] = other[0, 0]
+    other[0, 1] = other[0, 2 if rows.shape[1] > 2 else 0]  # the next one: layers may see no further than a window
     after, layout = _read(model, Segment(other))
     change = (after.hidden[:, layout.tokens] - rows)[0, 0].abs().max()
     moved = bool(change > 1e-5 * rows.abs().max())
@@ -173,7 +173,7 @@ def _check_direction(model: Model, segment: Segment, rows: Tensor) -> None:
             "comes "
             "after them, and it is trained neither as a masked language model nor to predict the next token alone."
         )
-    if not model.backbone.causal and not moved and segment.ids.shape[1] < 32 and bool((other != segment.ids).any()):
+    if not model.backbone.causal and not moved and bool((other != segment.ids).any()):
         raise InputError(
             f"{_name(model)} belongs to a family of encoders, and its tokens do not see what comes after them; this "
             "program would lay out its memory wrongly, so it is not run."
