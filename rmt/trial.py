@@ -1,6 +1,7 @@
 """Trying a model before it is called ready: one segment read, held against transformers' own reading, and recorded."""
 
 import os
+import re
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from rmt.segments import Segment
 
 SHORT = 8  # tokens that are read where all that is asked is whether a model runs
 MOST = 1024  # tokens of the one segment that is read before a model is called ready
+WINDOW = re.compile(r"window|local_attention|chunk_size")  # names of how far a layer sees
 NEAR = 1e-3  # logits against those of transformers, relative to the greatest of them; both round in float32
 
 
@@ -32,15 +34,15 @@ class Trial:
 
 
 @torch.inference_mode()
-def run(model: Model, length: int = SHORT) -> None:
-    """Read one segment of `length` tokens with the model, where it is, and settle which attention it runs with: the
-    fused
-    one, or, where the family does something that this does not know, the family's own.
+def run(model: Model, length: int | None = None) -> None:
+    """Read one segment with the model, where it is, and settle which attention it runs with: the fused one, or the
+    family's own, where that does something which the fused one does not know.
 
+    length: tokens of the segment; by default as few as tell.
     Raises InputError with the reason where it cannot be read, where transformers' own reading is another, or where
     tokens see what they must not.
     """
-    segment, backbone = Segment(_ids(model, length)), model.backbone
+    segment, backbone = Segment(_ids(model, length or _enough(model))), model.backbone
     try:
         _run(model, segment)
         if not backbone.fused or _record(model, segment) is None:
@@ -69,10 +71,16 @@ def record_one(model: Model, length: int) -> Trial:
     """Read one whole segment, record its attention, and see whether a memory could be put around a model without "
     "one."""
     length = min(length, MOST)
-    segment = Segment(_ids(model, length))
-    _run(model, segment)
-    lacks = model.about.config["cell"]["kind"] == "none"
+    run(model, length)
+    segment, lacks = Segment(_ids(model, length)), model.about.config["cell"]["kind"] == "none"
     return Trial(length, _record(model, segment), _no_memory(model) if lacks else None)
+
+
+def _enough(model: Model) -> int:
+    """Tokens after which a model has shown what it does: a few, or more than the window that its layers see."""
+    config = model.backbone.model.config
+    windows = [v for k, v in vars(config).items() if WINDOW.search(k) and isinstance(v, int) and v > 0]
+    return min(model.segment_length, max([SHORT, *(w + SHORT for w in windows if w < model.segment_length)]))
 
 
 def _run(model: Model, segment: Segment) -> None:
