@@ -165,8 +165,8 @@ def try_class(name: str) -> dict:
 @torch.no_grad()
 def opened(folder: Path, stock) -> dict:
     """A folder opened by our program and held against the stock model it was saved from."""
-    from rmt.adapter import wrap
     from rmt.checkpoint import inspect, load
+    from rmt.checkpoint.adapter import wrap
     from rmt.recorder import record
 
     told = inspect(folder, segment_length=LENGTH)
@@ -196,7 +196,7 @@ def opened(folder: Path, stock) -> dict:
 def logits_gap(model, stock, ids) -> float:
     """The greatest difference of our logits, or hidden states without a head, to the stock model's, to their "
     "greatest."""
-    from rmt.segments import Segment
+    from rmt.text.segments import Segment
 
     backbone = model.backbone
     step, _ = model.cell.step(backbone, Segment(ids), model.cell.initial(1))
@@ -219,7 +219,7 @@ def logits_gap(model, stock, ids) -> float:
 def maps_gap(model, trace, ids) -> float | None:
     """The greatest difference of the thin maps of the first segment to those of eager attention."""
     from rmt.memory.recurrent import decoder_input, encoder_input
-    from rmt.segments import Segment
+    from rmt.text.segments import Segment
 
     backbone, state = model.backbone, model.cell.initial(1)
     if backbone.causal:
