@@ -57,6 +57,8 @@ class RunArguments:
 def beside(weights: Path) -> list[dict]:
     """The JSON objects of config.json beside the weights and one level up, nearest first, each with its "file"."""
     folders = [weights.parent, weights.parent.parent]
+    if folders[1].name == "checkpoints":  # as accelerate numbers them
+        folders.append(folders[1].parent)
     files = [folder / name for folder in folders for name in CONFIG_NAMES]
     return [{**read_json(file), "file": file} for file in files if file.is_file()]
 

@@ -11,7 +11,7 @@ from rmt.checkpoint.heads import CLASSIFIER, Choice, by_tensors, choose, labels,
 from rmt.checkpoint.locate import locate
 from rmt.checkpoint.peft_folder import Adapter, find_adapter, find_base, joined
 from rmt.checkpoint.recognise import Foreign, Source, recognise, spare, translate
-from rmt.checkpoint.weights import FLOATS, Weights, find_weights, open_weights, read_json
+from rmt.checkpoint.weights import FLOATS, Weights, find_weights, inner_checkpoints, open_weights, read_json
 from rmt.errors import InputError
 from rmt.model import Model
 from rmt.text.tokenizer import find_tokenizer
@@ -91,6 +91,7 @@ def _own(folder: Path) -> Candidate:
 
 
 def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
+    place, inner = _inside(place)
     asked, adapter = place, find_adapter(place)
     if adapter is not None:
         place, backbone = find_base(adapter, backbone), None
@@ -104,6 +105,7 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
             raise InputError(f"{asked} is an adapter of peft on a {found.kind}; only those on stock models are merged.")
         candidate.weights = weights = joined(adapter, weights)
         candidate.inferred.append(adapter.describe(place))
+    candidate.inferred += inner
     candidate.segment_length, candidate.segment_length_from = _run_length(found, run)
     alignment = options.pop("alignment", None) or run.get("segment_alignment") or found.alignment
     alpha = options.pop("lora_alpha", None) or run.get("lora_alpha", "lora_attn_alpha")
@@ -151,6 +153,29 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
         place,
     )
     return candidate
+
+
+def _inside(place: Path) -> tuple[Path, list[str]]:
+    """Where in a folder of a training run the weights are, the latest where they are many, and what is said of the "
+    "others."""
+    inner = inner_checkpoints(place)
+    if not inner:
+        return place, []
+    names = ", ".join(str(f.relative_to(place)) for f in inner[-5:]) + (", and earlier ones" if len(inner) > 5 else "")
+    try:
+        own = find_adapter(place) is not None or find_weights(place)[0].parent == place
+    except InputError:
+        own = False
+    if own:
+        return place, [f"Beside the weights lie those of earlier moments of the run, in {names}; give one to see that."]
+    latest = inner[-1]
+    if len(inner) == 1:
+        return latest, [f"Its weights are in {latest.relative_to(place)}."]
+    return latest, [
+        f"It holds {len(inner)} checkpoints ({names}); this is {latest.relative_to(place)}, the latest. Give "
+        "another to "
+        "see that."
+    ]
 
 
 def _stock(candidate: Candidate, config: dict, weights: Weights) -> str:

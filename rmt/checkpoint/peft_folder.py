@@ -7,11 +7,11 @@ from pathlib import Path
 from torch import nn
 
 from rmt.checkpoint.locate import locate
-from rmt.checkpoint.weights import Weights, find_weights, open_weights, read_json
+from rmt.checkpoint.weights import ADAPTERS, Weights, find_weights, open_weights, read_json
 from rmt.errors import InputError
 
 CONFIG = "adapter_config.json"
-FILES = ("adapter_model.safetensors", "adapter_model.bin")
+FILES = ADAPTERS
 # Options that would import a module by its name, start from other weights, or are of no use once trained.
 DROPPED = ("auto_mapping", "megatron_config", "megatron_core", "base_model_name_or_path", "revision", "task_type")
 DROPPED = (*DROPPED, "runtime_config", "loftq_config", "eva_config", "corda_config", "inference_mode", "peft_version")

@@ -32,6 +32,8 @@ INSIDE = ("model_state_dict", "state_dict", "module", "model")  # where a traine
 WRAPPERS = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 SHARED = ("module.", "model.memory_cell.")  # before every name: of data parallel training, of Lightning around an RMT
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+INNER = re.compile(r"(?:checkpoint|epoch|step)[-_](\d+)")
+ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
 MAX_JSON = 64_000_000
 # Trainers' files hold numpy scalars among their metrics; making one runs nothing.
 HARMLESS = [
@@ -94,6 +96,9 @@ def find_weights(path: Path) -> list[Path]:
             return find_weights(path / name)
     if (path / "model_best").is_dir():
         return find_weights(path / "model_best")
+    inside = inner_checkpoints(path)
+    if inside and not any(f.name.endswith(ENDINGS) and not f.name.startswith(OTHERS) for f in path.iterdir()):
+        return find_weights(inside[-1])
     files = [f for f in sorted(path.iterdir()) if f.name.endswith(ENDINGS) and not f.name.startswith(OTHERS)]
     files = [f for f in files if f.is_file() and not f.name.endswith((".trace.safetensors", "_optim_states.pt"))]
     if len(files) == 1:
@@ -110,6 +115,16 @@ def find_weights(path: Path) -> list[Path]:
             "*.ckpt); give another folder."
         )
     raise InputError(f"{path} holds {len(files)} files of weights ({', '.join(f.name for f in files[:3])}…); give one.")
+
+
+def inner_checkpoints(path: Path) -> list[Path]:
+    """Folders inside one that hold weights of their own, as Trainer (checkpoint-500) and accelerate (epoch_1, step_100,
+    checkpoint_3) leave them, earliest first."""
+    inside = [f for f in path.iterdir() if INNER.fullmatch(f.name) and f.is_dir()] if path.is_dir() else []
+    if (path / "checkpoints").is_dir():
+        inside += [f for f in (path / "checkpoints").iterdir() if INNER.fullmatch(f.name) and f.is_dir()]
+    held = [f for f in inside if any((f / name).is_file() for name in (*NAMED, *ADAPTERS))]
+    return sorted(held, key=lambda f: (int(INNER.fullmatch(f.name)[1]), f.stat().st_mtime))
 
 
 def _shards(index: Path) -> list[Path]:

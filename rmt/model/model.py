@@ -84,6 +84,29 @@ class Model(nn.Module):
         "own."""
         return logits.float().sigmoid() if self.about.answers == "several" else logits.float().softmax(-1)
 
+    def _check_ids(self, ids) -> None:
+        """Raise InputError for what are no token ids (B, T). On CUDA their values are looked at only without gradients:
+        a training step would wait for it."""
+        if not isinstance(ids, Tensor) or ids.dim() != 2 or ids.is_floating_point() or ids.dtype == torch.bool:
+            what = (
+                f"a tensor {tuple(ids.shape)} of {ids.dtype}" if isinstance(ids, Tensor) else f"a {type(ids).__name__}"
+            )
+            raise InputError(
+                f"A model reads token ids, a tensor (B, T) of whole numbers, and this is {what}; a text is read by "
+                "record(model, text)."
+            )
+        if not ids.numel():
+            raise InputError("There are no token ids to read; give at least one.")
+        size = self.backbone.model.get_input_embeddings().num_embeddings
+        if ids.is_meta:
+            return
+        looked = not ids.is_cuda or (not torch.is_grad_enabled() and not torch.cuda.is_current_stream_capturing())
+        if looked and (int(ids.min()) < 0 or int(ids.max()) >= size):
+            raise InputError(
+                f"Token ids of this model are whole numbers from 0 to {size - 1}, and {int(ids.min())} to "
+                f"{int(ids.max())} were given; make them with its own tokenizer."
+            )
+
     def split(self, ids: Tensor, *, labels: Tensor | None = None, mask: Tensor | None = None) -> list[Segment]:
         """Segments of ids (B, T): cut at common columns, but each row on its own where an encoder has padding."""
         if mask is not None and not self.backbone.causal:
@@ -111,6 +134,7 @@ class Model(nn.Module):
             scored positions only.
         """
         head = self.backbone.head
+        self._check_ids(ids)
         if labels is not None and head not in ("lm", "classify"):
             kind = type(self.backbone.model).__name__
             raise InputError(f"{kind} neither predicts the next token nor classifies, so it has no loss; omit labels.")

@@ -144,6 +144,14 @@ def replay(model: Model, trace: Trace, segment: int) -> SegmentRecord:
         raise InputError(
             f"This trace was made with {trace.meta['made_by']['checkpoint']} and other weights; replay it with those."
         )
+    if (
+        isinstance(segment, bool)
+        or not isinstance(segment, int | np.integer)
+        or not -trace.done <= segment < trace.done
+    ):
+        raise InputError(
+            f"The run has {trace.done} segments, 0 to {trace.done - 1}; there is no {ascii(segment)[:40]}."
+        )
     recorded = trace.segments[segment]
     ids = torch.as_tensor(np.array(recorded.ids), device=model.device).long()[None]
     recorder = Recorder(model.backbone, full=True)
