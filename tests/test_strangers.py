@@ -161,7 +161,7 @@ def test_quantized_weights_are_named_and_a_leftover_word_of_it_is_not_believed(t
     state = load_file(folder / "model.safetensors")
     name = "model.layers.0.mlp.up_proj.weight"
     save_file({**state, name: state[name].to(torch.int8)}, folder / "model.safetensors")
-    with pytest.raises(InputError, match=r"quantized \(gptq\).*int8"):
+    with pytest.raises(InputError, match=r"quantized \(gptq\).*I8"):
         opened(folder)
 
 
@@ -251,7 +251,7 @@ def test_the_first_gpt_has_a_table_under_another_name(tmp_path):
 
     model = OpenAIGPTLMHeadModel(OpenAIGPTConfig(n_embd=32, n_layer=2, n_head=4, vocab_size=V, n_positions=24))
     folder = saved(tmp_path, model)
-    record(load(folder, segment_length=24, device="cpu"), torch.arange(5, 60), detail="thin")
+    record(load(folder, segment_length=24, device="cpu"), torch.arange(5, 60), detail="memory")
     with pytest.raises(InputError, match="may hold 24 tokens, not 25"):
         load(folder, segment_length=25, device="cpu")
 

@@ -206,10 +206,12 @@ class HFBackbone(nn.Module):
         if not self.causal:
             return self._read(output, attention_mask=mask)
         rows = output.last_hidden_state  # (B, N, D)
-        last, score = answering(layout, mask), getattr(self.model, "score", None) or self.model.classifier
-        if isinstance(last, Tensor):
-            return score(rows[torch.arange(len(rows), device=rows.device), last])
-        return score(rows[:, last])
+        last = answering(layout, mask)
+        each = torch.arange(len(rows), device=rows.device) if isinstance(last, Tensor) else slice(None)
+        rows = rows[each, last]
+        if hasattr(self.model, "score"):
+            return self.model.score(rows)
+        return torch.cat([self._read(type(output)(last_hidden_state=row[None, None])) for row in rows])
 
     def _read(self, output: ModelOutput, **kwargs) -> Tensor:
         """Logits of the model's own head, whatever it is made of, over a trunk output that is already there.

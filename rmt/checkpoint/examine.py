@@ -131,15 +131,18 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
     config, unrun = _quantized(config, weights, candidate)
     if unrun:
         raise InputError(f"{place} cannot be run. {unrun}")
-    classes, answers = [], "one"
+    classes, answers, told_classes = [], "one", []
+    if any(CLASSIFIER.search(name) for name in weights.shapes):
+        config, classes, told_classes, answers = labels(config, weights)
     if found.cell == "none" and not found.lora:
         head = _stock(candidate, config, weights)
         config = candidate.choice.config
     else:
         head = by_tensors(config, weights)
     if head == "classify":
-        config, classes, told_classes, answers = labels(config, candidate.weights)
         candidate.inferred += told_classes
+    else:
+        classes, answers = [], "one"
     candidate.config = check_config(
         {
             "format": FORMAT,
@@ -180,9 +183,8 @@ def _inside(place: Path) -> tuple[Path, list[str]]:
 
 def _stock(candidate: Candidate, config: dict, weights: Weights) -> str:
     """The head of a stock model, once transformers has said which of its classes the tensors fit."""
-    sized = config if not any(CLASSIFIER.search(n) for n in weights.shapes) else labels(config, weights)[0]
     try:
-        candidate.choice = choose(sized, weights, candidate.adapter.head if candidate.adapter else None)
+        candidate.choice = choose(config, weights, candidate.adapter.head if candidate.adapter else None)
     except InputError as error:
         raise InputError(f"{candidate.path} cannot be run. {error}") from None
     candidate.weights = candidate.choice.weights

@@ -12,7 +12,7 @@ from rmt.checkpoint.whole import check_room, place
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.model import About, Model
-from rmt.text.tokenizer import vocabulary_of
+from rmt.text.tokenizer import Vocabulary, vocabulary_of
 
 LENGTH = 128  # tokens a segment, where nobody says
 
@@ -35,10 +35,7 @@ def from_model(
     stock = merged(given) if hasattr(given, "peft_config") else shared_copy(given)
     check_stock(stock)
     words = vocabulary_of(tokenizer)
-    marks = {key: getattr(words, key) or mark_id(words and words.tokenizer, names) for key, names in MARKS.items()}
-    config = getattr(stock.config, "cls_token_id", None), getattr(stock.config, "sep_token_id", None)
-    marks = {key: own if own is not None else said for (key, own), said in zip(marks.items(), config, strict=True)}
-    backbone = HFBackbone(stock, **marks)
+    backbone = HFBackbone(stock, **{key: _mark(key, names, words, stock) for key, names in MARKS.items()})
     check_marks(backbone)
     classes, answers = answers_of(stock.config) if backbone.head == "classify" else ([], "one")
     name = type(stock).__name__
@@ -52,6 +49,12 @@ def from_model(
     check_room(model, length)
     trial.run(model)
     return place(model, device or next(given.parameters()).device)
+
+
+def _mark(key: str, names: tuple[str, ...], words: Vocabulary | None, stock: nn.Module) -> int | None:
+    """The id of an encoder's mark: as its tokenizer says, or is spelled in it, or as its configuration says."""
+    told = (getattr(words, key, None), mark_id(words and words.tokenizer, names))
+    return next((i for i in (*told, getattr(stock.config, f"{key[:3]}_token_id", None)) if isinstance(i, int)), None)
 
 
 def check_stock(model) -> None:

@@ -122,14 +122,15 @@ def by_tensors(config: dict, weights: Weights) -> str:
 
 def _unprefixed(weights: Weights) -> list[Weights]:
     """The same tensors without what all names, or all but a few, begin with: Lightning puts model. before them."""
-    found, names = [], {name: name for name in weights.shapes}
+    found, names, prefix = [], {name: name for name in weights.shapes}, ""
     for _ in range(2):
         firsts = [name.partition(".")[0] for name in names if "." in name]
         first = max(set(firsts), key=firsts.count, default=None)
         if first is None or firsts.count(first) < 0.8 * len(names):
             break
         names = {n.removeprefix(f"{first}."): old for n, old in names.items() if n.startswith(f"{first}.")}
-        left = ", ".join(filter(None, [weights.left_off, f"{first}."]))
+        prefix += f"{first}."
+        left = ", ".join(filter(None, [weights.left_off, prefix]))
         found.append(weights.renamed(dict(names), left))
     return found
 

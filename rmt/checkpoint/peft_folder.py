@@ -112,12 +112,17 @@ def joined(adapter: Adapter, base: Weights) -> Weights:
 def merge(model: nn.Module, adapter: Adapter) -> nn.Module:
     """The model with the adapter merged into its weights by peft. Raises InputError where it cannot be, or does "
     "not fit."""
-    from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftModel, set_peft_model_state_dict
+    from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PEFT_TYPE_TO_TUNER_MAPPING, PeftModel, set_peft_model_state_dict
 
     options = PEFT_TYPE_TO_CONFIG_MAPPING.get(adapter.kind)
     if options is None:
         raise InputError(
             f"{adapter.folder} holds an adapter of a kind that the installed peft has not: {adapter.kind!r}."
+        )
+    if not hasattr(PEFT_TYPE_TO_TUNER_MAPPING.get(adapter.kind), "merge_and_unload"):
+        raise InputError(
+            f"{adapter.folder} holds an adapter of the kind {adapter.kind}, whose numbers stand beside the text and "
+            "not in the weights: it cannot be merged, so it is not run here."
         )
     if adapter.config.get("layer_replication"):
         raise InputError(f"{adapter.folder} repeats layers (layer_replication), which is not run here.")
@@ -139,14 +144,7 @@ def merge(model: nn.Module, adapter: Adapter) -> nn.Module:
                 f"{len(found.unexpected_keys)} belong to no module of it ({odd[1:-1]}). Give the base model it was "
                 "trained on."
             )
-        merged = getattr(tuned, "merge_and_unload", None) or getattr(tuned.base_model, "merge_and_unload", None)
-        if merged is None or prefix is None:
-            raise InputError(
-                f"{adapter.folder} holds an adapter of the kind {adapter.kind}, whose numbers stand beside the text "
-                "and "
-                "not in the weights: it cannot be merged, so it is not run here."
-            )
-        return merged()
+        return tuned.merge_and_unload()
     except InputError:
         raise
     except Exception as error:  # whatever peft trips over in a configuration that fits no model

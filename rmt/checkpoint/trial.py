@@ -85,8 +85,9 @@ def _enough(model: Model) -> int:
 
 
 def _run(model: Model, segment: Segment) -> None:
-    output, layout = _read(model, segment)
+    output, layout = _read(model, segment, head=False)
     _check_direction(model, segment, output.hidden[:, layout.tokens])
+    output, _ = _read(model, segment)
     if model.cell.n_read == model.cell.n_write == 0:
         _check_against_stock(model, segment, output)
 
@@ -147,10 +148,10 @@ def _ids(model: Model, length: int) -> Tensor:
     return torch.tensor([[usable[(7 * i + 3) % len(usable)] for i in range(length)]], device=model.device)
 
 
-def _read(model: Model, segment: Segment):
+def _read(model: Model, segment: Segment, *, head: bool = True):
     try:
         step, _ = model.cell.step(model.backbone, segment, model.cell.initial(1))
-        if model.backbone.head != "none":
+        if head and model.backbone.head != "none":
             step.logits  # noqa: B018  a head may fail, too
         return step.output, step.layout
     except InputError:
@@ -171,14 +172,13 @@ def _check_direction(model: Model, segment: Segment, rows: Tensor) -> None:
         return
     other = segment.ids.clone()
     other[0, 1] = other[0, 2 if rows.shape[1] > 2 else 0]  # the next one: layers may see no further than a window
-    after, layout = _read(model, Segment(other))
+    after, layout = _read(model, Segment(other), head=False)
     change = (after.hidden[:, layout.tokens] - rows)[0, 0].abs().max()
     moved = bool(change > 1e-5 * rows.abs().max())
     if model.backbone.causal and moved:
         raise InputError(
-            f"{_name(model)} is no causal decoder and none of the encoders that are run here: its tokens see what "
-            "comes "
-            "after them, and it is trained neither as a masked language model nor to predict the next token alone."
+            f"{_name(model)} is read here neither as a decoder, since its tokens see what comes after them, nor as an "
+            "encoder, since transformers has no masked language model of its family, by which encoders are known here."
         )
     if not model.backbone.causal and not moved and bool((other != segment.ids).any()):
         raise InputError(

@@ -148,11 +148,13 @@ def read_json(path: Path) -> dict:
         if path.stat().st_size > MAX_JSON:
             raise InputError(f"{path} is too large for a JSON file; give another.")
         content = path.read_bytes()
-        refuse_pointer(path, content)
         value = json.loads(content)  # which knows UTF-8 and UTF-16, with a byte order mark and without
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}).") from None
+    except InputError:
+        raise
     except (ValueError, RecursionError):
+        refuse_pointer(path, content)
         raise InputError(f"{path} is not JSON; copy it again.") from None
     if not isinstance(value, dict):
         raise InputError(f"{path} is not a JSON object; copy it again.")
