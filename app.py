@@ -7,9 +7,9 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
-from rmt_viz.headers import SafeHeaders
-from rmt_viz.routes import ROUTES
-from rmt_viz.wrong import show_error
+from rmt_viz.server.headers import SafeHeaders
+from rmt_viz.server.routes import ROUTES
+from rmt_viz.widgets.errors import show_error
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ from rmt_viz.pages import (
 
 PAGES = {
     "See": [
-        st.Page(watch.page, title="Watch", url_path="watch", default=True),
+        watch.listed(),
         st.Page(tour.page, title="Tour", url_path="tour"),
         st.Page(attention.page, title="Attention", url_path="attention"),
         st.Page(memory.page, title="Memory", url_path="memory"),

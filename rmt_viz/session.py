@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt_viz import bring, jumps, results
-from rmt_viz.causes import Found
-from rmt_viz.jobs import Job, Worker
-from rmt_viz.library import ASSETS, LIVE, Library, Run, with_control
-from rmt_viz.replays import Replays
+from rmt_viz.findings import one_text
+from rmt_viz.shelf import results
+from rmt_viz.shelf.found import Found
+from rmt_viz.shelf.library import ASSETS, LIVE, Library, Run, with_control
+from rmt_viz.work import visitors_checkpoint
+from rmt_viz.work.queue import Job, Worker
+from rmt_viz.work.replays import Replays
 
 CHECKPOINTS = ASSETS / "checkpoints"
 SEED = re.compile("[0-9]{1,9}")
@@ -63,8 +65,8 @@ def _untrained(name: str, seed: int):
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _visitors(wanted: bring.Wanted):
-    with bring.opened(wanted) as reader:
+def _visitors(wanted: visitors_checkpoint.Wanted):
+    with visitors_checkpoint.opened(wanted) as reader:
         return reader
 
 
@@ -127,6 +129,16 @@ def start(slot: str, work: Callable, about: object = None) -> Job:
     return st.session_state[slot]
 
 
+def held(key: str, default=None):
+    """What a page or a widget holds under a key for this visitor."""
+    return st.session_state.get(key, default)
+
+
+def hold(key: str, value) -> None:
+    """Keep a value for this visitor; under a widget's key it becomes what the widget shows."""
+    st.session_state[key] = value
+
+
 def stop(slot: str) -> None:
     if current(slot):
         st.session_state.pop(slot).stop.set()
@@ -153,7 +165,7 @@ def take_upload(file) -> bool:
         return False
     st.session_state.update(uploaded=file.file_id, refusal="")
     try:
-        _show_next(library().add(bring.take_in(file.getvalue()), "uploaded"))
+        _show_next(library().add(visitors_checkpoint.take_in(file.getvalue()), "uploaded"))
     except InputError as error:
         st.session_state["refusal"] = str(error)
     return not st.session_state["refusal"]
@@ -238,7 +250,7 @@ def scored_runs() -> list[str]:
     for name in [*library().names(), *own_runs()]:
         try:
             reset = reset_of(name)
-            if reset and jumps.comparable(library().open(name).trace, reset.trace):
+            if reset and one_text.comparable(library().open(name).trace, reset.trace):
                 found.append(name)
         except InputError:
             continue

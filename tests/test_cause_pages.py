@@ -12,10 +12,19 @@ from streamlit.testing.v1 import AppTest
 from rmt.errors import InputError
 from rmt.intervene import changes
 from rmt.measure.contrast import contrast
-from rmt_viz import caused, causes, findings, jobs, session, tables, view
+from rmt_viz import requests, session
 from rmt_viz.components import credit
-from rmt_viz.figures import causes as figures
-from rmt_viz.library import Library, Run
+from rmt_viz.figures import facts as facts_figure
+from rmt_viz.figures import what_if as what_if_figure
+from rmt_viz.figures import why as why_figure
+from rmt_viz.findings import facts as facts_finding
+from rmt_viz.findings import what_if as what_if_finding
+from rmt_viz.findings import why as why_finding
+from rmt_viz.server import address
+from rmt_viz.shelf import bundled_causes
+from rmt_viz.shelf import found as found_shelf
+from rmt_viz.shelf.library import Library, Run
+from rmt_viz.work import causes, queue
 
 ROOT = Path(__file__).parent.parent
 BUNDLED = sorted((ROOT / "assets" / "results").glob("facts.*.json"))
@@ -37,7 +46,7 @@ def toys(monkeypatch, make_trace):
     folder = make_trace("toy").path.parent
     make_trace("toy.reset", control="reset", fact=None)
     make_trace("long", segments=600)
-    library, kept = Library(folder), causes.Found()
+    library, kept = Library(folder), found_shelf.Found()
     monkeypatch.setattr(session, "library", lambda: library)
     monkeypatch.setattr(session, "found", lambda: kept)
     return library
@@ -74,9 +83,9 @@ print(json.dumps(sorted(sys.modules)))
 
 
 def test_the_command_behind_each_bundled_number_is_with_it():
-    for kind in causes.NEEDED:
-        for path in causes.RESULTS.glob(f"{kind}.*.json"):
-            document = causes.bundled(kind, path.name.removeprefix(f"{kind}.").removesuffix(".json"))
+    for kind in bundled_causes.NEEDED:
+        for path in bundled_causes.RESULTS.glob(f"{kind}.*.json"):
+            document = bundled_causes.bundled(kind, path.name.removeprefix(f"{kind}.").removesuffix(".json"))
             assert document["command"].startswith("python -m rmt ") and document["made_by"]["fingerprint"]
 
 
@@ -84,7 +93,7 @@ def test_examples_are_of_the_runs_that_ship():
     shelf = session.library()
     for path in EXAMPLES:
         one = shelf.open(path.name.split(".")[0])
-        made = caused.example(one)
+        made = requests.example(one)
         assert changes.write(changes.parse(made.trace.meta["changes"])) == made.trace.meta["changes"]
         assert made.trace.meta["made_by"]["fingerprint"] == one.trace.meta["made_by"]["fingerprint"]
         found = contrast(one.trace, made.trace)
@@ -103,7 +112,7 @@ class Idle:
         self.asked = []
 
     def submit(self, work, about=None):
-        self.asked.append(jobs.Job(work, about))
+        self.asked.append(queue.Job(work, about))
         return self.asked[-1]
 
 
@@ -123,14 +132,14 @@ def test_a_change_in_the_address_is_made_in_the_background(toys, monkeypatch):
 def test_a_bad_change_in_the_address_is_a_sentence(toys, bad):
     at = run("what_if", trace="toy", change=bad)
     assert len(at.error) == 1 and "is no change" in at.error[0].value.replace("\\", "")
-    assert view.read({"change": bad}, {"change": None}) == {"change": None}
+    assert address.read({"change": bad}, {"change": None}) == {"change": None}
 
 
 def test_a_made_run_stands_beside_its_original(toys, make_trace):
     one = toys.open("toy")
     id = toys.add(make_trace("made", fact=5))
     session.found().put(("what-if", "toy", "reset@4"), id)
-    assert caused.what_if(one, "reset@4").id == id and caused.what_if(one, "reset@5") is None
+    assert requests.what_if(one, "reset@4").id == id and requests.what_if(one, "reset@5") is None
     at = run("what_if", trace="toy", change="reset@4")
     data = json.loads(at.get("bidi_component")[0].proto.json)
     assert data["run"] == "toy" and data["beside"]["run"] == id and data["fixed"]["change"] == "reset@4"
@@ -139,15 +148,15 @@ def test_a_made_run_stands_beside_its_original(toys, make_trace):
 
 def test_a_run_too_long_to_wait_for_is_a_sentence(toys):
     with pytest.raises(InputError, match="python -m rmt what-if"):
-        caused.start_what_if(toys.open("long"), "reset@4")
+        requests.start_what_if(toys.open("long"), "reset@4")
     at = run("what_if", trace="long", change="reset@4")
     assert "600 segments" in at.error[0].value
 
 
 def test_a_form_for_every_kind_of_change(toys):
-    from rmt_viz import own_change
+    from rmt_viz.forms import what_if
 
-    for kind in own_change.KINDS:
+    for kind in what_if.KINDS:
         at = run("what_if", trace="toy")
         at.selectbox(key="change kind").select(kind).run()
         assert not at.exception and not at.error, kind
@@ -167,15 +176,19 @@ def test_two_runs_apart(make_trace):
     one, same, other = make_trace("a"), make_trace("b"), make_trace("c", fact=5)
     nothing = contrast(one, same)
     assert nothing.first is None and not nothing.apart.any() and nothing.classes == ("hallway",)
-    assert findings.what_if(one, same, nothing).startswith("Nothing changes")
+    assert what_if_finding.what_if(one, same, nothing).startswith("Nothing changes")
     found = contrast(one, other)
     assert found.first == 3 and found.apart[4] > 0 and not found.apart[:4].any()
     assert found.before.shape == found.after.shape == (1, 9)
-    told = findings.what_if(one, other, found)
+    told = what_if_finding.what_if(one, other, found)
     assert told == "The answer stays hallway (0.90, now 0.90), though memory parts ways in segment 4"
-    figure = figures.apart(found, told, theme="dark")
+    figure = what_if_figure.apart(found, told, theme="dark")
     assert [trace.name for trace in figure.data] == ["Δ P(hallway)", "memories apart"]
-    assert set(tables.apart(found)) >= {"after segment", "distance of the memories", "P(hallway) changed"}
+    assert set(what_if_finding.what_if_table(found)) >= {
+        "after segment",
+        "distance of the memories",
+        "P(hallway) changed",
+    }
 
 
 def test_runs_of_a_language_model_are_apart_in_loss(make_trace):
@@ -183,8 +196,11 @@ def test_runs_of_a_language_model_are_apart_in_loss(make_trace):
     one, other = make_trace("a", **plain), make_trace("b", **{**plain, "fact": 5})
     found = contrast(one, other)
     assert not found.classes and found.loss.shape == (8,) and np.isfinite(found.loss).all()
-    assert "mean loss" in findings.what_if(one, other, found)
-    assert [trace.name for trace in figures.apart(found, "x").data] == ["memories apart", "loss, changed − as it was"]
+    assert "mean loss" in what_if_finding.what_if(one, other, found)
+    assert [trace.name for trace in what_if_figure.apart(found, "x").data] == [
+        "memories apart",
+        "loss, changed − as it was",
+    ]
 
 
 MAP = {
@@ -208,24 +224,24 @@ MAP = {
 )
 def test_the_slot_map_says_what_it_shows(changed, told):
     found = MAP | changed
-    finding = findings.slot_map(found)
+    finding = what_if_finding.slot_map(found)
     assert told in finding
-    figure = figures.slot_map(found, finding)
+    figure = what_if_figure.slot_map(found, finding)
     assert figure.data[0].z.shape == (3, 3) and len(figure.data) == 2
-    assert len(tables.slot_map(found)["slot"]) == 9
+    assert len(what_if_finding.slot_map_table(found)["slot"]) == 9
 
 
 def test_facts_of_every_bundled_checkpoint_can_be_drawn():
     assert BUNDLED
     for path in BUNDLED:
         name, _, control = path.name.removeprefix("facts.").removesuffix(".json").partition(".")
-        document = causes.bundled("facts", f"{name}.{control}" if control else name)
-        found = {"trained": document} if not control else {"trained": causes.bundled("facts", name) or document}
-        assert len(figures.survival(found, findings.survival(found)).data) == 2 * len(found)
-        for draw, table in (("readable", "probes"), ("used", "used"), ("interference", "interference")):
-            told = getattr(findings, draw)(document)
-            getattr(figures, draw)(document, told, theme="dark")
-            columns = getattr(tables, table)(document)
+        document = bundled_causes.bundled("facts", f"{name}.{control}" if control else name)
+        found = {"trained": document} if not control else {"trained": bundled_causes.bundled("facts", name) or document}
+        assert len(facts_figure.survival(found, facts_finding.survival(found)).data) == 2 * len(found)
+        for draw in ("readable", "used", "interference"):
+            told = getattr(facts_finding, draw)(document)
+            getattr(facts_figure, draw)(document, told, theme="dark")
+            columns = getattr(facts_finding, f"{draw}_table")(document)
             assert told and len({len(column) for column in columns.values()}) == 1
 
 
@@ -241,36 +257,39 @@ def explained(n: int = 8, tokens: int = 96) -> dict:
 
 def test_an_explanation_in_words_and_figures(make_trace):
     shown, found = Run("toy", make_trace(), "live"), explained()
-    assert findings.why(found, shown).startswith(
+    assert why_finding.why(found, shown).startswith(
         "hallway is owed to segment 4: without it, its logit is 5.0 lower; the token"
     )
-    assert findings.local(found) == "Memory adds +5.0 to hallway; the last segment alone would say bathroom"
-    assert findings.by_slot(found) == "Slot 2 carries most: resetting it lowers the logit by 0.90"
-    assert "owed to no earlier segment" in findings.why(found | {"segments": [0.0] * 7 + [2.0]}, shown)
+    assert why_finding.local(found) == "Memory adds +5.0 to hallway; the last segment alone would say bathroom"
+    assert why_finding.by_slot(found) == "Slot 2 carries most: resetting it lowers the logit by 0.90"
+    assert "owed to no earlier segment" in why_finding.why(found | {"segments": [0.0] * 7 + [2.0]}, shown)
     groups = credit.groups(shown, np.array(found["tokens"]))
     assert [group["title"] for group in groups][:1] == ["Segment 1"] and len(groups) == 4
     assert any(max(group["values"]) == 4.0 for group in groups)
     assert all(len(group["tokens"]) == len(group["values"]) == 12 for group in groups)
-    assert len(tables.tokens(found, shown)["token"]) == 96 and tables.tokens(found, shown)["segment"][40] == 4
-    figures.local_and_memory(found, "x", theme="dark")
+    assert (
+        len(why_finding.tokens_table(found, shown)["token"]) == 96
+        and why_finding.tokens_table(found, shown)["segment"][40] == 4
+    )
+    why_figure.local_and_memory(found, "x", theme="dark")
 
 
 def test_an_explanation_of_other_weights_is_not_shown(toys, monkeypatch, tmp_path):
     one = toys.open("toy")
-    monkeypatch.setattr(causes, "RESULTS", tmp_path)
+    monkeypatch.setattr(bundled_causes, "RESULTS", tmp_path)
     document = {**explained(), "made_by": {"fingerprint": "0"}}
     (tmp_path / "why.toy.json").write_text(json.dumps(document))
-    assert causes.why_of(one) == document
+    assert bundled_causes.why_of(one) == document
     (tmp_path / "why.toy.json").write_text(json.dumps({**document, "made_by": {"fingerprint": "1"}, "x": 0}))
-    assert causes.why_of(one) is None
+    assert bundled_causes.why_of(one) is None
     (tmp_path / "why.toy.json").write_text("{")
     with pytest.raises(InputError, match="make it again"):
-        causes.why_of(one)
+        bundled_causes.why_of(one)
 
 
 def test_what_was_worked_out_is_kept_for_a_while():
-    found = causes.Found()
-    for i in range(causes.KEPT + 1):
+    found = found_shelf.Found()
+    for i in range(found_shelf.KEPT + 1):
         found.put(("why", str(i)), i)
     assert found.get(("why", "0")) is None and found.get(("why", "1")) == 1
 

@@ -20,7 +20,7 @@ from rmt.errors import InputError
 from rmt.measure import change, slot_mean
 from rmt.viewer import bundle
 from rmt.viewer import page as viewer
-from rmt_viz import export
+from rmt_viz.widgets import chart as export
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,7 +37,7 @@ def test_a_figure_brings_its_numbers():
         import numpy as np
         import plotly.graph_objects as go
 
-        from rmt_viz import export
+        from rmt_viz.widgets import chart as export
 
         table = {"segment": range(1, 4), "change": np.array([1 / 3, np.nan, 2], np.float32), "token": ["<b>", "a", ""]}
         export.show(go.Figure(), name="drift", alt="Memory moves.", table=table, caption="Look at *this*.")

@@ -9,7 +9,7 @@ from rmt.viewer import bundle, slices
 from rmt.viewer.sentence import provenance, remark, sentence
 from rmt_viz.components import HERE
 from rmt_viz.figures.run import run as run_figure
-from rmt_viz.library import Run
+from rmt_viz.shelf.library import Run
 
 
 def unpack(body: bytes) -> dict:

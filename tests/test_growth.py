@@ -8,10 +8,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rmt.errors import InputError
-from rmt_viz import growth, jobs, session, training
-from rmt_viz.figures import growth as figures
-from rmt_viz.growth import Reading
-from rmt_viz.library import Library
+from rmt_viz import session
+from rmt_viz.figures import train as figures
+from rmt_viz.findings import train as growth
+from rmt_viz.findings.train import Reading
+from rmt_viz.shelf.library import Library
+from rmt_viz.work import queue
+from rmt_viz.work import train as training
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = [ROOT / "assets" / "checkpoints" / name / "metrics.jsonl" for name in ("memorize", "detect", "reasoning")]
@@ -99,12 +102,12 @@ def test_a_small_run_trains_reads_and_ends_in_a_run(quick):
 def test_a_small_run_stops_where_it_is(quick):
     shelf, tokenizer = quick
     grown = training.Grown("x")
-    job = jobs.Job(lambda progress: training.train(training.Plan(3), grown, shelf, tokenizer, progress), grown)
+    job = queue.Job(lambda progress: training.train(training.Plan(3), grown, shelf, tokenizer, progress), grown)
     job.stop.set()
     job.run()
     assert job.state == "cancelled"
-    job = jobs.Job(lambda progress: training.train(training.Plan(3), grown, shelf, tokenizer, progress), grown)
-    job.progress = lambda *at: [job.stop.set(), jobs.Job.progress(job, *at)]
+    job = queue.Job(lambda progress: training.train(training.Plan(3), grown, shelf, tokenizer, progress), grown)
+    job.progress = lambda *at: [job.stop.set(), queue.Job.progress(job, *at)]
     job.run()
     assert job.state == "cancelled" and len(grown.lines) == 1
 
@@ -129,7 +132,7 @@ def test_stages_that_ship_are_read_in_order(quick, make_trace, tmp_path):
 
 
 def test_the_page_shows_what_was_recorded_and_what_grows(monkeypatch):
-    from rmt_viz import own_training
+    from rmt_viz.forms import train as own_training
 
     grown = training.Grown("a sample", list(LINES), [Reading("untrained", 0, (0.1, 0.2), "nowhere")])
     monkeypatch.setattr(own_training, "growing", lambda slot: grown if slot == "train" else None)

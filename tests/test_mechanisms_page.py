@@ -15,8 +15,11 @@ from rmt.errors import InputError
 from rmt.evaluate import mechanisms as engine
 from rmt.memory import CELLS
 from rmt.text.tokenizer import train_tokenizer
-from rmt_viz import comparing, mechanisms, results, session
+from rmt_viz import session
 from rmt_viz.figures import mechanisms as figures
+from rmt_viz.findings import mechanisms
+from rmt_viz.shelf import results
+from rmt_viz.work import mechanisms as comparing
 
 SHARED = Path(__file__).parent.parent / "assets" / "results" / "mechanisms.json"
 TEXT = "the keeper of the light wrote the weather in the log and wound the clock again. " * 20

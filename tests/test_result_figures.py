@@ -10,12 +10,14 @@ from tables import losses_row, measured, score
 
 from rmt.cost import EXACT, LENGTH, OPT, PAPER, PAPER_LENGTH, Convention, Sizes, forward, ratio
 from rmt.errors import InputError
-from rmt_viz import costs, jumps, lengths, losses, results
+from rmt_viz.figures import canvas as shared
 from rmt_viz.figures import cost as cost_figures
 from rmt_viz.figures import length as length_figure
-from rmt_viz.figures import lines as shared
 from rmt_viz.figures import loss as loss_figures
-from rmt_viz.library import Library
+from rmt_viz.findings import cost, loss, one_text
+from rmt_viz.findings import length as lengths
+from rmt_viz.shelf import results
+from rmt_viz.shelf.library import Library
 
 
 @pytest.fixture
@@ -175,64 +177,64 @@ def table(write, **more):
 
 def test_what_memory_saves_is_said_in_nats_and_beside_exact_context(write):
     rows = table(write).rows
-    told = losses.gained(rows, [], 4)
+    told = loss.gained(rows, [], 4)
     assert (
         told
         == "With 4 segments of history RMT saves 0.40 nats in the first 16 positions, 50% of what exact context saves"
     )
-    assert losses.gained(rows, [], 0) == "With 0 segments of history RMT saves nothing"
+    assert loss.gained(rows, [], 0) == "With 0 segments of history RMT saves nothing"
     compared = [{"kind": "fraction of exact context", "of": {"mechanism": "rmt", "control": "none", "history": 4},
                  "first16": {"fraction": 0.4987, "stderr": 0.02}}]  # fmt: skip
-    assert "50% ± 2%" in losses.gained(rows, compared, 4)
+    assert "50% ± 2%" in loss.gained(rows, compared, 4)
     adapted = [row for row in rows if row.control == "none"] + [replace(rows[-1], first16=4.7)]
-    assert losses.gained(adapted, compared, 4).endswith(
+    assert loss.gained(adapted, compared, 4).endswith(
         "0.40 nats in the first 16 positions, 0.30 of them with memory reset, too"
     )
 
 
 def test_lines_of_one_history(write):
     rows = table(write).rows
-    assert losses.names(rows) == ["RMT", "exact context", "no memory", "RMT, reset"]
-    shown = losses.plain_names(rows)
-    assert [line.name for line in losses.by_position(rows, 4, shown, log=True)] == shown
-    assert [line.name for line in losses.by_position(rows, 0, shown, log=True)] == ["RMT", "no memory"]
-    (line,) = losses.by_position(rows, 4, ["RMT"], log=False)
+    assert loss.names(rows) == ["RMT", "exact context", "no memory", "RMT, reset"]
+    shown = loss.plain_names(rows)
+    assert [line.name for line in loss.by_position(rows, 4, shown, log=True)] == shown
+    assert [line.name for line in loss.by_position(rows, 0, shown, log=True)] == ["RMT", "no memory"]
+    (line,) = loss.by_position(rows, 4, ["RMT"], log=False)
     np.testing.assert_allclose(line.loss[:16], 4.6)
     np.testing.assert_allclose(line.stderr, 0.1)
 
 
 def test_pooling_keeps_the_mean():
-    edges = losses.bins(128, log=True)
+    edges = loss.bins(128, log=True)
     assert edges[0] == 0 and edges[-1] == 128 and (np.diff(edges) > 0).all() and (np.diff(edges)[:4] == 1).all()
     values = np.random.default_rng(0).normal(size=128)
-    pooled = losses._pool(values, edges)
+    pooled = loss._pool(values, edges)
     np.testing.assert_allclose((pooled * np.diff(edges)).sum(), values.sum())
 
 
 def test_a_mechanism_that_reads_no_history_goes_with_every_history(write):
     rows = write("lm", [losses_row("memory-transformer", 0, 5.0), losses_row("rmt", 4, 4.6)]).rows
-    assert [row.mechanism for row in losses.at(rows, 4)] == ["memory-transformer", "rmt"]
+    assert [row.mechanism for row in loss.at(rows, 4)] == ["memory-transformer", "rmt"]
 
 
 def test_perplexity_against_history(write):
     rows = table(write).rows
-    lines = losses.by_history(rows, ["RMT", "RMT, reset"], losses.FIRST)
-    assert losses.falls(lines, losses.FIRST) == "RMT’s perplexity falls from 148.4 to 99.5 with 4 segments of history"
+    lines = loss.by_history(rows, ["RMT", "RMT, reset"], loss.FIRST)
+    assert loss.falls(lines, loss.FIRST) == "RMT’s perplexity falls from 148.4 to 99.5 with 4 segments of history"
     figure = loss_figures.by_history(lines, "f", theme="dark")
     np.testing.assert_allclose(figure.data[0].y, np.exp([5.0, 4.6]))
     assert list(figure.layout.xaxis.ticktext) == ["0", "4"] and figure.layout.xaxis.tickvals[0] == 0
     assert figure.data[1].line.dash == "dot", "a control looks like one"
-    assert losses.history_table(lines)["history (segments)"] == [0, 4, 4]
+    assert loss.history_table(lines)["history (segments)"] == [0, 4, 4]
 
 
 def test_the_loss_figure_is_the_table(write):
     rows = table(write).rows
-    lines = losses.by_position(rows, 4, losses.names(rows), log=False)
+    lines = loss.by_position(rows, 4, loss.names(rows), log=False)
     figure = loss_figures.by_position(lines, "f", log=False)
     drawn = {trace.name: trace for trace in figure.data if trace.showlegend is not False}
     np.testing.assert_allclose(drawn["RMT"].y, lines[0].loss)
     assert drawn["RMT"].line.color != drawn["RMT, reset"].line.color
-    numbers = losses.table(rows, 4, ["RMT"])
+    numbers = loss.table(rows, 4, ["RMT"])
     assert numbers["position"] == list(range(1, 33)) and numbers["loss (nats)"][0] == 4.6
 
 
@@ -252,7 +254,7 @@ def pair(make_trace):
 
 
 def test_tokens_that_memory_helped_and_hurt(pair):
-    helped, hurt = jumps.jumps(*pair, most=3)
+    helped, hurt = one_text.jumps(*pair, most=3)
     run = pair[0]
     assert [jump.gain for jump in helped] == [2.0] * 3 and {jump.segment for jump in helped} <= {2, 3, 4, 5, 6}
     (one,) = hurt
@@ -267,36 +269,36 @@ def test_a_jump_goes_to_the_segment_that_its_token_stands_in(pair):
     run, reset = pair
     length = run.meta["segment_length"]
     reset.arrays["loss"][3 * length - 1] = 9.0  # the last place of segment 3 foretells the first token of segment 4
-    (first, *_), _ = jumps.jumps(run, reset)
+    (first, *_), _ = one_text.jumps(run, reset)
     assert first.gain == 6.0 and first.segment == 4 and first.token == run.tokens[3 * length]
-    at = np.argmax(jumps.table(run, reset)["saved (nats)"])
-    assert jumps.table(run, reset)["segment"][at] == 4
+    at = np.argmax(one_text.table(run, reset)["saved (nats)"])
+    assert one_text.table(run, reset)["segment"][at] == 4
 
 
 def test_the_first_segment_has_nothing_to_remember(pair):
-    numbers = jumps.table(*pair)
+    numbers = one_text.table(*pair)
     assert min(numbers["segment"]) == 2 and len(numbers["segment"]) == 5 * pair[0].meta["segment_length"] - 1
-    mean, error, n = jumps.saved(*pair)
+    mean, error, n = one_text.saved(*pair)
     length = pair[0].meta["segment_length"]
     assert n == 5 and mean == pytest.approx(np.mean([2 / length] * 2 + [1 / length] + [2 / length, 2 / (length - 1)]))
-    assert error > 0 and jumps.finding(*pair).startswith("Memory saves 0.1")
+    assert error > 0 and one_text.finding(*pair).startswith("Memory saves 0.1")
 
 
 def test_a_change_within_its_error_is_called_so(pair):
     run, reset = pair
     reset.arrays["loss"] = 3.0 + np.random.default_rng(0).normal(size=len(reset.arrays["loss"]))
-    assert "no more than chance would" in jumps.finding(run, reset)
+    assert "no more than chance would" in one_text.finding(run, reset)
 
 
 def test_texts_that_differ_are_not_compared(pair, make_trace):
     run, reset = pair
-    assert jumps.comparable(run, reset)
-    assert not jumps.comparable(run, make_trace("short", loss=True, segments=5))
-    assert not jumps.comparable(make_trace("a"), make_trace("b")), "nothing is scored there"
+    assert one_text.comparable(run, reset)
+    assert not one_text.comparable(run, make_trace("short", loss=True, segments=5))
+    assert not one_text.comparable(make_trace("a"), make_trace("b")), "nothing is scored there"
 
 
 def test_losses_of_a_text_by_position(pair):
-    with_memory, without = jumps.lines(*pair, log=False)
+    with_memory, without = one_text.lines(*pair, log=False)
     assert (with_memory.control, without.control) == (False, True)
     np.testing.assert_allclose(with_memory.loss, 3.0)
     assert without.loss[1] == pytest.approx(5.0) and without.stderr[1] == 0
@@ -313,28 +315,28 @@ def test_a_live_run_has_its_control_beside_it(make_trace, tmp_path):
 
 
 def test_one_way_of_counting_gives_the_papers_ratios():
-    found = costs.counts(EXACT, LENGTH)
-    assert [count.name for count in found if costs.agrees(count)] == ["no embedding lookup, 2,097,152 tokens"]
-    assert costs.agreement(found, 512).endswith(f"come out in one of these {len(found)} ways of counting")
-    assert costs.agreement(found[:2], 512).endswith("come out in none of these 2 ways of counting")
+    found = cost.counts(EXACT, LENGTH)
+    assert [count.name for count in found if cost.agrees(count)] == ["no embedding lookup, 2,097,152 tokens"]
+    assert cost.agreement(found, 512).endswith(f"come out in one of these {len(found)} ways of counting")
+    assert cost.agreement(found[:2], 512).endswith("come out in none of these 2 ways of counting")
 
 
 def test_a_count_of_ones_own_is_a_row_of_its_own():
     own = Convention("", embedding=False, causal=True)
-    found = costs.counts(own, PAPER_LENGTH)
-    assert found[-1].name == costs.CHOSEN and costs.same(found[-1], own, PAPER_LENGTH)
-    assert len(costs.counts(replace(PAPER, name="mine"), PAPER_LENGTH)) == len(found) - 1
+    found = cost.counts(own, PAPER_LENGTH)
+    assert found[-1].name == cost.CHOSEN and cost.same(found[-1], own, PAPER_LENGTH)
+    assert len(cost.counts(replace(PAPER, name="mine"), PAPER_LENGTH)) == len(found) - 1
 
 
 def test_operations_are_the_engines_and_meet_at_one_segment():
-    tokens, methods = costs.curves(OPT["OPT-1.3B"], EXACT, LENGTH, 512)
+    tokens, methods = cost.curves(OPT["OPT-1.3B"], EXACT, LENGTH, 512)
     assert tokens[0] == 512 and tokens[-1] == LENGTH and (np.diff(tokens) > 0).all()
     assert methods["full attention"][0] == methods["rmt"][0] == forward(OPT["OPT-1.3B"], 512)
-    assert f"×{ratio(OPT['OPT-1.3B'], LENGTH):.0f} " in costs.headline(OPT["OPT-1.3B"], EXACT, LENGTH, 512)
+    assert f"×{ratio(OPT['OPT-1.3B'], LENGTH):.0f} " in cost.headline(OPT["OPT-1.3B"], EXACT, LENGTH, 512)
 
 
 def test_the_conventions_figure_has_a_dot_a_model_and_row():
-    found, models = costs.counts(EXACT, LENGTH), [*OPT.values(), Sizes("<mine>", 2, 64, 2)]
+    found, models = cost.counts(EXACT, LENGTH), [*OPT.values(), Sizes("<mine>", 2, 64, 2)]
     figure = cost_figures.conventions(found, models, "f", segment=512, chosen=0)
     dots = [trace for trace in figure.data if trace.mode == "markers"]
     assert [trace.name for trace in dots] == [*OPT, "&lt;mine&gt;"] and dots[-1].marker.symbol == "star"
@@ -346,20 +348,20 @@ def test_the_conventions_figure_has_a_dot_a_model_and_row():
 
 def test_what_was_measured_is_said_in_powers(write):
     rows = [*measured("full attention", 1.8, 1e4), *measured("rmt", 1.0, 0.0)]
-    found = costs.methods(write("cost", rows, key="measured").rows)
+    found = cost.methods(write("cost", rows, key="measured").rows)
     assert list(found) == ["rmt", "full attention"]
-    assert costs.time_grows(found) == "Time grows with this power of length: RMT 1.00, full attention 1.80"
-    assert costs.memory_grows(found).endswith("RMT ×1.00, full attention ×1.73")
+    assert cost.time_grows(found) == "Time grows with this power of length: RMT 1.00, full attention 1.80"
+    assert cost.memory_grows(found).endswith("RMT ×1.00, full attention ×1.73")
     figure = cost_figures.measured(found, "peak_bytes", "f")
     assert [trace.name for trace in figure.data] == ["RMT", "full attention"] and list(figure.data[0].y) == [1e8] * 3
-    assert costs.measured_table(found)["tokens"] == [512, 2048, 8192] * 2
+    assert cost.measured_table(found)["tokens"] == [512, 2048, 8192] * 2
 
 
 def test_what_did_not_fit_is_drawn_open_and_said(write):
     about = {"misfits": [{"method": "rmt", "tokens": 16384}], "measured_on": {"layers": 2, "limit_bytes": 4 * 2**30}}
     result = write("cost", measured("rmt", 1.0, 0.0), key="measured", **about)
-    told = costs.measured_on(result)
+    told = cost.measured_on(result)
     assert told == "One decoder of 2 layers. Open signs: it did not fit into 4 GB. Measured by made here"
-    figure = cost_figures.measured(costs.methods(result.rows), "seconds", "f", missing=costs.missing(result))
+    figure = cost_figures.measured(cost.methods(result.rows), "seconds", "f", missing=cost.missing(result))
     (sign,) = (trace for trace in figure.data if trace.showlegend is False)
     assert list(sign.x) == [8192, 16384] and sign.marker.symbol[1].endswith("-open")

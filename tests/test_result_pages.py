@@ -10,8 +10,13 @@ from streamlit.testing.v1 import AppTest
 from tables import losses_row, measured, score
 
 from rmt.errors import InputError
-from rmt_viz import bring, jobs, jumps, measuring, own_loss, results, session
-from rmt_viz.library import Library
+from rmt_viz import session
+from rmt_viz.findings import one_text
+from rmt_viz.forms import loss
+from rmt_viz.shelf import results
+from rmt_viz.shelf.library import Library
+from rmt_viz.work import queue, visitors_checkpoint
+from rmt_viz.work import score as measuring
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("loss", "length", "cost")
@@ -139,7 +144,7 @@ def test_what_is_asked_of_a_form_is_checked(files, shelf):
 def test_a_form_starts_a_job_and_shows_how_far_it_is(files, shelf, monkeypatch):
     class Waits:  # a worker whose turn never comes
         def submit(self, work, about=None):
-            return jobs.Job(work, about)
+            return queue.Job(work, about)
 
     monkeypatch.setattr(session, "worker", Waits)
     for page, key, state in (("length", "score", {}), ("loss", "pair", {"on": "One text"})):
@@ -147,7 +152,7 @@ def test_a_form_starts_a_job_and_shows_how_far_it_is(files, shelf, monkeypatch):
         submit = next(button for button in at.button if button.label in ("Score", "Read it with memory, and without"))
         if page == "loss":
             at.text_input(key="pair folder").set_value("somewhere")
-            at.selectbox(key="pair model").set_value(own_loss.OWN)
+            at.selectbox(key="pair model").set_value(loss.OWN)
         submit.click().run()
         assert not at.exception and not at.error, (at.exception, at.error)
         assert at.session_state[key].state == "waiting"
@@ -207,7 +212,7 @@ def test_a_text_is_read_with_memory_and_without():
     seen, model = [], tiny()
     model.about.trained = True
     trace, reset = measuring.pair(model, list(range(20)), lambda done, total: seen.append((done, total)))
-    assert trace.meta["control"] is None and reset.meta["control"] == "reset" and jumps.comparable(trace, reset)
+    assert trace.meta["control"] is None and reset.meta["control"] == "reset" and one_text.comparable(trace, reset)
     n = trace.n_segments
     assert seen == [(i + 1, 2 * n) for i in range(2 * n)]
     with pytest.raises(InputError, match="fits into one segment"):
@@ -217,7 +222,7 @@ def test_a_text_is_read_with_memory_and_without():
 def test_a_pair_can_be_cancelled_between_its_runs():
     from foreign import tiny
 
-    job = jobs.Job(lambda progress: measuring.pair(tiny(), list(range(40)), progress))
+    job = queue.Job(lambda progress: measuring.pair(tiny(), list(range(40)), progress))
     told = job.progress
     job.progress = lambda done, total: (job.stop.set() if done == total // 2 else None, told(done, total))
     job.run()
@@ -225,6 +230,6 @@ def test_a_pair_can_be_cancelled_between_its_runs():
 
 
 def test_names_of_checkpoints_stay_inside(tmp_path, monkeypatch):
-    monkeypatch.setattr(bring, "ROOT", tmp_path)
-    with pytest.raises(InputError), bring.opened(bring.Wanted("../outside")):
+    monkeypatch.setattr(visitors_checkpoint, "ROOT", tmp_path)
+    with pytest.raises(InputError), visitors_checkpoint.opened(visitors_checkpoint.Wanted("../outside")):
         pass

@@ -6,7 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from test_pages import answer, shelf, surface  # noqa: F401
 
-from rmt_viz import session, view
+from rmt_viz import session
+from rmt_viz.server import address
 
 
 def run(page: str, **params) -> AppTest:
@@ -74,12 +75,12 @@ def test_an_address_wins_when_a_visitor_comes_and_not_when_he_stays():
 
 @pytest.mark.parametrize(("text", "value"), [("3-7", "3-7"), ("7-7", "7-7"), ("7-3", None), ("0-2", None), ("3", None)])
 def test_ranges_are_two_numbers_in_order(text, value):
-    assert view.read({"range": text}, {"range": 8})["range"] == value
+    assert address.read({"range": text}, {"range": 8})["range"] == value
 
 
 @pytest.mark.parametrize(("text", "value"), [("beats", "beats"), ("4", 4), ("9", None), ("beat", None)])
 def test_beside_is_a_segment_or_all_beats(text, value):
-    assert view.read({"beside": text}, {"beside": 8})["beside"] == value
+    assert address.read({"beside": text}, {"beside": 8})["beside"] == value
 
 
 @pytest.mark.usefixtures("shelf")

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rmt_viz import session, tour
+from rmt_viz import session
 from rmt_viz.components import tour as page
-from rmt_viz.library import Library
+from rmt_viz.findings import tour
+from rmt_viz.shelf.library import Library
 
 ROOT = Path(__file__).parent.parent
 SHELF = Library(ROOT / "assets" / "traces")

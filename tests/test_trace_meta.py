@@ -9,7 +9,7 @@ from rmt.errors import InputError
 from rmt.trace import Trace, validate
 from rmt.viewer import page, slices
 from rmt.viewer.sentence import provenance, title
-from rmt_viz.library import Run
+from rmt_viz.shelf.library import Run
 
 GONE = object()
 VALUES = (

@@ -6,8 +6,8 @@ import pytest
 
 from rmt.errors import InputError
 from rmt.viewer import keys
-from rmt_viz import view
-from rmt_viz.library import Library
+from rmt_viz.server import address
+from rmt_viz.shelf.library import Library
 
 LIMITS = {"trace": ["detect", "toy"], "segment": 8, "layer": 4, "slot": 8, "colour": ["write", "read"]}
 DEFAULTS = {"trace": "detect", "segment": 5, "colour": "write"}
@@ -15,14 +15,14 @@ DEFAULTS = {"trace": "detect", "segment": 5, "colour": "write"}
 
 def test_a_permalink_comes_back_as_it_was():
     values = {"trace": "toy", "segment": 3, "layer": 4, "slot": None, "colour": "read"}
-    query = view.link(values, DEFAULTS)
+    query = address.link(values, DEFAULTS)
     assert query == "?trace=toy&segment=3&layer=4&colour=read"
-    assert view.read(dict(parse_qsl(query[1:])), LIMITS, DEFAULTS) == values
+    assert address.read(dict(parse_qsl(query[1:])), LIMITS, DEFAULTS) == values
 
 
 def test_defaults_are_left_out():
-    assert view.link(DEFAULTS, DEFAULTS) == ""
-    assert view.read({}, LIMITS, DEFAULTS) == DEFAULTS | {"layer": None, "slot": None}
+    assert address.link(DEFAULTS, DEFAULTS) == ""
+    assert address.read({}, LIMITS, DEFAULTS) == DEFAULTS | {"layer": None, "slot": None}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_defaults_are_left_out():
     ],
 )  # fmt: skip
 def test_bad_values_fall_back(field, text):
-    assert view.read({field: text}, LIMITS, DEFAULTS)[field] == DEFAULTS.get(field)
+    assert address.read({field: text}, LIMITS, DEFAULTS)[field] == DEFAULTS.get(field)
 
 
 def test_each_key_and_action_stands_once():
@@ -69,7 +69,7 @@ def test_a_live_run_opens_by_an_id_nobody_can_guess(make_trace):
 
 
 def test_old_live_runs_make_room(make_trace, monkeypatch):
-    monkeypatch.setattr("rmt_viz.library.MOST_LIVE", 2)
+    monkeypatch.setattr("rmt_viz.shelf.library.MOST_LIVE", 2)
     trace = make_trace("toy")
     shelf = Library(trace.path.parent)
     ids = [shelf.add(trace) for _ in range(3)]

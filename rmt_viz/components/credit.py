@@ -5,7 +5,7 @@ import streamlit as st
 
 from rmt.viewer import bundle
 from rmt_viz.components import HERE
-from rmt_viz.library import Run
+from rmt_viz.shelf.library import Run
 
 MOST = 4  # segments that are shown: those whose tokens count most
 _CREDIT = st.components.v2.component(

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from rmt.viewer import bundle
-from rmt_viz import jumps
 from rmt_viz.components import HERE
-from rmt_viz.library import Run
+from rmt_viz.findings import one_text
+from rmt_viz.shelf.library import Run
 
 _JUMPS = st.components.v2.component(
     "rmt_jumps",
@@ -17,13 +17,13 @@ _JUMPS = st.components.v2.component(
 
 def show(run: Run, reset: Run) -> int | None:
     """Draw it; the segment, counted from 1, that the visitor has just chosen."""
-    helped, hurt = jumps.jumps(run.trace, reset.trace)
+    helped, hurt = one_text.jumps(run.trace, reset.trace)
     groups = (("helped", "Memory helped most", helped), ("hurt", "Memory hurt most", hurt))
     prefix = st.get_option("server.baseUrlPath").strip("/")
     data = {
         "trace": run.id,
         "address": f"/{prefix}/" if prefix else "/",
-        "groups": [{"kind": kind, "title": title, "rows": jumps.rows(of)} for kind, title, of in groups],
+        "groups": [{"kind": kind, "title": title, "rows": one_text.rows(of)} for kind, title, of in groups],
     }
     chosen = _JUMPS(key="jumps", data=data, on_open_change=lambda: None).open
     return int(chosen) if isinstance(chosen, int | float) and 1 <= chosen <= run.trace.done else None

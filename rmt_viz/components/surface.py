@@ -3,10 +3,11 @@
 import streamlit as st
 
 from rmt.viewer import bundle, keys, slices
-from rmt_viz import session, view
+from rmt_viz import session
 from rmt_viz.components import HERE
-from rmt_viz.library import Run
-from rmt_viz.routes import PREFIX
+from rmt_viz.server import address
+from rmt_viz.server.routes import PREFIX
+from rmt_viz.shelf.library import Run
 
 BEGIN = {"attention": {"how": "mean"}, "compare": {"show": "watch"}}  # how a page begins, beside its segment
 _SURFACE = st.components.v2.component(
@@ -68,7 +69,7 @@ def show(
     allowed = limits(run, page)
     if beside:
         allowed["segment"] = max(run.trace.done, beside[0].trace.done)
-    wanted = view.read(st.query_params, allowed, begin)
+    wanted = address.read(st.query_params, allowed, begin)
     first = session.library().names()[:1]
     fixed = {"trace": None if [name] == first else name, "control": None if control == "trained" else control}
     fixed |= {"with": beside[1] if beside else None, **(also or {})}

@@ -4,10 +4,12 @@ import streamlit as st
 
 from rmt.errors import InputError
 from rmt.viewer import bundle, keys, slices
-from rmt_viz import session, tour, view
+from rmt_viz import session
 from rmt_viz.components import HERE
-from rmt_viz.routes import PREFIX
-from rmt_viz.tour import STEPS, Step
+from rmt_viz.findings import tour
+from rmt_viz.findings.tour import STEPS, Step
+from rmt_viz.server import address
+from rmt_viz.server.routes import PREFIX
 
 _TOUR = st.components.v2.component(
     "rmt_tour",
@@ -21,7 +23,7 @@ def show() -> None:
     """Draw the step that the address names, the first one by default."""
     prefix = st.get_option("server.baseUrlPath").strip("/")
     steps = [laid_out(step) for step in STEPS]
-    first = view.counted(str(st.query_params.get("step", "")), len(steps)) or 1
+    first = address.counted(str(st.query_params.get("step", "")), len(steps)) or 1
     root = f"/{prefix}" if prefix else ""
     data = {"base": root + PREFIX, "root": root or "/", "steps": steps, "first": first, "keys": keys.table()}
     _TOUR(key="tour", data=data)
@@ -44,7 +46,7 @@ def laid_out(step: Step) -> dict:
         "run": run.id,
         "view": {"segment": s + 1, "colour": step.colour if step.colour in colours else None},
         "colours": colours,
-        "watch": view.link(query, {}),
+        "watch": address.link(query, {}),
         "question": asked.text,
         "choices": list(asked.choices),
         "right": asked.right,

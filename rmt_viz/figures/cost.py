@@ -7,10 +7,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from rmt.cost import OPT, Sizes
-from rmt_viz.costs import IN_PAPER, Count, agrees, ratios, title
-from rmt_viz.figures.lines import DASHES, MUTED, SYMBOLS, canvas, categories, escape, ground, note, steps
+from rmt_viz.figures.canvas import DASHES, MUTED, SYMBOLS, canvas, categories, escape, ground, note, steps
 from rmt_viz.figures.theme import HUES
-from rmt_viz.results import Measured
+from rmt_viz.findings.cost import IN_PAPER, Count, agrees, ratios, title
+from rmt_viz.shelf.results import Measured
 
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
 MANY = 10  # labels of an axis

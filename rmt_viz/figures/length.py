@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from rmt_viz.figures.lines import DASHES, MUTED, SYMBOLS, band, canvas, categories, escape, ground, note, steps
-from rmt_viz.lengths import CHANCE, Curve, hover
+from rmt_viz.figures.canvas import DASHES, MUTED, SYMBOLS, band, canvas, categories, escape, ground, note, steps
+from rmt_viz.findings.length import CHANCE, Curve, hover
 
 UNITS = {"segments": "length (segments)", "tokens": "length (tokens)"}
 LEGENDS = {"stage": "trained on", "plain": "", "control": "control", "yours": "yours"}

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from rmt_viz.figures.lines import MUTED, SYMBOLS, band, canvas, escape, ground
+from rmt_viz.figures.canvas import MUTED, SYMBOLS, band, canvas, escape, ground
 from rmt_viz.figures.theme import HUES
-from rmt_viz.losses import Line
+from rmt_viz.findings.loss import Line
 
 HEIGHT = 410
 LOOKS = {  # hue and stroke of each mechanism

@@ -8,10 +8,10 @@ from plotly.colors import find_intermediate_color, hex_to_rgb, unconvert_from_RG
 from plotly.subplots import make_subplots
 
 from rmt.errors import InputError
-from rmt_viz.figures.lines import MUTED, SYMBOLS, canvas, escape, ground
+from rmt_viz.figures.canvas import MUTED, SYMBOLS, canvas, escape, ground
 from rmt_viz.figures.loss import LEGEND, LOOKS
 from rmt_viz.figures.theme import HUES, PAGE, apply
-from rmt_viz.mechanisms import SAVED, Course, Mechanism, Point, carried, name, times
+from rmt_viz.findings.mechanisms import SAVED, Course, Mechanism, Point, carried, name, times
 
 ACROSS = 5  # panels in a row
 PANEL, BETWEEN = 178, 74  # pixels: a panel's side, and the room for its words

@@ -1,7 +1,7 @@
 """Compare: two runs on one cursor."""
 
 from rmt_viz.components import surface
-from rmt_viz.controls import pick_beside, pick_run
+from rmt_viz.forms.pick_run import pick_beside, pick_run
 
 
 def page() -> None:

@@ -4,9 +4,12 @@ import streamlit as st
 
 from rmt.cost import OPT, Convention, Sizes
 from rmt.errors import InputError
-from rmt_viz import costs, export, own_cost, session
+from rmt_viz import session
 from rmt_viz.figures import cost as figures
-from rmt_viz.plain import plain
+from rmt_viz.findings import cost
+from rmt_viz.forms import cost as form
+from rmt_viz.widgets import chart
+from rmt_viz.widgets.markdown import plain
 
 
 def page() -> None:
@@ -15,13 +18,13 @@ def page() -> None:
         st.subheader("What does it cost?", anchor=False)
         st.caption("Full attention compares each token with every other; RMT compares those of a segment. Count them.")
     with st.container(gap="small"):
-        sizes, convention, tokens, segment, log = own_cost.choose()
+        sizes, convention, tokens, segment, log = form.choose()
         left, right = st.columns([2, 3], gap="medium")
         with left:
-            finding = costs.headline(sizes, convention, tokens, segment)
-            at, methods = costs.curves(sizes, convention, tokens, segment)
-            figure = figures.operations(at, methods, finding, log=log, theme=export.theme())
-            export.show(figure, name="operations", alt=f"Operations against length. {finding}.",
+            finding = cost.headline(sizes, convention, tokens, segment)
+            at, methods = cost.curves(sizes, convention, tokens, segment)
+            figure = figures.operations(at, methods, finding, log=log, theme=chart.theme())
+            chart.show(figure, name="operations", alt=f"Operations against length. {finding}.",
                         table={"tokens": at, **methods}, caption="Counted by formula, one forward pass.")  # fmt: skip
         with right:
             _conventions(sizes, convention, tokens, segment)
@@ -29,14 +32,14 @@ def page() -> None:
 
 
 def _conventions(sizes: Sizes, convention: Convention, tokens: int, segment: int) -> None:
-    found = costs.counts(convention, tokens)
-    chosen = next(i for i, count in enumerate(found) if costs.same(count, convention, tokens))
+    found = cost.counts(convention, tokens)
+    chosen = next(i for i, count in enumerate(found) if cost.same(count, convention, tokens))
     models = [*OPT.values(), *([] if sizes.name in OPT else [sizes])]
-    finding = costs.agreement(found, segment)
-    figure = figures.conventions(found, models, finding, segment=segment, chosen=chosen, theme=export.theme())
-    export.show(figure, name="conventions", alt=f"The ratio under each convention. {finding}.",
-                table=costs.table(found, models, segment),
-                caption=f"{costs.LENGTH:,} tokens unless a row says otherwise. Thick: chosen above. Bold: "
+    finding = cost.agreement(found, segment)
+    figure = figures.conventions(found, models, finding, segment=segment, chosen=chosen, theme=chart.theme())
+    chart.show(figure, name="conventions", alt=f"The ratio under each convention. {finding}.",
+                table=cost.table(found, models, segment),
+                caption=f"{cost.LENGTH:,} tokens unless a row says otherwise. Thick: chosen above. Bold: "
                 "inferred to be the paper’s own, from the match.")  # fmt: skip
 
 
@@ -46,15 +49,15 @@ def _measured(log: bool) -> None:
     except InputError as error:
         st.info(plain(str(error)))
         return
-    found = costs.methods(result.rows)
-    command = costs.measured_on(result)
+    found = cost.methods(result.rows)
+    command = cost.measured_on(result)
     told = {
-        "seconds": (costs.time_grows(found), command),
-        "peak_bytes": (costs.memory_grows(found), costs.PAPER_MEMORY),
+        "seconds": (cost.time_grows(found), command),
+        "peak_bytes": (cost.memory_grows(found), cost.PAPER_MEMORY),
     }
     for column, (field, (finding, caption)) in zip(st.columns(2, gap="medium"), told.items(), strict=True):
         with column:
-            missing = costs.missing(result)
-            figure = figures.measured(found, field, finding, missing=missing, log=log, theme=export.theme())
-            export.show(figure, name=f"measured-{field.replace('_', '-')}", alt=f"Measured, by length. {finding}.",
-                        table=costs.measured_table(found), caption=caption)  # fmt: skip
+            missing = cost.missing(result)
+            figure = figures.measured(found, field, finding, missing=missing, log=log, theme=chart.theme())
+            chart.show(figure, name=f"measured-{field.replace('_', '-')}", alt=f"Measured, by length. {finding}.",
+                        table=cost.measured_table(found), caption=caption)  # fmt: skip

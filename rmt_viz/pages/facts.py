@@ -2,10 +2,14 @@
 
 import streamlit as st
 
-from rmt_viz import caused, causes, export, findings, own_change, tables
-from rmt_viz.controls import pick_run
-from rmt_viz.figures import causes as figures
-from rmt_viz.plain import plain
+from rmt_viz import requests
+from rmt_viz.figures import facts as figures
+from rmt_viz.findings import facts as findings
+from rmt_viz.forms import what_if
+from rmt_viz.forms.pick_run import pick_run
+from rmt_viz.shelf import bundled_causes
+from rmt_viz.widgets import chart
+from rmt_viz.widgets.markdown import plain
 
 NONE = "No facts were counted over many runs of this checkpoint. python -m rmt facts CHECKPOINT does it."
 BANDS = "Lines: means over facts; bands: 10 to 90 % of them. The question is put to a copy of the memory."
@@ -16,7 +20,7 @@ def page() -> None:
     picked = pick_run()
     if picked is None:
         return
-    run, found = picked[0], causes.of_checkpoint(picked[0])
+    run, found = picked[0], bundled_causes.of_checkpoint(picked[0])
     control = {None: "trained"}.get(run.trace.meta["control"], run.trace.meta["control"])
     with st.container(key="title", gap="xxsmall"):
         st.subheader("Is the fact still there?", anchor=False)
@@ -36,21 +40,21 @@ def _survival(found: dict) -> None:
         st.info(plain(NONE))
         return
     told = findings.survival(found)
-    export.show(figures.survival(found, told, theme=export.theme()), name="survival", alt=f"Lives of facts. {told}.",
-                table=tables.survival(found), caption=BANDS)  # fmt: skip
+    chart.show(figures.survival(found, told, theme=chart.theme()), name="survival", alt=f"Lives of facts. {told}.",
+                table=findings.survival_table(found), caption=BANDS)  # fmt: skip
 
 
 def _ledger(run) -> None:
-    explained = caused.why(run)
+    explained = requests.why(run)
     if explained is None:
         st.markdown("**The facts of this run**")
-        own_change.work("why", "Ask for every fact of this run", lambda: caused.start_why(run), own_change.STEPS)
+        what_if.work("why", "Ask for every fact of this run", lambda: requests.start_why(run), what_if.STEPS)
         return
     facts = [{**fact, "told": run.trace.segment_of(fact["end"] - 1) + 1} for fact in explained["facts"]]
     told = findings.ledger(facts)
     if facts:
-        figure = figures.ledger(facts, told, theme=export.theme())
-        export.show(figure, name="ledger", alt=f"Facts of this run. {told}.", table=tables.ledger(facts), 
+        figure = figures.ledger(facts, told, theme=chart.theme())
+        chart.show(figure, name="ledger", alt=f"Facts of this run. {told}.", table=findings.ledger_table(facts), 
                     caption="This run. Dotted: after the segment that tells it.")  # fmt: skip
     else:
         st.info(plain(f"{told}."))
@@ -62,13 +66,15 @@ def _slots(found: dict, control: str) -> None:
     if "probes" in found:
         with one:
             told = findings.readable(found)
-            export.show(figures.readable(found, told, theme=export.theme()), name="readable", alt=f"Probes. {told}.",
-                        table=tables.probes(found), caption=f"Readable where ({control}): linear probes.")  # fmt: skip
+            chart.show(figures.readable(found, told, theme=chart.theme()), name="readable", alt=f"Probes. {told}.",
+                        table=findings.readable_table(found),
+                        caption=f"Readable where ({control}): linear probes.")  # fmt: skip
     with two:
         told = findings.used(found)
-        export.show(figures.used(found, told, theme=export.theme()), name="used", alt=f"Ablation. {told}.",
-                    table=tables.used(found), caption=f"Used where ({control}): slots become their mean.")  # fmt: skip
+        chart.show(figures.used(found, told, theme=chart.theme()), name="used", alt=f"Ablation. {told}.",
+                    table=findings.used_table(found),
+                    caption=f"Used where ({control}): slots become their mean.")  # fmt: skip
     told = findings.interference(found)
-    export.show(figures.interference(found, told, theme=export.theme()), name="interference",
-                alt=f"Interference. {told}.", table=tables.interference(found),
+    chart.show(figures.interference(found, told, theme=chart.theme()), name="interference",
+                alt=f"Interference. {told}.", table=findings.interference_table(found),
                 caption="Means over pairs of facts; the second is told three segments after the first.")  # fmt: skip

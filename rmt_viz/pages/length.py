@@ -3,9 +3,13 @@
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt_viz import export, lengths, links, own_score, session
+from rmt_viz import session
 from rmt_viz.figures.length import length
-from rmt_viz.plain import plain
+from rmt_viz.findings import length as findings
+from rmt_viz.forms import length as form
+from rmt_viz.pages import watch
+from rmt_viz.widgets import chart, links
+from rmt_viz.widgets.markdown import plain
 
 PAPER = """
 **In the paper** (AAAI 2024, Figures 4 and 5), BERT with 10 memory tokens and 499 tokens of text a segment learns from 1
@@ -23,34 +27,34 @@ def page() -> None:
         st.subheader("How far does it hold?", anchor=False)
         st.caption("The share of right answers about a fact told somewhere in a text of the length below it.")
     if session.take_finished_run():
-        links.open_watch(session.newest_run())
+        links.open_run(watch.listed(), session.newest_run())
     with st.container(gap="small"):
         _body(_rows())
 
 
 def _body(rows: tuple) -> None:
     view, task, by, log, controls = _choose(rows)
-    curves = [*lengths.curves(rows, view, task, controls=controls), *lengths.yours(session.own_scores())]
+    curves = [*findings.curves(rows, view, task, controls=controls), *findings.yours(session.own_scores())]
     if curves:
-        finding = lengths.finding(curves, view, task)
-        figure = length(curves, finding, by=by, log=log, theme=export.theme())
-        export.show(
+        finding = findings.finding(curves, view, task)
+        figure = length(curves, finding, by=by, log=log, theme=chart.theme())
+        chart.show(
             figure,
             name="length",
             alt=f"Right answers against length. {finding}.",
-            table=lengths.table(curves),
+            table=findings.table(curves),
             caption="Bands: 95% intervals. A click on a line’s name hides it, on a point tells of it below.",
-            on_select=own_score.pick,
+            on_select=form.pick,
             selection_mode="points",
         )
     elif rows:
-        st.info(lengths.finding(curves, view, task))
+        st.info(findings.finding(curves, view, task))
     left, right = st.columns(2, gap="medium")
     with left:
-        own_score.point(curves)
+        form.point(curves, watch.listed())
         st.markdown(PAPER)
     with right:
-        own_score.own()
+        form.own()
 
 
 def _rows() -> tuple:
@@ -64,10 +68,10 @@ def _rows() -> tuple:
 
 def _choose(rows: tuple) -> tuple:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="choices"):
-        view = st.segmented_control("Compare", lengths.VIEWS, format_func=lengths.VIEWS.get, key="compare",
+        view = st.segmented_control("Compare", findings.VIEWS, format_func=findings.VIEWS.get, key="compare",
                                     default="stages", required=True, bind="query-params")  # fmt: skip
-        tasks = lengths.tasks(rows) or list(lengths.TITLES)
-        task = st.segmented_control("Task", tasks, format_func=lengths.title, key="task", default=tasks[0],
+        tasks = findings.tasks(rows) or list(findings.TITLES)
+        task = st.segmented_control("Task", tasks, format_func=findings.title, key="task", default=tasks[0],
                                     required=True, bind="query-params", disabled=view == "far")  # fmt: skip
         by = st.segmented_control("Length in", BY, format_func=BY.get, key="by", default="segments", required=True,
                                   bind="query-params")  # fmt: skip

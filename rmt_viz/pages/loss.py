@@ -3,10 +3,14 @@
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt_viz import export, jumps, links, losses, own_loss, session
+from rmt_viz import session
 from rmt_viz.components import jumps as jump_list
 from rmt_viz.figures import loss as figures
-from rmt_viz.plain import plain
+from rmt_viz.findings import loss, one_text
+from rmt_viz.forms import loss as form
+from rmt_viz.pages import watch
+from rmt_viz.widgets import chart, links
+from rmt_viz.widgets.markdown import plain
 
 ON = {"Held-out documents": "lm", "With SmolLM2": "lm-smollm2", "One text": None}  # the results that are drawn
 
@@ -33,43 +37,43 @@ def _held_out(name: str, log: bool, choices) -> None:
     except InputError as error:
         st.info(plain(str(error)))
         return
-    rows, theme = found.rows, export.theme()
+    rows, theme = found.rows, chart.theme()
     with choices:
-        history = st.segmented_control("History (segments)", losses.histories(rows), key="history", required=True,
-                                       default=losses.usual(rows), bind="query-params")  # fmt: skip
-        over = st.segmented_control("Perplexity of", list(losses.FIELDS), key="over", default=losses.EVERY,
+        history = st.segmented_control("History (segments)", loss.histories(rows), key="history", required=True,
+                                       default=loss.usual(rows), bind="query-params")  # fmt: skip
+        over = st.segmented_control("Perplexity of", list(loss.FIELDS), key="over", default=loss.EVERY,
                                     required=True, bind="query-params")  # fmt: skip
-    shown = own_loss.mechanisms(rows)
+    shown = form.mechanisms(rows)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        finding = losses.gained(rows, found.about.get("comparisons", []), history)
-        lines = losses.by_position(rows, history, shown, log=log)
-        export.show(figures.by_position(lines, finding, log=log, theme=theme), name="loss-by-position",
+        finding = loss.gained(rows, found.about.get("comparisons", []), history)
+        lines = loss.by_position(rows, history, shown, log=log)
+        chart.show(figures.by_position(lines, finding, log=log, theme=theme), name="loss-by-position",
                     alt=f"Loss in nats at each position of a segment. {finding}.",
-                    table=losses.table(rows, history, shown), caption=losses.provenance(found))  # fmt: skip
+                    table=loss.table(rows, history, shown), caption=loss.provenance(found))  # fmt: skip
     with right:
-        lines = losses.by_history(rows, shown, over)
-        finding = losses.falls(lines, over)
-        export.show(figures.by_history(lines, finding, log=log, theme=theme), name="perplexity-by-history",
-                    alt=f"Perplexity against history. {finding}.", table=losses.history_table(lines),
+        lines = loss.by_history(rows, shown, over)
+        finding = loss.falls(lines, over)
+        chart.show(figures.by_history(lines, finding, log=log, theme=theme), name="perplexity-by-history",
+                    alt=f"Perplexity against history. {finding}.", table=loss.history_table(lines),
                     caption="Bars: one standard error over documents.")  # fmt: skip
 
 
 def _one_text(log: bool) -> None:
-    name = own_loss.pick_text()
+    name = form.pick_text()
     if name:
         run, reset = session.library().open(name), session.reset_of(name)
         left, right = st.columns([2, 3], gap="medium")
         with left:
-            finding = jumps.finding(run.trace, reset.trace)
-            figure = figures.by_position(jumps.lines(run.trace, reset.trace, log=log), finding, log=log,
-                                         theme=export.theme(), width=430)  # fmt: skip
-            export.show(figure, name="loss-of-this-text", alt=f"Loss at each position of this text. {finding}.",
-                        table=jumps.table(run.trace, reset.trace),
+            finding = one_text.finding(run.trace, reset.trace)
+            figure = figures.by_position(one_text.lines(run.trace, reset.trace, log=log), finding, log=log,
+                                         theme=chart.theme(), width=430)  # fmt: skip
+            chart.show(figure, name="loss-of-this-text", alt=f"Loss at each position of this text. {finding}.",
+                        table=one_text.table(run.trace, reset.trace),
                         caption="Means over the segments after the first; bands: one standard error.")  # fmt: skip
         with right:
             chosen = jump_list.show(run, reset)
         if chosen:
-            links.open_watch(name, segment=chosen, colour="gain")
-    if own_loss.own_text():
+            links.open_run(watch.listed(), name, segment=chosen, colour="gain")
+    if form.own_text():
         st.rerun()

@@ -3,9 +3,12 @@
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt_viz import export, mechanisms, own_mechanisms, session
+from rmt_viz import session
 from rmt_viz.figures import mechanisms as figures
-from rmt_viz.plain import plain
+from rmt_viz.findings import mechanisms
+from rmt_viz.forms import mechanisms as form
+from rmt_viz.widgets import chart
+from rmt_viz.widgets.markdown import plain
 
 
 def page() -> None:
@@ -31,7 +34,7 @@ def page() -> None:
                 _weight(rows)
             with right:
                 _text(found, rows)
-        own_mechanisms.own_text(found.rows)
+        form.own_text(found.rows)
 
 
 def _choose(rows: list) -> list:
@@ -45,8 +48,8 @@ def _choose(rows: list) -> list:
 
 def _sight(rows: list, least: int) -> None:
     finding = mechanisms.spread(rows)
-    figure = figures.sight(rows, finding, least=least, segments=mechanisms.SEGMENTS, theme=export.theme())
-    export.show(figure, name="who-sees-whom", alt=f"Who sees whom in each mechanism. {finding}.",
+    figure = figures.sight(rows, finding, least=least, segments=mechanisms.SEGMENTS, theme=chart.theme())
+    chart.show(figure, name="who-sees-whom", alt=f"Who sees whom in each mechanism. {finding}.",
                 table=mechanisms.sight_table(rows), caption=mechanisms.SIGHT)  # fmt: skip
 
 
@@ -57,13 +60,13 @@ def _weight(rows: list) -> None:
         st.info(plain(str(error)))
         return
     finding = mechanisms.bought(points)
-    export.show(figures.weight(points, finding, theme=export.theme()), name="numbers-carried",
+    chart.show(figures.weight(points, finding, theme=chart.theme()), name="numbers-carried",
                 alt=f"Loss against the numbers carried. {finding}.", table=mechanisms.point_table(points),
                 caption=mechanisms.WEIGHED)  # fmt: skip
 
 
 def _text(found, rows: list) -> None:
-    own = own_mechanisms.rows()
+    own = form.rows()
     rows = [row for row in mechanisms.ordered(own) if row.mechanism in {one.mechanism for one in rows}] or rows
     if not any(row.loss for row in rows):
         st.info("No trained model of each mechanism is bundled yet, so there is no loss to show on one text.")
@@ -73,6 +76,6 @@ def _text(found, rows: list) -> None:
     lines = mechanisms.courses(rows, of)
     finding = mechanisms.told(lines, of)
     words = [] if own else mechanisms.beginnings(found, len(lines[0].y))
-    export.show(figures.course(lines, of, finding, words=words, theme=export.theme()), name="one-text",
+    chart.show(figures.course(lines, of, finding, words=words, theme=chart.theme()), name="one-text",
                 alt=f"One text segment by segment. {finding}.", table=mechanisms.course_table(lines),
                 caption="Your text." if own else mechanisms.text_of(found))  # fmt: skip

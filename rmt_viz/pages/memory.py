@@ -1,7 +1,7 @@
 """Memory: what is in it, and how does it move?"""
 
 from rmt_viz.components import surface
-from rmt_viz.controls import pick_run
+from rmt_viz.forms.pick_run import pick_run
 
 
 def page() -> None:

@@ -4,12 +4,13 @@ import json
 
 import streamlit as st
 
-from rmt_viz import own_model, session
+from rmt_viz import session
 from rmt_viz.components import report as card
+from rmt_viz.forms import models
 from rmt_viz.pages import watch
-from rmt_viz.plain import plain
-from rmt_viz.progress import follow
-from rmt_viz.wrong import say
+from rmt_viz.widgets.errors import say
+from rmt_viz.widgets.markdown import plain
+from rmt_viz.widgets.progress import follow
 
 OPENS = """
 **What can be looked at**
@@ -32,12 +33,12 @@ def page() -> None:
         st.caption("Choose a checkpoint, read what it is, record a text with it, and step through the run.")
     left, right = st.columns([1, 2.1], gap="medium")
     with left:
-        own_model.choose()
-        done = own_model.upload()
+        models.choose()
+        done = models.upload()
     with right:
         done = _right() or done
     if done:
-        st.switch_page(st.Page(watch.page, title="Watch", url_path="watch", default=True))
+        st.switch_page(watch.listed())
 
 
 def _right() -> bool:
@@ -51,14 +52,14 @@ def _right() -> bool:
         return _found(job.about, job.result)
     else:
         say(job.error)
-        own_model.tell(job.about, [])
+        models.tell(job.about, [])
     return False
 
 
 def _found(wanted, report) -> bool:
     card.show(report)
-    own_model.tell(wanted, report.asks)
-    done = own_model.record(wanted, report) if report.ready else False
+    models.tell(wanted, report.asks)
+    done = models.record(wanted, report) if report.ready else False
     st.download_button(
         "Report as JSON",
         json.dumps(report.as_dict(), indent=1),

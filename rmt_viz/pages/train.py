@@ -4,10 +4,14 @@ import streamlit as st
 
 from rmt.errors import InputError
 from rmt.viewer.sentence import TITLES
-from rmt_viz import export, growth, own_training, session
-from rmt_viz.figures.growth import curves
-from rmt_viz.plain import plain
-from rmt_viz.wrong import say
+from rmt_viz import session
+from rmt_viz.figures.train import curves
+from rmt_viz.findings import train
+from rmt_viz.forms import train as form
+from rmt_viz.pages import watch
+from rmt_viz.widgets import chart
+from rmt_viz.widgets.errors import say
+from rmt_viz.widgets.markdown import plain
 
 BY = {"step": "Steps", "seconds": "Seconds", "tokens": "Tokens"}
 
@@ -35,30 +39,30 @@ def _shipped() -> None:
                                   bind="query-params")  # fmt: skip
         whole = st.toggle("With the streams at its end", key="streams", bind="query-params")
     try:
-        lines = growth.read(session.CHECKPOINTS / name / "metrics.jsonl")
-        _curves(lines if whole else growth.curriculum(lines), name, by, _began(configs[name]))
+        lines = train.read(session.CHECKPOINTS / name / "metrics.jsonl")
+        _curves(lines if whole else train.curriculum(lines), name, by, _began(configs[name]))
     except InputError as error:
         say(str(error))
-    own_training.reread(name)
-    own_training.readings(f"growth {name}", name)
+    form.reread(name)
+    form.readings(f"growth {name}", name, watch.listed())
 
 
 def _own() -> None:
-    own_training.small_run()
-    grown = own_training.growing("train")
+    form.small_run()
+    grown = form.growing("train")
     if grown and grown.lines:
         _curves(list(grown.lines), "yours", "step", "Live. From scratch.")
-        own_training.readings("train", "yours")
+        form.readings("train", "yours", watch.listed())
 
 
 def _curves(lines: list[dict], name: str, by: str, caption: str) -> None:
-    finding = growth.finding(lines)
+    finding = train.finding(lines)
     streams = " Dotted: on streams." if "stream_loss" in lines[-1] else ""
-    export.show(
-        curves(lines, finding, by=by, theme=export.theme()),
+    chart.show(
+        curves(lines, finding, by=by, theme=chart.theme()),
         name=f"training-{name}",
         alt=f"Loss and accuracy of {name} in training, by stage of the curriculum. {finding}.",
-        table=growth.table(lines),
+        table=train.table(lines),
         caption=f"{caption} Ground and number: the stage, by its segments.{streams}",
     )
 

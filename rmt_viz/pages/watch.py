@@ -1,7 +1,9 @@
 """Watch: what happens in this segment?"""
 
+import streamlit as st
+
 from rmt_viz.components import surface
-from rmt_viz.controls import pick_run
+from rmt_viz.forms.pick_run import pick_run
 
 
 def page() -> None:
@@ -9,3 +11,8 @@ def page() -> None:
     picked = pick_run()
     if picked is not None:
         surface.show(*picked)
+
+
+def listed():
+    """The page as Streamlit lists it, for the frame and for links to it."""
+    return st.Page(page, title="Watch", url_path="watch", default=True)

@@ -4,11 +4,15 @@ import streamlit as st
 
 from rmt.intervene import changes as ch
 from rmt.measure.contrast import contrast
-from rmt_viz import caused, causes, export, findings, own_change, tables
+from rmt_viz import requests
 from rmt_viz.components import surface
-from rmt_viz.controls import pick_run
-from rmt_viz.figures import causes as figures
-from rmt_viz.plain import plain
+from rmt_viz.figures import what_if as figures
+from rmt_viz.findings import what_if as findings
+from rmt_viz.forms import what_if
+from rmt_viz.forms.pick_run import pick_run
+from rmt_viz.shelf import bundled_causes
+from rmt_viz.widgets import chart
+from rmt_viz.widgets.markdown import plain
 
 
 def page() -> None:
@@ -17,10 +21,10 @@ def page() -> None:
     if picked is None:
         return
     run, name, control = picked
-    changes = own_change.asked(run)
+    changes = what_if.asked(run)
     head = st.container(key="title", gap="xxsmall")
-    own_change.build(run, changes)
-    made = own_change.made(run, changes) if changes else None
+    what_if.build(run, changes)
+    made = what_if.made(run, changes) if changes else None
     found = contrast(run.trace, made.trace) if made else None
     with head:
         told = findings.what_if(run.trace, made.trace, found) if made else "Does memory cause the answer?"
@@ -29,20 +33,20 @@ def page() -> None:
     if made:
         both = {"beside": (made, None), "names": ("As it was", "Changed")}
         surface.show(run, name, control, page="what-if", also={"change": st.query_params.get("change")}, **both)
-        figure = figures.apart(found, told, theme=export.theme())
-        export.show(figure, name="what-if", alt=f"Two runs apart. {told}.", table=tables.apart(found),
+        figure = figures.apart(found, told, theme=chart.theme())
+        chart.show(figure, name="what-if", alt=f"Two runs apart. {told}.", table=findings.what_if_table(found),
                     caption=f"Changed: {'; '.join(map(ch.said, changes))}")  # fmt: skip
     _slots(run)
 
 
 def _slots(run) -> None:
     """Which slots matter: ablate each, and all but each, before each segment."""
-    found = causes.slots_of(run) or caused.slot_map(run)
+    found = bundled_causes.slots_of(run) or requests.slot_map(run)
     if found:
         told = findings.slot_map(found)
-        caption = f"Slots become {own_change.TO[found['to']]}; below 0: the answer gets likelier."
-        figure = figures.slot_map(found, told, theme=export.theme())
-        export.show(figure, name="slot-map", alt=f"Effect of each slot. {told}.", table=tables.slot_map(found),
+        caption = f"Slots become {what_if.TO[found['to']]}; below 0: the answer gets likelier."
+        figure = figures.slot_map(found, told, theme=chart.theme())
+        chart.show(figure, name="slot-map", alt=f"Effect of each slot. {told}.", table=findings.slot_map_table(found),
                     caption=caption)  # fmt: skip
         return
-    own_change.work("slots", "Find the slots that matter", lambda: caused.start_slot_map(run), own_change.COUNTED)
+    what_if.work("slots", "Find the slots that matter", lambda: requests.start_slot_map(run), what_if.COUNTED)

@@ -2,11 +2,14 @@
 
 import streamlit as st
 
-from rmt_viz import caused, export, findings, own_change, tables
+from rmt_viz import requests
 from rmt_viz.components import credit
-from rmt_viz.controls import pick_run
-from rmt_viz.figures import causes as figures
-from rmt_viz.plain import plain
+from rmt_viz.figures import why as figures
+from rmt_viz.findings import why as findings
+from rmt_viz.forms import what_if
+from rmt_viz.forms.pick_run import pick_run
+from rmt_viz.widgets import chart
+from rmt_viz.widgets.markdown import plain
 
 TAKES = (
     "By segment and slot: what the output loses without them. By token: integrated gradients, back-propagated through "
@@ -19,14 +22,14 @@ def page() -> None:
     picked = pick_run()
     if picked is None:
         return
-    run, found = picked[0], caused.why(picked[0])
+    run, found = picked[0], requests.why(picked[0])
     with st.container(key="title", gap="xxsmall"):
         st.subheader("Which segments and tokens made this answer?", anchor=False)
         st.caption("An attention map shows where a model looked; here is what its answer is owed to.")
     if not found:
         with st.container(gap="small"):
             st.caption(plain(TAKES))
-            own_change.work("why", "Explain this run", lambda: caused.start_why(run), own_change.STEPS)
+            what_if.work("why", "Explain this run", lambda: requests.start_why(run), what_if.STEPS)
         return
     with st.container(gap="small"):
         _segments(found, findings.why(found, run))
@@ -42,10 +45,10 @@ def page() -> None:
 def _segments(found: dict, told: str) -> None:
     names = [*range(1, len(found["segments"])), "alone"]
     x = "segment passed over; “alone”: the last one, read with reset memory"
-    figure = figures.parts(found["segments"], names, told, x=x, y="part of the logit", theme=export.theme(),
+    figure = figures.parts(found["segments"], names, told, x=x, y="part of the logit", theme=chart.theme(),
                            width=1000, height=260)  # fmt: skip
-    export.show(figure, name="why-segments", alt=f"Parts of the output by segment. {told}.",
-                table=tables.segments(found),
+    chart.show(figure, name="why-segments", alt=f"Parts of the output by segment. {told}.",
+                table=findings.why_table(found),
                 caption="What the logit loses when memory passes over a segment as if it were not there.")  # fmt: skip
 
 
@@ -54,24 +57,25 @@ def _steps(run, found: dict) -> None:
         f"Integrated gradients from the mean embedding, {found['steps']:,} steps; the parts miss the output’s change "
         f"by {found['gap']:.2%} (completeness gap). Shown are the segments whose tokens count most."
     )
-    export.numbers(name="why-tokens", table=tables.tokens(found, run), caption=told)
+    chart.numbers(name="why-tokens", table=findings.tokens_table(found, run), caption=told)
 
 
 def _local(found: dict) -> None:
     told = findings.local(found)
     if found["classes"]:
-        figure = figures.local_and_memory(found, told, theme=export.theme())
+        figure = figures.local_and_memory(found, told, theme=chart.theme())
     else:
         names = range(1, len(found["memory"]) + 1)
         figure = figures.parts(found["memory"], names, told, x="token of the last segment", y="nats from memory",
-                               theme=export.theme(), width=430, height=330)  # fmt: skip
-    export.show(figure, name="why-local", alt=f"Memory against local text. {told}.", table=tables.local(found),
+                               theme=chart.theme(), width=430, height=330)  # fmt: skip
+    chart.show(figure, name="why-local", alt=f"Memory against local text. {told}.", table=findings.local_table(found),
                 caption="The last segment read with reset memory, and what memory adds to that.")  # fmt: skip
 
 
 def _slots(found: dict) -> None:
     told, names = findings.by_slot(found), [f"{i + 1}" for i in range(len(found["slots"]))]
     figure = figures.parts(found["slots"], names, told, x="slot, before the last segment", y="part of the logit",
-                           theme=export.theme(), width=430, height=330)  # fmt: skip
-    export.show(figure, name="why-slots", alt=f"Parts of the output by slot. {told}.", table=tables.slots(found),
+                           theme=chart.theme(), width=430, height=330)  # fmt: skip
+    chart.show(figure, name="why-slots", alt=f"Parts of the output by slot. {told}.",
+                table=findings.by_slot_table(found),
                 caption="How far the logit falls when the slot gets its initial value.")  # fmt: skip

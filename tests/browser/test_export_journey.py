@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from rmt.viewer.page import page as whole_page
 from rmt.viewer.page import show
-from rmt_viz.library import Library
+from rmt_viz.shelf.library import Library
 
 
 @pytest.fixture

@@ -1,0 +1,90 @@
+"""Curves of training with the stages of the curriculum, and one text read at several moments of it."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from rmt_viz.figures.canvas import MUTED, canvas, escape, note
+from rmt_viz.figures.theme import HUES
+from rmt_viz.findings.train import UNITS, Reading, Stage, stages
+
+ROOM = 0.035  # of the width: a stage that takes less has no name over it
+GROUND = 0.08  # opacity
+ROW, MOST_NUMBERS = 24, 400
+CURVES = (("loss", "loss", "y", "solid"), ("stream_loss", "loss", "y", "dot"))
+CURVES += (("accuracy", "knows", "y2", "solid"), ("stream_accuracy", "knows", "y2", "dot"))
+NAMES = {"stream_loss": "loss on streams", "stream_accuracy": "accuracy on streams"}
+
+
+def curves(lines: Sequence[dict], finding: str, *, by: str = "step", theme: str = "light") -> go.Figure:
+    """Loss above, accuracy below, stages behind them. by: "step", "seconds" or "tokens"."""
+    figure = canvas(finding, theme=theme, x=UNITS[by], y="loss (nats)", width=900, height=390)
+    title = {"text": "accuracy", "standoff": 8, "font": {"size": 13}}
+    grid = figure.layout.yaxis.gridcolor
+    figure.update_layout(
+        yaxis={"domain": [0.57, 1], "type": "log", "dtick": 1},
+        yaxis2={"domain": [0, 0.43], "range": [0, 1.05], "tickformat": ".0%", "title": title, "gridcolor": grid},
+        xaxis={"anchor": "y2", "rangemode": "tozero"},
+        showlegend=False,
+        hovermode="x unified",
+    )
+    x = [line[by] for line in lines]
+    for name, hue, axis, dash in CURVES:
+        if any(name in line for line in lines):
+            style = {"color": HUES[theme][hue], "width": 2, "dash": dash}
+            values = [line.get(name) for line in lines]
+            told = ".3f" if axis == "y" else ".1%"
+            figure.add_trace(
+                go.Scatter(x=x, y=values, name=NAMES.get(name, name), line=style, mode="lines", yaxis=axis)
+                .update(hovertemplate=f"%{{y:{told}}}", connectgaps=False)
+            )  # fmt: skip
+    for i, stage in enumerate(stages(lines)):
+        _stage(figure, i, stage, x, theme)
+    return figure
+
+
+def _stage(figure: go.Figure, i: int, stage: Stage, x: Sequence[float], theme: str) -> None:
+    """Its ground, and between the curves its name, where there is room for it."""
+    begin, end = x[stage.first - 1] if stage.first else 0, x[stage.last]
+    if i % 2:
+        figure.add_shape(
+            type="rect",
+            x0=begin,
+            x1=end,
+            y0=0,
+            y1=1,
+            yref="paper",
+            fillcolor=MUTED[theme],
+            opacity=GROUND,
+            line_width=0,
+            layer="below",
+        )
+    if end - begin > ROOM * x[-1]:
+        note(figure, short(stage.name), theme=theme, x=(begin + end) / 2, y=0.5, yref="paper", yanchor="middle")
+
+
+def short(name: str) -> str:
+    """A stage's name over its ground."""
+    if name == "streaming":
+        return "streams"
+    return name.split(" ")[0] if "," not in name else "lesson"
+
+
+def readings(found: Sequence[Reading], finding: str, *, theme: str = "light") -> go.Figure:
+    """P(answer) of one text, a row a moment of training and a column a segment read."""
+    n = len(found[0].knows)
+    figure = canvas(finding, theme=theme, x="segments read when the question comes", y="", width=900)
+    rows = [f"step {reading.step:,}" + (f" · {reading.label}" if reading.label else "") for reading in found]
+    values = [list(reading.knows) for reading in found]
+    figure.add_trace(
+        go.Heatmap(
+            z=values, x=list(map(str, range(n))), y=list(map(escape, rows)), zmin=0, zmax=1, colorscale="Viridis",
+            xgap=1, ygap=1,
+            texttemplate="%{z:.2f}" if n * len(found) <= MOST_NUMBERS else None,
+            colorbar={"title": {"text": "P(answer)", "side": "right", "font": {"size": 13}}, "thickness": 10},
+            hovertemplate="%{y}<br>after %{x} segments: %{z:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", type="category", title=None, showgrid=False)
+    figure.update_xaxes(type="category", showgrid=False)
+    return figure.update_layout(height=130 + ROW * len(found), margin={"l": 170})

@@ -1,0 +1,1 @@
+"""What a figure shows, as a sentence and as columns. No torch, no Streamlit."""

@@ -1,0 +1,164 @@
+"""What the Cost page draws: operations against length, the ratio under each convention, and what was measured."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rmt.cost import (
+    CONVENTIONS,
+    LENGTH,
+    OPT,
+    PAPER,
+    PAPER_LENGTH,
+    SEGMENT,
+    Convention,
+    Sizes,
+    forward,
+    ratio,
+    recurrent,
+)
+from rmt_viz.shelf.results import Measured, Results
+
+IN_PAPER = {"OPT-125M": 295, "OPT-175B": 29}  # Bulatov et al. 2024, Figure 2
+PAPER_MEMORY = "The paper gives 3.6 GB for BERT with RMT at 4,096 segments, on a GPU (Figure 5)."
+ON = {"layers": "layers", "heads": "heads", "segment": "tokens a segment", "n_memory": "memory tokens",
+      "threads": "thread"}  # fmt: skip
+MEMORY = {"none": (0, 0), "10": (10, 0), "10 read + 10 write": (10, 10)}
+LENGTHS = {f"{LENGTH:,}": LENGTH, f"4,096 × 512 = {PAPER_LENGTH:,}": PAPER_LENGTH}
+SHORT = {  # names of ways of counting, where they are long
+    "embedding lookup not counted": "no embedding lookup",
+    "10 read and 10 write memory tokens": "10 read + 10 write",
+}
+TYPED = "another model …"
+CHOSEN = "as chosen above"
+METHODS = ("rmt", "sliding window", "full attention")  # in this order, where they are there
+
+
+@dataclass(frozen=True)
+class Count:
+    """A way to count: its name, the convention, and the length at which the ratio is taken."""
+
+    name: str
+    convention: Convention
+    tokens: int
+
+
+def counts(chosen: Convention, tokens: int) -> list[Count]:
+    """The conventions in use, and the chosen one where it is another."""
+    found = [Count(SHORT.get(name, name), convention, LENGTH) for name, convention in CONVENTIONS.items()]
+    found.insert(2, Count(f"{SHORT[PAPER.name]}, {PAPER_LENGTH:,} tokens", PAPER, PAPER_LENGTH))
+    if not any(same(count, chosen, tokens) for count in found):
+        found.append(Count(CHOSEN, chosen, tokens))
+    return found
+
+
+def same(count: Count, chosen: Convention, tokens: int) -> bool:
+    return count.tokens == tokens and replace(count.convention, name="") == replace(chosen, name="")
+
+
+def ratios(count: Count, models: Iterable[Sizes], segment: int = SEGMENT) -> np.ndarray:
+    """How many times the operations of RMT full attention takes, for each model."""
+    return np.array([ratio(sizes, count.tokens, count.convention, segment) for sizes in models])
+
+
+def agrees(count: Count, segment: int = SEGMENT) -> bool:
+    """Whether the paper's two ratios come out, rounded as the paper rounds them."""
+    found = ratios(count, [OPT[name] for name in IN_PAPER], segment)
+    return [round(x) for x in found] == list(IN_PAPER.values())
+
+
+def curves(sizes: Sizes, convention: Convention, tokens: int, segment: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Lengths up to `tokens`, and the operations of each method there."""
+    spread = np.concatenate([np.geomspace(segment, tokens, 60), np.linspace(segment, tokens, 60)])
+    at = np.unique(spread.round().astype(int))
+    plain = replace(convention, n_read=0, n_write=0)
+    full = np.array([forward(sizes, int(s), plain) for s in at])
+    return at, {"full attention": full, "rmt": np.array([recurrent(sizes, int(s), convention, segment) for s in at])}
+
+
+def headline(sizes: Sizes, convention: Convention, tokens: int, segment: int) -> str:
+    times = ratio(sizes, tokens, convention, segment)
+    return f"{sizes.name}: full attention takes ×{number(times)} the operations of RMT at {tokens:,} tokens"
+
+
+def agreement(found: Sequence[Count], segment: int) -> str:
+    """How many ways of counting give the paper's ratios."""
+    told = " and ".join(f"×{times} ({name})" for name, times in IN_PAPER.items())
+    good = [count for count in found if agrees(count, segment)]
+    many = {0: "none", 1: "one"}.get(len(good), len(good))
+    return f"The paper’s {told} come out in {many} of these {len(found)} ways of counting"
+
+
+def table(found: Sequence[Count], models: Sequence[Sizes], segment: int) -> dict[str, list]:
+    """The ratios behind the figure."""
+    values = [ratios(count, models, segment) for count in found]
+    columns = {sizes.name: [round(float(row[i]), 1) for row in values] for i, sizes in enumerate(models)}
+    return {"convention": [count.name for count in found], "tokens": [count.tokens for count in found], **columns}
+
+
+def methods(rows: Iterable[Measured]) -> dict[str, list[Measured]]:
+    """Method -> what was measured of it, the shortest first."""
+    found: dict[str, list[Measured]] = {}
+    for row in sorted(rows, key=lambda row: (_order(row.method), row.tokens)):
+        found.setdefault(row.method, []).append(row)
+    return found
+
+
+def _order(method: str) -> tuple:
+    names = [name for name in METHODS if name in method.lower()]
+    return (METHODS.index(names[0]) if names else len(METHODS)), method
+
+
+def measured_table(found: dict[str, list[Measured]]) -> dict[str, list]:
+    rows = [row for of in found.values() for row in of]
+    return {name: [getattr(row, name) for row in rows] for name in ("method", "tokens", "seconds", "peak_bytes")}
+
+
+def slope(rows: Sequence[Measured], field: str) -> float:
+    """The power of length with which a quantity grows, by least squares on both logarithms; nan of one point."""
+    x, y = (np.log([getattr(row, name) for row in rows]) for name in ("tokens", field))
+    return float(np.polyfit(x, y, 1)[0]) if len(rows) > 1 else np.nan
+
+
+def longer(rows: Sequence[Measured]) -> list[Measured]:
+    """The longer half of the lengths, on a logarithmic scale: what is paid once weighs little there."""
+    middle = (rows[0].tokens * rows[-1].tokens) ** 0.5
+    return [row for row in rows if row.tokens >= middle]
+
+
+def time_grows(found: dict[str, list[Measured]]) -> str:
+    """The powers with which time grows where it is long."""
+    powers = {name: slope(longer(rows), "seconds") for name, rows in found.items() if len(longer(rows)) > 1}
+    told = [f"{title(name)} {power:.2f}" for name, power in powers.items()]
+    return f"Time grows with this power of length: {', '.join(told)}"
+
+
+def memory_grows(found: dict[str, list[Measured]]) -> str:
+    """The most memory at the greatest length against that at the least, method by method."""
+    told = [f"{title(name)} ×{number(r[-1].peak_bytes / r[0].peak_bytes)}" for name, r in found.items() if len(r) > 1]
+    return f"Peak memory grows: {', '.join(told)}"
+
+
+def missing(result: Results) -> list[tuple[str, int]]:
+    """Runs that did not fit into memory: (method, tokens)."""
+    rows = result.about.get("misfits") or []
+    return [(str(row["method"]), int(row["tokens"])) for row in rows if {"method", "tokens"} <= set(row)]
+
+
+def measured_on(result: Results) -> str:
+    """What was measured, and by which command."""
+    on = result.about.get("measured_on") or {}
+    parts = [f"{on[key]} {word}" for key, word in ON.items() if key in on]
+    where = f"One decoder of {', '.join(parts)}. " if parts else ""
+    limit = on.get("limit_bytes")
+    room = f"Open signs: it did not fit into {limit / 2**30:.0f} GB. " if limit and missing(result) else ""
+    return f"{where}{room}Measured by {result.command}"
+
+
+def title(method: str) -> str:
+    return "RMT" if method == "rmt" else method
+
+
+def number(x: float) -> str:
+    return f"{x:.2f}" if x < 10 else f"{x:.1f}" if x < 100 else f"{x:,.0f}"

@@ -1,0 +1,217 @@
+"""Which scores the Length page draws as which curve, and what they say. No torch, no streamlit."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rmt.tasks.base import PLACES
+from rmt.viewer.sentence import TITLES
+from rmt_viz.shelf.results import Score
+
+VIEWS = {"stages": "By training stage", "far": "How far", "recipes": "Two recipes"}
+CHANCE = 1 / len(PLACES)  # every task of ours answers with one of the places
+GOOD = 0.98
+NEAR = 2.0  # a recorded run is near a length within this factor
+CONTROLS = {"reset": "memory reset", "untrained": "untrained"}
+RECIPES = {"curriculum": "curriculum alone", "curriculum, as many tokens": "curriculum, as many tokens as streams",
+           "streams": "curriculum, then streams",
+           "streams, change penalised": "curriculum, then streams that penalise change"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Scores of one model by length. kind: "stage" (in an order), "plain", "control" or "yours"."""
+
+    name: str
+    kind: str
+    scores: tuple[Score, ...]
+
+
+def tasks(rows: Iterable[Score]) -> list[str]:
+    """Tasks there are scores of, in the paper's order."""
+    found = {row.task for row in rows}
+    return [task for task in TITLES if task in found] + sorted(found - set(TITLES))
+
+
+def title(task: str) -> str:
+    return TITLES.get(task, task)
+
+
+def curves(rows: Iterable[Score], view: str, task: str, *, controls: bool = False) -> list[Curve]:
+    """The curves of a view, each sorted by length."""
+    rows = list(rows)
+    plain = [row for row in rows if row.control == "none"]
+    if view == "far":
+        chosen = [(title(t), "plain", of) for t in tasks(plain) if (of := _farthest(plain, t))]
+    elif view == "recipes":
+        of = _same_start([row for row in plain if row.task == task])
+        chosen = [(RECIPES.get(r, r), "plain", [row for row in of if row.recipe == r]) for r in _seen(of, "recipe")]
+    else:
+        of = [row for row in plain if row.task == task and row.recipe == "curriculum"]
+        stages = sorted({row.trained_on for row in of})
+        chosen = [(segments(n), "stage", [row for row in of if row.trained_on == n]) for n in stages]
+    found = [_curve(name, kind, of) for name, kind, of in chosen if of]
+    return found + (_controls(rows, found) if controls else [])
+
+
+def yours(rows: Iterable[Score]) -> list[Curve]:
+    """The visitor's own scores."""
+    rows = list(rows)
+    mine = f"yours, {rows[0].checkpoint}" if rows else ""
+    told = {"none": mine, **{control: f"{mine}, {name}" for control, name in CONTROLS.items()}}
+    return [
+        _curve(name, "yours" if control == "none" else "control", [row for row in rows if row.control == control])
+        for control, name in told.items()
+        if any(row.control == control for row in rows)
+    ]
+
+
+def _curve(name: str, kind: str, of: Iterable[Score]) -> Curve:
+    return Curve(name, kind, tuple(sorted(of, key=lambda row: row.tokens)))
+
+
+def _farthest(rows: list[Score], task: str) -> list[Score]:
+    """The scores of the task's checkpoint that was tested at the greatest length."""
+    of = [row for row in rows if row.task == task]
+    if not of:
+        return []
+    best = max(of, key=lambda row: (row.tokens, row.trained_on, row.accuracy))
+    return [row for row in of if _model(row) == _model(best)]
+
+
+def _same_start(rows: list[Score]) -> list[Score]:
+    """Of each recipe the model trained on as many segments as models of most recipes are, on the most of those.
+
+    Models of other segment lengths than that at which most recipes were scored are left out.
+    """
+    tried = {n: len({row.recipe for row in rows if row.segment_length == n}) for n in {r.segment_length for r in rows}}
+    rows = [row for row in rows if row.segment_length == max(tried, key=tried.get)]
+    starts = {n: len({row.recipe for row in rows if row.trained_on == n}) for n in {r.trained_on for r in rows}}
+    rows = [row for row in rows if row.trained_on == max(starts, key=lambda n: (starts[n], n))]
+    found = []
+    for recipe in _seen(rows, "recipe"):
+        of = [row for row in rows if row.recipe == recipe]
+        best = max(of, key=lambda row: row.tokens)
+        found += [row for row in of if _model(row) == _model(best)]
+    return found
+
+
+def _controls(rows: list[Score], found: list[Curve]) -> list[Curve]:
+    """The controls of the checkpoints that are drawn, or of their tasks where those have none."""
+    shown = {_model(row) for curve in found for row in curve.scores}
+    of = [row for row in rows if row.control in CONTROLS]
+    of = [row for row in of if _model(row) in shown] or [r for r in of if r.task in {task for task, *_ in shown}]
+    keys = sorted({(row.control, _model(row)) for row in of})
+    many = len({key[1] for key in keys}) > 1
+    return [
+        _curve(
+            f"{title(model[0])}, {CONTROLS[control]}" if many else CONTROLS[control],
+            "control",
+            [row for row in of if (row.control, _model(row)) == (control, model)],
+        )
+        for control, model in keys
+    ]
+
+
+def _model(row: Score) -> tuple:
+    return row.task, row.checkpoint, row.trained_on, row.recipe
+
+
+def _seen(rows: Iterable[Score], field: str) -> list[str]:
+    return sorted({getattr(row, field) for row in rows})
+
+
+def finding(found: list[Curve], view: str, task: str) -> str:
+    """What the curves say, in one sentence."""
+    of = [curve for curve in found if curve.kind in ("plain", "stage")]
+    if not of:
+        return f"There are no scores of {title(task)} in this view."
+    if view == "stages":
+        return _stages(of, task)
+    if view == "recipes":
+        return _recipes(of, task)
+    ends = sorted((curve.scores[-1] for curve in of), key=lambda row: -row.tokens)
+    return "; ".join(f"{title(row.task)} {percent(row.accuracy)} at {row.tokens:,} tokens" for row in ends)
+
+
+def _stages(of: list[Curve], task: str) -> str:
+    """How models do at twice the length they were trained on, the paper's claim for five segments and more."""
+    twice = {}
+    for curve in of:
+        trained = curve.scores[0].trained_on
+        after = [row for row in curve.scores if row.segments >= 2 * trained]
+        if after:
+            twice[trained] = after[0]
+    if not twice:
+        return f"{title(task)}: no model was tested at twice the length it was trained on"
+    good = [n for n in twice if all(row.accuracy >= GOOD for m, row in twice.items() if m >= n)]
+    if good:
+        least = min(row.accuracy for m, row in twice.items() if m >= min(good))
+        more = " or more" if len(good) > 1 else ""
+        return f"{title(task)}: trained on {segments(min(good))}{more}, {percent(least)} at twice that length"
+    last = twice[max(twice)]
+    missed = f"{percent(last.accuracy)} at {last.segments}, less than {GOOD:.0%}"
+    return f"{title(task)}: trained on {segments(last.trained_on)}, {missed}"
+
+
+def _recipes(of: list[Curve], task: str) -> str:
+    """The recipes at the greatest length at which all were scored."""
+    if len(of) < 2:
+        return f"{title(task)}: one recipe has been scored, {of[0].name}; there is none to compare it with"
+    common = set.intersection(*({row.segments for row in curve.scores} for curve in of))
+    if not common:
+        return f"{title(task)}: the recipes were not scored at one length"
+    at = max(common)
+    told = [f"{percent(r.accuracy)} with {curve.name}" for curve in of for r in curve.scores if r.segments == at]
+    return f"{title(task)} at {segments(at)}: {'; '.join(told)}"
+
+
+def label(score: Score) -> str:
+    """A score as one of a list."""
+    how = CONTROLS.get(score.control, f"trained on {segments(score.trained_on)}" if score.trained_on else "yours")
+    return f"{title(score.task)}, {how}: {segments(score.segments)}, {percent(score.accuracy)}"
+
+
+def told(score: Score) -> str:
+    """A score with its interval."""
+    return (
+        f"{percent(score.accuracy)} of {score.samples:,} samples are right at {segments(score.segments)}, "
+        f"{score.tokens:,} tokens; 95% interval {percent(score.low)} to {percent(score.high)}."
+    )
+
+
+def table(found: Iterable[Curve]) -> dict[str, list]:
+    """The numbers of the curves, for the table and the CSV."""
+    rows = [(curve.name, row) for curve in found for row in curve.scores]
+    columns = ("task", "checkpoint", "trained_on", "recipe", "control", "segments", "tokens", "samples")
+    numbers = ("accuracy", "low", "high")
+    return {"curve": [name for name, _ in rows]} | {
+        column: [getattr(row, column) for _, row in rows] for column in (*columns, *numbers)
+    }
+
+
+def nearest(score: Score, runs: Iterable[tuple[str, str, str, int]]) -> str | None:
+    """The recorded run closest in length to a score, of its checkpoint if there is one, within a factor of NEAR.
+
+    runs: (name, task, checkpoint, segments) each.
+    """
+    of = [(name, checkpoint, n) for name, task, checkpoint, n in runs if task == score.task and n]
+    away = [(checkpoint != score.checkpoint, abs(math.log(n / score.segments)), name) for name, checkpoint, n in of]
+    near = sorted(item for item in away if item[1] <= math.log(NEAR))
+    return near[0][2] if near else None
+
+
+def percent(share: float) -> str:
+    """A share as people read it: 100% only where nothing is missing."""
+    digits = 0 if share in (0, 1) else 1 if share < 0.9995 else 2
+    return f"{min(100 * share, 100 if share == 1 else 99.99):.{digits}f}%"
+
+
+def segments(n: int) -> str:
+    return f"{n:,} segment{'s' if n != 1 else ''}"
+
+
+def hover(score: Score) -> tuple[str, str, str]:
+    """A score in three short lines."""
+    interval = f"95% interval {percent(score.low)} to {percent(score.high)}, {score.samples:,} samples"
+    return label(score), interval, f"{score.tokens:,} tokens"

@@ -1,0 +1,200 @@
+"""Which losses the Loss page draws as which line, and what they say. No torch, no streamlit."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rmt_viz.shelf.results import Losses, Results
+
+NAMES = {  # in the order of the legend
+    "rmt": "RMT",
+    "context": "exact context",
+    "transformer-xl": "Transformer-XL",
+    "compressive": "Compressive",
+    "sliding-window": "sliding window",
+    "memory-transformer": "Memory Transformer",
+    "rmt-r": "RMT-R",
+    "armt": "ARMT",
+    "none": "no memory",
+}
+CONTROLS = {"reset": "reset", "other": "other memory", "untrained": "untrained"}
+CONTROLS_HELP = (
+    "reset: the initial memory is put back before every segment. other memory: it is the memory of another document. "
+    "untrained: weights that were never trained."
+)
+BINS = 24  # points of a line
+EVERY, FIRST = "all positions", "first 16 positions"
+FIELDS = {EVERY: ("mean", "mean_stderr"), FIRST: ("first16", "first16_stderr")}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A mechanism's loss in nats at x, and its standard error. control: whether it is one."""
+
+    name: str
+    mechanism: str
+    control: bool
+    x: np.ndarray
+    loss: np.ndarray
+    stderr: np.ndarray
+    rows: tuple[Losses, ...] = ()
+
+
+def histories(rows: Iterable[Losses]) -> list[int]:
+    return sorted({row.history for row in rows})
+
+
+def usual(rows: Iterable[Losses]) -> int:
+    """The history to begin with: four segments, or the most there is."""
+    found = histories(rows)
+    return 4 if 4 in found else found[-1]
+
+
+def names(rows: Iterable[Losses]) -> list[str]:
+    """Every line there can be, controls among them, in the order of the legend."""
+    order = {mechanism: i for i, mechanism in enumerate(NAMES)}
+    found = {name(row): (row.control != "none", order.get(row.mechanism, len(order)), name(row)) for row in rows}
+    return sorted(found, key=found.get)
+
+
+def plain_names(rows: Iterable[Losses]) -> list[str]:
+    return names(row for row in rows if row.control == "none")
+
+
+def name(row: Losses) -> str:
+    """A mechanism as people call it, and its control."""
+    told = NAMES.get(row.mechanism, row.mechanism)
+    return told if row.control == "none" else f"{told}, {CONTROLS.get(row.control, row.control)}"
+
+
+def by_position(rows: Iterable[Losses], history: int, shown: Sequence[str], *, log: bool) -> list[Line]:
+    """Loss at each position of a segment that has `history` segments before it, pooled into bins.
+
+    A bin's error is the mean of its positions' errors, which is the most that the error of its mean can be.
+    """
+    lines = []
+    for row in at(_ordered(rows, shown), history):
+        edges = bins(len(row.loss), log=log)
+        loss, error = (_pool(values, edges) for values in (row.loss, row.stderr))
+        middle = (edges[:-1] + edges[1:] + 1) / 2  # positions count from 1
+        lines.append(Line(name(row), row.mechanism, row.control != "none", middle, loss, error, (row,)))
+    return lines
+
+
+def at(rows: Iterable[Losses], history: int) -> list[Losses]:
+    """The rows of a history; what was scored with none at all, because it reads none, goes with every one."""
+    rows = list(rows)
+    reads = {name(row) for row in rows if row.history}
+    return [row for row in rows if row.history == history or name(row) not in reads]
+
+
+def bins(n: int, *, log: bool) -> np.ndarray:
+    """Where bins of positions begin, and where the last one ends: of even width, or even on a log axis."""
+    if log:
+        return np.unique(np.geomspace(1, n + 1, BINS).round().astype(int)) - 1
+    return np.unique(np.linspace(0, n, min(n, BINS + 8) + 1).round().astype(int))
+
+
+def _pool(values: Sequence[float], edges: np.ndarray) -> np.ndarray:
+    return np.add.reduceat(np.asarray(values, float), edges[:-1]) / np.diff(edges)
+
+
+def by_history(rows: Iterable[Losses], shown: Sequence[str], over: str) -> list[Line]:
+    """Mean loss against history. over: EVERY or FIRST positions."""
+    loss, error = FIELDS[over]
+    groups: dict[str, list[Losses]] = {}
+    for row in _ordered(rows, shown):
+        groups.setdefault(name(row), []).append(row)
+    lines = []
+    for label, of in groups.items():
+        of = sorted(of, key=lambda row: row.history)
+        x, y, e = (np.array([getattr(row, field) for row in of], float) for field in ("history", loss, error))
+        lines.append(Line(label, of[0].mechanism, of[0].control != "none", x, y, e, tuple(of)))
+    return lines
+
+
+def _ordered(rows: Iterable[Losses], shown: Sequence[str]) -> list[Losses]:
+    rows = [row for row in rows if name(row) in shown]
+    order = names(rows)
+    return sorted(rows, key=lambda row: order.index(name(row)))
+
+
+def gained(rows: Iterable[Losses], comparisons: Iterable[dict], history: int) -> str:
+    """What memory saves at the beginning of a segment, and how much of exact context's saving that is.
+
+    Where most of it stays when memory is reset, as after training that the baseline did not have, that is said instead.
+    """
+    found = {row.mechanism: row for row in at(rows, history) if row.control == "none"}
+    if "rmt" not in found or "none" not in found:
+        return f"Loss by position after {segments(history)} of history"
+    saved = found["none"].first16 - found["rmt"].first16
+    told = f"RMT saves {saved:.2f} nats in the first 16 positions" if saved > 0 else "RMT saves nothing"
+    whole = found["none"].first16 - found["context"].first16 if "context" in found else 0
+    part = _fraction(comparisons, history) or (f"{saved / whole:.0%}" if whole > 0 else None)
+    reset = [row.first16 for row in at(rows, history) if (row.mechanism, row.control) == ("rmt", "reset")]
+    stays = found["none"].first16 - reset[0] if reset else 0
+    if saved > 0 and stays > saved / 2:
+        told += f", {stays:.2f} of them with memory reset, too"
+    elif part and history and saved > 0:
+        told += f", {part} of what exact context saves"
+    return f"With {segments(history)} of history {told}"
+
+
+def _fraction(comparisons: Iterable[dict], history: int) -> str | None:
+    """Of the file's own comparisons, paired over documents: the share with its standard error."""
+    for one in comparisons:
+        of = one.get("of", {})
+        if one.get("kind") == "fraction of exact context" and (of.get("mechanism"), of.get("history")) == (
+            "rmt",
+            history,
+        ):
+            found = one.get("first16", {})
+            if isinstance(found.get("fraction"), float):
+                return f"{found['fraction']:.0%} ± {found.get('stderr', math.nan):.0%}"
+    return None
+
+
+def falls(lines: Iterable[Line], over: str) -> str:
+    """How perplexity goes with history."""
+    line = next((line for line in lines if line.name == NAMES["rmt"] and len(line.x) > 1), None)
+    if line is None:
+        return f"Perplexity against history, {over}"
+    first, last = np.exp(line.loss[0]), np.exp(line.loss[-1])
+    way = "falls" if last < first else "rises"
+    return f"RMT’s perplexity {way} from {first:.1f} to {last:.1f} with {segments(int(line.x[-1]))} of history"
+
+
+def provenance(found: Results) -> str:
+    """Where the numbers come from."""
+    corpus, row = found.about.get("corpus", {}), found.rows[0]
+    told = f"{row.documents} held-out documents of {corpus.get('name', 'the corpus')}, {row.targets} targets."
+    return f"{told} Bands: one standard error over documents, at most; points pool neighbouring positions."
+
+
+def table(rows: Iterable[Losses], history: int, shown: Sequence[str]) -> dict[str, list]:
+    """Every position, unpooled."""
+    of = at(_ordered(rows, shown), history)
+    return {
+        "mechanism": [name(row) for row in of for _ in row.loss],
+        "position": [i + 1 for row in of for i in range(len(row.loss))],
+        "loss (nats)": [x for row in of for x in row.loss],
+        "standard error": [x for row in of for x in row.stderr],
+    }
+
+
+def history_table(lines: Iterable[Line]) -> dict[str, list]:
+    found = [(line, i) for line in lines for i in range(len(line.x))]
+    return {
+        "mechanism": [line.name for line, _ in found],
+        "history (segments)": [int(line.x[i]) for line, i in found],
+        "perplexity": [math.exp(line.loss[i]) for line, i in found],
+        "loss (nats)": [float(line.loss[i]) for line, i in found],
+        "standard error": [float(line.stderr[i]) for line, i in found],
+        "documents": [line.rows[i].documents for line, i in found],
+    }
+
+
+def segments(n: int) -> str:
+    return f"{n} segment{'s' if n != 1 else ''}"

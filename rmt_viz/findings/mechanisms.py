@@ -1,0 +1,212 @@
+"""What the Mechanisms page says of each mechanism, and what its figures draw. No torch, no streamlit."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rmt_viz.findings.loss import NAMES, segments
+from rmt_viz.shelf.results import Losses, Mechanism, Results
+
+SEGMENTS = 4  # in the pictures of who sees whom
+SIGHT = (
+    "One layer of each mechanism, run on 4 segments of 8 tokens with its caches scaled down alike: one token after "
+    "another is changed, and what moves has seen it. Strong: it sees what was read of that token alone; faint: the "
+    "token shares its place with many others. In deeper models what is seen has itself seen farther back. Under each "
+    "name: what crosses a boundary, and operations against no memory."
+)
+WEIGHED = "Held-out documents, with the most history that was scored; bars: one standard error."
+BYTES = 4  # of a number in float32
+CROSSES = {  # what crosses a boundary
+    "rmt": "The last hidden states of {write} memory tokens",
+    "rmt-r": "Such states of {write} memory tokens after every segment so far",
+    "armt": "In every layer a matrix of associations, written by {write} memory tokens",
+    "transformer-xl": "What every layer was given for the last {read} tokens",
+    "compressive": "What every layer was given for the last {n_cache} tokens, and {n_memory} averages of {rate} before "
+    "those",
+    "sliding-window": "What every layer was given for the last {read} tokens; no token looks farther back",
+    "context": "The last {read} tokens of the text, which every segment reads again",
+    "memory-transformer": "Nothing; {read} memory tokens begin anew in each segment",
+    "none": "Nothing",
+}
+SAVED, LOSS = "saved against no memory", "loss"
+
+
+def ordered(rows: Iterable[Mechanism]) -> list[Mechanism]:
+    order = {name: i for i, name in enumerate(NAMES)}
+    return sorted(rows, key=lambda row: order.get(row.mechanism, len(order)))
+
+
+def name(row: Mechanism) -> str:
+    return NAMES.get(row.mechanism, row.mechanism)
+
+
+def crosses(row: Mechanism) -> str:
+    values = {"n_memory": row.read, "n_cache": 0, "rate": 1, **row.options, "read": row.read, "write": row.write}
+    return CROSSES.get(row.mechanism, "See its file in rmt/memory").format(**values)
+
+
+def carried(row: Mechanism) -> str:
+    """How much crosses the last boundary, in words."""
+    if not row.numbers or not row.numbers[-1]:
+        return "nothing carried"
+    grows = len(row.numbers) > 1 and row.numbers[-1] > row.numbers[-2]
+    return f"{row.numbers[-1]:,}{', growing' if grows else ' numbers'}"
+
+
+def alone(rows: Iterable[Mechanism]) -> int:
+    """Operations of a segment without memory, 0 where that was not counted."""
+    return next((row.operations for row in rows if row.mechanism == "none"), 0)
+
+
+def times(row: Mechanism, least: int) -> str:
+    """Operations of a segment over `least`, in words; "" where that is not known."""
+    return f"×{row.operations / least:.2f}" if least else ""
+
+
+def size(n: int) -> str:
+    """Bytes in words: 8 kB."""
+    for unit, step in (("MB", 1e6), ("kB", 1e3)):
+        if n >= step:
+            return f"{n / step:.{0 if n >= 10 * step else 1}f} {unit}"
+    return f"{n} B"
+
+
+def spread(rows: Sequence[Mechanism]) -> str:
+    """The finding: who carries least and who most."""
+    some = sorted((row for row in rows if row.numbers and row.numbers[-1]), key=lambda row: row.numbers[-1])
+    if len(some) < 2:
+        return "Who sees whom"
+    least, most = some[0], some[-1]
+    ratio = most.numbers[-1] / least.numbers[-1]
+    return (
+        f"{name(least)} carries {least.numbers[-1]:,} numbers from segment to segment, {name(most)} "
+        f"{most.numbers[-1]:,}: {ratio:,.0f} times as many"
+    )
+
+
+@dataclass(frozen=True)
+class Point:
+    """A mechanism's mean loss in nats, with its standard error, at the numbers that it carries."""
+
+    name: str
+    mechanism: str
+    numbers: int
+    loss: float
+    stderr: float
+
+
+def points(rows: Sequence[Mechanism], losses: Iterable[Losses]) -> list[Point]:
+    """What was scored, each with the most history that it was scored with."""
+    found, losses = [], [row for row in losses if row.control == "none"]
+    for row in rows:
+        scored = [one for one in losses if one.mechanism == row.mechanism]
+        if scored:
+            best = max(scored, key=lambda one: one.history)
+            found.append(Point(name(row), row.mechanism, row.numbers[-1], best.mean, best.mean_stderr))
+    return found
+
+
+def bought(found: Sequence[Point]) -> str:
+    """The finding of the points."""
+    by = {point.mechanism: point for point in found}
+    rmt, other, alone = by.get("rmt"), by.get("transformer-xl") or by.get("context"), by.get("none")
+    if not (rmt and other and alone and other.numbers and alone.loss > other.loss):
+        return "Loss against the numbers that cross a boundary"
+    part, share = rmt.numbers / other.numbers, (alone.loss - rmt.loss) / (alone.loss - other.loss)
+    saves = f"saves {share:.0%} of the loss that it saves" if share > 0 else "saves nothing"
+    return f"With {part:.0%} of the numbers of {other.name}, RMT {saves}"
+
+
+@dataclass(frozen=True)
+class Course:
+    """A mechanism's loss in each segment of one text, or what it saves there against no memory."""
+
+    name: str
+    mechanism: str
+    y: np.ndarray
+
+
+def courses(rows: Sequence[Mechanism], of: str) -> list[Course]:
+    scored = [row for row in rows if row.loss and len(row.loss) == len(next(one.loss for one in rows if one.loss))]
+    alone = next((row.loss for row in scored if row.mechanism == "none"), None)
+    if of == SAVED and alone:
+        return [
+            Course(name(row), row.mechanism, np.subtract(alone, row.loss)) for row in scored if row.mechanism != "none"
+        ]
+    return [Course(name(row), row.mechanism, np.array(row.loss)) for row in scored]
+
+
+def told(lines: Sequence[Course], of: str) -> str:
+    """The finding of one text, over the segments that have a past."""
+    later = {line.name: float(line.y[1:].mean()) for line in lines if len(line.y) > 1}
+    if not later:
+        return "One text, segment by segment"
+    best = (max if of == SAVED else min)(later, key=later.get)
+    n = segments(len(lines[0].y) - 1)
+    if of == SAVED:
+        return f"Over the {n} after the first {best} saves most: {later[best]:.2f} nats a token"
+    return f"Over the {n} after the first {best} has the lowest loss: {later[best]:.2f} nats a token"
+
+
+def text_of(found: Results) -> str:
+    """Which text it was."""
+    return f"{found.about.get('text', {}).get('name', 'One text')}, which no model was trained on. Means over segments."
+
+
+def beginnings(found: Results, n: int) -> list[str]:
+    """How each of n segments of the text begins."""
+    parts = found.about.get("text", {}).get("segments", [])
+    return [f"“{' '.join(part.split())[:60]} …”" for part in map(str, parts)][:n] + [""] * (n - len(parts))
+
+
+def counted(found: Results) -> str:
+    """What the numbers of the table are of."""
+    made, row = (found.about.get("made_by") or [{}])[0], found.rows[0]
+    shape = f"{made.get('backbone', 'A decoder')} of {made.get('layers', '?')} layers"
+    return (
+        f"{shape}, segments of {row.segment_length} tokens. Operations are counted as they run: here a cached position "
+        f"passes through a layer’s attention again, which keeping its keys and values would spare. "
+        f"Made by {found.command}."
+    )
+
+
+def table(rows: Sequence[Mechanism], least: int) -> dict[str, list[str]]:
+    """The table to read, in words."""
+    return {
+        "": [name(row) for row in rows],
+        "what crosses a boundary": [crosses(row) for row in rows],
+        "numbers": [f"{row.numbers[-1]:,}" for row in rows],
+        "in float32": [size(BYTES * row.numbers[-1]) for row in rows],
+        "parameters added": [f"{row.parameters:,}" for row in rows],
+        "operations of a segment": [f"{row.operations / 1e6:,.0f} million" for row in rows],
+        "against no memory": [times(row, least) for row in rows],
+    }
+
+
+def sight_table(rows: Sequence[Mechanism]) -> dict[str, list]:
+    """Every cell that is seen."""
+    found = [(row, i, j, n) for row in rows for i, line in enumerate(row.seen) for j, n in enumerate(line) if n]
+    return {
+        "mechanism": [name(row) for row, *_ in found],
+        "token that looks": [i + 1 for _, i, _, _ in found],
+        "token looked at": [j + 1 for _, _, j, _ in found],
+        "tokens that share its place": [n for *_, n in found],
+    }
+
+
+def course_table(lines: Sequence[Course]) -> dict[str, list]:
+    return {
+        "mechanism": [line.name for line in lines for _ in line.y],
+        "segment": [i + 1 for line in lines for i in range(len(line.y))],
+        "nats": [float(y) for line in lines for y in line.y],
+    }
+
+
+def point_table(found: Sequence[Point]) -> dict[str, list]:
+    return {
+        "mechanism": [point.name for point in found],
+        "numbers": [point.numbers for point in found],
+        "mean loss (nats)": [point.loss for point in found],
+        "standard error": [point.stderr for point in found],
+    }

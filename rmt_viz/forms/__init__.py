@@ -1,0 +1,1 @@
+"""What a visitor chooses and starts on a page."""

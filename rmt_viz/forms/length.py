@@ -1,0 +1,93 @@
+"""Widgets of the Length page: a point of the figure and its recorded run, and a checkpoint scored by the visitor."""
+
+import streamlit as st
+
+from rmt.errors import InputError
+from rmt_viz import requests, session
+from rmt_viz.findings import length
+from rmt_viz.shelf.results import Score
+from rmt_viz.widgets import links
+from rmt_viz.widgets.errors import say
+from rmt_viz.widgets.markdown import plain
+from rmt_viz.widgets.progress import follow
+from rmt_viz.work.visitors_checkpoint import Wanted
+
+TASKS = ("memorize", "detect", "reasoning")
+OWN = "A folder of mine …"
+LENGTHS = (1, 2, 3, 5, 7, 10, 14, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+FIRST = (1, 7, 14)
+SAMPLES = (20, 50, 100, 200, 500, 1000)
+LONGEST_NAME = 200
+POINT, CHART, CURVES = "length point", "chart length", "length curves"
+
+
+def pick() -> None:
+    """A click on a point of the figure chooses it in the list, too."""
+    points = session.held(CHART).selection.points
+    shown = {
+        (i, j): score for i, curve in enumerate(session.held(CURVES, []))
+        for j, score in enumerate(curve.scores)
+    }  # fmt: skip
+    at = tuple(points[0].get("customdata") or ()) if points else ()
+    if at in shown:
+        session.hold(POINT, shown[at])
+
+
+def point(curves: list[length.Curve], watch) -> None:
+    """One score in words, and the recorded run of about its length: the one there is, on `watch`, or a new one."""
+    session.hold(CURVES, curves)
+    options = [score for curve in curves for score in curve.scores]
+    if not options:
+        return
+    with st.container(border=True, gap="small"):
+        st.markdown("**What happens at a length**")
+        session.begin(POINT, max(options, key=lambda score: (score.tokens, score.trained_on)), options)
+        score = st.selectbox("Click a point above, or choose one", options, format_func=length.label, key=POINT)
+        st.markdown(plain(length.told(score)))
+        _run_of(score, watch)
+
+
+def _run_of(score: Score, watch) -> None:
+    runs = session.recorded()
+    near = length.nearest(score, runs)
+    if near:
+        n = next(n for name, *_, n in runs if name == near)
+        label = f"Open the recorded run of {length.segments(n)}"
+        links.to_run(watch, near, label, icon=":material/visibility:")
+    if score.checkpoint not in session.every_checkpoint():
+        if not near:
+            st.caption(plain(f"No run near this length is bundled, and its checkpoint {score.checkpoint} is not here."))
+        return
+    if st.button(f"Record a run of {length.segments(score.segments)}", key="length record"):
+        requests.start_sample(score.checkpoint, score.segments)
+    follow("run")
+
+
+def own() -> None:
+    """A checkpoint scored in the background."""
+    with st.container(border=True, gap="small"):
+        st.markdown("**Score a checkpoint yourself**")
+        shipped = [name for name, config in session.every_checkpoint().items() if config.get("task") in TASKS]
+        with st.form("score form", border=False):
+            left, right = st.columns(2)
+            name = left.selectbox("Checkpoint", [*shipped, OWN], key="score checkpoint")
+            folder = right.text_input("Its folder", max_chars=LONGEST_NAME, key="score folder", placeholder="runs/mine")
+            at = st.multiselect("Lengths in segments", LENGTHS, FIRST, key="score lengths")
+            left, right = st.columns(2, vertical_alignment="bottom")
+            samples = left.select_slider("Samples a length", SAMPLES, 100, key="score samples")
+            reset = right.checkbox("Also with memory reset", True, key="score reset")
+            if st.form_submit_button("Score", type="primary"):
+                _start(name, folder.strip(), sorted(at), samples, reset)
+        follow("score", step="{done:,} of {total:,} tokens read", size=lambda: len(session.own_scores()))
+
+
+def _start(name: str, folder: str, at: list[int], samples: int, reset: bool) -> None:
+    try:
+        if not at:
+            raise InputError("Choose one length at least.")
+        if name == OWN and not folder:
+            raise InputError("Give the folder of your checkpoint.")
+        wanted = Wanted(folder) if name == OWN else Wanted(name, session.CHECKPOINTS / name)
+        requests.start_scoring(wanted, at, samples, ("none", "reset") if reset else ("none",))
+    except InputError as error:
+        say(str(error))

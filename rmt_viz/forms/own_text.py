@@ -1,0 +1,65 @@
+"""The dialog for a visitor's own text: write, choose a checkpoint, run, and open the recorded run."""
+
+import streamlit as st
+
+from rmt.errors import InputError
+from rmt.tasks.base import ACTIONS, NAMES
+from rmt.viewer.sentence import TITLES
+from rmt_viz import requests, session
+from rmt_viz.shelf.example_texts import EXAMPLES, HINTS, LEAST_LENGTH, NOISE
+from rmt_viz.widgets.errors import say
+from rmt_viz.widgets.markdown import plain
+from rmt_viz.widgets.progress import progress
+
+LENGTHS = (LEAST_LENGTH, 24, 32, 48, 64, 96, 128, 256, 512)
+
+
+@st.dialog("Your own text", width="medium", on_dismiss=lambda: session.stop("run"))
+def own_text() -> None:
+    """When the run is done, its trace is the one shown."""
+    configs = session.checkpoints()
+    if not configs:
+        say("There is no checkpoint in assets/checkpoints; train one first.")
+        return
+    name = st.selectbox("Checkpoint", configs, format_func=lambda n: TITLES.get(n, n), key="own checkpoint")
+    config = configs[name]
+    _what_it_knows(config)
+    text = st.text_area("Text", EXAMPLES.get(config.get("task"), NOISE), height=200, key=f"own text {name}")
+    longest = config["segment_length"]
+    lengths = sorted({n for n in LENGTHS if n < longest} | {longest})
+    length = st.select_slider("Tokens a segment", lengths, longest, key=f"own length {name}")
+    if st.button("Run", type="primary", key="own run"):
+        try:
+            requests.start_run(text, name, length)
+        except InputError as error:
+            say(str(error))
+    _progress()
+
+
+def _what_it_knows(config: dict) -> None:
+    if not config.get("classes"):
+        st.caption(plain("It predicts each next token of any English text, and answers no questions."))
+        return
+    hint = HINTS.get(config.get("task"), "")
+    people = f"The people it knows are {', '.join(NAMES)}, who {', '.join(ACTIONS[:-1])} or {ACTIONS[-1]}. "
+    told = (
+        f"{hint} {people if config.get('task') != 'reasoning' else ''}Around it stands any English text. "
+        f"The answer is always one of {', '.join(config['classes'])}."
+    )
+    st.caption(plain(told))
+
+
+@st.fragment(run_every="400ms")
+def _progress() -> None:
+    job = session.current("run")
+    if job is None:
+        return
+    if job.state == "failed":
+        session.stop("run")
+        say(job.error)
+        return
+    if session.take_finished_run():
+        st.rerun()
+    if progress(job, "Opening the checkpoint", "own cancel"):
+        session.stop("run")
+        st.rerun(scope="fragment")

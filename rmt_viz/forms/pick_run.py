@@ -1,0 +1,99 @@
+"""Shared widgets of the sidebar: which trace, which control, and where it comes from."""
+
+import streamlit as st
+
+from rmt.errors import InputError
+from rmt.viewer.sentence import TITLES, provenance
+from rmt_viz import session
+from rmt_viz.forms.own_text import own_text
+from rmt_viz.server import address as view
+from rmt_viz.shelf.library import Run, with_control
+from rmt_viz.widgets.errors import say
+from rmt_viz.widgets.markdown import plain
+
+LABELS = {"trained": "Trained", "reset": "Reset", "untrained": "Untrained"}
+HELP = (
+    "The same text, read by the trained model, by the same model with its memory reset before every segment, "
+    "and by a model that was never trained."
+)
+
+
+def pick_run() -> tuple[Run, str, str] | None:
+    """The run that the visitor chose in the sidebar or came with in the address, its name and its control."""
+    with st.sidebar:
+        names = session.trace_names(st.query_params.get("trace"))
+        if not names:
+            say("There is no trace in assets/traces; record one with python -m rmt record.")
+            return None
+        asked = session.arrived() and "trace" in st.query_params
+        name = _pick_trace(names, asked)
+        control = _pick_control(name, asked)
+        run = session.library().open(with_control(name, control))
+        st.caption("  \n".join(map(plain, provenance(run.trace, run.source))))
+        ask = st.button("Your own text …", key="own text", width="stretch")
+    if ask:
+        own_text()
+    return run, name, control
+
+
+def pick_beside(run: Run) -> tuple[Run, str, tuple[str, str]] | None:
+    """A second run to compare with: it, its id for the address, and what stands over the two."""
+    ids = session.comparable(run.id)
+    with st.sidebar:
+        if not ids:
+            say("There is nothing to compare this run with; record another one.")
+            return None
+        first = view.read(st.query_params, {"with": ids}, {"with": ids[0]})["with"]
+        session.begin("with", first, ids, asked=session.arrived("with") and "with" in st.query_params)
+        id = st.selectbox("Compare with", ids, format_func=_control_first, key="with", persist_state="session")
+    return session.library().open(id), id, (_whole_title(run.id), _whole_title(id))
+
+
+def _whole_title(id: str) -> str:
+    """A run's title with its control."""
+    name, _, control = id.partition(".")
+    return _title(name) + (f", {LABELS[control].lower()}" if control else "")
+
+
+def _control_first(id: str) -> str:
+    """The same, as a narrow list shows it: what tells it from its neighbours in front."""
+    name, _, control = id.partition(".")
+    return f"{LABELS[control]}: {_title(name)}" if control else _title(name)
+
+
+def _pick_trace(names: list[str], asked: bool) -> str:
+    first = view.read(st.query_params, {"trace": names}, {"trace": names[0]})["trace"]
+    session.begin("trace", first, names, asked=asked)
+    return st.selectbox("Trace", names, format_func=_title, key="trace", persist_state="session")
+
+
+def _pick_control(name: str, asked: bool) -> str:
+    controls = session.library().controls(name)
+    if len(controls) < 2:
+        return controls[0]
+    key = f"control of {name}"
+    address = st.query_params if st.query_params.get("trace", session.library().names()[0]) == name else {}
+    first = view.read(address, {"control": controls}, {"control": "trained"})["control"]
+    session.begin(key, first, controls, asked=asked)
+    return st.segmented_control(
+        "Control",
+        controls,
+        format_func=LABELS.get,
+        key=key,
+        required=True,
+        help=HELP,
+        width="stretch",
+        persist_state="session",
+    )
+
+
+def _title(name: str) -> str:
+    try:
+        run = session.library().open(name)
+    except InputError:  # said in full when it is chosen; the others stay open to choose
+        return f"{name}, cannot be opened"
+    begin = "".join(run.trace.token_texts(0, min(6, len(run.trace.arrays["ids"])))).strip()
+    task = run.trace.meta["task"]
+    known = TITLES.get(task) or (task or name).partition("_")[0].capitalize()
+    title = f"“{begin[:10]} …”" if run.source != "recorded" else known
+    return f"{title}, {run.trace.n_segments} segments"

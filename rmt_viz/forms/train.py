@@ -1,0 +1,95 @@
+"""Widgets of the Train page: a small run made by the visitor, and one text read at several moments of training."""
+
+import streamlit as st
+
+from rmt_viz import session
+from rmt_viz.figures import train as figures
+from rmt_viz.findings import train
+from rmt_viz.widgets import chart, links
+from rmt_viz.widgets.markdown import plain
+from rmt_viz.widgets.progress import follow
+from rmt_viz.work import train as training
+
+SHAPE = "{layers} layers, {heads} heads, width {width}, {n_memory} slots, {segment_length} tokens a segment"
+SEEDS = 1000
+
+
+def small_run() -> None:
+    """The form, and while the run goes its progress, with a button that ends it."""
+    with st.container(border=True, gap="small"):
+        st.markdown("**Train one yourself**")
+        st.caption(
+            plain(
+                f"Memorize, from scratch: {SHAPE.format(**training.SHAPE)}. It takes about a minute on two cores; the "
+                "text it is watched on is longer than any that it learns from."
+            )
+        )
+        with st.form("small run", border=False):
+            left, right = st.columns(2)
+            segments = left.segmented_control("Segments", (1, 2, 3), default=3, required=True, key="train segments")
+            seed = right.number_input("Seed", 0, SEEDS, 0, key="train seed")
+            if st.form_submit_button("Train", type="primary"):
+                _train(training.Plan(segments, int(seed)))
+        _follow("train", "Preparing: torch, weights, a first reading", "{done} of {total} stages learned")
+
+
+def readings(slot: str, name: str, watch) -> None:
+    """The figure of a job's readings so far, and links to the runs that were kept, on the page `watch`."""
+    grown = growing(slot)
+    if grown is None or not grown.readings:
+        return
+    found = list(grown.readings)
+    finding = train.reading_finding(found)
+    chart.show(
+        figures.readings(found, finding, theme=chart.theme()),
+        name=f"{name}-readings",
+        alt=f"Probability of the answer by moment of training and segments read. {finding}.",
+        table=train.reading_table(found),
+        caption=f"Live: {grown.of}, read at each of these moments. Each row is one model, each column one question.",
+    )
+    kept = [reading for reading in found if reading.run and session.library().has(reading.run)]
+    with st.container(horizontal=True, gap="small"):
+        st.caption("Open in Watch:", width="content")
+        for reading in kept:
+            links.to_run(watch, reading.run, plain(reading.label))
+
+
+def reread(name: str) -> None:
+    """The same text read with the checkpoint of each stage that ships, in the background."""
+    stages = training.stages_of(session.CHECKPOINTS / name)
+    trace = next((run for run, _, checkpoint, _ in session.recorded() if checkpoint == name), None)
+    if not stages or trace is None:
+        st.caption(plain("No checkpoint of its stages ships with this model; a run of your own, below, keeps them."))
+        return
+    if st.button(f"Read one text with each of its {len(stages)} stages", key=f"reread {name}"):
+        _reread(name, stages, trace)
+    _follow(f"growth {name}", "Opening the checkpoints", "{done} of {total} checkpoints")
+
+
+def growing(slot: str) -> training.Grown | None:
+    """What has come so far of a run that goes, or has ended."""
+    job = session.current(slot)
+    return job.about if job else None
+
+
+def _train(plan: training.Plan) -> None:
+    shelf, tokenizer = session.library(), session.CHECKPOINTS / "memorize" / "tokenizer.json"
+    grown = training.Grown(f"a fresh sample of {plan.segments + training.BEYOND} segments")
+    session.start("train", lambda progress: training.train(plan, grown, shelf, tokenizer, progress), grown)
+
+
+def _reread(name: str, stages: list, id: str) -> None:
+    shelf = session.library()
+    trace = shelf.open(id).trace
+    grown = training.Grown(f"the text of the recorded run {id}, by the model of each stage of a run that kept them")
+    session.start(f"growth {name}", lambda progress: training.reread(stages, trace, grown, shelf, progress), grown)
+
+
+def _follow(slot: str, opening: str, step: str) -> None:
+    """Its progress; what was read before it was stopped stays."""
+
+    def size() -> int:
+        grown = growing(slot)
+        return len(grown.readings) if grown else 0
+
+    follow(slot, opening, step, size=size, forget=False)

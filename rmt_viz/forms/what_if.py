@@ -1,0 +1,234 @@
+"""Widgets of the What if page: what to change, the changes made so far, and the run that comes of them."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from rmt.errors import InputError
+from rmt.intervene import changes as ch
+from rmt_viz import requests, session
+from rmt_viz.shelf.library import Run
+from rmt_viz.widgets.errors import say
+from rmt_viz.widgets.markdown import plain
+from rmt_viz.widgets.progress import follow
+
+NONE = "none"  # in the address: nothing is changed, where a run has an example
+KINDS = {
+    "text": "Edit a fact",
+    "reset": "Reset memory",
+    "ablate": "Ablate slots",
+    "freeze": "Freeze slots",
+    "noise": "Add noise",
+    "transplant": "Transplant",
+    "block": "Cut a path",
+}
+HOW = {"reword": "Reword", "delete": "Delete", "move": "Move", "insert": "Tell another"}
+TO = {"mean": "their mean over other runs", "zero": "zero", "initial": "their initial value"}
+PATH = {"read": "reading memory", "write": "writing memory", "carry": "memory to memory"}
+COUNTED = "{done:,} of {total:,} segments read"
+STEPS = "{done:,} of at most {total:,} steps"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A fact of the run: its text, tokens start to end."""
+
+    text: str
+    start: int
+    end: int
+
+
+def asked(run: Run) -> tuple[ch.Change, ...]:
+    """The changes that the address asks for; those of the run's example where it says nothing."""
+    text = st.query_params.get("change")
+    if text is None:
+        example = requests.example(run)
+        return ch.parse(example.trace.meta["changes"]) if example else ()
+    try:
+        return () if text == NONE else ch.parse(text)
+    except InputError as error:
+        say(str(error))
+        return ()
+
+
+def put(changes: tuple[ch.Change, ...]) -> None:
+    """Have the address ask for these, and the page run again."""
+    st.query_params["change"] = ch.write(changes) or NONE
+    st.rerun()
+
+
+def build(run: Run, changes: tuple[ch.Change, ...]) -> None:
+    """The form for one more change, and the changes so far."""
+    with st.container(key="build", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            kind = st.selectbox("Change", KINDS, format_func=KINDS.get, key="change kind", width=150)
+            new = FORMS[kind](run)
+            if st.button("Try it", type="primary", key="change try", disabled=new is None):
+                put((new,))
+            if changes and st.button("Add to it", key="change add", disabled=new is None):
+                put((*changes, new))
+        if changes:
+            kept = st.pills(
+                "Changes; a click takes one back",
+                range(len(changes)),
+                selection_mode="multi",
+                default=[*range(len(changes))],
+                format_func=lambda i: plain(ch.said(changes[i])[:80]),
+                key=f"changes {ch.write(changes)}",
+                label_visibility="collapsed",
+                help="A click takes a change back.",
+            )
+            if len(kept) < len(changes):
+                put(tuple(changes[i] for i in sorted(kept)))
+
+
+def made(run: Run, changes: tuple[ch.Change, ...]) -> Run | None:
+    """The run with these changes, once it is there; until then its progress, or what is wrong with them."""
+    text = ch.write(changes)
+    found = requests.what_if(run, text)
+    if found is not None:
+        return found
+    job = session.current("what-if")
+    if job is None or job.about != (run.id, text):
+        try:
+            job = requests.start_what_if(run, text)
+        except InputError as error:
+            say(str(error))
+            return None
+    follow("what-if", forget=False)
+    if job.live or job.state == "failed":
+        return None
+    if job.state == "done":  # and forgotten since
+        session.stop("what-if")
+        st.rerun()
+    else:
+        st.info("Stopped. Change something, or try again.")
+        if st.button("Try again", key="change again"):
+            session.stop("what-if")
+            st.rerun()
+    return None
+
+
+def facts(run: Run) -> list[Fact]:
+    """Where facts stand in a run."""
+    spans = [span for span in run.trace.spans if span["kind"] == "fact"]
+    texts = ["".join(run.trace.token_texts(span["start"], span["end"])).strip() for span in spans]
+    return [Fact(text, span["start"], span["end"]) for text, span in zip(texts, spans, strict=True)]
+
+
+def _text(run: Run) -> ch.Change | None:
+    known = facts(run)
+    how = st.selectbox("How", [*HOW][0 if known else 3 :], format_func=HOW.get, key="text how", width=120)
+    fact = known[0] if known else None
+    if how != "insert" and len(known) > 1:
+        chosen = st.selectbox(
+            "Fact", range(len(known)), format_func=lambda i: known[i].text, key="text fact", width=220
+        )
+        fact = known[chosen]
+    if how == "delete":
+        return ch.Edit(fact.start, fact.end)
+    if how in ("move", "insert"):
+        segment = st.number_input("Before segment", 1, run.trace.n_segments, 1, key="text to", width=120)
+        to = int(run.trace.arrays["starts"][segment - 1])
+    if how == "move":
+        return ch.Move(fact.start, fact.end, to)
+    usual = fact.text if fact else "John moved to the garden."
+    text = st.text_input("Text", usual, max_chars=300, key=f"text of {run.id} {how}", width=300).strip()
+    if not text:
+        return None
+    return ch.Edit(to, to, text) if how == "insert" else ch.Edit(fact.start, fact.end, text)
+
+
+def _when(run: Run, *, slots: bool = True, first: int = 2) -> dict:
+    """Before which segments, and which slots."""
+    n = run.trace.n_segments
+    usual = min(max(first, 1), n)
+    start, end = (usual, usual)
+    if n > 1:
+        start, end = st.slider("Before segments", 1, n, (usual, usual), key=f"when {run.id}", width=220)
+    when = {"first": start - 1, "last": None if start == end else end - 1}
+    m = int(run.trace.memory.shape[1])
+    if slots and m:
+        picked = st.multiselect("Slots", range(1, m + 1), key="slots", placeholder="all", width=170)
+        when["slots"] = tuple(sorted(slot - 1 for slot in picked))
+    return when
+
+
+def _last(run: Run) -> int:
+    return run.trace.n_segments
+
+
+def _reset(run: Run) -> ch.Change:
+    return ch.Reset(**_when(run, first=_last(run)))
+
+
+def _ablate(run: Run) -> ch.Change:
+    to = st.selectbox("To", TO, format_func=TO.get, key="ablate to", width=210)
+    return ch.Ablate(**_when(run, first=_last(run)), to=to)
+
+
+def _freeze(run: Run) -> ch.Change:
+    own = st.toggle("as they were", key="freeze own", help="To what the unchanged run held at each moment.")
+    return ch.Freeze(**_when(run), own=own)
+
+
+def _noise(run: Run) -> ch.Change:
+    scale = st.number_input("Size", 0.1, 100.0, 1.0, step=0.5, key="noise size", width=100)
+    return ch.Noise(**_when(run, first=_last(run)), scale=round(scale, 3))
+
+
+def _transplant(run: Run) -> ch.Change | None:
+    donors = {donor.id: donor for donor in requests.donors(run)}
+    if not donors:
+        st.caption("There is no run to take memory from.")
+        return None
+    chosen = st.selectbox("From", donors, format_func=lambda id: _told(donors[id]), key=f"donor {run.id}", width=230)
+    donor = donors[chosen]
+    at = st.number_input(
+        "before its segment", 1, donor.trace.n_segments, donor.trace.n_segments, key="donor at", width=120
+    )
+    return ch.Transplant(**_when(run, first=_last(run)), donor=donor.id, at=at - 1)
+
+
+def _told(run: Run) -> str:
+    told = facts(run)
+    return (
+        f"“{told[0].text}”, {run.trace.n_segments} segments" if told else f"{run.id}, {run.trace.n_segments} segments"
+    )
+
+
+def _block(run: Run) -> ch.Change:
+    made = run.trace.meta["made_by"]
+    path = st.selectbox("Path", PATH, format_func=PATH.get, key="block path", width=150)
+    pick = {}
+    for name, n in (("layer", made["layers"]), ("head", made["heads"])):
+        options = ["all", *range(1, n + 1)]
+        chosen = st.selectbox(name.capitalize(), options, key=f"block {name}", width=85)
+        pick[name] = None if chosen == "all" else chosen - 1
+    return ch.Block(**_when(run, slots=False), path=path, **pick)
+
+
+FORMS = {
+    "text": _text,
+    "reset": _reset,
+    "ablate": _ablate,
+    "freeze": _freeze,
+    "noise": _noise,
+    "transplant": _transplant,
+    "block": _block,
+}
+
+
+def work(slot: str, label: str, start, step: str) -> None:
+    """A button that starts a job, then its progress and cancel, then what was wrong."""
+    job = session.current(slot)
+    follow(slot, step=step, forget=False)
+    if job and job.live:
+        return
+    if st.button(label, icon=":material/search:", key=f"{slot} start"):
+        try:
+            start()
+        except InputError as error:
+            say(str(error))
+            return
+        st.rerun()

@@ -1,0 +1,156 @@
+"""Slices of traces over HTTP, for the stepping surface: everything that comes in is checked, errors are sentences."""
+
+import re
+from collections.abc import Callable
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from rmt.errors import InputError
+from rmt.viewer import attention_slices as maps
+from rmt.viewer import memory_slices, slices
+from rmt.viewer import page as viewer
+from rmt_viz import session
+from rmt_viz.shelf.library import Run, with_control
+from rmt_viz.work import replays
+from rmt_viz.work.queue import Job
+
+PREFIX = "/rmt/trace"
+NUMBER = re.compile(r"[0-9]{1,9}")
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+async def overview(request: Request) -> Response:
+    """The whole run, pooled."""
+    return await _answer(request, lambda run: _overview(run, request.query_params.get("over", "0")))
+
+
+def _overview(run: Run, over: str) -> bytes:
+    if not NUMBER.fullmatch(over):
+        raise InputError("There is no such length.")
+    return slices.overview(run, int(over))
+
+
+async def segment(request: Request) -> Response:
+    """One segment, counted from 0; ?layer= and ?head= choose maps."""
+    return await _answer(request, lambda run: _segment(run, request))
+
+
+async def page(request: Request) -> Response:
+    """The whole run as one HTML file to take home."""
+    answer = await _answer(request, _page)
+    if answer.status_code == 200:
+        answer.headers["Content-Disposition"] = 'attachment; filename="run.html"'
+    return answer
+
+
+def _page(run: Run) -> bytes:
+    shelf = session.library()
+    names = [] if "." in run.id else [name for name in shelf.controls(run.id) if name != "trained"]
+    controls = {name: shelf.open(with_control(run.id, name)).trace for name in names}
+    return viewer.page(run.trace, source=run.source, controls=controls).encode()
+
+
+def _segment(run: Run, request: Request) -> bytes:
+    made = run.trace.meta["made_by"]
+    index = _index(request.path_params["index"], run.trace.done)
+    layer = _index(request.query_params.get("layer"), made["layers"])
+    head = _index(request.query_params.get("head"), made["heads"])
+    if index is None:
+        raise InputError("A segment has a number.")
+    return slices.segment(run, index, layer, head, session.reset_of(run.id))
+
+
+async def attention(request: Request) -> Response:
+    """A segment's whole map, replayed; until it is, what was recorded of it. ?row= and ?column= ask for a window."""
+    return await _answer(request, lambda run: _attention(run, request))
+
+
+def _attention(run: Run, request: Request) -> bytes:
+    made, asked = run.trace.meta["made_by"], request.query_params
+    index = _index(request.path_params["index"], run.trace.done)
+    chosen = {name: _index(asked.get(name), made[f"{name}s"]) for name in ("layer", "head")}
+    job = session.replays().ask(run, index, replays.whole_maps)
+    record = job.result if job.state == "done" else run.trace.segments[index]
+    at = None
+    if job.state == "done" and asked.keys() >= {"row", "column"}:
+        at = tuple(_index(asked[name], record.attention.shape[-1]) for name in ("row", "column"))
+    return maps.attention(run.trace, record, how=asked.get("how", "mean"), at=at, **chosen, **_told(job))
+
+
+async def moves(request: Request) -> Response:
+    """Where memory is over the whole run; ?with= names a run that shares its plane."""
+    return await _answer(request, lambda run: memory_slices.moves(run, _other(request)))
+
+
+async def moment(request: Request) -> Response:
+    """The state after a segment."""
+    return await _answer(request, lambda run: memory_slices.moment(run, _segment_of(run, request), _other(request)))
+
+
+async def changed(request: Request) -> Response:
+    """What changed in a range of segments, first and last counted from 0."""
+    return await _answer(request, lambda run: _changed(run, request))
+
+
+def _changed(run: Run, request: Request) -> bytes:
+    first, last = (_index(request.path_params[name], run.trace.done) for name in ("first", "last"))
+    if last < first:
+        raise InputError("A range of segments ends where it begins or later.")
+    return memory_slices.changed(run, first, last)
+
+
+async def words(request: Request) -> Response:
+    """The slots after a segment as words, by the model itself."""
+    return await _answer(request, lambda run: _words(run, _segment_of(run, request)))
+
+
+def _words(run: Run, index: int) -> bytes:
+    job = session.replays().ask(run, index, replays.slots_as_words)
+    return memory_slices.words(run.trace, index, job.result, **_told(job))
+
+
+def _segment_of(run: Run, request: Request) -> int:
+    return _index(request.path_params["index"], run.trace.done)
+
+
+def _other(request: Request) -> Run | None:
+    asked = request.query_params.get("with")
+    return session.library().open(asked) if asked else None
+
+
+def _told(job: Job) -> dict:
+    """How far a replay is, as a slice says it."""
+    if job.live or job.state == "cancelled":
+        return {"state": "loading", "again": replays.AGAIN_MS}
+    return {"state": "ready"} if job.state == "done" else {"state": "absent", "why": job.error}
+
+
+def _index(text: str | None, n: int) -> int | None:
+    if text is None:
+        return None
+    if not NUMBER.fullmatch(text) or int(text) >= n:
+        raise InputError(f"There is no number {text[:12]!r} here; it goes from 0 to {n - 1}.")
+    return int(text)
+
+
+async def _answer(request: Request, make: Callable[[Run], bytes]) -> Response:
+    try:
+        body = await anyio.to_thread.run_sync(lambda: make(session.library().open(request.path_params["trace"])))
+    except InputError as error:
+        return JSONResponse({"error": str(error)}, 404, headers=HEADERS)
+    return Response(body, media_type="application/octet-stream", headers=HEADERS)
+
+
+ROUTES = [
+    Route(f"{PREFIX}/{{trace}}/overview", overview),
+    Route(f"{PREFIX}/{{trace}}/segment/{{index}}", segment),
+    Route(f"{PREFIX}/{{trace}}/attention/{{index}}", attention),
+    Route(f"{PREFIX}/{{trace}}/memory", moves),
+    Route(f"{PREFIX}/{{trace}}/memory/{{index}}", moment),
+    Route(f"{PREFIX}/{{trace}}/changed/{{first}}/{{last}}", changed),
+    Route(f"{PREFIX}/{{trace}}/words/{{index}}", words),
+    Route(f"{PREFIX}/{{trace}}/page", page),
+]

@@ -1,0 +1,1 @@
+"""What can be shown: traces, tables of results, bundled explanations, example texts."""

@@ -1,0 +1,65 @@
+"""Explanations, slot maps and what-ifs that lie in assets, checked as they are read."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+from rmt.errors import InputError
+from rmt.viewer.slices import Run
+from rmt_viz.shelf.library import ASSETS, CONTROLS, with_control
+
+RESULTS = ASSETS / "results"
+EXAMPLES = ASSETS / "what_if"
+MOST_BYTES = 16 * 2**20
+NEEDED = {  # what a file of each kind must hold to be shown
+    "facts": ("survival", "capture", "retention", "slots", "interference"),
+    "why": ("segments", "slots", "local", "memory", "facts", "output"),
+    "slots": ("map",),
+}
+
+
+def bundled(kind: str, name: str, fingerprint: str | None = None) -> dict | None:
+    """A document of assets/results; None where there is none, or where it is of other weights than these."""
+    path = RESULTS / f"{kind}.{name}.json"
+    document = _read(kind, path, path.stat().st_mtime_ns) if path.is_file() else None
+    made = (document or {}).get("made_by", {}).get("fingerprint")
+    return document if fingerprint is None or made == fingerprint else None
+
+
+@lru_cache(maxsize=64)
+def _read(kind: str, path: Path, stamp: int) -> dict:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= MOST_BYTES else None
+    except (ValueError, OSError):
+        document = None
+    if not isinstance(document, dict) or not set(NEEDED[kind]) <= set(document):
+        raise InputError(f"assets/results/{path.name} is not what it should be; make it again.")
+    return document
+
+
+def of_checkpoint(run: Run) -> dict[str, dict]:
+    """control -> facts over many runs of the checkpoint that made a run, for those controls that were counted."""
+    name, found = run.trace.meta["made_by"]["checkpoint"], {}
+    for control in CONTROLS:
+        document = bundled("facts", with_control(name, control))
+        if document:
+            found[control] = document
+    return found
+
+
+def why_of(run: Run) -> dict | None:
+    """The bundled explanation of a run."""
+    found = bundled("why", run.id, run.trace.meta["made_by"]["fingerprint"]) if run.source == "recorded" else None
+    return found if found and len(found.get("tokens", [])) == len(run.trace.arrays["ids"]) else None
+
+
+def slots_of(run: Run) -> dict | None:
+    """The bundled map of a run's slots."""
+    found = bundled("slots", run.id, run.trace.meta["made_by"]["fingerprint"]) if run.source == "recorded" else None
+    return found and found["map"]
+
+
+def example_of(run: Run) -> Path | None:
+    """The bundled what-if of a run."""
+    path = EXAMPLES / f"{run.id}.trace.safetensors"
+    return path if run.source == "recorded" and path.is_file() else None

@@ -1,0 +1,86 @@
+"""The traces that the app can show: bundled ones by name, and runs made in a session by an id nobody can guess."""
+
+import os
+import re
+import secrets
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from rmt.errors import InputError
+from rmt.trace import Trace
+from rmt.viewer.slices import Run
+
+ASSETS = Path(os.environ.get("RMT_VIZ_ASSETS") or Path(__file__).parents[2] / "assets")  # traces/ and checkpoints/
+SUFFIX = ".trace.safetensors"
+CONTROLS = ("trained", "reset", "untrained")
+BUNDLED = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(\.(reset|untrained))?")
+LIVE = re.compile(r"live-[A-Za-z0-9_-]{16,64}(\.(reset|untrained))?")
+FIRST = "detect"  # what a visitor sees first, where it is there
+MOST_LIVE, MOST_OPEN = 64, 64
+
+
+class Library:
+    """Opens traces by id and keeps the last ones; safe to ask from many threads."""
+
+    def __init__(self, folder: Path = ASSETS / "traces"):
+        self.folder, self.lock = folder, threading.Lock()
+        self.opened: OrderedDict[str, Run] = OrderedDict()
+        self.live: OrderedDict[str, Run] = OrderedDict()
+
+    def names(self) -> list[str]:
+        """Bundled traces without their controls, the one to begin with first."""
+        found = {path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}")}
+        return sorted((name for name in found if BUNDLED.fullmatch(name) and "." not in name), key=_first)
+
+    def controls(self, name: str) -> list[str]:
+        """Which of trained, reset and untrained there are of a trace."""
+        return [control for control in CONTROLS if control == "trained" or self.has(with_control(name, control))]
+
+    def add(self, trace: Trace, source: str = "live", *, of: str | None = None, maker=None) -> str:
+        """Keep a run made or uploaded in a session, and give the id that opens it; too many, and the oldest go.
+
+        of: the id of the run whose control this one is. maker: see `Run`.
+        """
+        id = with_control(of, trace.meta["control"]) if of else f"live-{secrets.token_urlsafe(16)}"
+        run = Run(id, trace, source, maker)
+        with self.lock:
+            self.live[run.id] = run
+            while len(self.live) > MOST_LIVE:
+                self.live.popitem(last=False)
+        return run.id
+
+    def has(self, id: str) -> bool:
+        return id in self.live if LIVE.fullmatch(id) else self._path(id) is not None
+
+    def open(self, id: str) -> Run:
+        """Raises InputError for an id that opens nothing."""
+        with self.lock:
+            run = self.live.get(id) or self.opened.get(id)
+            if run is None:
+                path = self._path(id)
+                if path is None:
+                    raise InputError("There is no such trace here; choose another one.")
+                run = self.opened[id] = Run(id, _whole(Trace.open(path)), "recorded")
+                while len(self.opened) > MOST_OPEN:
+                    self.opened.popitem(last=False)
+            return run
+
+    def _path(self, id: str) -> Path | None:
+        path = self.folder / f"{id}{SUFFIX}"
+        return path if BUNDLED.fullmatch(id) and path.is_file() else None
+
+
+def _whole(trace: Trace) -> Trace:
+    if not trace.done:
+        raise InputError(f"{trace.path.name} holds no whole segment yet; go on recording it.")
+    return trace
+
+
+def with_control(name: str, control: str) -> str:
+    """The id of a trace's control."""
+    return name if control == "trained" else f"{name}.{control}"
+
+
+def _first(name: str) -> tuple:
+    return name != FIRST, name

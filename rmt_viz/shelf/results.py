@@ -1,0 +1,206 @@
+"""The tables behind the figures, the files of assets/results, as rows, checked. No torch."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+
+from rmt.errors import InputError
+from rmt_viz.shelf.library import ASSETS
+
+FOLDER = ASSETS / "results"
+MOST_BYTES = 16 * 2**20
+MAKES = {  # what to run for a file that is not there
+    "lm": "make lm",
+    "lm-smollm2": "make smollm2",
+    "length": "python -m benchmarks.lengths --json",
+    "cost": "python -m benchmarks.methods --json",
+    "mechanisms": "python -m rmt mechanisms CHECKPOINTS --json",
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """Accuracy of a checkpoint at one length. low, high: its confidence interval; seconds: what scoring it took."""
+
+    task: str
+    checkpoint: str
+    trained_on: int
+    recipe: str
+    segments: int
+    tokens: int
+    samples: int
+    accuracy: float
+    low: float
+    high: float
+    control: str = "none"
+    segment_length: int = 0
+    seconds: float = math.nan
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Loss in nats at each position of a segment, of one mechanism with `history` segments before it.
+
+    stderr, mean_stderr and first16_stderr: standard errors over documents.
+    """
+
+    mechanism: str
+    checkpoint: str
+    control: str
+    history: int
+    documents: int
+    targets: int
+    loss: tuple[float, ...]
+    stderr: tuple[float, ...]
+    mean: float
+    mean_stderr: float
+    first16: float
+    first16_stderr: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one run of a method took."""
+
+    method: str
+    tokens: int
+    seconds: float
+    peak_bytes: float
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """What one mechanism carries and costs, and who sees whom in it; see `rmt.evaluate.mechanisms.Account`."""
+
+    mechanism: str
+    checkpoint: str
+    options: dict
+    segment_length: int
+    numbers: tuple[int, ...]
+    parameters: int
+    operations: int
+    read: int
+    write: int
+    seen: tuple[tuple[int, ...], ...]
+    loss: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Results:
+    """A file of results: the command that made it, its rows, and the rest of the document as it stands."""
+
+    name: str
+    command: str
+    rows: tuple
+    about: dict
+
+
+ROWS = {
+    "lm": (Losses, "results"),
+    "lm-smollm2": (Losses, "results"),
+    "length": (Score, "results"),
+    "cost": (Measured, "measured"),
+    "mechanisms": (Mechanism, "results"),
+}
+
+
+def read(name: str, folder: Path = FOLDER) -> Results:
+    """Raises InputError with a sentence where the file is not there or not what it should be."""
+    path = folder / f"{name}.json"
+    kind, key = ROWS[name]
+    if not path.is_file():
+        raise InputError(f"There is no assets/results/{path.name} yet; {MAKES[name]} makes it.")
+    if path.stat().st_size > MOST_BYTES:
+        raise InputError(f"assets/results/{path.name} is larger than {MOST_BYTES >> 20} MB; make it again.")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError):
+        raise InputError(f"assets/results/{path.name} is not JSON; make it again.") from None
+    if not isinstance(document, dict) or not isinstance(document.get(key), list):
+        raise InputError(f"assets/results/{path.name} has no list of {key}; make it again.")
+    rows = tuple(_row(kind, row, path.name) for row in document[key])
+    return Results(name, str(document.get("command", "")), rows, {k: v for k, v in document.items() if k != key})
+
+
+def scores(task: str, checkpoint: str, trained_on: int, recipe: str, rows: Iterable[dict]) -> tuple[Score, ...]:
+    """Rows of `rmt.evaluate` as scores."""
+    known = {"task": task, "checkpoint": checkpoint, "trained_on": trained_on, "recipe": recipe}
+    return tuple(_row(Score, {**known, **row}, checkpoint) for row in rows)
+
+
+def mechanisms(rows: Iterable[dict]) -> tuple[Mechanism, ...]:
+    """Rows of `rmt.evaluate.mechanisms` as mechanisms."""
+    return tuple(_row(Mechanism, row, "this text") for row in rows)
+
+
+def _row(kind: type, raw: dict, name: str):
+    """One row, each of its values of the right type; what the page does not know is left out."""
+    if not isinstance(raw, dict):
+        raise InputError(f"A row of {name} is not a table of values; make it again.")
+    values = {}
+    for field in fields(kind):
+        value = raw.get(field.name)
+        if value is None and field.default is not MISSING:
+            value = field.default
+        try:
+            values[field.name] = TYPES[field.type](value)
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(f"A row of {name} has no good {field.name!r}; make it again.") from None
+    return kind(**values)
+
+
+def _text(value) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _whole(value) -> int:
+    if isinstance(value, bool) or int(value) != value:
+        raise TypeError
+    return int(value)
+
+
+def _number(value) -> float:
+    if isinstance(value, bool | str):
+        raise TypeError
+    return float(value)
+
+
+def _numbers(values) -> tuple[float, ...]:
+    return tuple(math.nan if value is None else _number(value) for value in values)
+
+
+def _counts(values) -> tuple[int, ...]:
+    """One or more whole numbers, none below 0."""
+    found = tuple(map(_whole, values))
+    if not found or min(found) < 0:
+        raise ValueError
+    return found
+
+
+def _square(rows) -> tuple[tuple[int, ...], ...]:
+    """As many rows of counts as columns."""
+    found = tuple(map(_counts, rows))
+    if not found or {len(row) for row in found} != {len(found)}:
+        raise ValueError
+    return found
+
+
+def _options(value) -> dict:
+    if not isinstance(value, dict):
+        raise TypeError
+    return {str(key): one for key, one in value.items() if isinstance(one, int | float | str)}
+
+
+TYPES = {
+    str: _text,
+    int: _whole,
+    float: _number,
+    dict: _options,
+    tuple[float, ...]: _numbers,
+    tuple[int, ...]: _counts,
+    tuple[tuple[int, ...], ...]: _square,
+}

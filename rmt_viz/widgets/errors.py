@@ -1,0 +1,23 @@
+"""What a visitor sees when something is wrong: one sentence, never a traceback."""
+
+import logging
+
+import streamlit as st
+
+from rmt.errors import InputError
+from rmt_viz.widgets.markdown import plain
+
+SORRY = "Something went wrong on this page, and it is our fault. Reload it; the server’s log has the details."
+
+
+def show_error(error: Exception) -> bool:
+    """The app's last resort: the sentence of an InputError as it stands, a calm one for everything else."""
+    if not isinstance(error, InputError):
+        logging.getLogger(__name__).error("a page failed", exc_info=error)
+    say(str(error) if isinstance(error, InputError) else SORRY)
+    return True
+
+
+def say(sentence: str) -> None:
+    """A sentence in a box; nothing in it is markup."""
+    st.error(plain(sentence))

@@ -1,0 +1,49 @@
+"""What-if, Facts and Why between engine and pages: bundled results checked, findings in words, work for the worker.
+
+Nothing here loads torch before it is asked to work.
+"""
+
+from collections.abc import Callable
+
+from rmt.errors import InputError
+from rmt.intervene import changes as ch
+from rmt.viewer.slices import Run
+
+MOST_SEGMENTS = 512  # of a run that is read again while somebody waits
+
+
+def check(run: Run) -> None:
+    """Raises InputError for a run that cannot be read again here."""
+    if run.trace.done > MOST_SEGMENTS or not run.trace.complete:
+        raise InputError(
+            f"This run has {run.trace.n_segments:,} segments; what-ifs of more than {MOST_SEGMENTS} are made with "
+            "python -m rmt what-if."
+        )
+
+
+def change(open_model: Callable, run: Run, text: str, donors: dict[str, Run], progress):
+    """The run with these changes, as a trace. On the worker's thread."""
+    from rmt.causes.what_if import what_if
+
+    traces = {name: donor.trace for name, donor in donors.items()}
+    return what_if(open_model(run), run.trace, ch.parse(text), donors=traces, progress=progress)
+
+
+def map_slots(open_model: Callable, run: Run, progress) -> dict:
+    """Both maps of a run's slots. On the worker's thread."""
+    from rmt.causes.slot_effects import slot_map
+
+    return slot_map(open_model(run), run.trace, progress=progress)
+
+
+def explain(open_model: Callable, run: Run, progress) -> dict:
+    """What made a run's answer, and its facts. On the worker's thread."""
+    from rmt.causes.why import why
+
+    return why(open_model(run), run.trace, progress=progress)
+
+
+def donors_of(run: Run, others: list[Run]) -> list[Run]:
+    """Runs that memory can be taken from: of the same weights."""
+    weights = run.trace.meta["made_by"]["fingerprint"]
+    return [other for other in others if other.trace.meta["made_by"]["fingerprint"] == weights]

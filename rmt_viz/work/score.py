@@ -1,0 +1,88 @@
+"""What the worker does for Length and Loss: a fresh sample recorded, a checkpoint scored, a text with its control.
+
+In jobs only: torch comes in.
+"""
+
+from collections.abc import Callable, Sequence
+
+from rmt.errors import InputError
+from rmt.trace import Trace
+from rmt_viz.shelf.results import Score, scores
+
+THIN = 64  # segments up to which maps are kept
+SEED = 5
+MOST_TOKENS = 25_000_000  # of one scoring, over all lengths and samples: longer ones belong on the command line
+
+Progress = Callable[[int, int], None]
+
+
+def cut(model, segment_length: int) -> None:
+    """Have a model read segments of this length: safe, as only the worker's one thread runs it.
+
+    Raises InputError for one that does not fit the model.
+    """
+    from rmt.checkpoint.whole import check_room
+
+    check_room(model, segment_length)
+    model.segment_length = segment_length
+
+
+def record_text(model, text: str, progress: Progress) -> Trace:
+    """A text recorded, with its maps."""
+    from rmt.recorder import record
+
+    return record(model, text, detail="thin", progress=progress)
+
+
+def sample(model, segments: int, progress: Progress) -> Trace:
+    """A fresh sample of the model's task, recorded."""
+    import numpy as np
+
+    from rmt.evaluate import EVALUATION
+    from rmt.recorder import record
+    from rmt.tasks import TASKS
+    from rmt.tasks.base import Sampler
+
+    sampler = Sampler(TASKS[model.about.task], model.tokenizer, "eval")
+    rng = np.random.default_rng([EVALUATION, SEED])
+    example = sampler.example(rng, segments * model.segment_length)
+    detail = "thin" if segments <= THIN else "summary"
+    known = {"spans": example.spans, "label": example.label, "seed": SEED}
+    return record(model, example.ids, detail=detail, progress=progress, **known)
+
+
+def score(
+    model, lengths: Sequence[int], samples: int, controls: Sequence[str], rows: list[Score], progress: Progress
+) -> list[Score]:
+    """Accuracy at each length, put into rows as it comes. Raises InputError where the model has no task of ours."""
+    from rmt.evaluate import evaluate
+
+    total = sum(lengths) * samples * model.segment_length * len(controls)
+    if total > MOST_TOKENS:
+        raise InputError(
+            f"That is {total:,} tokens to read, more than {MOST_TOKENS:,}: take fewer samples or shorter lengths, "
+            "or run python -m rmt evaluate."
+        )
+    for i, control in enumerate(controls):
+        before = i * total // len(controls)
+        told = lambda done, _, before=before: progress(before + done, total)  # noqa: E731
+        for row in evaluate(model, segments=list(lengths), samples=samples, control=control, progress=told):
+            rows.extend(scores(model.about.task, model.about.name, 0, "yours", [row]))
+    return rows
+
+
+def pair(model, text, progress: Progress) -> tuple[Trace, Trace]:
+    """A text recorded with memory, and with memory reset before every segment.
+
+    Raises InputError where the model predicts no tokens, so that there is no loss.
+    """
+    from rmt.recorder import record
+
+    if model.backbone.head != "lm":
+        raise InputError(f"{model.about.name} predicts no next token, so it has no loss; choose a language model.")
+    trace = record(model, text, detail="thin", progress=lambda done, total: progress(done, 2 * total))
+    n = trace.n_segments
+    if n < 2:
+        raise InputError("The text fits into one segment, so no memory is needed; give a longer one.")
+    reset = lambda done, _: progress(n + done, 2 * n)  # noqa: E731
+    return trace, record(model, text, detail="summary", control="reset", progress=reset)

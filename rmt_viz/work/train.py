@@ -1,0 +1,125 @@
+"""What the worker does for Train: a small run, and a text read at several moments of training. Torch comes in here."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rmt.measure import knows
+from rmt.trace import Trace
+from rmt_viz.findings.train import Reading
+from rmt_viz.shelf.library import Library
+
+BEYOND = 3  # segments of the text that is read beyond those trained on
+EVERY = 2  # lines of metrics between two readings
+SHAPE = {"layers": 2, "width": 64, "heads": 4, "n_memory": 4, "segment_length": 32}
+PACE = {"batch": 32, "lr": 1e-3, "warmup": 50, "patience": 800, "log_every": 5}
+SEED = 5
+NAME = "memorize, trained here"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A small run: documents of up to so many segments, and the seed of its weights and samples."""
+
+    segments: int = 3
+    seed: int = 0
+
+
+@dataclass
+class Grown:
+    """What has come of it so far, for the page to draw while it goes. of: what the readings are of, in words."""
+
+    of: str = ""
+    lines: list[dict] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
+
+
+def train(plan: Plan, grown: Grown, shelf: Library, tokenizer: Path, progress: Progress) -> str:
+    """Teach a tiny memory to memorize; returns the id of the trained model's run, its controls beside it.
+
+    tokenizer: a file to begin with, if it is there. Raises InputError where the run does not learn.
+    """
+    import torch
+
+    from rmt.checkpoint import load, untrained
+    from rmt.train import TrainConfig, Trainer
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(prefix="rmt-train-") as name:
+        folder = Path(name)
+        if tokenizer.is_file():
+            shutil.copyfile(tokenizer, folder / "tokenizer.json")
+        config = TrainConfig(task="memorize", segments=plan.segments, seed=plan.seed, save_every=10**9, **SHAPE, **PACE)
+        trainer = Trainer(config, folder, cpu=True)
+        document = _sample(trainer.model, plan.segments + BEYOND)
+        grown.readings.append(_reading(trainer.model, document, "untrained", 0, shelf))
+        trainer.model.about.trained = True
+        for i, line in enumerate(trainer.steps()):
+            learned = grown.lines[-1]["stage"] if grown.lines and line["stage"] != grown.lines[-1]["stage"] else None
+            grown.lines.append(line)
+            progress(trainer.at.stage, len(trainer.stages))
+            if learned or i % EVERY == EVERY - 1:
+                label = f"after {learned}" if learned else ""
+                grown.readings.append(_reading(trainer.model, document, label, line["step"], learned and shelf))
+        model, fresh = load(folder, device="cpu"), untrained(folder, device="cpu")
+    for reader in (model, fresh):
+        reader.about.name = NAME
+    last = _reading(model, document, "at the end", grown.lines[-1]["step"], shelf)
+    grown.readings.append(last)
+    shelf.add(_record(model, document, control="reset"), of=last.run)
+    shelf.add(_record(fresh, document), of=last.run)
+    return last.run
+
+
+def reread(stages: list[Path], trace: Trace, grown: Grown, shelf: Library, progress: Progress) -> None:
+    """Read a recorded run's text with the checkpoint of each stage, in the order of training."""
+    from rmt.checkpoint import load
+    from rmt.tasks.base import Span
+
+    spans = [Span(span["kind"], span["start"], span["end"]) for span in trace.spans]
+    document = (trace.arrays["ids"], {"spans": spans, "label": trace.meta["label"], "seed": trace.meta["seed"]})
+    for i, folder in enumerate(stages):
+        model = load(folder, device="cpu")
+        ended = model.about.config.get("ended", {})
+        model.about.name = f"{trace.meta['made_by']['checkpoint']}, after stage {folder.name}"
+        label = f"after {folder.name} segment{'s' * (folder.name != '1')}"
+        grown.readings.append(_reading(model, document, label, ended.get("step", 0), shelf))
+        progress(i + 1, len(stages))
+
+
+def stages_of(checkpoint: Path) -> list[Path]:
+    """Folders of stages, as a run keeps them or as they ship beside the checkpoint, in the order of training."""
+    places = (checkpoint / "stages", checkpoint.with_name(f"{checkpoint.name}-stages"))
+    found = [p.parent for place in places for p in place.glob("*/config.json") if p.parent.name.isdigit()]
+    return sorted(found, key=lambda folder: int(folder.name))
+
+
+def _sample(model, segments: int) -> tuple:
+    """Token ids of a fresh sample that training never sees, and where its facts and question stand."""
+    import numpy as np
+
+    from rmt.evaluate import EVALUATION
+    from rmt.tasks import TASKS
+    from rmt.tasks.base import Sampler
+
+    sampler = Sampler(TASKS["memorize"], model.tokenizer, "eval")
+    example = sampler.example(np.random.default_rng([EVALUATION, SEED]), segments * model.segment_length)
+    return example.ids, {"spans": example.spans, "label": example.label, "seed": SEED}
+
+
+def _record(model, document: tuple, control: str | None = None) -> Trace:
+    from rmt.recorder import record
+
+    ids, known = document
+    return record(model.eval(), ids, detail="thin", control=control, **known)
+
+
+def _reading(model, document: tuple, label: str, step: int, shelf: Library | None) -> Reading:
+    """shelf: where the run is kept, for the readings that can be opened."""
+    trace = _record(model, document)
+    model.train()
+    return Reading(label, step, tuple(map(float, knows(trace))), shelf.add(trace) if shelf else "")
