@@ -293,13 +293,38 @@ def sweep(wanted: list[str], keep: Path) -> list[dict]:
     return [done[name] for name in wanted if name in done]
 
 
+def markdown(rows: list[dict]) -> str:
+    """The summary as tables: how many classes came to what, and what is said of those that are not recorded in full."""
+    ends = ("ForCausalLM", "ForMaskedLM", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering")
+    ends = (*ends, "ForPreTraining", "LMHeadModel")
+    groups = {end: [row for row in rows if row["name"].endswith(end)] for end in ends}
+    groups["others"] = [row for row in rows if not row["name"].endswith(ends)]
+    outcomes = [outcome for outcome, _ in Counter(row["outcome"] for row in rows).most_common()]
+    lines = [f"| class | {' | '.join(outcomes)} |", f"|---|{'---:|' * len(outcomes)}"]
+    for name, members in {**groups, "all": rows}.items():
+        counts = Counter(row["outcome"] for row in members)
+        lines.append(f"| {name} | {' | '.join(str(counts[outcome]) for outcome in outcomes)} |")
+    near = [row for row in rows if row["outcome"].startswith("agrees")]
+    logits, maps = (max((row.get(key, 0.0) for row in near), default=0.0) for key in ("logits", "maps"))
+    lines += ["", f"Greatest gap of logits {logits:.1e}, of thin maps {maps:.1e}.", ""]
+    lines += ["| class | what is said |", "|---|---|"]
+    for row in rows:
+        if row["outcome"] not in ("agrees", "not made tiny"):
+            said = row.get("why", "").replace("|", "\\|").replace("\n", " ")
+            lines.append(f"| {row['name']} | {row['outcome']}: {said} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     if sys.argv[1:] == ["--worker"]:
         worker()
         return
-    options = arguments(__doc__, keep="runs/families.jsonl", only="")
+    options = arguments(__doc__, keep="runs/families.jsonl", only="", markdown=0)
     found = sweep([name for name in names() if options.only in name], Path(options.keep))
     summary = dict(Counter(row["outcome"] for row in found).most_common())
+    if options.markdown:
+        print(markdown(found))
+        return
     if not options.json:
         for row in found:
             print(f"{row['outcome']:24} {row['name']:48} {row.get('why', '')}")

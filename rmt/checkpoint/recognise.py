@@ -19,7 +19,8 @@ STRANGERS = {
     r"^model\..*\.W_mq\.": "an ARMT of 2025, which computes another function than the published one of 2024",
     r"^embed_summary\.": "an AutoCompressor, whose summaries take no positions",
     r"^recurrent_wrapper\.": "a port of RMT with other positions for its memory",
-    r"^read_memory_emb$": "an RMT of its own architecture and not around a transformers model",
+    r"^(transformer\.)?read_memory_emb$": "an RMT of the package recurrent-memory-transformer-pytorch, which has an "
+    "architecture of its own (null keys, hyper-connections) and is not around a transformers model",
 }
 OLD_BUFFERS = re.compile(r"(\.attn\.bias|\.attention\.bias|masked_bias|inv_freq|position_ids)$")
 LM_MARKS = ("cls_token", "sep_token", "eos_token", "bos_token", "mem_token_ids")
