@@ -12,6 +12,7 @@ from rmt.errors import InputError
 from rmt_viz.findings import one_text
 from rmt_viz.shelf import results
 from rmt_viz.shelf.found import Found
+from rmt_viz.shelf.kept_runs import KeptRuns
 from rmt_viz.shelf.library import ASSETS, LIVE, Library, Run, with_control
 from rmt_viz.work import visitors_checkpoint
 from rmt_viz.work.queue import Job, Worker
@@ -23,7 +24,7 @@ SEED = re.compile("[0-9]{1,9}")
 
 @st.cache_resource(show_spinner=False)
 def library() -> Library:
-    return Library()
+    return Library(kept=KeptRuns())
 
 
 @st.cache_resource(show_spinner=False)
@@ -194,6 +195,11 @@ def trace_names(asked: str | None) -> list[str]:
     if asked and asked not in names and LIVE.fullmatch(asked) and "." not in asked and library().has(asked):
         names.append(asked)
     return names
+
+
+def gone(asked: str | None) -> bool:
+    """Whether an address names a run made in a session that is not here any more."""
+    return bool(asked) and LIVE.fullmatch(asked) is not None and not library().has(asked)
 
 
 def begin(key: str, first, allowed, *, asked: bool = False) -> None:

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -16,6 +17,7 @@ from tables import write_results
 from rmt.trace import Trace
 from rmt.trace.writer import TraceWriter
 
+os.environ["RMT_VIZ_RUNS"] = tempfile.mkdtemp(prefix="rmt-viz-runs-")  # runs of tests are not kept among a person's
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: more threads cost more than they do; torch is not in yet
 
 ROOT = Path(__file__).parent.parent

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 from threading import get_ident
 
@@ -28,6 +29,9 @@ from rmt.errors import InputError
 # Registered without a mask builder: transformers then hands a ready 4-D mask through and builds none of its own.
 NAME = "rmt_thin"
 UNKNOWN = ("softcap", "s_aux", "position_bias")  # they change the probabilities in ways that no kernel here knows
+# The capture and the blocked of the call that is running, for families that do not hand such options on to their
+# layers.
+RUNNING: ContextVar[tuple] = ContextVar("running", default=(None, None))
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,16 @@ class Weights:
 Capture = Callable[[Scores | Weights], None]
 
 
+@contextmanager
+def running(capture: Capture | None, blocked) -> Iterator[None]:
+    """While open, `attention` in this thread has this capture and this blocked, also where no layer hands them on."""
+    token = RUNNING.set((capture, blocked))
+    try:
+        yield
+    finally:
+        RUNNING.reset(token)
+
+
 def attention(
     module: nn.Module,
     query: Tensor,
@@ -180,7 +194,14 @@ def attention(
     """
     for name in UNKNOWN:
         if options.get(name) is not None:
-            raise InputError(f"{type(module).__name__} uses {name!r}, which is not supported yet; use another family.")
+            raise InputError(
+                f"{type(module).__name__} uses {name!r}, which the fused kernel here does not know; give it to "
+                "load() or "
+                "wrap(), which then run transformers' own attention."
+            )
+    capture, blocked = (
+        own if own is not None else run for own, run in zip((capture, blocked), RUNNING.get(), strict=True)
+    )
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     mask = _window(attention_mask, sliding_window, causal, query)

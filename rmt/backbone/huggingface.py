@@ -3,6 +3,7 @@
 Letters in shape comments as in `rmt.backbone.protocol`.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy
@@ -29,27 +30,41 @@ class HFBackbone(nn.Module):
     The model itself is not changed. Raises InputError for a model of another kind.
     """
 
-    def __init__(self, model: nn.Module, *, cls_id: int | None = None, sep_id: int | None = None):
+    def __init__(self, model: nn.Module, *, cls_id: int | None = None, sep_id: int | None = None, eager: bool = False):
         super().__init__()
         config = model.config
         self.model = model
-        self.dim = model.get_input_embeddings().embedding_dim
-        self.n_layers = config.num_hidden_layers
-        self.n_heads = config.num_attention_heads
+        self.n_layers, self.n_heads = _count(config, "num_hidden_layers"), _count(config, "num_attention_heads")
+        self.dim = _embeddings(model).embedding_dim
+        self.width = getattr(config, "hidden_size", self.dim)  # of its states; ELECTRA's words may be narrower
         self.causal = not _is_encoder(model)
         self.head = _head_kind(model)
         self.cls_id, self.sep_id = cls_id, sep_id
-        self.n_positions = config.max_position_embeddings if _has_position_table(model) else None
+        self.n_positions = _n_positions(model)
         self.takes_positions = "position_ids" in signature(self.trunk.forward).parameters  # BLOOM has no positions
-        self.fused = model._can_set_attn_implementation() and not getattr(config, "attn_logit_softcapping", None)
-        if self.fused:
-            model.set_attn_implementation(attention.NAME)
+        self.fused = False
+        if eager or not model._can_set_attn_implementation() or getattr(config, "attn_logit_softcapping", None):
+            self.run_eagerly()
         else:
-            config._attn_implementation = "eager"
+            self.run_fused()
+
+    def run_fused(self) -> None:
+        """From now on attention goes through `rmt.backbone.attention`."""
+        self.fused = True
+        self.model.set_attn_implementation(attention.NAME)
+
+    def run_eagerly(self) -> None:
+        """From now on attention is the family's own eager one: slower, and right where a family's softmax has more in
+        it
+        than the fused kernel knows."""
+        self.fused = False
+        if self.model._can_set_attn_implementation():
+            self.model.set_attn_implementation("eager")
+        self.model.config._attn_implementation = "eager"
 
     @property
     def trunk(self) -> nn.Module:
-        return self.model.base_model
+        return getattr(self.model, _trunk_name(self.model)) if _trunk_name(self.model) else self.model
 
     def embed(self, ids: Tensor) -> Tensor:
         return self.model.get_input_embeddings()(ids)
@@ -62,7 +77,14 @@ class HFBackbone(nn.Module):
     def layers(self) -> nn.ModuleList:
         """The trunk's layers, first to last."""
         lists = (m for m in self.trunk.modules() if isinstance(m, nn.ModuleList) and len(m) == self.n_layers)
-        return next(lists)
+        found = next(lists, None)
+        if found is None:
+            raise InputError(
+                f"{type(self.model).__name__} does not keep its {self.n_layers} layers one by one (they may share "
+                "their "
+                "weights), and this memory works inside layers; use recurrent memory, or another family."
+            )
+        return found
 
     @contextmanager
     def around_layers(
@@ -154,7 +176,7 @@ class HFBackbone(nn.Module):
         elif capture is not None:
             kwargs["output_attentions"] = True
             hooks = attention.watched(self.trunk, capture)
-        with hooks:
+        with hooks, attention.running(capture if self.fused else None, blocked):
             output = self.trunk(inputs_embeds=x, **kwargs)
         hidden = output.last_hidden_state  # (B, N, D)
         if self.head == "classify":
@@ -185,9 +207,11 @@ class HFBackbone(nn.Module):
             return self._read(output, attention_mask=mask)
         rows = output.last_hidden_state  # (B, N, D)
         last = answering(layout, mask)
-        if isinstance(last, Tensor):
-            return self.model.score(rows[torch.arange(len(rows), device=rows.device), last])
-        return self.model.score(rows[:, last])
+        each = torch.arange(len(rows), device=rows.device) if isinstance(last, Tensor) else slice(None)
+        rows = rows[each, last]
+        if hasattr(self.model, "score"):
+            return self.model.score(rows)
+        return torch.cat([self._read(type(output)(last_hidden_state=row[None, None])) for row in rows])
 
     def _read(self, output: ModelOutput, **kwargs) -> Tensor:
         """Logits of the model's own head, whatever it is made of, over a trunk output that is already there.
@@ -197,7 +221,7 @@ class HFBackbone(nn.Module):
         if self.head == "none":
             raise InputError(f"{type(self.model).__name__} is a trunk without a head, so it has no logits; give one.")
         model = copy(self.model)
-        model._modules = {**self.model._modules, self.model.base_model_prefix: _Ran(output)}
+        model._modules = {**self.model._modules, _trunk_name(self.model): _Ran(output)}
         return model(inputs_embeds=output.last_hidden_state, **kwargs).logits
 
 
@@ -216,13 +240,62 @@ class _Ran(nn.Module):
         return self.output
 
 
-def _has_position_table(model: nn.Module) -> bool:
-    """GPT-2 calls it wpe, BERT position_embeddings, OPT embed_positions; rotary models have none."""
-    return any(
-        isinstance(module, nn.Embedding)
-        and name.rpartition(".")[2] in ("wpe", "position_embeddings", "embed_positions")
-        for name, module in model.named_modules()
-    )
+def _count(config, name: str) -> int:
+    """A size of a configuration; where it is a list, one number a layer, the greatest. Raises InputError for none."""
+    value = getattr(config, name, None)
+    value = max(value, default=None) if isinstance(value, list | tuple) else value
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(
+            f"The configuration of this {config.model_type} has no {name}: it has no attention of the kind that is "
+            "shown "
+            "here, so it is not run."
+        )
+    return value
+
+
+def _embeddings(model: nn.Module) -> nn.Module:
+    try:
+        found = model.get_input_embeddings()
+    except (NotImplementedError, AttributeError):
+        found = None
+    if not isinstance(getattr(found, "embedding_dim", None), int):
+        raise InputError(
+            f"{type(model).__name__} has no table of word embeddings that a memory could stand beside, so it is not "
+            "run."
+        )
+    return found
+
+
+POSITION_TABLE = re.compile(r"^(wpe|pos(ition)?s?_embed(ding)?s?|embed_positions|pos_encoding|position_embedding)$")
+
+
+def _n_positions(model: nn.Module) -> int | None:
+    """Positions that a text may take in the model's position table; None where positions are rotary or relative.
+
+    Not all rows of a table are positions: OPT leaves out the first two, RoBERTa all up to that of its padding.
+    """
+    found = []
+    for name, module in model.named_modules():
+        parent, _, leaf = name.rpartition(".")
+        if isinstance(module, nn.Embedding) and POSITION_TABLE.match(leaf):
+            first = getattr(module, "offset", 0)
+            if not first and any(
+                n.startswith("create_position_ids_from_inp") for n in dir(model.get_submodule(parent))
+            ):
+                first = (module.padding_idx if module.padding_idx is not None else model.config.pad_token_id) + 1
+            found.append(module.num_embeddings - first)
+    for name, buffer in model.named_buffers():
+        if POSITION_TABLE.match(name.rpartition(".")[2]) and buffer.dim() == 2:
+            found.append(len(buffer))
+    return min(found, default=None)
+
+
+def _trunk_name(model: nn.Module) -> str:
+    """Under which name a model with a head keeps its trunk; none where it is a trunk itself. Llama 4 tells another one
+    than it has."""
+    if isinstance(getattr(model, model.base_model_prefix, None), nn.Module):
+        return model.base_model_prefix
+    return "model" if hasattr(model, "lm_head") and isinstance(getattr(model, "model", None), nn.Module) else ""
 
 
 def _is_encoder(model: nn.Module) -> bool:
@@ -233,7 +306,7 @@ def _is_encoder(model: nn.Module) -> bool:
 
 def _head_kind(model: nn.Module) -> str:
     if not getattr(model.config, "is_encoder_decoder", False):
-        if model.base_model is model:
+        if not _trunk_name(model):
             return "none"
         if type(model).__name__.endswith("ForSequenceClassification"):
             return "classify"

@@ -84,8 +84,12 @@ def effects(
         if progress:
             progress(done, total)
     if model.backbone.head == "classify":
+        if reading.probabilities is None:
+            raise InputError(
+                "This model answers with a number and no classes, so no slot's effect on its answer is told."
+            )
         answer = int(reading.probabilities[0].argmax()) if answer is None else answer
-        found = step.logits.float().softmax(-1)[:, answer].view(len(at), -1).cpu().numpy()
+        found = model.shares(step.logits)[:, answer].view(len(at), -1).cpu().numpy()
         usual = np.full(len(at), float(reading.probabilities[0, answer]))
         fall = usual[:, None] - found
     else:

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rmt.backbone import HFBackbone
-from rmt.checkpoint import whole
-from rmt.checkpoint.build import ADAPTER, build, check_memory
+from rmt.checkpoint import trial, whole
+from rmt.checkpoint.build import ADAPTER, build, check_memory, check_width
 from rmt.checkpoint.examine import examine
 from rmt.checkpoint.locate import locate
 from rmt.checkpoint.packages import spread
@@ -35,12 +35,14 @@ def wrap(
     classes: tuple[str, ...] = (),
     seed: int = 0,
     device=None,
+    special_tokens: bool = True,
     **options,
 ) -> Model:
     """An untrained memory around a pretrained backbone.
 
     backbone: a name of `rmt.checkpoint.packages.PRETRAINED`, a folder as transformers saves one, or a hub name.
-    classes: give it a fresh head that classifies documents. options: of the cell. The same seed, the same numbers.
+    classes: give it a fresh head that classifies documents. special_tokens: whether a text begins and ends as the
+        backbone's tokenizer has it. options: of the cell. The same seed, the same numbers.
     """
     config = {
         "backbone": {"name": str(backbone)},
@@ -52,7 +54,7 @@ def wrap(
     check_memory(config, "What is asked for")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return place(_assemble(config), device)
+        return place(_assemble(config, special_tokens=special_tokens), device)
 
 
 def add_lora(model: Model, *, rank: int = 8, alpha: int = 16, targets: list[str] | None = None) -> Model:
@@ -126,17 +128,18 @@ def inspect_adapter(folder: Path, *, segment_length: int | None = None, backbone
     kind = f"memory{' and LoRA' if config['lora'] else ''} around {config['backbone']['name']}"
     candidate.path, candidate.found = folder, Foreign(kind, config["cell"]["kind"])
     candidate.segment_length_from = candidate.backbone_from = "its config.json"
-    found = report(candidate, empty)
+    model = load_adapter(folder, device="cpu", segment_length=segment_length, backbone=backbone)
+    found = report(candidate, empty, trial.record_one(model, model.segment_length))
     told = [] if config.get("trained", True) else ["Its memory is untrained."]
     if config["cell"]["options"].get("as_words"):
         told.append("Its memory is read as the words that the model's own head makes of it.")
     files = [file.name for file in weights.files]
     head = "classify" if config["classes"] else found.head
     inferred = [*found.inferred, *told]
-    return replace(found, files=files, inferred=inferred, head=head, classes=config["classes"])
+    return replace(found, files=files, inferred=inferred, head=head, classes=model.about.classes)
 
 
-def _assemble(config: dict, backbone=None) -> Model:
+def _assemble(config: dict, backbone=None, *, special_tokens: bool = False) -> Model:
     """The named backbone with a fresh cell, head and adapters as the config says, on the CPU."""
     spec, cell = config["backbone"], config["cell"]
     name, length = backbone or spec["name"], config["segment_length"]
@@ -147,6 +150,7 @@ def _assemble(config: dict, backbone=None) -> Model:
     if spec.get("fingerprint", base.about.fingerprint) != base.about.fingerprint:
         raise InputError(f"This memory belongs to a {spec['name']} with other weights; pass backbone= as that one.")
     stock = _with_head(base, config["classes"]) if config["classes"] else base.backbone
+    check_width(stock, cell["kind"])
     options = {"initial_std": spread(stock.model.get_input_embeddings()), **cell["options"]}
     try:
         memory = CELLS[cell["kind"]].fit(stock, **options)
@@ -160,7 +164,10 @@ def _assemble(config: dict, backbone=None) -> Model:
     about = About(
         f"{Path(spec['name']).name}, untrained memory", classes=config["classes"], trained=False, config=config
     )
+    if stock is base.backbone:  # under its own head
+        about.classes, about.answers = base.about.classes, base.about.answers
     model = Model(stock, memory, segment_length=length, tokenizer=base.tokenizer, about=about).eval()
+    model.around = base.around if special_tokens else ((), ())
     check_room(model, length)
     return model
 

@@ -57,6 +57,8 @@ class RunArguments:
 def beside(weights: Path) -> list[dict]:
     """The JSON objects of config.json beside the weights and one level up, nearest first, each with its "file"."""
     folders = [weights.parent, weights.parent.parent]
+    if folders[1].name == "checkpoints":  # as accelerate numbers them
+        folders.append(folders[1].parent)
     files = [folder / name for folder in folders for name in CONFIG_NAMES]
     return [{**read_json(file), "file": file} for file in files if file.is_file()]
 
@@ -176,10 +178,4 @@ def fit_tables(config: dict, found: Foreign, weights: Weights) -> tuple[dict, di
                 if options
                 else f"The position table has {table} rows, as in the weights; the configuration says {stock}."
             )
-    classes = next(
-        (s[0] for name, s in weights.shapes.items() if re.search(r"(classifier|score)\.weight$", name)), None
-    )
-    if classes is not None:
-        config.update(num_labels=classes, id2label={i: f"LABEL_{i}" for i in range(classes)})
-        config["label2id"] = {f"LABEL_{i}": i for i in range(classes)}
     return config, options, said

@@ -4,45 +4,37 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
-    AutoModelForSequenceClassification,
-)
 
 from rmt.backbone import HFBackbone
+from rmt.checkpoint.stock import HEADS, stock_config
 from rmt.checkpoint.weights import read_json
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.model import About, Model
+from rmt.model.model import ANSWERS
 from rmt.text.tokenizer import CLS, SEP
 
 FORMAT = "rmt-checkpoint-1"
 ADAPTER = "rmt-adapter-1"  # see rmt.checkpoint.adapter
 TOKENIZER, SHARED_TOKENIZER = "tokenizer.json", "../tokenizer.json"  # the only two places where a tokenizer may be
-HEADS = {
-    "lm": AutoModelForCausalLM,
-    "mlm": AutoModelForMaskedLM,
-    "classify": AutoModelForSequenceClassification,
-    "none": AutoModel,
-}
 MARKS = {"cls_id": (CLS, "<s>"), "sep_id": (SEP, "</s>")}  # what tokenizers call them
-# What a configuration may say that would change how it is built: types, kernels, quantisation, somebody's code.
-NOT_OURS = ("dtype", "torch_dtype", "attn_implementation", "_attn_implementation", "quantization_config", "auto_map")
 COUNTS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 
 
-def build(config: dict, tokenizer: Tokenizer | None = None) -> Model:
-    """A model with fresh weights from its config.json; what `load` fills and the untrained control leaves."""
+def build(config: dict, tokenizer: Tokenizer | None = None, *, stock: nn.Module | None = None) -> Model:
+    """A model from its config.json, with fresh weights: what `load` fills and the untrained control leaves.
+
+    stock: the transformers model to build it around, a fresh one by default.
+    """
     spec = config["backbone"]
-    options = {key: value for key, value in spec["config"].items() if key not in NOT_OURS}
-    stock = AutoConfig.for_model(options.pop("model_type"), **options)
-    stock = HEADS[spec["head"]].from_config(stock, trust_remote_code=False)
-    backbone = HFBackbone(stock, **{key: spec.get(key, mark_id(tokenizer, names)) for key, names in MARKS.items()})
+    if stock is None:
+        stock = HEADS[spec["head"]].from_config(stock_config(spec["config"]), trust_remote_code=False)
+    marks = {key: spec.get(key, mark_id(tokenizer, names)) for key, names in MARKS.items()}
+    backbone = HFBackbone(stock, **marks, eager=bool(spec.get("eager", False)))
+    check_width(backbone, config["cell"]["kind"])
     cell = CELLS[config["cell"]["kind"]].fit(backbone, **config["cell"]["options"])
     about = About(task=config.get("task"), classes=config.get("classes", []), trained=False, config=config)
+    about.answers = config.get("answers", "one")
     return Model(
         backbone,
         cell,
@@ -51,6 +43,16 @@ def build(config: dict, tokenizer: Tokenizer | None = None) -> Model:
         tokenizer=tokenizer,
         about=about,
     ).eval()
+
+
+def check_width(backbone: HFBackbone, cell: str) -> None:
+    """A state is read again where words are, so it must be as wide as they."""
+    if cell != "none" and backbone.dim != backbone.width:
+        raise InputError(
+            f"The word embeddings of this {type(backbone.model).__name__} are {backbone.dim} wide and its states "
+            f"{backbone.width}: a state cannot be read again beside words, so no memory fits around it. It runs "
+            "without."
+        )
 
 
 def mark_id(tokenizer: Tokenizer | None, names: tuple[str, ...]) -> int | None:
@@ -105,6 +107,8 @@ def check_memory(config: dict, place: Path) -> None:
         raise InputError(f"{place} has segments of {ascii(length)[:40]} tokens; a segment holds one token or more.")
     if not isinstance(classes, list) or config.get("alignment", "left") not in ("left", "right", "center"):
         raise InputError(f"{place} has an alignment or classes that cannot be read; copy its config.json again.")
+    if config.get("answers", "one") not in ANSWERS:
+        raise InputError(f"{place} answers in a way that this version does not know; it knows {', '.join(ANSWERS)}.")
 
 
 def _check_counts(counts: dict, place: Path) -> None:

@@ -1,20 +1,22 @@
 """Everything known of a checkpoint before its tensors are allocated: what it is, what fits and what is missing."""
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from rmt.checkpoint.backbone_config import RunArguments, backbone_config, beside, fit_tables, n_layers, read_run
 from rmt.checkpoint.build import FORMAT, build, check_config, read_config, shared, tokenizer_file
+from rmt.checkpoint.heads import CLASSIFIER, Choice, by_tensors, choose, labels, lacking, surplus
 from rmt.checkpoint.locate import locate
+from rmt.checkpoint.peft_folder import Adapter, find_adapter, find_base, joined
 from rmt.checkpoint.recognise import Foreign, Source, recognise, spare, translate
-from rmt.checkpoint.weights import FLOATS, Weights, find_weights, open_weights, read_json
+from rmt.checkpoint.weights import FLOATS, Weights, find_weights, inner_checkpoints, open_weights, read_json
 from rmt.errors import InputError
 from rmt.model import Model
+from rmt.text.tokenizer import find_tokenizer
 
+OURS = "checkpoint of this program"
 OPTIONS = {"rmt-r": ("n_memory", "retrieve"), "armt": ("correction", "wrapped", "nu")}  # what no shape tells
 
 
@@ -31,8 +33,11 @@ class Candidate:
     segment_length_from: str | None = None
     backbone_from: str | None = None
     tokenizer: Path | None = None
+    special_tokens: bool = True  # whether a text gets what the tokenizer puts around one
     lora_scale: float | None = None
     n_memory_known: bool = True
+    adapter: Adapter | None = None  # of peft, to be merged into a stock model
+    choice: Choice | None = None  # of a stock model, which transformers' own loader fills
     inferred: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     asks: list[str] = field(default_factory=list)  # names of what is missing and can be told
@@ -74,7 +79,7 @@ def _own(folder: Path) -> Candidate:
     weights = open_weights([folder / "model.safetensors"])
     return Candidate(
         folder,
-        Foreign("checkpoint of this program", config["cell"]["kind"]),
+        Foreign(OURS, config["cell"]["kind"]),
         weights,
         config,
         sources={name: Source((name,)) for name in weights.shapes},
@@ -86,16 +91,27 @@ def _own(folder: Path) -> Candidate:
 
 
 def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
+    place, inner = _inside(place)
+    asked, adapter = place, find_adapter(place)
+    if adapter is not None:
+        place, backbone = find_base(adapter, backbone), None
     files = find_weights(place)
     weights = open_weights(files)
     found, configs = recognise(weights), beside(files[0])
     run = read_run(configs)
-    candidate = Candidate(place, found, weights)
+    candidate = Candidate(asked, found, weights, adapter=adapter)
+    if adapter is not None:
+        if found.cell != "none" or found.lora:
+            raise InputError(f"{asked} is an adapter of peft on a {found.kind}; only those on stock models are merged.")
+        candidate.weights = weights = joined(adapter, weights)
+        candidate.inferred.append(adapter.describe(place))
+    candidate.inferred += inner
     candidate.segment_length, candidate.segment_length_from = _run_length(found, run)
     alignment = options.pop("alignment", None) or run.get("segment_alignment") or found.alignment
     alpha = options.pop("lora_alpha", None) or run.get("lora_alpha", "lora_attn_alpha")
     if found.lora and alpha is None:
         candidate.ask("lora_alpha", "LoRA's alpha is in no file; tell it as it was in training.")
+    candidate.special_tokens = options.pop("special_tokens", True) is not False
     candidate.lora_scale = alpha / found.lora if found.lora and alpha else None
     cell = _cell_options(found, run, options, candidate)
     stock = backbone_config(backbone, configs, run, found, weights)
@@ -109,9 +125,24 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
     config, candidate.backbone_from, folder = stock
     config, told, said = fit_tables(config, found, weights)
     candidate.inferred += said
-    places = [files[0].parent, place if place.is_dir() else place.parent, folder]
-    candidate.tokenizer = next((f for p in places if p and (f := p / "tokenizer.json").is_file()), None)
-    head = _head(config, weights)
+    near = [path if path.is_dir() else path.parent for path in (asked, place)]
+    places = [near[0], files[0].parent, near[1], folder]
+    candidate.tokenizer = next((f for p in places if p and (f := find_tokenizer(p))), None)
+    config, unrun = _quantized(config, weights, candidate)
+    if unrun:
+        raise InputError(f"{place} cannot be run. {unrun}")
+    classes, answers, told_classes = [], "one", []
+    if any(CLASSIFIER.search(name) for name in weights.shapes):
+        config, classes, told_classes, answers = labels(config, weights)
+    if found.cell == "none" and not found.lora:
+        head = _stock(candidate, config, weights)
+        config = candidate.choice.config
+    else:
+        head = by_tensors(config, weights)
+    if head == "classify":
+        candidate.inferred += told_classes
+    else:
+        classes, answers = [], "one"
     candidate.config = check_config(
         {
             "format": FORMAT,
@@ -119,23 +150,67 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
             "segment_length": candidate.segment_length,
             "alignment": alignment,
             "backbone": {"head": head, "config": config, **found.marks},
-            "classes": list(config.get("id2label", {0: "LABEL_0", 1: "LABEL_1"}).values())
-            if head == "classify"
-            else [],
+            "classes": classes,
+            **({} if answers == "one" else {"answers": answers}),
         },
         place,
     )
     return candidate
 
 
-def _head(config: dict, weights: Weights) -> str:
-    """Which head a backbone has, by its tensors: an encoder may have none, a decoder's may be its embeddings."""
-    if any(re.search(r"(^|\.)(classifier|score)\.", name) for name in weights.shapes):
-        return "classify"
-    if config["model_type"] not in MODEL_FOR_MASKED_LM_MAPPING_NAMES or config.get("is_decoder"):
-        return "lm"
-    masked = re.compile(r"(^|\.)(cls\.predictions|lm_head|decoder|vocab_projector)\.")
-    return "mlm" if any(masked.search(name) for name in weights.shapes) else "none"
+def _inside(place: Path) -> tuple[Path, list[str]]:
+    """Where in a folder of a training run the weights are, the latest where they are many, and what is said of the "
+    "others."""
+    inner = inner_checkpoints(place)
+    if not inner:
+        return place, []
+    names = ", ".join(str(f.relative_to(place)) for f in inner[-5:]) + (", and earlier ones" if len(inner) > 5 else "")
+    try:
+        own = find_adapter(place) is not None or find_weights(place)[0].parent == place
+    except InputError:
+        own = False
+    if own:
+        return place, [f"Beside the weights lie those of earlier moments of the run, in {names}; give one to see that."]
+    latest = inner[-1]
+    if len(inner) == 1:
+        return latest, [f"Its weights are in {latest.relative_to(place)}."]
+    return latest, [
+        f"It holds {len(inner)} checkpoints ({names}); this is {latest.relative_to(place)}, the latest. Give "
+        "another to "
+        "see that."
+    ]
+
+
+def _stock(candidate: Candidate, config: dict, weights: Weights) -> str:
+    """The head of a stock model, once transformers has said which of its classes the tensors fit."""
+    try:
+        candidate.choice = choose(config, weights, candidate.adapter.head if candidate.adapter else None)
+    except InputError as error:
+        raise InputError(f"{candidate.path} cannot be run. {error}") from None
+    candidate.weights = candidate.choice.weights
+    candidate.inferred += candidate.choice.said
+    candidate.ignored = candidate.choice.left_out
+    return candidate.choice.head
+
+
+def _quantized(config: dict, weights: Weights, candidate: Candidate) -> tuple[dict, str | None]:
+    """The configuration without its quantization, and why its weights cannot be read; None where they can."""
+    said = config.get("quantization_config")
+    if not isinstance(said, dict):
+        return config, None
+    method = ascii(said.get("quant_method", "a method it does not name"))[:40].strip("'")
+    packed = [n for n, d in weights.dtypes.items() if d not in FLOATS.values() and not spare(n)]
+    if packed:
+        return config, (
+            f"Its weights are quantized ({method}): {packed[0]} is stored as "
+            f"{str(weights.dtypes[packed[0]]).removeprefix('torch.')}, and only float64, float32, float16 and bfloat16 "
+            "are read. Open it with transformers, call dequantize() on the model, and save that."
+        )
+    candidate.inferred.append(
+        f"Its configuration speaks of quantization ({method}), and its weights are plain {weights.precision}: they are "
+        "read as they are."
+    )
+    return {key: value for key, value in config.items() if key != "quantization_config"}, None
 
 
 def _run_length(found: Foreign, run: RunArguments) -> tuple[int | None, str | None]:
@@ -179,17 +254,14 @@ def _cell_options(found: Foreign, run: RunArguments, given: dict, candidate: Can
 def _fit(candidate: Candidate, ours: bool) -> Model:
     """The model on the meta device, once every tensor is seen to fit it; nothing of its size is allocated."""
     weights = candidate.weights
+    if candidate.choice is not None:
+        return _fit_stock(candidate)
     _same_depth(candidate)
     model, extra = _empty(candidate), []
     if not ours:
         candidate.sources, extra = translate(candidate.found, weights, model.backbone.model)
         candidate.ignored = [name for name in extra if spare(name) and not candidate.found.marks]
-    for name in {name for source in candidate.sources.values() for name in source.names}:
-        if weights.dtypes[name] not in FLOATS.values():
-            raise InputError(
-                f"{weights.files[0].name} stores {name} as {weights.dtypes[name]}; only float64, float32, float16 and "
-                "bfloat16 are read. Save it in one of those."
-            )
+    _check_types({name for source in candidate.sources.values() for name in source.names}, weights)
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     lost, wrong = [], []
     for first, names in shared(model).items():
@@ -204,16 +276,42 @@ def _fit(candidate: Candidate, ours: bool) -> Model:
     return model
 
 
-def _empty(candidate: Candidate) -> Model:
+def _fit_stock(candidate: Candidate) -> Model:
+    choice, weights = candidate.choice, candidate.weights
+    whole = {n for n, t in choice.fit.empty.state_dict().items() if not t.is_floating_point()}  # tables of numbers
+    _check_types({n for n in weights.shapes if n not in choice.fit.extra and not _ends(n, whole)}, weights)
+    lost, wrong, extra = lacking(choice), list(choice.fit.wrong), surplus(choice)
+    if lost or extra:
+        _same_depth(candidate)
+    if lost or wrong or extra:
+        wanted = {name: tuple(tensor.shape) for name, tensor in choice.fit.empty.state_dict().items()}
+        raise InputError(_misfit(candidate, lost, wrong, extra, wanted))
+    return _empty(candidate, choice.fit.empty)
+
+
+def _ends(name: str, others: set[str]) -> bool:
+    return any(name.rpartition(".")[2] == other.rpartition(".")[2] for other in others)
+
+
+def _check_types(names: set[str], weights: Weights) -> None:
+    for name in sorted(names):
+        if weights.dtypes[name] not in FLOATS.values() and not spare(name):
+            raise InputError(
+                f"{weights.files[0].name} stores {name} as {str(weights.dtypes[name]).removeprefix('torch.')}; only "
+                "float64, float32, float16 and bfloat16 are read. Save it in one of those."
+            )
+
+
+def _empty(candidate: Candidate, stock=None) -> Model:
     try:
         with torch.device("meta"):
-            return build(candidate.config)
+            return build(candidate.config, stock=stock)
     except InputError:
         raise
-    except Exception as error:  # whatever a wrong configuration makes a model's constructor trip over
+    except Exception as error:  # whatever a configuration makes a model's constructor trip over
         raise InputError(
-            f"{candidate.path} has a configuration that makes no model "
-            f"({ascii(error)[:120]}); give the one it was trained with."
+            f"transformers makes no model of the configuration of {candidate.path} ({ascii(error)[:120]}); look at its "
+            "config.json."
         ) from None
 
 
@@ -221,7 +319,7 @@ def _same_depth(candidate: Candidate) -> None:
     config = candidate.config["backbone"]["config"]
     said = next((config[key] for key in ("num_hidden_layers", "n_layer") if key in config), None)
     held = n_layers(candidate.weights)
-    if said is not None and said != held:
+    if isinstance(said, int) and said != held and held:
         raise InputError(
             f"{candidate.path} holds {held} layers and the backbone's configuration says {said}: it is of another. "
             "Give the configuration it was trained with."
@@ -242,8 +340,13 @@ def _misfit(candidate: Candidate, lost: list, wrong: list, extra: list, wanted: 
         parts.append(f"{len(extra)} unexpected ({', '.join(extra[:3])})")
     if wrong:
         name = wrong[0]
-        shape = _shape(candidate.sources[name], candidate.weights)
-        parts.append(f"{len(wrong)} of another shape ({name} is {shape}, not {wanted[name]})")
+        source = candidate.sources.get(name)
+        held = (
+            f"{name} is {_shape(source, candidate.weights)}, not {wanted[name]}"
+            if source
+            else f"{name} is to be {wanted.get(name)}"
+        )
+        parts.append(f"{len(wrong)} of another shape ({held})")
     return (
         f"{candidate.weights.files[0]} does not fit its configuration, {candidate.backbone_from}: {'; '.join(parts)}. "
         "Give the weights and the configuration of one run."

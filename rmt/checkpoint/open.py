@@ -3,27 +3,45 @@
 Other programs' are recognised in `rmt.checkpoint.recognise`; nothing pickled is ever run.
 """
 
+from os import PathLike
 from pathlib import Path
 
 import torch
 
 from rmt.checkpoint import whole
 from rmt.checkpoint.adapter import fresh_adapter, inspect_adapter, is_adapter, load_adapter
+from rmt.checkpoint.from_model import from_model
 from rmt.checkpoint.locate import locate
 from rmt.checkpoint.report import Report
 from rmt.errors import InputError
 from rmt.model import Model
 
 
-def load(path, *, device=None, segment_length: int | None = None, backbone=None, options: dict | None = None) -> Model:
+def load(
+    path,
+    *,
+    device=None,
+    segment_length: int | None = None,
+    backbone=None,
+    options: dict | None = None,
+    tokenizer=None,
+) -> Model:
     """Open a checkpoint, ours or another program's, as a model ready to run.
 
-    path: a folder, a file of weights, or a repository of the hub. device: CUDA where there is one, by default.
+    path: a folder, a file of weights, a repository of the hub, or a model of transformers or peft that is already open,
+        with its tokenizer (where it has none, documents are token ids). device: CUDA where there is one, by default.
     segment_length: tokens a segment, instead of the checkpoint's own; needed where it has none.
     backbone: a folder with config.json, or a name like "gpt2", for weights without a configuration beside them.
-    options: of the memory, where no file holds them: n_memory, retrieve, correction, alignment, lora_alpha.
+    options: of the memory, where no file holds them: n_memory, retrieve, correction, alignment, lora_alpha;
+        special_tokens, False to leave out what a stock model's tokenizer puts around a text.
     Raises InputError with a sentence for anything that cannot be opened; nothing in a file is ever run.
     """
+    if not isinstance(path, str | PathLike):
+        if backbone is not None:
+            raise InputError("A model that is given is its own backbone; leave out backbone=.")
+        return from_model(path, tokenizer, segment_length=segment_length, device=device, options=options)
+    if tokenizer is not None:
+        raise InputError("A checkpoint brings its own tokenizer; leave out tokenizer=, or put it beside the weights.")
     folder = locate(path)
     given = {"segment_length": segment_length, "backbone": backbone}
     if _is_adapter(folder, options):
@@ -32,9 +50,9 @@ def load(path, *, device=None, segment_length: int | None = None, backbone=None,
 
 
 def inspect(path, *, segment_length: int | None = None, backbone=None, options: dict | None = None) -> Report:
-    """Say what a checkpoint is, and what is missing to run it, without building it.
+    """Say what a checkpoint is, and what is missing to run it; where nothing is, one segment was read and recorded.
 
-    Every number in it is read once. Raises InputError for what `load` could not open whatever else it was given.
+    Raises InputError for what `load` could not open whatever else it was given.
     """
     folder = locate(path)
     given = {"segment_length": segment_length, "backbone": backbone}

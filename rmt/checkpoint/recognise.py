@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
+from transformers.conversion_mapping import get_model_conversion_mapping
+from transformers.core_model_loading import WeightRenaming, apply_renamings
 from transformers.pytorch_utils import Conv1D
 
 from rmt.checkpoint.weights import Weights
@@ -17,7 +19,8 @@ STRANGERS = {
     r"^model\..*\.W_mq\.": "an ARMT of 2025, which computes another function than the published one of 2024",
     r"^embed_summary\.": "an AutoCompressor, whose summaries take no positions",
     r"^recurrent_wrapper\.": "a port of RMT with other positions for its memory",
-    r"^read_memory_emb$": "an RMT of its own architecture and not around a transformers model",
+    r"^(transformer\.)?read_memory_emb$": "an RMT of the package recurrent-memory-transformer-pytorch, which has an "
+    "architecture of its own (null keys, hyper-connections) and is not around a transformers model",
 }
 OLD_BUFFERS = re.compile(r"(\.attn\.bias|\.attention\.bias|masked_bias|inv_freq|position_ids)$")
 LM_MARKS = ("cls_token", "sep_token", "eos_token", "bos_token", "mem_token_ids")
@@ -124,7 +127,7 @@ def translate(found: Foreign, weights: Weights, stock: nn.Module) -> tuple[dict[
         for name, module in stock.named_modules()
         if isinstance(module, nn.ModuleList) and len(module) == stock.config.num_hidden_layers
     )
-    rename = _renamer(found, wanted, layers, stock.base_model_prefix)
+    rename = _renamer(found, wanted, layers, stock.base_model_prefix, renamings(stock))
     names, adapters, extra = {}, {}, []
     for name in weights.shapes:
         match = LORA.match(name)
@@ -162,8 +165,16 @@ def spare(name: str) -> bool:
     return name in LM_MARKS or OLD_BUFFERS.search(name) is not None
 
 
-def _renamer(found: Foreign, wanted: set[str], layers: str, base: str) -> Callable[[str], str | None]:
-    """A function from a name in the file to ours, None for what is none of ours."""
+def renamings(stock: nn.Module) -> list[Callable[[str], str]]:
+    """What transformers renamed in this family over the years, as a function from an old name to its present one."""
+    rules = [rule for rule in get_model_conversion_mapping(stock) or [] if isinstance(rule, WeightRenaming)]
+    return [lambda name: apply_renamings(name, rules)] if rules else []
+
+
+def _renamer(
+    found: Foreign, wanted: set[str], layers: str, base: str, since: list[Callable[[str], str]]
+) -> Callable[[str], str | None]:
+    """A function from a name in the file to ours, None for what is none of ours. since: of `renamings`."""
 
     def cell(name: str) -> str | None:
         if name == "memory_cell.memory" or (name == "memory" and found.prefix == "model."):
@@ -187,7 +198,7 @@ def _renamer(found: Foreign, wanted: set[str], layers: str, base: str) -> Callab
         name = name.replace("LayerNorm.beta", "LayerNorm.bias")
         if found.kind == "BERT RMT classifier" and name == "embeddings.weight":
             name = f"{base}.embeddings.word_embeddings.weight"
-        for candidate in (name, f"{base}.{name}"):  # a file of the trunk alone leaves its prefix out
+        for candidate in (name, f"{base}.{name}", *(f(name) for f in since)):  # the trunk alone leaves its prefix out
             if candidate in wanted:
                 return f"backbone.model.{candidate}"
         return None

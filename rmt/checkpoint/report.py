@@ -1,9 +1,10 @@
 """What a checkpoint is and what is missing to run it: in sentences for people, as a dict for programs."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import prod
 
 from rmt.checkpoint.examine import Candidate
+from rmt.checkpoint.trial import Trial
 from rmt.model import Model
 
 CELL_NAMES = {
@@ -31,7 +32,7 @@ class Report:
 
     path: str
     kind: str
-    ready: bool  # whether `load` would open it as it was asked about
+    ready: bool  # whether it was tried, ran and was recorded, with an untrained memory, too, where it has none
     files: list[str]
     precision: str  # the numbers in the files; a model runs in float32
     parameters: int  # numbers in the files, tied and doubled tensors once where the backbone is known
@@ -54,6 +55,8 @@ class Report:
     asks: list[str]  # names of what is missing and can be told: arguments of `load`, or its options
     ignored: list[str]
     next: str
+    details: list[str] = field(default_factory=list)  # levels of detail it can be recorded at, as far as it was tried
+    wraps: bool = True  # whether an untrained memory can be put around it, where it has none
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -80,20 +83,27 @@ class Report:
         return [*said, *self.inferred, *self.missing, self.next]
 
 
-def report(candidate: Candidate, empty: Model | None) -> Report:
-    """The account of a candidate; `empty` is its model without numbers, where a backbone is known."""
+def report(
+    candidate: Candidate, empty: Model | None, trial: Trial | None = None, *, untried: str | None = None
+) -> Report:
+    """The account of a candidate; `empty` is its model without numbers, where a backbone is known.
+
+    trial: what came of trying it. untried: why it was not, where nothing is missing.
+    """
     found, weights = candidate.found, candidate.weights
     cell = empty and empty.cell
     backbone = empty and empty.backbone
     known = candidate.n_memory_known
     n_memory = (cell.n_memory if cell else found.options.get("n_memory")) if known else None
     inferred = list(candidate.inferred)
+    if weights.left_off:
+        inferred.append(f"Its tensors are named with {weights.left_off} in the file, which is left off.")
     if found.lora:
         inferred.append(f"LoRA adapters of rank {found.lora} are added into the weights they adapt.")
     return Report(
         path=str(candidate.path),
         kind=found.kind,
-        ready=not candidate.missing,
+        ready=trial is not None and trial.not_recorded is None and trial.no_memory is None,
         files=[file.name for file in weights.files],
         precision=weights.precision,
         parameters=sum(p.numel() for p in empty.parameters()) if empty else sum(map(prod, weights.shapes.values())),
@@ -112,11 +122,29 @@ def report(candidate: Candidate, empty: Model | None) -> Report:
         classes=candidate.config["classes"] if empty and candidate.config.get("classes") else [],
         tokenizer=candidate.tokenizer is not None,
         inferred=inferred,
-        missing=candidate.missing,
+        missing=[*candidate.missing, *([untried] if untried else [])],
         asks=candidate.asks,
         ignored=candidate.ignored,
-        next=how_to_tell(candidate.asks) if candidate.missing else "It is ready: record a text with it.",
+        next=_next(candidate, trial, untried),
+        details=trial.details if trial else [],
+        wraps=trial is None or trial.no_memory is None,
     )
+
+
+def _next(candidate: Candidate, trial: Trial | None, untried: str | None) -> str:
+    if candidate.missing:
+        return how_to_tell(candidate.asks)
+    if untried or trial is None:
+        return "With more memory it can be tried."
+    if trial.not_recorded:
+        return (
+            f"It runs, and its attention cannot be recorded: {trial.not_recorded} Record a text at detail 'memory', "
+            "which "
+            "keeps memory, loss and answer."
+        )
+    if trial.no_memory:
+        return f"It runs and is recorded as it is, without memory. {trial.no_memory}"
+    return "It is ready, one segment was read and recorded to try it: record a text with it."
 
 
 def how_to_tell(asks: list[str]) -> str:

@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,24 @@ from torch import Tensor
 
 from rmt.checkpoint.locate import printable
 from rmt.errors import InputError
+from rmt.text.outside import refuse_pointer
 
 NAMED = (
     "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
     "model_best.pth",
 )  # fmt: skip
-ENDINGS = (".safetensors", ".bin", ".pth", ".pt")
-OTHERS = ("optimizer", "scheduler", "training_args", "resume", "random_states", "scaler", "rng_state")
-INSIDE = ("model_state_dict", "state_dict")  # where a trainer's file keeps the model among its own things
+ENDINGS = (".safetensors", ".bin", ".pth", ".pt", ".ckpt")
+OTHERS = (
+    "optimizer", "scheduler", "training_args", "resume", "random_states", "scaler", "rng_state", "adapter_", "zero_pp_",
+    "bf16_zero_pp_", "trainer_state", "scheduler_", "sampler",
+)  # fmt: skip
+INSIDE = ("model_state_dict", "state_dict", "module", "model")  # where a trainer's file keeps the model's own numbers
+# What torch.compile, FSDP and activation checkpointing put into the names of what they wrap, wherever they do.
+WRAPPERS = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+SHARED = ("module.", "model.memory_cell.")  # before every name: of data parallel training, of Lightning around an RMT
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+INNER = re.compile(r"(?:checkpoint|epoch|step)[-_](\d+)")
+ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
 MAX_JSON = 64_000_000
 # Trainers' files hold numpy scalars among their metrics; making one runs nothing.
 HARMLESS = [
@@ -40,6 +50,7 @@ class Weights:
     shapes: dict[str, tuple[int, ...]]
     dtypes: dict[str, torch.dtype]
     read: Callable[[str], Tensor]
+    left_off: str | None = None  # what the names in the file begin with, or hold in their midst, and the names here not
 
     def tensor(self, name: str) -> Tensor:
         """One tensor; raises InputError where it is not made of finite numbers."""
@@ -51,6 +62,12 @@ class Weights:
                 "Use an earlier checkpoint of the run."
             )
         return tensor
+
+    def renamed(self, names: dict[str, str], left_off: str) -> "Weights":
+        """The same tensors under other names: new name -> name so far; tensors without a new name stay away."""
+        shapes = {new: self.shapes[old] for new, old in names.items()}
+        dtypes = {new: self.dtypes[old] for new, old in names.items()}
+        return replace(self, shapes=shapes, dtypes=dtypes, read=lambda name: self.read(names[name]), left_off=left_off)
 
     @property
     def precision(self) -> str:
@@ -79,15 +96,35 @@ def find_weights(path: Path) -> list[Path]:
             return find_weights(path / name)
     if (path / "model_best").is_dir():
         return find_weights(path / "model_best")
+    inside = inner_checkpoints(path)
+    if inside and not any(f.name.endswith(ENDINGS) and not f.name.startswith(OTHERS) for f in path.iterdir()):
+        return find_weights(inside[-1])
     files = [f for f in sorted(path.iterdir()) if f.name.endswith(ENDINGS) and not f.name.startswith(OTHERS)]
-    files = [f for f in files if f.is_file() and not f.name.endswith(".trace.safetensors")]
+    files = [f for f in files if f.is_file() and not f.name.endswith((".trace.safetensors", "_optim_states.pt"))]
     if len(files) == 1:
         return files
     if not files:
+        parts = [f.name for f in sorted(path.iterdir()) if f.name.startswith(("zero_pp_", "bf16_zero_pp_"))]
+        if parts:
+            raise InputError(
+                f"{path} holds parts of a model as DeepSpeed's ZeRO divides it ({parts[0]}…); run the zero_to_fp32.py "
+                "that DeepSpeed left beside it, and give what that makes."
+            )
         raise InputError(
-            f"{path} holds no weights (model.safetensors, pytorch_model.bin or *.pth); give another folder."
+            f"{path} holds no weights that this program knows (model.safetensors, pytorch_model.bin, *.pth, *.pt or "
+            "*.ckpt); give another folder."
         )
     raise InputError(f"{path} holds {len(files)} files of weights ({', '.join(f.name for f in files[:3])}…); give one.")
+
+
+def inner_checkpoints(path: Path) -> list[Path]:
+    """Folders inside one that hold weights of their own, as Trainer (checkpoint-500) and accelerate (epoch_1, step_100,
+    checkpoint_3) leave them, earliest first."""
+    inside = [f for f in path.iterdir() if INNER.fullmatch(f.name) and f.is_dir()] if path.is_dir() else []
+    if (path / "checkpoints").is_dir():
+        inside += [f for f in (path / "checkpoints").iterdir() if INNER.fullmatch(f.name) and f.is_dir()]
+    held = [f for f in inside if any((f / name).is_file() for name in (*NAMED, *ADAPTERS))]
+    return sorted(held, key=lambda f: (int(INNER.fullmatch(f.name)[1]), f.stat().st_mtime))
 
 
 def _shards(index: Path) -> list[Path]:
@@ -110,10 +147,14 @@ def read_json(path: Path) -> dict:
     try:
         if path.stat().st_size > MAX_JSON:
             raise InputError(f"{path} is too large for a JSON file; give another.")
-        value = json.loads(path.read_text())
+        content = path.read_bytes()
+        value = json.loads(content)  # which knows UTF-8 and UTF-16, with a byte order mark and without
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}).") from None
+    except InputError:
+        raise
     except (ValueError, RecursionError):
+        refuse_pointer(path, content)
         raise InputError(f"{path} is not JSON; copy it again.") from None
     if not isinstance(value, dict):
         raise InputError(f"{path} is not a JSON object; copy it again.")
@@ -125,6 +166,7 @@ def open_weights(files: list[Path]) -> Weights:
     shapes, dtypes, readers = {}, {}, {}
     for file in files:
         printable(file.name)
+        _refuse_pointer_file(file)
         found = _safetensors(file) if file.name.endswith(".safetensors") else _pickled(file)
         for name, (shape, dtype, read) in found.items():
             if not name.isprintable() or len(name) > 500:
@@ -134,7 +176,27 @@ def open_weights(files: list[Path]) -> Weights:
             shapes[name], dtypes[name], readers[name] = shape, dtype, read
     if not shapes:
         raise InputError(f"{files[0]} holds no tensors; give another file.")
-    return Weights(tuple(files), shapes, dtypes, lambda name: readers[name](name))
+    return _unwrapped(Weights(tuple(files), shapes, dtypes, lambda name: readers[name](name)))
+
+
+def _refuse_pointer_file(file: Path) -> None:
+    try:
+        refuse_pointer(file)
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}).") from None
+
+
+def _unwrapped(weights: Weights) -> Weights:
+    """Under the names that tensors had before something was wrapped around the model."""
+    names = {WRAPPERS.sub("", name): name for name in weights.shapes}
+    if len(names) < len(weights.shapes):  # two tensors would have one name
+        return weights
+    left = {match[0] for name in weights.shapes for match in WRAPPERS.finditer(name)}
+    while prefix := next((p for p in SHARED if all(name.startswith(p) for name in names)), None):
+        prefix = prefix.partition(".")[0] + "."
+        names = {name.removeprefix(prefix): old for name, old in names.items()}
+        left.add(prefix)
+    return weights.renamed(names, ", ".join(sorted(left))) if left else weights
 
 
 def _safetensors(file: Path) -> dict:
@@ -152,7 +214,7 @@ def _safetensors(file: Path) -> dict:
 def _pickled(file: Path) -> dict:
     content = _unpickle(file)
     if isinstance(content, dict):
-        content = next((content[key] for key in INSIDE if isinstance(content.get(key), dict)), content)
+        content = next((content[key] for key in INSIDE if _state_dict(content.get(key))), content)
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise InputError(f"{file} holds no state dict; save model.state_dict() and give that.")
     odd = next((name for name, value in content.items() if not _plain(value)), None)
@@ -161,6 +223,10 @@ def _pickled(file: Path) -> dict:
             f"{file} holds {ascii(odd)[:60]}, which is no plain tensor; save model.state_dict() and give that."
         )
     return {name: (tuple(v.shape), v.dtype, lambda _, v=v: v.detach()) for name, v in content.items()}
+
+
+def _state_dict(value) -> bool:
+    return isinstance(value, dict) and any(isinstance(item, Tensor) for item in value.values())
 
 
 def _plain(value) -> bool:

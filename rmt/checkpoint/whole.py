@@ -5,19 +5,22 @@ Ours are a folder with config.json, model.safetensors and tokenizer.json, and no
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer
+from torch import nn
 
+from rmt.checkpoint import stock, trial
 from rmt.checkpoint.build import FORMAT, MARKS, SHARED_TOKENIZER, TOKENIZER, build, mark_id, shared, unshared
-from rmt.checkpoint.examine import Candidate, examine
+from rmt.checkpoint.examine import OURS, Candidate, examine
 from rmt.checkpoint.locate import printable
+from rmt.checkpoint.peft_folder import merge
 from rmt.checkpoint.report import Report, how_to_tell, report
 from rmt.errors import InputError
 from rmt.model import Model
-from rmt.text.tokenizer import open_tokenizer
+from rmt.text.tokenizer import Vocabulary, open_tokenizer, open_vocabulary
 
 
 def save(model: Model, config: dict, folder: Path, *, dtype: torch.dtype | None = None) -> None:
@@ -38,8 +41,11 @@ def save(model: Model, config: dict, folder: Path, *, dtype: torch.dtype | None 
 
 def load(folder: Path, asked, *, device=None, **given) -> Model:
     """Open what lies in a folder that somebody asked for under a name; see `rmt.checkpoint.load`."""
-    candidate, model = _empty(folder, asked, **given)
-    _fill(model, candidate)
+    candidate, model = _empty(folder, asked, filled=True, **given)
+    if candidate.choice is None:
+        _fill(model, candidate)
+    if candidate.found.kind != OURS:
+        trial.run(model)
     model.about.trained, model.about.fingerprint = True, candidate.weights.fingerprint()
     return place(model, device)
 
@@ -50,33 +56,60 @@ def fresh(folder: Path, asked, *, seed: int, **given) -> Model:
 
 
 def inspect(folder: Path, **given) -> Report:
-    """The report of such a checkpoint, for which every number in it is read once."""
+    """The report of such a checkpoint; where nothing is missing to run it, one segment was read and recorded."""
     candidate, empty = examine(folder, **given)
-    if empty is None:
-        for name in candidate.weights.shapes:
-            candidate.weights.tensor(name)
-    else:
-        for _ in _values(empty, candidate):
-            pass
-        _tokenizer(candidate, empty)
+    if empty is not None:
+        _vocabulary(candidate, empty)
         if candidate.segment_length:
             check_room(empty, candidate.segment_length)
-    return report(candidate, empty)
+    if empty is None or candidate.missing:
+        for name in candidate.weights.shapes:
+            candidate.weights.tensor(name)
+        return report(candidate, empty)
+    numbers = sum(p.numel() for p in empty.parameters())
+    too_large = trial.room_for(numbers)
+    if too_large:
+        for name in candidate.weights.shapes:
+            candidate.weights.tensor(name)
+        return report(candidate, empty, untried=too_large)
+    model = load(folder, folder, device="cpu", **given)
+    return report(candidate, empty, trial.record_one(model, candidate.segment_length))
 
 
-def _empty(folder: Path, asked, *, seed: int | None = None, **given) -> tuple[Candidate, Model]:
-    """What lies at a place that somebody asked for, and its model with fresh weights on the CPU."""
+def _empty(folder: Path, asked, *, seed: int | None = None, filled: bool = False, **given) -> tuple[Candidate, Model]:
+    """What lies at a place that somebody asked for, and its model on the CPU, with fresh weights.
+
+    filled: of a stock model with its own.
+    """
     candidate, empty = examine(folder, **given)
-    tokenizer = _tokenizer(candidate, empty) if empty else None
+    words = _vocabulary(candidate, empty) if empty else None
     if candidate.missing:
         told = " ".join([*candidate.missing, how_to_tell(candidate.asks)])
         raise InputError(f"{printable(asked)} cannot be run yet. {told}")
     check_room(empty, candidate.segment_length)
     if seed is not None:
         torch.manual_seed(seed)
-    model = build({**candidate.config, "segment_length": candidate.segment_length}, tokenizer)
+    whole = filled_stock(candidate) if filled and candidate.choice is not None else None
+    config = {**candidate.config, "segment_length": candidate.segment_length}
+    model = build(config, words and words.tokenizer, stock=whole)
+    model.around = (words.before, words.after) if words else ((), ())
     model.about.name, model.about.source = candidate.path.resolve().name, str(candidate.path)
     return candidate, model
+
+
+def filled_stock(candidate: Candidate) -> nn.Module:
+    """The stock model with its weights, whose tied tensors are equal in the file."""
+    choice = candidate.choice
+    model = stock.fill(choice.cls, choice.stock, candidate.weights)
+    state = model.state_dict()
+    for names in shared(choice.fit.empty).values():
+        held = [name for name in names if name in candidate.weights.shapes]
+        if any(state[name].data_ptr() != state[names[0]].data_ptr() for name in names[1:]) and len(held) > 1:
+            raise InputError(
+                f"{' and '.join(held)} are tied in this backbone and differ in the file; set tie_word_embeddings to "
+                "false in its configuration, or give the file it belongs to."
+            )
+    return merge(model, candidate.adapter) if candidate.adapter else model
 
 
 def _fill(model: Model, candidate: Candidate) -> None:
@@ -101,23 +134,51 @@ def _values(model: Model, candidate: Candidate) -> Iterator[tuple[str, torch.Ten
             yield names[0], read[0]
 
 
-def _tokenizer(candidate: Candidate, empty: Model) -> Tokenizer | None:
+def _vocabulary(candidate: Candidate, empty: Model) -> Vocabulary | None:
     """The checkpoint's tokenizer; what is missing grows by a line where an encoder's marks are in it and it is not."""
-    tokenizer = open_tokenizer(candidate.tokenizer) if candidate.tokenizer else None
-    spec = candidate.config["backbone"]
-    unknown = any(spec.get(key, mark_id(tokenizer, names)) is None for key, names in MARKS.items())
-    if unknown and not empty.backbone.causal:
-        candidate.missing.append(
-            "Which tokens are [CLS] and [SEP] is in no file: put a tokenizer.json beside the weights."
+    ours = candidate.tokenizer is not None and candidate.choice is None and candidate.tokenizer.name == TOKENIZER
+    found = None
+    if candidate.tokenizer:
+        found = Vocabulary(open_tokenizer(candidate.tokenizer)) if ours else open_vocabulary(candidate.tokenizer)
+    spec, tokenizer = candidate.config["backbone"], found.tokenizer if found else None
+    for key, names in MARKS.items():
+        told = (
+            spec.get(key),
+            getattr(found, key, None),
+            mark_id(tokenizer, names),
+            spec["config"].get(f"{key[:3]}_token_id"),
         )
-    if tokenizer is None:
+        mark = next((i for i in told if isinstance(i, int)), None)
+        if mark is not None:
+            spec[key] = mark
+    if not empty.backbone.causal and any(spec.get(key) is None for key in MARKS):
+        candidate.missing.append(
+            "Which tokens are [CLS] and [SEP] is in no file that was found: put the model's tokenizer "
+            "(tokenizer.json or vocab.txt) beside the weights."
+        )
+    if found is None:
         return None
     rows = empty.backbone.model.get_input_embeddings().num_embeddings
-    if tokenizer.get_vocab_size() > rows:
-        raise InputError(
-            f"{candidate.tokenizer} knows {tokenizer.get_vocab_size()} tokens, the model {rows}; give its own."
-        )
-    return tokenizer
+    plain_size, size = (tokenizer.get_vocab_size(with_added_tokens=added) for added in (False, True))
+    if plain_size > rows:
+        raise InputError(f"{candidate.tokenizer} knows {plain_size} tokens, the model {rows}; give its own.")
+    if size > rows:
+        candidate.inferred.append(f"Its tokenizer has {size - rows} added tokens that the model has no embeddings for.")
+    if candidate.choice is None or not empty.backbone.causal:
+        return replace(found, before=(), after=())
+    if found.before or found.after:
+        _tell_around(candidate, found)
+    return found if candidate.special_tokens else replace(found, before=(), after=())
+
+
+def _tell_around(candidate: Candidate, found: Vocabulary) -> None:
+    names = [" ".join(str(found.tokenizer.id_to_token(i)) for i in ids) for ids in (found.before, found.after)]
+    ways = [f"{way} {name}" for way, name in zip(("begins with", "ends with"), names, strict=True) if name]
+    told = f"A text {' and '.join(ways)}, as its tokenizer has it"
+    if candidate.special_tokens:
+        candidate.inferred.append(f"{told}; the option special_tokens=no leaves that out.")
+    else:
+        candidate.inferred.append(f"{told}; that is left out, as you asked.")
 
 
 def check_room(model: Model, segment_length: int) -> None:

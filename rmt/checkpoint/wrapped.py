@@ -29,10 +29,10 @@ def wrap(
 
     model: a causal or masked language model, or a sequence classifier. tokenizer: of transformers (a fast one) or of
     tokenizers; without one, documents are token ids. cell: a name of `rmt.memory.CELLS`, options: of that cell.
-    For a backbone by name and for LoRA see `rmt.adapter`. Raises InputError for what does not fit.
+    For a backbone by name and for LoRA see `rmt.checkpoint.adapter`. Raises InputError for what does not fit.
     """
     if not isinstance(model, nn.Module) or not hasattr(model, "config"):
-        raise InputError("Give a model of transformers; for one by its name use rmt.adapter.wrap.")
+        raise InputError("Give a model of transformers; for one by its name use rmt.checkpoint.adapter.wrap.")
     if cell not in CELLS:
         raise InputError(f"There is no memory cell {ascii(cell)[:40]}; choose one of {', '.join(CELLS)}.")
     if isinstance(segment_length, bool) or not isinstance(segment_length, int) or segment_length < 1:

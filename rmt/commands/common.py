@@ -26,13 +26,14 @@ Options = Annotated[
     typer.Option(
         "--option",
         metavar="NAME=VALUE",
-        help="What no file says: n_memory=4, retrieve=top_1, correction=no, alignment=right or lora_alpha=16.",
+        help="What no file says: n_memory=4, retrieve=top_1, correction=no, alignment=right, lora_alpha=16 or "
+        "special_tokens=no.",
     ),
 ]
 YES_NO = {"yes": True, "true": True, "no": False, "false": False}
 OPTIONS = {
     "n_memory": int, "retrieve": str, "alignment": str, "lora_alpha": float, "nu": int,
-    "correction": YES_NO.__getitem__, "wrapped": YES_NO.__getitem__,
+    "correction": YES_NO.__getitem__, "wrapped": YES_NO.__getitem__, "special_tokens": YES_NO.__getitem__,
 }  # fmt: skip
 
 
@@ -66,8 +67,10 @@ def bar(label: str, unit: str, *, shown: bool = True):
 
 
 def read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
+    try:  # editors on Windows begin a file with a byte order mark
+        with open(path, "rb") as file:
+            wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+        return path.read_text(encoding="utf-16" if wide else "utf-8-sig")
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); give the path of a text file.") from None
     except UnicodeDecodeError:

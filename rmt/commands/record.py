@@ -49,6 +49,7 @@ def record(
     from rmt.evaluate import CONTROLS, PRECISIONS
     from rmt.measure import similarity
     from rmt.recorder import record as run
+    from rmt.viewer.sentence import unknown_words
 
     if control not in CONTROLS:
         raise InputError(f"There is no control {control!r}; choose {', '.join(CONTROLS)}.")
@@ -61,7 +62,9 @@ def record(
         raise InputError(f"The folder {out.parent} does not exist; make it first.")
     given = told(segment_length, backbone, options)
     if fresh_memory:
-        model = wrap(checkpoint, n_memory=fresh_memory, segment_length=segment_length or WRAPPED_LENGTH, device=device)
+        length = segment_length or WRAPPED_LENGTH
+        special = (given["options"] or {}).get("special_tokens", True)
+        model = wrap(checkpoint, n_memory=fresh_memory, segment_length=length, device=device, special_tokens=special)
     else:
         model = (untrained if control == "untrained" else load)(checkpoint, device=device, **given)
     model = model.to(PRECISIONS[precision] or torch.float32)
@@ -74,6 +77,7 @@ def record(
         "segments": trace.n_segments,
         "answer": trace.answer,
         "probabilities": trace.probabilities,
+        "unknown_tokens": trace.meta.get("unknown", 0),
         "slot_cosine": round(float(similarity(trace.memory[1:]).mean()), 4),
     }
     if as_json:
@@ -81,3 +85,5 @@ def record(
     else:
         answer = f" It answers {trace.answer!r} ({max(trace.probabilities.values()):.3f})." if trace.answer else ""
         print(f"Recorded {trace.n_segments} segments to {out}.{answer}")
+        if result["unknown_tokens"]:
+            print(f"{unknown_words(trace)}.")

@@ -139,8 +139,8 @@ def _go(model: Model, start: Reading, before, backbone, progress: Progress | Non
         losses.append(torch.full(segment.ids.shape, torch.nan, device=segment.ids.device))
         if segment.labels is not None:
             losses[-1] = step.output.token_loss(segment.labels)
-        if head == "classify" and i == len(segments):
-            answers = step.logits.float().softmax(-1)
+        if head == "classify" and model.about.answers != "score" and i == len(segments):
+            answers = model.shares(step.logits)
         if seen:
             seen(i - 1, segment, step, state)
         if progress:
@@ -223,7 +223,7 @@ def ask(model: Model, states: Sequence[State], question: Tensor) -> Tensor:
 
     The states are left as they are. Raises InputError where the model does not answer with classes.
     """
-    if model.backbone.head != "classify":
+    if model.backbone.head != "classify" or model.about.answers == "score":
         raise InputError("This model does not answer questions; its loss on the text tells what it knows.")
     question = question[None] if question.dim() == 1 else question
     n_rows = _rows(states[0])
@@ -233,7 +233,7 @@ def ask(model: Model, states: Sequence[State], question: Tensor) -> Tensor:
         some = states[i : i + at_once]
         joined = map_state(lambda *parts: torch.cat(parts), *some)
         words = question.expand(n_rows, -1).repeat(len(some), 1)
-        found.append(model(words, state=joined).logits.float().softmax(-1).unflatten(0, (len(some), n_rows)))
+        found.append(model.shares(model(words, state=joined).logits).unflatten(0, (len(some), n_rows)))
     return torch.cat(found).transpose(0, 1)
 
 

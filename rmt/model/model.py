@@ -33,10 +33,15 @@ class DocumentOutput(ModelOutput):
     state: State | None = None
 
 
+ANSWERS = ("one", "several", "score")  # of its classes; a score is a number and no class
+
+
 @dataclass
 class About:
     """What a model says of itself beside its weights: where it came from and what it answers with.
 
+    answers: how a classifier's logits are read, one of ANSWERS: as one class of all, as several that hold or not each
+        on its own, or as a number.
     config: what `rmt.checkpoint.build.build` made it from; `rmt.checkpoint.save` writes it beside the weights.
     """
 
@@ -46,6 +51,7 @@ class About:
     source: str = "made in memory"
     fingerprint: str = ""
     trained: bool = True
+    answers: str = "one"
     config: dict = field(default_factory=dict)
 
 
@@ -66,11 +72,40 @@ class Model(nn.Module):
         self.backbone, self.cell = backbone, cell
         self.segment_length, self.alignment = segment_length, alignment
         self.tokenizer, self.about = tokenizer, about or About()
+        self.around: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # ids put before a text and after it
         self.lean = False  # leave out what `rmt.backbone.last_layer` knows that a classifier's documents do not need
 
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
+
+    def shares(self, logits: Tensor) -> Tensor:
+        """Probabilities (..., C) of a classifier's logits (..., C): of one class of all, or of each class on its "
+        "own."""
+        return logits.float().sigmoid() if self.about.answers == "several" else logits.float().softmax(-1)
+
+    def _check_ids(self, ids) -> None:
+        """Raise InputError for what are no token ids (B, T). On CUDA their values are looked at only without gradients:
+        a training step would wait for it."""
+        if not isinstance(ids, Tensor) or ids.dim() != 2 or ids.is_floating_point() or ids.dtype == torch.bool:
+            what = (
+                f"a tensor {tuple(ids.shape)} of {ids.dtype}" if isinstance(ids, Tensor) else f"a {type(ids).__name__}"
+            )
+            raise InputError(
+                f"A model reads token ids, a tensor (B, T) of whole numbers, and this is {what}; a text is read by "
+                "record(model, text)."
+            )
+        if not ids.numel():
+            raise InputError("There are no token ids to read; give at least one.")
+        size = self.backbone.model.get_input_embeddings().num_embeddings
+        if ids.is_meta:
+            return
+        looked = not ids.is_cuda or (not torch.is_grad_enabled() and not torch.cuda.is_current_stream_capturing())
+        if looked and (int(ids.min()) < 0 or int(ids.max()) >= size):
+            raise InputError(
+                f"Token ids of this model are whole numbers from 0 to {size - 1}, and {int(ids.min())} to "
+                f"{int(ids.max())} were given; make them with its own tokenizer."
+            )
 
     def split(self, ids: Tensor, *, labels: Tensor | None = None, mask: Tensor | None = None) -> list[Segment]:
         """Segments of ids (B, T): cut at common columns, but each row on its own where an encoder has padding."""
@@ -99,6 +134,7 @@ class Model(nn.Module):
             scored positions only.
         """
         head = self.backbone.head
+        self._check_ids(ids)
         if labels is not None and head not in ("lm", "classify"):
             kind = type(self.backbone.model).__name__
             raise InputError(f"{kind} neither predicts the next token nor classifies, so it has no loss; omit labels.")

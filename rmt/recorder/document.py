@@ -1,7 +1,7 @@
 """A text as a model reads it: token ids, the text of each, and where in it facts and questions stand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
@@ -10,40 +10,86 @@ from rmt.errors import InputError
 from rmt.model import Model
 from rmt.tasks.base import Span
 from rmt.tasks.spans import find_spans
+from rmt.text.tokenizer import unknown_id
 
 SOME = 4096  # tokens whose texts are looked up at once
 
 
 @dataclass(frozen=True)
 class Document:
-    """A text in tokens: ids (n_tokens,), their texts as one, where each ends in it in bytes, and the spans found."""
+    """A text in tokens: ids (n_tokens,), their texts as one, where each ends in it in bytes, the spans found, and how
+    many
+    tokens stand for words that the vocabulary lacks."""
 
     ids: np.ndarray
     text: bytes
     ends: np.ndarray
     spans: list[Span]
+    unknown: int = 0
 
 
 def read_document(model: Model, text: str | Sequence[int] | np.ndarray | Tensor) -> Document:
     """A string or token ids (n_tokens,) as a document. Raises InputError for what the model cannot read."""
     if isinstance(text, str):
-        if model.tokenizer is None:
-            raise InputError("This checkpoint has no tokenizer.json, so it reads token ids only; give those.")
-        text = text.encode("utf-8", "replace").decode()
-        encoding = model.tokenizer.encode(text, add_special_tokens=False)
-        if not encoding.ids:
-            raise InputError("The text is empty; write at least one word.")
-        ends = np.maximum.accumulate([end for _, end in encoding.offsets])
-        ends[-1] = len(text)  # white space at the end belongs to the last token
-        pieces = [text[a:b].encode() for a, b in zip([0, *ends], ends, strict=False)]
-        spans = find_spans(text, ends, model.about.classes)
-        return Document(np.array(encoding.ids), text.encode(), np.cumsum([len(piece) for piece in pieces]), spans)
-    ids = np.asarray(text.cpu() if isinstance(text, Tensor) else text).reshape(-1)
-    size = model.backbone.model.get_input_embeddings().num_embeddings
+        return _read_text(model, text)
+    try:
+        ids = np.asarray(text.cpu() if isinstance(text, Tensor) else text)
+    except ValueError:  # rows of different lengths
+        ids = np.empty((2, 0))
+    if ids.dtype.kind in "UO":
+        raise InputError("A document is one string, or a row of token ids; record several strings one by one.")
+    if ids.ndim == 2 and len(ids) == 1:
+        ids = ids[0]
+    if ids.ndim > 1:
+        raise InputError(
+            f"Token ids of one document are a row of numbers, and these have the shape {ids.shape}: record the "
+            f"{len(ids)} documents one by one, or with record_all."
+        )
+    ids = ids.reshape(-1)
+    size = vocabulary_size(model)
     if not len(ids) or not np.issubdtype(ids.dtype, np.integer) or ids.min() < 0 or ids.max() >= size:
         raise InputError(f"Token ids are whole numbers from 0 to {size - 1}, at least one of them.")
     ids = ids.astype(np.int64, copy=False)
-    return Document(ids, *_texts(model, ids), [])
+    return Document(ids, *_texts(model, ids), [], 0)
+
+
+def vocabulary_size(model: Model) -> int:
+    return model.backbone.model.get_input_embeddings().num_embeddings
+
+
+def _read_text(model: Model, text: str) -> Document:
+    """A string as a document. Words that the vocabulary lacks have its mark of the unknown for a text."""
+    if model.tokenizer is None:
+        raise InputError("This checkpoint has no tokenizer.json, so it reads token ids only; give those.")
+    text = text.encode("utf-8", "replace").decode()
+    encoding = model.tokenizer.encode(text, add_special_tokens=False)
+    if not encoding.ids:
+        raise InputError("The text is empty; write at least one word.")
+    ids = np.array(encoding.ids)
+    if ids.max() >= vocabulary_size(model):
+        word = model.tokenizer.id_to_token(int(ids.max()))
+        raise InputError(
+            f"The tokenizer knows {ascii(word)[:40]}, and the model has no embedding for it; leave it out of the text."
+        )
+    ends = np.maximum.accumulate([end for _, end in encoding.offsets])
+    ends[-1] = len(text)  # white space at the end belongs to the last token
+    pieces = [text[a:b].encode() for a, b in zip([0, *ends], ends, strict=False)]
+    spans, unknown = find_spans(text, ends, model.about.classes), unknown_id(model.tokenizer)
+    lacking = np.flatnonzero(ids == unknown) if unknown is not None else []
+    for i in lacking:
+        pieces[i] = _marked(pieces[i], model.tokenizer.id_to_token(unknown))
+    before, after = model.around
+    if before or after:
+        ids = np.array([*before, *ids, *after])
+        pieces = [*(_token_text(model, i) for i in before), *pieces, *(_token_text(model, i) for i in after)]
+        spans = [replace(span, start=span.start + len(before), end=span.end + len(before)) for span in spans]
+    return Document(ids, b"".join(pieces), np.cumsum([len(piece) for piece in pieces]), spans, len(lacking))
+
+
+def _marked(piece: bytes, mark: str) -> bytes:
+    """The mark in place of a word, between its spaces."""
+    word = piece.strip()
+    return piece.replace(word, mark.encode(), 1) if word else mark.encode()
 
 
 def _texts(model: Model, ids: np.ndarray) -> tuple[bytes, np.ndarray]:

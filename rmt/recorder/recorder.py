@@ -125,8 +125,8 @@ def observer(model: Model, watcher, detail: str) -> Callable[..., dict[str, Tens
             values["loss"] = torch.full(segment.ids.shape, torch.nan, device=segment.ids.device)
         else:  # of a document the last token alone has nothing to predict
             values["loss"] = step.output.token_loss(segment.labels, everywhere=not last)
-        if last and model.backbone.head == "classify":
-            values["probabilities"] = step.logits.float().softmax(-1)
+        if last and model.backbone.head == "classify" and model.about.answers != "score":
+            values["probabilities"] = model.shares(step.logits)
         return values
 
     return observe
@@ -143,6 +143,14 @@ def replay(model: Model, trace: Trace, segment: int) -> SegmentRecord:
     if fingerprint(model) != trace.meta["made_by"]["fingerprint"]:
         raise InputError(
             f"This trace was made with {trace.meta['made_by']['checkpoint']} and other weights; replay it with those."
+        )
+    if (
+        isinstance(segment, bool)
+        or not isinstance(segment, int | np.integer)
+        or not -trace.done <= segment < trace.done
+    ):
+        raise InputError(
+            f"The run has {trace.done} segments, 0 to {trace.done - 1}; there is no {ascii(segment)[:40]}."
         )
     recorded = trace.segments[segment]
     ids = torch.as_tensor(np.array(recorded.ids), device=model.device).long()[None]

@@ -67,7 +67,7 @@ def _ask(model: Model, run: Recording) -> None:
         memory = writer.read("memory", 0, i + 1) if past else writer.read("memory", i, min(i + ASK_AT_ONCE, n_states))
         state = stored(model, memory)
         output = model(words.expand(1 if past else len(memory), -1), state=state)
-        writer.write("asked", i, to_numpy(output.logits.float().softmax(-1)))
+        writer.write("asked", i, to_numpy(model.shares(output.logits)))
 
 
 def reached(model: Model, run: Recording) -> State:
@@ -107,8 +107,10 @@ def _open(path, model, document, *, spans, label, control, detail, seed, changes
         "n_memory": slots.shape[1],
         "causal": model.backbone.causal,
         "head": model.backbone.head,
+        **({"answers": model.about.answers} if model.about.answers != "one" else {}),
         "control": control or (None if model.about.trained else "untrained"),
         "seed": seed,
+        **({"unknown": document.unknown} if document.unknown else {}),
         **({"changes": changes} if changes else {}),  # of a what-if: see rmt.intervene.changes
         **({"blank": blank} if blank else {}),  # and rmt.causes.blank_answer
         "made_by": {**made_by(model), "fingerprint": fingerprint(model)},

@@ -48,6 +48,12 @@ class Recorder:
                 f"{type(self.backbone.model).__name__} hands out the attention of {len(kept)} of its "
                 f"{self.backbone.n_layers} layers; record it at detail 'memory', or use another family."
             )
+        heads = {layer.query.shape[1] if isinstance(layer, Scores) else layer[0].shape[1] for layer in kept}
+        if heads != {self.backbone.n_heads}:
+            raise InputError(
+                f"{type(self.backbone.model).__name__} hands out the attention of {', '.join(map(str, sorted(heads)))} "
+                f"heads a layer, and its configuration has {self.backbone.n_heads}; record it at detail 'memory'."
+            )
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
             maps = thin(kept, self.backbone, layout, answering(layout, mask))
             self.all = replace(maps, attention=torch.stack(whole)) if self.full else maps

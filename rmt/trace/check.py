@@ -23,7 +23,7 @@ def problems(meta: dict, arrays: dict[str, np.ndarray]) -> Iterator[str]:
     yield from _changed(arrays, done)
     for index in range(done):
         yield from _segment(arrays, index)
-    yield from _answer(arrays, done == n_segments)
+    yield from _answer(arrays, done == n_segments, meta.get("answers") == "several")
     if meta["label"] is not None and not 0 <= int(meta["label"]) < max(len(meta["classes"]), 1):
         yield f"The label {meta['label']} is none of its {len(meta['classes'])} classes."
 
@@ -83,12 +83,14 @@ def _segment(arrays: dict, index: int) -> Iterator[str]:
             yield f"The {name} maps of segment {index} do not add up to its {name} mass."
 
 
-def _answer(arrays: dict, complete: bool) -> Iterator[str]:
+def _answer(arrays: dict, complete: bool, several: bool) -> Iterator[str]:
+    """several: classes hold each on its own, so that their probabilities need not add up."""
     asked = arrays["asked"]
     answered = ~np.isnan(asked).any(-1)
     shares = [(f"if asked after {i} segments", asked[i]) for i in np.flatnonzero(answered)]
     if complete and len(arrays["probabilities"]):
         shares.append(("at the end", arrays["probabilities"]))
     for when, values in shares:
-        if len(values) and not ((values >= 0).all() and abs(values.sum(dtype=np.float64) - 1) < NEAR):
+        within = (values >= 0).all() and (values <= 1 + NEAR).all()
+        if len(values) and not (within and (several or abs(values.sum(dtype=np.float64) - 1) < NEAR)):
             yield f"The answer probabilities {when} are no distribution."

@@ -90,7 +90,14 @@ def provenance(trace: Trace, source: str) -> list[str]:
     lines.append(f"{_count(made['parameters'])} parameters")
     lines.append(f"{made['layers']} layers × {made['heads']} heads · {made['n_memory']} slots")
     lines.append(f"{trace.meta['segment_length']} tokens a segment")
-    return lines
+    return [*lines, *([unknown_words(trace)] if trace.meta.get("unknown") else [])]
+
+
+def unknown_words(trace: Trace) -> str:
+    """How many tokens stand for words that the model's vocabulary lacks."""
+    n, total = int(trace.meta.get("unknown", 0)), len(trace.arrays["ids"])
+    what = "stands for a word" if n == 1 else "stand for words"
+    return f"{n} of {total} tokens {what} that the model does not know: the mark of the unknown is shown there"
 
 
 def _inside(spans: list[dict], record: SegmentRecord) -> list[dict]:

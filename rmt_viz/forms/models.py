@@ -121,7 +121,8 @@ def record(wanted: Wanted, report) -> bool:
                 if wanted.shipped:
                     requests.start_run(text, wanted.name, config["segment_length"])
                 else:
-                    requests.start_own_run(replace(wanted, fresh=fresh), text, report.tokenizer)
+                    made = replace(wanted, fresh=fresh, detail=report.details[-1] if report.details else "thin")
+                    requests.start_own_run(made, text, report.tokenizer)
             except InputError as error:
                 say(str(error))
         follow("run")
@@ -129,7 +130,7 @@ def record(wanted: Wanted, report) -> bool:
 
 
 def _fresh(wanted: Wanted, report) -> int:
-    if report.cell != "none" or wanted.shipped:
+    if report.cell != "none" or wanted.shipped or not report.wraps:
         return 0
     return st.number_input(
         "Untrained memory tokens",

@@ -7,7 +7,8 @@ from rmt.viewer.sentence import TITLES, provenance
 from rmt_viz import session
 from rmt_viz.forms.own_text import own_text
 from rmt_viz.server import address as view
-from rmt_viz.shelf.library import Run, with_control
+from rmt_viz.shelf.kept_runs import HOW_LONG
+from rmt_viz.shelf.library import LIVE, Run, with_control
 from rmt_viz.widgets.errors import say
 from rmt_viz.widgets.markdown import plain
 
@@ -20,6 +21,9 @@ HELP = (
 
 def pick_run() -> tuple[Run, str, str] | None:
     """The run that the visitor chose in the sidebar or came with in the address, its name and its control."""
+    if session.gone(st.query_params.get("trace")):
+        _say_gone()
+        return None
     with st.sidebar:
         names = session.trace_names(st.query_params.get("trace"))
         if not names:
@@ -30,10 +34,37 @@ def pick_run() -> tuple[Run, str, str] | None:
         control = _pick_control(name, asked)
         run = session.library().open(with_control(name, control))
         st.caption("  \n".join(map(plain, provenance(run.trace, run.source))))
+        if LIVE.fullmatch(run.id):
+            _offer_file(run)
         ask = st.button("Your own text …", key="own text", width="stretch")
     if ask:
         own_text()
     return run, name, control
+
+
+def _say_gone() -> None:
+    """An address of a run that is not here shows no other run in its place."""
+    st.warning(
+        "The run of this address is not here any more. Record its text again (Your own text, or Models for a "
+        "checkpoint "
+        "of your own), or open its trace file on the Models page if it was downloaded."
+    )
+    if st.button("Show a run that is here", key="show another"):
+        st.query_params.clear()
+        st.rerun()
+
+
+def _offer_file(run: Run) -> None:
+    st.download_button(
+        "Run as a trace file",
+        run.trace.path.read_bytes,
+        f"{run.trace.path.name.removeprefix('live-')}",
+        "application/octet-stream",
+        icon=":material/download:",
+        on_click="ignore",
+        width="stretch",
+        help=plain(HOW_LONG),
+    )
 
 
 def pick_beside(run: Run) -> tuple[Run, str, tuple[str, str]] | None:

@@ -59,7 +59,7 @@ def _right() -> bool:
 def _found(wanted, report) -> bool:
     card.show(report)
     models.tell(wanted, report.asks)
-    done = models.record(wanted, report) if report.ready else False
+    done = models.record(wanted, report) if report.ready or report.details else False
     st.download_button(
         "Report as JSON",
         json.dumps(report.as_dict(), indent=1),

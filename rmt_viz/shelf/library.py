@@ -10,6 +10,7 @@ from pathlib import Path
 from rmt.errors import InputError
 from rmt.trace import Trace
 from rmt.viewer.slices import Run
+from rmt_viz.shelf.kept_runs import KeptRuns
 
 ASSETS = Path(os.environ.get("RMT_VIZ_ASSETS") or Path(__file__).parents[2] / "assets")  # traces/ and checkpoints/
 SUFFIX = ".trace.safetensors"
@@ -23,8 +24,9 @@ MOST_LIVE, MOST_OPEN = 64, 64
 class Library:
     """Opens traces by id and keeps the last ones; safe to ask from many threads."""
 
-    def __init__(self, folder: Path = ASSETS / "traces"):
-        self.folder, self.lock = folder, threading.Lock()
+    def __init__(self, folder: Path = ASSETS / "traces", kept: KeptRuns | None = None):
+        """kept: where runs made in a session outlive the server, nowhere by default."""
+        self.folder, self.lock, self.kept = folder, threading.Lock(), kept
         self.opened: OrderedDict[str, Run] = OrderedDict()
         self.live: OrderedDict[str, Run] = OrderedDict()
 
@@ -37,10 +39,11 @@ class Library:
         """Which of trained, reset and untrained there are of a trace."""
         return [control for control in CONTROLS if control == "trained" or self.has(with_control(name, control))]
 
-    def add(self, trace: Trace, source: str = "live", *, of: str | None = None, maker=None) -> str:
+    def add(self, trace: Trace, source: str = "live", *, of: str | None = None, maker=None, keep: bool = True) -> str:
         """Keep a run made or uploaded in a session, and give the id that opens it; too many, and the oldest go.
 
-        of: the id of the run whose control this one is. maker: see `Run`.
+        of: the id of the run whose control this one is. maker: see `Run`. keep: over a restart of the server, where
+        runs are kept.
         """
         id = with_control(of, trace.meta["control"]) if of else f"live-{secrets.token_urlsafe(16)}"
         run = Run(id, trace, source, maker)
@@ -48,15 +51,21 @@ class Library:
             self.live[run.id] = run
             while len(self.live) > MOST_LIVE:
                 self.live.popitem(last=False)
+        if self.kept and keep:
+            self.kept.keep(run.id, trace)
         return run.id
 
     def has(self, id: str) -> bool:
-        return id in self.live if LIVE.fullmatch(id) else self._path(id) is not None
+        if LIVE.fullmatch(id):
+            return id in self.live or (self.kept is not None and self.kept.has(id))
+        return self._path(id) is not None
 
     def open(self, id: str) -> Run:
         """Raises InputError for an id that opens nothing."""
         with self.lock:
             run = self.live.get(id) or self.opened.get(id)
+            if run is None and self.kept and LIVE.fullmatch(id) and (trace := self.kept.open(id)):
+                run = self.live[id] = Run(id, _whole(trace), "live")
             if run is None:
                 path = self._path(id)
                 if path is None:

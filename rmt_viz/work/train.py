@@ -70,8 +70,8 @@ def train(plan: Plan, grown: Grown, shelf: Library, tokenizer: Path, progress: P
         reader.about.name = NAME
     last = _reading(model, document, "at the end", grown.lines[-1]["step"], shelf)
     grown.readings.append(last)
-    shelf.add(_record(model, document, control="reset"), of=last.run)
-    shelf.add(_record(fresh, document), of=last.run)
+    shelf.add(_record(model, document, control="reset"), of=last.run, keep=False)
+    shelf.add(_record(fresh, document), of=last.run, keep=False)
     return last.run
 
 
@@ -122,4 +122,4 @@ def _reading(model, document: tuple, label: str, step: int, shelf: Library | Non
     """shelf: where the run is kept, for the readings that can be opened."""
     trace = _record(model, document)
     model.train()
-    return Reading(label, step, tuple(map(float, knows(trace))), shelf.add(trace) if shelf else "")
+    return Reading(label, step, tuple(map(float, knows(trace))), shelf.add(trace, keep=False) if shelf else "")

@@ -28,6 +28,7 @@ class Wanted:
     backbone: str | None = None
     options: tuple[tuple[str, object], ...] = ()
     fresh: int = 0
+    detail: str = "thin"  # what is recorded of a text: less where a model's attention cannot be
 
 
 def look(wanted: Wanted):
@@ -47,7 +48,7 @@ def read(wanted: Wanted, document, progress: Callable[[int, int], None]) -> Trac
     from rmt.recorder import record
 
     with opened(wanted) as model:
-        return record(model, document, detail="thin", progress=progress)
+        return record(model, document, detail=wanted.detail, progress=progress)
 
 
 @contextmanager
@@ -58,7 +59,9 @@ def opened(wanted: Wanted) -> Iterator:
 
     with _places(wanted) as (folder, given, _):
         if wanted.fresh:
-            model = wrap(folder, n_memory=wanted.fresh, segment_length=wanted.segment_length)
+            special = (given["options"] or {}).get("special_tokens", True)
+            length = wanted.segment_length
+            model = wrap(folder, n_memory=wanted.fresh, segment_length=length, special_tokens=special)
         else:
             model = load(folder, **given)
         model.about.name = Path(wanted.name).name + (", untrained memory" if wanted.fresh else "")

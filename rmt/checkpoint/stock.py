@@ -1,0 +1,152 @@
+"""Stock models: which class of transformers a configuration names, and its weights as transformers' loader reads them.
+
+The loader knows every name that a tensor of its families ever had (renamed heads, experts kept one by one, prefixes
+left out). It is handed tensors that `rmt.checkpoint.weights` has read, never a folder: so nothing in one is opened by
+it or run.
+"""
+
+import re
+from dataclasses import dataclass
+
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers import (
+    CONFIG_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+)
+from transformers.models.auto.auto_factory import _get_model_class
+
+from rmt.checkpoint.weights import Weights
+from rmt.errors import InputError
+from rmt.text.outside import quiet
+
+HEADS = {
+    "lm": AutoModelForCausalLM,
+    "mlm": AutoModelForMaskedLM,
+    "classify": AutoModelForSequenceClassification,
+    "none": AutoModel,
+}
+# What a configuration may say that would change how a model is built: types, kernels, quantisation, somebody's code.
+NOT_OURS = (
+    "dtype", "torch_dtype", "attn_implementation", "_attn_implementation", "quantization_config", "auto_map",
+    "fusion_config", "transformers_weights", "experts_implementation", "_experts_implementation", "base_model_tp_plan",
+    "distributed_config", "output_attentions", "output_hidden_states", "return_dict", "gradient_checkpointing",
+)  # fmt: skip
+# Families without softmax attention in any layer: a recurrence or a convolution stands in its place.
+RECURRENT = ("rwkv", "mamba", "mamba2", "falcon_mamba", "xlstm", "fnet")
+PARTS = re.compile(r"text|vision|audio|image|speech|encoder|decoder|vq|global|backbone|qformer|codec")
+
+
+def stock_config(config: dict) -> PretrainedConfig:
+    """A configuration of transformers from its JSON. Raises InputError where the installed version has no such family,
+    or finds the configuration impossible."""
+    options = {key: _floats(value) for key, value in config.items() if key not in NOT_OURS}
+    family = options.pop("model_type")
+    if family not in CONFIG_MAPPING:
+        code = config.get("auto_map")
+        why = "It brings code of its own (auto_map), and no code of a folder is run here. " if code else ""
+        raise InputError(
+            f"Its configuration names the family {ascii(family)[:60]}, which transformers {transformers.__version__} "
+            f"does not have. {why}Families that transformers has built in can be run."
+        )
+    try:
+        return AutoConfig.for_model(family, **options)
+    except Exception as error:  # whatever a wrong value makes a configuration trip over
+        raise InputError(
+            f"transformers makes no {family} configuration of it ({ascii(str(error))[:160]}); look at its config.json."
+        ) from None
+
+
+def _floats(value):
+    """A value of a configuration in which transformers wrote infinity and the like as {"__float__": "Infinity"}."""
+    if isinstance(value, dict):
+        tag = value.get("__float__") if len(value) == 1 else None
+        odd = isinstance(tag, str) and tag in ("NaN", "Infinity", "-Infinity")
+        return float(tag) if odd else {key: _floats(item) for key, item in value.items()}
+    return [_floats(item) for item in value] if isinstance(value, list) else value
+
+
+def model_class(config: PretrainedConfig, head: str) -> type | None:
+    """The class that a family has for a head, None where it has none."""
+    mapping = HEADS[head]._model_mapping
+    return _get_model_class(config, mapping) if type(config) in mapping else None
+
+
+def stock_class(name) -> type | None:
+    """The class of transformers that `architectures` names, None where there is none of that name."""
+    if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+        return None
+    found = getattr(transformers, name, None)
+    if found is None:  # classes that are not exported live in the module of their family
+        return None
+    return found if isinstance(found, type) and issubclass(found, nn.Module) else None
+
+
+def unreadable(config: PretrainedConfig) -> str | None:
+    """Why models of this family are not run here, as a sentence; None where nothing is known against them."""
+    family = config.model_type
+    if getattr(config, "is_encoder_decoder", False):
+        return (
+            f"This is a {family}: an encoder and a decoder in two halves. A document is read here by one stack of "
+            "layers, a decoder or an encoder, so this family is not run."
+        )
+    if family in RECURRENT:
+        return (
+            f"This is a {family}: its layers have no softmax attention (they mix tokens by a recurrence or a "
+            "transform), and this program shows attention, so this family is not run."
+        )
+    parts = [n for n in getattr(config, "sub_configs", {}) if PARTS.search(n) and getattr(config, n, None) is not None]
+    if parts:
+        return (
+            f"This is a {family}: a model of several parts ({', '.join(parts)}), of which text is one. Only models of "
+            "text alone are run here; save its text model as a folder of its own."
+        )
+    classes = [c for c in (model_class(config, head) for head in HEADS) if c is not None]
+    if not classes:
+        return (
+            f"This is a {family}, a part of a larger model or of another kind than text: transformers' automatic "
+            "classes "
+            "open no language model, classifier or plain trunk of that family, and only those are run here."
+        )
+    inputs = getattr(classes[0], "main_input_name", "input_ids")
+    if inputs != "input_ids":
+        return f"This is a {family}: it reads {inputs} and not tokens of text, so it is not run here."
+    return None
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How tensors of a file fit a class, as names: those that the file lacks, others that it has, and those of another
+    shape. empty: the model on the meta device."""
+
+    empty: nn.Module
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+
+def fit(cls: type, config: PretrainedConfig, weights: Weights) -> Fit:
+    """How they fit, found on the meta device: nothing is read and nothing allocated."""
+    shapes, dtypes = weights.shapes, weights.dtypes
+    kinds = {name: d if isinstance(d, torch.dtype) else torch.uint8 for name, d in dtypes.items()}
+    empty = {name: torch.empty(shape, dtype=kinds[name], device="meta") for name, shape in shapes.items()}
+    model, info = _load(cls, config, empty, device_map="meta")
+    names = {key: [n if isinstance(n, str) else n[0] for n in info[key]] for key in info}
+    return Fit(model, *(tuple(sorted(names[f"{key}_keys"])) for key in ("missing", "unexpected", "mismatched")))
+
+
+def fill(cls: type, config: PretrainedConfig, weights: Weights) -> nn.Module:
+    """The model with its weights, in float32 on the CPU."""
+    return _load(cls, config, {name: weights.tensor(name) for name in weights.shapes})[0]
+
+
+def _load(cls: type, config: PretrainedConfig, state: dict[str, Tensor], **options) -> tuple[nn.Module, dict]:
+    given = {"output_loading_info": True, "ignore_mismatched_sizes": True, "dtype": torch.float32, **options}
+    with quiet(), torch.random.fork_rng(devices=[]):
+        return cls.from_pretrained(None, config=config, state_dict=state, trust_remote_code=False, **given)

@@ -1,0 +1,249 @@
+"""Trying a model before it is called ready: one segment read, held against transformers' own reading, and recorded."""
+
+import os
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from rmt.checkpoint.build import check_width
+from rmt.errors import InputError
+from rmt.memory import CELLS
+from rmt.model import Model
+from rmt.recorder.watcher import Recorder
+from rmt.text.segments import Segment
+
+SHORT = 8  # tokens that are read where all that is asked is whether a model runs
+MOST = 1024  # tokens of the one segment that is read before a model is called ready
+WINDOW = re.compile(r"window|local_attention|chunk_size")  # names of how far a layer sees
+NEAR = 1e-3  # logits against those of transformers, relative to the greatest of them; both round in float32
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a trial found: tokens read, and why attention cannot be recorded, None where it can."""
+
+    tokens: int
+    not_recorded: str | None = None
+    no_memory: str | None = None  # why no untrained memory can be put around a model without one
+
+    @property
+    def details(self) -> list[str]:
+        """The levels of detail that the model can be recorded at."""
+        return ["memory"] if self.not_recorded else ["memory", "summary", "thin"]
+
+
+@torch.inference_mode()
+def run(model: Model, length: int | None = None) -> None:
+    """Read one segment with the model, where it is, and settle which attention it runs with: the fused one, or the
+    family's own, where that does something which the fused one does not know.
+
+    length: tokens of the segment; by default as few as tell.
+    Raises InputError with the reason where it cannot be read, where transformers' own reading is another, or where
+    tokens see what they must not.
+    """
+    segment, backbone = Segment(_ids(model, length or _enough(model))), model.backbone
+    try:
+        _run(model, segment)
+        if not backbone.fused or _record(model, segment) is None:
+            return
+        runs = True
+    except InputError:
+        if not backbone.fused:
+            raise
+        runs = False
+    backbone.run_eagerly()
+    try:
+        _run(model, segment)
+        better = not runs or _record(model, segment) is None
+    except InputError as error:
+        if not runs:
+            raise error from None
+        better = False
+    if not better:
+        backbone.run_fused()
+    elif isinstance(spec := model.about.config.get("backbone"), dict):
+        spec["eager"] = True
+
+
+@torch.inference_mode()
+def record_one(model: Model, length: int) -> Trial:
+    """Read one whole segment, record its attention, and see whether a memory could be put around a model without "
+    "one."""
+    length = min(length, MOST)
+    run(model, length)
+    segment, lacks = Segment(_ids(model, length)), model.about.config["cell"]["kind"] == "none"
+    return Trial(length, _record(model, segment), _no_memory(model) if lacks else None)
+
+
+def _enough(model: Model) -> int:
+    """Tokens after which a model has shown what it does: a few, or more than the window that its layers see."""
+    config = model.backbone.model.config
+    windows = [v for k, v in vars(config).items() if WINDOW.search(k) and isinstance(v, int) and v > 0]
+    return min(model.segment_length, max([SHORT, *(w + SHORT for w in windows if w < model.segment_length)]))
+
+
+def _run(model: Model, segment: Segment) -> None:
+    output, layout = _read(model, segment, head=False)
+    _check_direction(model, segment, output.hidden[:, layout.tokens])
+    output, _ = _read(model, segment)
+    if model.cell.n_read == model.cell.n_write == 0:
+        _check_against_stock(model, segment, output)
+
+
+def _record(model: Model, segment: Segment) -> str | None:
+    """Why the attention of a segment cannot be recorded; None where it was."""
+    recorder = Recorder(model.backbone)
+    try:
+        model.cell.step(recorder, segment, model.cell.initial(1))
+        _check_maps(model, recorder)
+    except InputError as error:
+        return str(error).partition("; record it at")[0].removesuffix(".") + "."  # the report says at what
+    except Exception as error:  # whatever a family trips over when asked for its attention
+        return f"{_name(model)} fails when it is asked for its attention ({_short(error)})."
+    return None
+
+
+def _no_memory(model: Model) -> str | None:
+    """Why an untrained memory cannot be put around a model that has none; two short segments are read with one."""
+    try:
+        check_width(model.backbone, "rmt")
+        cell = CELLS["rmt"].fit(model.backbone, n_memory=2)
+        state = cell.initial(1)
+        for _ in range(2):
+            _, state = cell.step(model.backbone, Segment(_ids(model, SHORT)), state)
+    except InputError as error:
+        return str(error)
+    except Exception as error:  # whatever a family trips over
+        return f"{_name(model)} fails when a memory stands beside its words ({_short(error)})."
+    return None
+
+
+def room_for(numbers: int) -> str | None:
+    """Why that many numbers cannot be tried on this machine as float32; None where they can."""
+    try:
+        with open("/proc/meminfo") as file:
+            free = next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        try:
+            free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        except (ValueError, OSError):
+            return None
+    if 4 * numbers < 0.9 * free:
+        return None
+    return (
+        f"It was not tried: as float32 its numbers take {4 * numbers / 1e9:.1f} GB, and this machine has "
+        f"{free / 1e9:.1f} GB free."
+    )
+
+
+def _ids(model: Model, length: int) -> Tensor:
+    """Ids (1, length) from all over the vocabulary, none of them a mark of the configuration's."""
+    config = model.backbone.model.config
+    marks = [getattr(config, f"{n}_token_id", None) for n in ("pad", "bos", "eos", "sep", "cls", "mask", "unk")]
+    marks = {i for mark in marks for i in (mark if isinstance(mark, list | tuple) else [mark])}
+    size = model.backbone.model.get_input_embeddings().num_embeddings
+    usable = [i for i in range(min(size, 1000)) if i not in marks] or [0]
+    return torch.tensor([[usable[(7 * i + 3) % len(usable)] for i in range(length)]], device=model.device)
+
+
+def _read(model: Model, segment: Segment, *, head: bool = True):
+    try:
+        step, _ = model.cell.step(model.backbone, segment, model.cell.initial(1))
+        if head and model.backbone.head != "none":
+            step.logits  # noqa: B018  a head may fail, too
+        return step.output, step.layout
+    except InputError:
+        raise
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # whatever a family trips over; the files may be sound
+        raise InputError(
+            f"{_name(model)} cannot be run here from word embeddings, as a memory needs it: it fails inside "
+            "transformers "
+            f"({_short(error)}). The folder may be sound; this program does not know the family."
+        ) from None
+
+
+def _check_direction(model: Model, segment: Segment, rows: Tensor) -> None:
+    """A decoder's token must not see the next one, an encoder's must."""
+    if rows.shape[1] < 2:
+        return
+    other = segment.ids.clone()
+    other[0, 1] = other[0, 2 if rows.shape[1] > 2 else 0]  # the next one: layers may see no further than a window
+    after, layout = _read(model, Segment(other), head=False)
+    change = (after.hidden[:, layout.tokens] - rows)[0, 0].abs().max()
+    moved = bool(change > 1e-5 * rows.abs().max())
+    if model.backbone.causal and moved:
+        raise InputError(
+            f"{_name(model)} is read here neither as a decoder, since its tokens see what comes after them, nor as an "
+            "encoder, since transformers has no masked language model of its family, by which encoders are known here."
+        )
+    if not model.backbone.causal and not moved and bool((other != segment.ids).any()):
+        raise InputError(
+            f"{_name(model)} belongs to a family of encoders, and its tokens do not see what comes after them; this "
+            "program would lay out its memory wrongly, so it is not run."
+        )
+
+
+def _check_against_stock(model: Model, segment: Segment, output) -> None:
+    """The model's own forward from ids, with its own attention, gives the same numbers."""
+    backbone, ids = model.backbone, segment.ids
+    stock, given = backbone.model, {"input_ids": ids}
+    if not backbone.causal:
+        mark = ids.new_full((1, 1), backbone.cls_id), ids.new_full((1, 1), backbone.sep_id)
+        ids = torch.cat([mark[0], mark[1], ids, mark[1]], dim=1)
+        padding = getattr(stock.config, "pad_token_id", None) in (backbone.cls_id, backbone.sep_id)
+        given = {"inputs_embeds": backbone.embed(ids)} if padding else {"input_ids": ids}
+    try:
+        theirs = _own(stock, backbone, given)
+    except Exception as error:  # a family that cannot read ids alone
+        raise InputError(
+            f"{_name(model)} cannot be run from token ids alone: it fails inside transformers ({_short(error)}). The "
+            "folder may be sound; this program does not know the family."
+        ) from None
+    ours = output.hidden if backbone.head == "none" else output.logits
+    if backbone.head in ("lm", "mlm"):
+        theirs = theirs[:, -ours.shape[1] :] if backbone.causal else theirs[:, 2:-1]
+    if theirs is None or theirs.shape != ours.shape:
+        shape = None if theirs is None else tuple(theirs.shape)
+        raise InputError(
+            f"{_name(model)} gives something else than one row of numbers for each token or text ({shape}), so it is "
+            "not run here."
+        )
+    gap = (ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-6)
+    if not gap < NEAR:
+        raise InputError(
+            f"{_name(model)} gives other numbers here than by itself in transformers (off by {float(gap):.0e}): it "
+            "does "
+            "something with ids or attention that this program does not know, so it is not run."
+        )
+
+
+def _own(stock: nn.Module, backbone, given: dict[str, Tensor]) -> Tensor:
+    """What the model itself makes of an input, with eager attention."""
+    kind = stock.config._attn_implementation
+    options = {"use_cache": False} if backbone.causal else {}
+    try:
+        if backbone.fused:
+            stock.set_attn_implementation("eager")
+        output = stock(**given, **options)
+    finally:
+        if backbone.fused:
+            stock.set_attn_implementation(kind)
+    return output.last_hidden_state if backbone.head == "none" else output.logits
+
+
+def _check_maps(model: Model, recorder) -> None:
+    mass = recorder.all.mass
+    if not mass.isfinite().all() or bool((mass < -1e-3).any()):
+        raise InputError(f"{_name(model)} hands out attention that is no share of each row.")
+
+
+def _name(model: Model) -> str:
+    return type(model.backbone.model).__name__
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {ascii(str(error))[1:-1][:120]}"

@@ -1,0 +1,60 @@
+"""Runs that were made in the app, kept in a folder over a restart of the server: the last ones, for some time."""
+
+import os
+import time
+from pathlib import Path
+
+from rmt.errors import InputError
+from rmt.trace import Trace
+
+SUFFIX = ".trace.safetensors"
+FOLDER = Path(
+    os.environ.get("RMT_VIZ_RUNS") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rmt-viz/runs"
+)
+DAYS, MOST, MOST_BYTES = 30, 64, 2_000_000_000
+HOW_LONG = f"Kept here for {DAYS} days, as long as it is among the last {MOST} runs of this server."
+
+
+class KeptRuns:
+    """Traces by the ids of their runs. A run that cannot be kept, as on a full disk, is no error: it lives as long as
+    the server does."""
+
+    def __init__(self, folder: Path = FOLDER):
+        self.folder = folder
+
+    def keep(self, id: str, trace: Trace) -> None:
+        part = self.folder / f"{id}.part"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._make_room(trace.path.stat().st_size)
+            trace.save(part)
+            part.replace(self._path(id))
+        except OSError:
+            part.unlink(missing_ok=True)
+
+    def open(self, id: str) -> Trace | None:
+        """The trace of a run, None where it is not kept any more."""
+        try:
+            return Trace.open(self._path(id)) if self.has(id) else None
+        except InputError:  # damaged meanwhile
+            return None
+
+    def has(self, id: str) -> bool:
+        try:
+            return time.time() - self._path(id).stat().st_mtime < DAYS * 86400
+        except OSError:
+            return False
+
+    def _path(self, id: str) -> Path:
+        return self.folder / f"{id}{SUFFIX}"
+
+    def _make_room(self, size: int) -> None:
+        """Take out what is too old, and the oldest until another run of this size fits."""
+        files = sorted(self.folder.glob(f"live-*{SUFFIX}"), key=lambda file: file.stat().st_mtime)
+        total = size + sum(file.stat().st_size for file in files)
+        for i, file in enumerate(files):
+            old = time.time() - file.stat().st_mtime > DAYS * 86400
+            if not old and len(files) - i < MOST and total <= MOST_BYTES:
+                break
+            total -= file.stat().st_size
+            file.unlink(missing_ok=True)
