@@ -29,8 +29,10 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.common import arguments, report
 from rmt import checkpoint
-from rmt.backbones import backbone_config
+from rmt.backbone.families import backbone_config
+from rmt.checkpoint.build import build
 from rmt.recorder import record
+from rmt.text.tokenizer import open_tokenizer
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -44,7 +46,7 @@ STEP, CHOOSE, WHOLE = (f"(given) => bench.{name}(given)" for name in ("step", "c
 
 def make_assets(folder: Path, long: int) -> None:
     """A checkpoint and three runs of it; the tokenizer is a shipped one, the text is chance."""
-    tokenizer = checkpoint.open_tokenizer(ROOT / "assets" / "checkpoints" / "detect" / "tokenizer.json")
+    tokenizer = open_tokenizer(ROOT / "assets" / "checkpoints" / "detect" / "tokenizer.json")
     vocabulary = tokenizer.get_vocab_size()
     shape = {"layers": LAYERS, "width": WIDTH, "heads": HEADS, "vocabulary": vocabulary}
     spec = {
@@ -56,7 +58,7 @@ def make_assets(folder: Path, long: int) -> None:
         "classes": [],
     }
     place = folder / "checkpoints" / "bench"
-    checkpoint.save(checkpoint.build(spec, tokenizer), spec, place)
+    checkpoint.save(build(spec, tokenizer), spec, place)
     model, rng = checkpoint.load(place, device="cpu"), np.random.default_rng(0)
     (folder / "traces").mkdir()
     for name, segments, detail in (("a-eight", 8, "thin"), ("b-middle", 64, "thin"), ("c-long", long, "summary")):

@@ -16,7 +16,7 @@ from transformers import BertConfig, BertForSequenceClassification, GPT2Config, 
 from rmt.backbone import HFBackbone, Output
 from rmt.memory import CELLS
 from rmt.model import Model
-from rmt.provenance import versions
+from rmt.model.provenance import versions
 
 
 def stock(family: str, *, layers: int, width: int, heads: int, positions: int, vocabulary: int, attention="sdpa"):

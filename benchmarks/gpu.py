@@ -140,7 +140,7 @@ def machine(device: str) -> dict:
 
     import torch
 
-    from rmt.provenance import versions
+    from rmt.model.provenance import versions
 
     about = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count(), **versions()}
     if device == "cpu":

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from benchmarks.verdicts import SkipError, Verdicts
-from rmt.changes import parse
+from rmt.causes.facts import find_facts, ledger, lives, slots_of
 from rmt.checkpoint import load
-from rmt.facts import find_facts, ledger, lives, slots_of
 from rmt.intervene import Reading, intervene, read
+from rmt.intervene.changes import parse
 from rmt.memory.base import map_state
 from rmt.trace import Trace
 
@@ -101,7 +101,7 @@ class Both:
         return figures["p"] <= BOUND and bool((one.right == two.right).all()), figures
 
     def attribution(self, kind: str) -> tuple[bool, dict]:
-        from rmt import attribute
+        from rmt.causes import attribute
 
         if kind != "local and memory" and not find_spec("captum"):
             raise SkipError("attribution needs the package captum, which is not here")

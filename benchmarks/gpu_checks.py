@@ -19,16 +19,16 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks.common import stock
 from benchmarks.verdicts import SkipError, Verdicts
-from rmt import cuda_graph
-from rmt import kernels as private
-from rmt.attention import EMPTY, Maps, thin
 from rmt.backbone import HFBackbone, answering
-from rmt.cuda_graph import fast_unroll, fixed_step, observed
+from rmt.backbone import kernels as private
+from rmt.backbone.attention import EMPTY, Maps, thin
 from rmt.memory import CELLS
 from rmt.memory.base import map_state
-from rmt.model import Model
-from rmt.recorder import Recorder, observer
-from rmt.unroll import unroll
+from rmt.model import Model, cuda_graph
+from rmt.model.cuda_graph import fast_unroll, fixed_step, observed
+from rmt.model.unroll import unroll
+from rmt.recorder import Recorder
+from rmt.recorder.recorder import observer
 
 ROOT = Path(__file__).parent.parent
 TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}

@@ -19,10 +19,10 @@ from benchmarks import on_device
 from benchmarks.common import recurrent, stock
 from benchmarks.gpu_checks import capturing
 from benchmarks.verdicts import SkipError, Verdicts
-from rmt.cuda_graph import fast_unroll
 from rmt.model import Model
+from rmt.model.cuda_graph import fast_unroll
 from rmt.recorder import record
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 N_MEMORY = 10
 BASE = {"layers": 12, "width": 768, "heads": 12, "n": 512}
@@ -181,7 +181,7 @@ def trainer(device: str, size: dict, batch: int, n_segments: int):
     model = bert(size).to(device).train().requires_grad_(True)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0  # as in `rmt.backbones`
+            module.p = 0.0  # as in `rmt.backbone.families`
     optimizer = AdamW(model.parameters(), lr=1e-5, weight_decay=0.01)
     generator = torch.Generator().manual_seed(2)
     ids = torch.randint(3, 30522, (batch, n_segments * size["n"]), generator=generator).to(device)

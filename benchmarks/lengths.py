@@ -15,7 +15,7 @@ from benchmarks.common import arguments
 from rmt.checkpoint import load, untrained
 from rmt.commands.common import bar
 from rmt.evaluate import evaluate
-from rmt.provenance import versions
+from rmt.model.provenance import versions
 
 CHECKPOINTS = Path(__file__).parents[1] / "assets" / "checkpoints"
 STAGES = (1, 2, 3, 5, 7)
@@ -26,8 +26,8 @@ CONTROLS = ("reset", "untrained")
 KEYS = {
     "checkpoint": "in assets/checkpoints",
     "trained_on": "segments of the longest documents in training",
-    "recipe": "curriculum; the same for as many tokens as streams; or curriculum, then streams (rmt/streams.py), "
-    "in which memory that changes for no reason may be penalised (rmt/penalties.py)",
+    "recipe": "curriculum; the same for as many tokens as streams; or curriculum, then streams (rmt/train/streams.py), "
+    "in which memory that changes for no reason may be penalised (rmt/train/penalties.py)",
     "accuracy": "share of samples answered right",
     "low, high": "Wilson's 95 % interval",
     "control": "none, reset (memory, before every segment), untrained (weights)",

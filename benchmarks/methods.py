@@ -13,12 +13,12 @@ import time
 import torch
 
 from benchmarks.common import arguments, peak_rss
-from rmt.backbones import backbone_config
-from rmt.build import build
+from rmt.backbone.families import backbone_config
+from rmt.checkpoint.build import build
 from rmt.cost import SHOWN, document
-from rmt.provenance import versions
-from rmt.segments import Segment
-from rmt.unroll import unroll
+from rmt.model.provenance import versions
+from rmt.model.unroll import unroll
+from rmt.text.segments import Segment
 
 SEGMENT, N_MEMORY, VOCABULARY = 512, 10, 2048
 SHAPE = {"layers": 2, "width": 64, "heads": 4, "vocabulary": VOCABULARY, "positions": SEGMENT + 64}

@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 
 from benchmarks.common import Eager, interleave, ratio, recurrent, report, spread, stock
-from rmt.cuda_graph import fast_unroll, fixed_step, observed
-from rmt.recorder import Recorder, observer, record_all
-from rmt.unroll import unroll
+from rmt.model.cuda_graph import fast_unroll, fixed_step, observed
+from rmt.model.unroll import unroll
+from rmt.recorder import Recorder, record_all
+from rmt.recorder.recorder import observer
 
 N_MEMORY = 10
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}

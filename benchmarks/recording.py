@@ -15,8 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import on_device
 from benchmarks.common import Eager, arguments, interleave, ratio, recurrent, report, spread, stock
+from rmt.model.unroll import unroll
 from rmt.recorder import Recorder, record
-from rmt.unroll import unroll
 
 SEGMENTS = {128: 16, 512: 8, 1024: 4}  # read in a round, by their length n
 N_MEMORY, VOCABULARY = 10, 512

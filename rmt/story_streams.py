@@ -11,12 +11,12 @@ from functools import cache
 import numpy as np
 from tokenizers import Tokenizer
 
-from rmt.segments import IGNORE
+from rmt.text.segments import IGNORE
 from rmt.tasks.babi import KINDS, NEVER, World
 from rmt.tasks.base import Rng
 from rmt.tasks.distractor import Distractor
 from rmt.tasks.telling import LONGEST, Telling
-from rmt.vocabulary import encode
+from rmt.text.tokenizer import encode
 
 
 ASKED = 9  # tokens that a question may need

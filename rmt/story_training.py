@@ -16,17 +16,17 @@ from torch.nn import functional as F
 from torch.optim import AdamW
 from torch.utils.data import DataLoader, IterableDataset
 
-from rmt import checkpoint
-from rmt.backbones import backbone_config
+from rmt.checkpoint import open, whole
+from rmt.backbone.families import backbone_config
 from rmt.errors import InputError
 from rmt.memory.base import State, choose, detach, map_state
 from rmt.model import Model
-from rmt.run_folder import RunFolder
-from rmt.segments import IGNORE, Segment
+from rmt.train.run_folder import RunFolder
+from rmt.text.segments import IGNORE, Segment
 from rmt.story_streams import Chunk, Rung, StoryStreams
 from rmt.tasks.babi import KINDS, NEVER
 from rmt.tasks.distractor import Distractor
-from rmt.vocabulary import PAD, open_tokenizer
+from rmt.text.tokenizer import PAD, open_tokenizer
 
 TRAINING = 1
 
@@ -168,9 +168,9 @@ class StoryTrainer:
             prefetch_factor=2 if workers else None, multiprocessing_context="fork" if workers else None,
         ))  # fmt: skip
         torch.manual_seed(config.seed)
-        self.model: Model = checkpoint.build(self.spec, tokenizer).train().to(self.device)
+        self.model: Model = open.build(self.spec, tokenizer).train().to(self.device)
         if config.init:
-            self._start_from(checkpoint.load(config.init, device="cpu"))
+            self._start_from(open.load(config.init, device="cpu"))
         cuda = self.device.type == "cuda"
         self.lr = torch.zeros((), device=self.device)
         decay = [p for p in self.model.parameters() if p.dim() > 1]
@@ -354,7 +354,7 @@ class StoryTrainer:
         self.model.load_state_dict({**weights, name: fresh})
 
     def _save(self) -> None:
-        checkpoint.save(self.model, self.spec, self.folder, dtype=torch.float16)
+        whole.save(self.model, self.spec, self.folder, dtype=torch.float16)
         self.kept.save({
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step,
             "since": self.since, "at": self.at, "seconds": self.seconds,

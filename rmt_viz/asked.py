@@ -29,7 +29,7 @@ def _opened(wanted: bring.Wanted) -> Iterator:
         with bring.opened(wanted) as reader:
             yield reader
         return
-    from rmt.checkpoint import check_room
+    from rmt.checkpoint.whole import check_room
 
     reader = session.model(wanted.name)
     length = wanted.segment_length or session.config_of(wanted.name)["segment_length"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rmt.errors import InputError
 from rmt.trace import Trace, validate
-from rmt.trace_file import temporary
+from rmt.trace.writer import temporary
 
 ROOT = Path(os.environ.get("RMT_VIZ_ROOT") or Path.cwd()).resolve()  # what visitors may name lies under it
 MOST_TOLD = 5  # problems of one trace that are worth a visitor's time
@@ -18,7 +18,7 @@ MOST_TOLD = 5  # problems of one trace that are worth a visitor's time
 class Wanted:
     """A checkpoint as a visitor asks for it; what is None stands in its files.
 
-    name: of a shipped one, else a folder under the root, a hub name, or one of `rmt.pretrained.PRETRAINED`.
+    name: of a shipped one, else a folder under the root, a hub name, or one of `rmt.checkpoint.packages.PRETRAINED`.
     options: of its memory, as (name, value). fresh: slots of an untrained memory to put around a model that has none.
     """
 
@@ -31,7 +31,7 @@ class Wanted:
 
 
 def look(wanted: Wanted):
-    """The `rmt.report.Report` of a checkpoint, in which places are called what the visitor called them."""
+    """The `rmt.checkpoint.report.Report` of a checkpoint, in which places are called what the visitor called them."""
     from rmt.checkpoint import inspect
 
     with _places(wanted) as (folder, given, rename):
@@ -53,8 +53,8 @@ def read(wanted: Wanted, document, progress: Callable[[int, int], None]) -> Trac
 @contextmanager
 def opened(wanted: Wanted) -> Iterator:
     """It as a model ready to run; what goes wrong with it meanwhile is told without our places."""
-    from rmt.adapter import wrap
     from rmt.checkpoint import load
+    from rmt.checkpoint.adapter import wrap
 
     with _places(wanted) as (folder, given, _):
         if wanted.fresh:
@@ -82,9 +82,9 @@ def take_in(content: bytes) -> Trace:
 @contextmanager
 def _places(wanted: Wanted) -> Iterator[tuple]:
     """(where it lies, what `load` is to be told, rename); what goes wrong is told without our places."""
-    from rmt.configs import STOCK
-    from rmt.places import locate
-    from rmt.pretrained import PRETRAINED
+    from rmt.checkpoint.backbone_config import STOCK
+    from rmt.checkpoint.locate import locate
+    from rmt.checkpoint.packages import PRETRAINED
 
     given = {"segment_length": wanted.segment_length, "backbone": None, "options": dict(wanted.options) or None}
     folder = wanted.shipped or _allowed(wanted.name, PRETRAINED)
@@ -105,10 +105,10 @@ def _places(wanted: Wanted) -> Iterator[tuple]:
 
 def _allowed(name: str, known) -> Path | str:
     """A place under the root, or a name that is no place: a known one, or a repository of the hub."""
-    from rmt.places import REPOSITORY, plain, resolve_under
+    from rmt.checkpoint.locate import REPOSITORY, printable, resolve_under
 
     try:
-        return resolve_under(ROOT, plain(name))
+        return resolve_under(ROOT, printable(name))
     except InputError:
         hub = REPOSITORY.fullmatch(name) and not name.startswith(".") and ".." not in name
         if (name in known or hub) and not os.path.exists(name):  # a folder here that is not under the root stays shut

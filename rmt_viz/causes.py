@@ -10,8 +10,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from rmt import changes as ch
 from rmt.errors import InputError
+from rmt.intervene import changes as ch
 from rmt.viewer.slices import Run
 from rmt_viz.library import ASSETS, CONTROLS, with_control
 
@@ -100,24 +100,24 @@ def check(run: Run) -> None:
 
 def change(open_model: Callable, run: Run, text: str, donors: dict[str, Run], progress):
     """The run with these changes, as a trace. On the worker's thread."""
-    from rmt.retell import retell
+    from rmt.causes.what_if import what_if
 
     traces = {name: donor.trace for name, donor in donors.items()}
-    return retell(open_model(run), run.trace, ch.parse(text), donors=traces, progress=progress)
+    return what_if(open_model(run), run.trace, ch.parse(text), donors=traces, progress=progress)
 
 
 def map_slots(open_model: Callable, run: Run, progress) -> dict:
     """Both maps of a run's slots. On the worker's thread."""
-    from rmt.effects import slot_map
+    from rmt.causes.slot_effects import slot_map
 
     return slot_map(open_model(run), run.trace, progress=progress)
 
 
 def explain(open_model: Callable, run: Run, progress) -> dict:
     """What made a run's answer, and its facts. On the worker's thread."""
-    from rmt.explain import explain as work
+    from rmt.causes.why import why
 
-    return work(open_model(run), run.trace, progress=progress)
+    return why(open_model(run), run.trace, progress=progress)
 
 
 def donors_of(run: Run, others: list[Run]) -> list[Run]:

@@ -14,7 +14,7 @@ def side_by_side(folders: Sequence[Path], text: str, progress: Progress) -> tupl
     Raises InputError for a text that fits into one segment.
     """
     from rmt.checkpoint import load
-    from rmt.mechanisms import account, aligned
+    from rmt.evaluate.mechanisms import account, aligned
 
     models, rows = aligned([load(folder, device="cpu") for folder in folders]), []
     ids = models[0].tokenizer.encode(text, add_special_tokens=False).ids

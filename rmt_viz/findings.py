@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rmt.contrast import Contrast
+from rmt.measure.contrast import Contrast
 from rmt.trace import Trace
 from rmt.viewer.slices import Run
 from rmt_viz.causes import percent

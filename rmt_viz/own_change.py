@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from rmt import changes as ch
 from rmt.errors import InputError
+from rmt.intervene import changes as ch
 from rmt_viz import caused, session
 from rmt_viz.library import Run
 from rmt_viz.plain import plain

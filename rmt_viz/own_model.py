@@ -13,7 +13,7 @@ from rmt_viz.progress import follow
 from rmt_viz.wrong import say
 
 LONGEST_NAME = 200
-FRESH = 10  # slots of an untrained memory, as `rmt.adapter.wrap` has them
+FRESH = 10  # slots of an untrained memory, as `rmt.checkpoint.adapter.wrap` has them
 MOST_MB = 50
 
 

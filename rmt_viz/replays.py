@@ -83,8 +83,8 @@ def whole_maps(model, run: Run, segment: int) -> SegmentRecord:
 
 
 def slots_as_words(model, run: Run, segment: int):
-    """The `rmt.readout.Readout` of the state after a segment."""
-    from rmt.readout import read_slots
+    """The `rmt.model.readout.Readout` of the state after a segment."""
+    from rmt.model.readout import read_slots
 
     record = run.trace.segments[segment]
     return read_slots(model, record.memory_before, record.memory)

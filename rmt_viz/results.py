@@ -72,7 +72,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Mechanism:
-    """What one mechanism carries and costs, and who sees whom in it; see `rmt.mechanisms.Account`."""
+    """What one mechanism carries and costs, and who sees whom in it; see `rmt.evaluate.mechanisms.Account`."""
 
     mechanism: str
     checkpoint: str
@@ -131,7 +131,7 @@ def scores(task: str, checkpoint: str, trained_on: int, recipe: str, rows: Itera
 
 
 def mechanisms(rows: Iterable[dict]) -> tuple[Mechanism, ...]:
-    """Rows of `rmt.mechanisms` as mechanisms."""
+    """Rows of `rmt.evaluate.mechanisms` as mechanisms."""
     return tuple(_row(Mechanism, row, "this text") for row in rows)
 
 

@@ -9,8 +9,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rmt.errors import InputError
-from rmt.viewer import attention as maps
-from rmt.viewer import memory, slices
+from rmt.viewer import attention_slices as maps
+from rmt.viewer import memory_slices, slices
 from rmt.viewer import page as viewer
 from rmt_viz import replays, session
 from rmt_viz.jobs import Job
@@ -81,12 +81,12 @@ def _attention(run: Run, request: Request) -> bytes:
 
 async def moves(request: Request) -> Response:
     """Where memory is over the whole run; ?with= names a run that shares its plane."""
-    return await _answer(request, lambda run: memory.moves(run, _other(request)))
+    return await _answer(request, lambda run: memory_slices.moves(run, _other(request)))
 
 
 async def moment(request: Request) -> Response:
     """The state after a segment."""
-    return await _answer(request, lambda run: memory.moment(run, _segment_of(run, request), _other(request)))
+    return await _answer(request, lambda run: memory_slices.moment(run, _segment_of(run, request), _other(request)))
 
 
 async def changed(request: Request) -> Response:
@@ -98,7 +98,7 @@ def _changed(run: Run, request: Request) -> bytes:
     first, last = (_index(request.path_params[name], run.trace.done) for name in ("first", "last"))
     if last < first:
         raise InputError("A range of segments ends where it begins or later.")
-    return memory.changed(run, first, last)
+    return memory_slices.changed(run, first, last)
 
 
 async def words(request: Request) -> Response:
@@ -108,7 +108,7 @@ async def words(request: Request) -> Response:
 
 def _words(run: Run, index: int) -> bytes:
     job = session.replays().ask(run, index, replays.slots_as_words)
-    return memory.words(run.trace, index, job.result, **_told(job))
+    return memory_slices.words(run.trace, index, job.result, **_told(job))
 
 
 def _segment_of(run: Run, request: Request) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rmt.contrast import Contrast
+from rmt.measure.contrast import Contrast
 from rmt.viewer.slices import Run
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from rmt import changes
+from rmt.intervene import changes
 
 NUMBER = re.compile(r"[0-9]{1,9}")
 COLOURS = ("write", "read", "loss", "gain")

@@ -14,7 +14,7 @@ import pytest
 from tables import write_results
 
 from rmt.trace import Trace
-from rmt.trace_file import TraceWriter
+from rmt.trace.writer import TraceWriter
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: more threads cost more than they do; torch is not in yet
 
@@ -139,7 +139,7 @@ def make_trace(tmp_path):
 @pytest.fixture
 def captured(monkeypatch):
     """A CPU that captures, by calling: the steps captured so far. A test goes round its small windows and rings."""
-    from rmt import cuda_graph
+    from rmt.model import cuda_graph
 
     seen = []
 

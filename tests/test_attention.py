@@ -18,8 +18,8 @@ from watching import (
     truth,
 )
 
-from rmt.attention import EMPTY, attention
 from rmt.backbone import HFBackbone, Layout
+from rmt.backbone.attention import EMPTY, attention
 from rmt.errors import InputError
 from rmt.recorder import Recorder
 

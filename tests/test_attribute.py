@@ -11,10 +11,10 @@ import torch
 from foreign import tiny
 from planted import CLASSES, SLOTS, VOCABULARY, planted
 
-from rmt.attribute import GAP, Rows, by_segment, by_slot, by_token, local_and_memory, output_of
+from rmt.causes.attribute import GAP, Rows, by_segment, by_slot, by_token, local_and_memory, output_of
+from rmt.causes.why import why
 from rmt.checkpoint import load
 from rmt.errors import InputError
-from rmt.explain import explain
 from rmt.intervene import RESET, read, recalled
 from rmt.memory import CELLS
 from rmt.recorder import record
@@ -172,7 +172,7 @@ def short():
 def test_the_answer_comes_from_the_fact(short):
     model, trace = short
     seen = []
-    found = explain(model, trace, progress=lambda *p: seen.append(p))
+    found = why(model, trace, progress=lambda *p: seen.append(p))
     fact = trace.spans[0]
     told_in = trace.segment_of(fact["start"])
     values = np.array(found["tokens"])
@@ -188,7 +188,7 @@ def test_a_run_of_other_weights_is_refused(short):
     model.about.fingerprint, kept = "other", model.about.fingerprint
     try:
         with pytest.raises(InputError, match="other weights"):
-            explain(model, trace)
+            why(model, trace)
     finally:
         model.about.fingerprint = kept
 

@@ -10,7 +10,7 @@ from rmt.checkpoint import inspect, load, save
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.model import Model
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 ROTARY = ["llama_gqa", "gpt_neox"]
 IDS = torch.arange(2 * 29).reshape(2, 29) % (VOCABULARY - 3) + 3

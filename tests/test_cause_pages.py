@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from rmt import changes
-from rmt.contrast import contrast
 from rmt.errors import InputError
+from rmt.intervene import changes
+from rmt.measure.contrast import contrast
 from rmt_viz import caused, causes, findings, jobs, session, tables, view
 from rmt_viz.components import credit
 from rmt_viz.figures import causes as figures

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models
 
 from rmt.checkpoint import inspect, load, save
 from rmt.errors import InputError
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 IDS = torch.arange(2 * 21).reshape(2, 21) % 47 + 3
 

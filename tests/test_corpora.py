@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from rmt.corpora import open_corpus
 from rmt.errors import InputError
+from rmt.tasks.corpora import open_corpus
 
 METAMATH = """
 $( A toy of Metamath's set.mm. $)

@@ -18,7 +18,7 @@ from rmt.cost import (
     recurrent,
     table,
 )
-from rmt.cost_count import counted, counted_recurrent, opt_config
+from rmt.cost.counted import counted, counted_recurrent, opt_config
 from rmt.errors import InputError
 
 MODELS = [OPT[name] for name in ("OPT-125M", "OPT-1.3B", "OPT-30B", "OPT-175B")]

@@ -12,14 +12,15 @@ import torch
 from test_recorder import LENGTH, StopError, document, small, stop_after
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from rmt import cuda_graph
-from rmt.cuda_graph import Ring, fast_unroll, fixed_step, observed
 from rmt.memory import CELLS
 from rmt.memory.base import map_state
-from rmt.recorder import Recorder, observer, record, replay
+from rmt.model import cuda_graph
+from rmt.model.cuda_graph import Ring, fast_unroll, fixed_step, observed
+from rmt.model.unroll import unroll
+from rmt.recorder import Recorder, record, replay
+from rmt.recorder.recorder import observer
 from rmt.tasks.base import Span
 from rmt.trace import Trace, validate
-from rmt.unroll import unroll
 
 STEADY = [kind for kind in CELLS if not CELLS[kind].past]  # cells whose state has one shape from the start
 GROWING = [kind for kind in CELLS if CELLS[kind].past]

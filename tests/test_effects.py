@@ -7,12 +7,13 @@ import pytest
 import torch
 from readings import DETECT, IDS, KINDS, SOME, small
 
-from rmt import effects, intervene
-from rmt.changes import Ablate, Edit
+from rmt import intervene
+from rmt.causes import slot_effects
+from rmt.causes.samples import usual
 from rmt.checkpoint import load
 from rmt.intervene import ask, read, recalled
+from rmt.intervene.changes import Ablate, Edit
 from rmt.recorder import record
-from rmt.samples import usual
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_asking_leaves_states_alone_and_is_what_recording_does(cell):
 def test_the_map_of_effects_is_what_single_interventions_do(family, head):
     model = small(family, head)
     reading = read(model, IDS)
-    found = effects.effects(model, reading, to="zero", segments=[3, 5])
+    found = slot_effects.effects(model, reading, to="zero", segments=[3, 5])
     assert found.map.shape == (2, 3) and list(found.segments) == [3, 5]
     for row, s in enumerate((3, 5)):
         for slot in (0, 2):
@@ -56,10 +57,10 @@ def _fall(reading, other, s) -> float:
 def test_effects_report_progress_and_can_be_stopped():
     model = small()
     reading, seen = read(model, IDS), []
-    effects.effects(model, reading, to="zero", progress=lambda *p: seen.append(p))
+    slot_effects.effects(model, reading, to="zero", progress=lambda *p: seen.append(p))
     assert seen[-1] == (84, 84) and [done for done, _ in seen] == [4, 12, 24, 40, 60, 84]
     with pytest.raises(KeyboardInterrupt):
-        effects.effects(model, reading, to="zero", progress=_stop)
+        slot_effects.effects(model, reading, to="zero", progress=_stop)
 
 
 def _stop(done, total):
@@ -67,7 +68,7 @@ def _stop(done, total):
 
 
 def test_memory_of_another_run_gives_its_answer(detect):
-    score = effects.transplant_score(detect, distance=3, pairs=40)
+    score = slot_effects.transplant_score(detect, distance=3, pairs=40)
     assert score["donor"] >= 0.95 and score["receiver"] <= 0.05
 
 
@@ -81,7 +82,7 @@ def test_without_its_memory_detect_cannot_answer(detect):
     )
     reading = recalled(detect, record(detect, text))
     assert detect.about.classes[int(reading.probabilities.argmax())] == "garden"
-    found = effects.effects(detect, reading, means=usual(detect, len(reading.segments), samples=8))
+    found = slot_effects.effects(detect, reading, means=usual(detect, len(reading.segments), samples=8))
     assert found.answer == detect.about.classes.index("garden")
     assert found.whole[-1] > 0.5, "without the whole memory the answer is gone"
     start, end = (int(x) for x in (record(detect, text).spans[0]["start"], record(detect, text).spans[0]["end"]))

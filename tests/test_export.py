@@ -133,7 +133,7 @@ def test_no_token_is_markup_in_a_page(make_trace):
     assert page.count("<script") == page.count("</script>") == 2 and page.count("</title>") == 1
     assert "<img" not in page and html.escape(hostile[0])[:24] in page
     assert archive(page)[1][1]["meta"]["tokens"][:3] == hostile
-    shown = trace.show(height=500)._repr_html_()
+    shown = viewer.show(trace, height=500)._repr_html_()
     assert re.fullmatch(r'<iframe srcdoc="[^"]*" [^<>]*></iframe>', shown) and "height: 500px" in shown
     assert html.unescape(shown.split('"')[1]) == page and "sandbox" in shown
 

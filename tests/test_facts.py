@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from rmt import survival
+from rmt.causes import survival
+from rmt.causes.facts import Lives, ablations, find_facts, ledger, lives, slots_of
+from rmt.causes.samples import fresh, sampler_of, told
 from rmt.checkpoint import load, untrained
 from rmt.errors import InputError
-from rmt.facts import Lives, ablations, find_facts, ledger, lives, question_about, slots_of
 from rmt.intervene import read
-from rmt.samples import fresh, sampler_of, told
 from rmt.tasks.base import PLACES
+from rmt.tasks.questions import question_about
 
 ROOT = Path(__file__).parent.parent
 DETECT = ROOT / "assets" / "checkpoints" / "detect"

@@ -7,10 +7,10 @@ import pytest
 import torch
 from readings import IDS, KINDS, ROOT, SOME, same, small, tensors
 
-from rmt import changes, intervene
-from rmt.changes import END, Ablate, Block, Edit, Freeze, Move, Noise, Reset, Transplant, parse, valid, write
 from rmt.errors import InputError
-from rmt.intervene import read, recalled
+from rmt.intervene import changes, read, recalled
+from rmt.intervene import reading as intervene
+from rmt.intervene.changes import END, Ablate, Block, Edit, Freeze, Move, Noise, Reset, Transplant, parse, valid, write
 from rmt.recorder import record
 
 LINK = (
@@ -57,7 +57,7 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(text):
 
 
 def test_links_are_read_without_torch():
-    code = "import sys, rmt.changes; rmt.changes.parse('reset@4'); print('torch' in sys.modules)"
+    code = "import sys, rmt.intervene.changes; rmt.intervene.changes.parse('reset@4'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

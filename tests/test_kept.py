@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rmt.errors import InputError
-from rmt.kept import Kept, tally
+from rmt.evaluate.finished_samples import Kept, tally
 
 SETTINGS = {"weights": "0123", "seed": 5}
 

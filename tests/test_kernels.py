@@ -7,8 +7,7 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend
 from watching import augmented, eager, expected, heads, look, recorded, truth
 
-from rmt import kernels
-from rmt.backbone import HFBackbone
+from rmt.backbone import HFBackbone, kernels
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from rmt.backbones import backbone_config
-from rmt.build import build
-from rmt.lean import Lean, lean
-from rmt.segments import Segment
-from rmt.unroll import unroll
+from rmt.backbone.families import backbone_config
+from rmt.backbone.last_layer import Lean, lean
+from rmt.checkpoint.build import build
+from rmt.model.unroll import unroll
+from rmt.text.segments import Segment
 
 
 def model_of(family, layers, kind="rmt"):

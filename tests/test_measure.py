@@ -3,19 +3,9 @@
 import numpy as np
 import pytest
 
-from rmt.measure import (
-    beats,
-    change,
-    edges,
-    find_beats,
-    knows,
-    measure,
-    pool,
-    segment_loss,
-    shares,
-    similarity,
-    token_loss,
-)
+from rmt.measure import change, edges, knows, measure, pool, segment_loss, similarity, token_loss
+from rmt.measure.beats import find_beats
+from rmt.measure.run import shares
 
 
 def kinds(found) -> dict:
@@ -82,7 +72,7 @@ def test_loss_of_a_segment_is_the_mean_of_its_scored_tokens(make_trace):
 def test_beats_are_found_where_the_fact_stands(make_trace, fact):
     trace = make_trace(fact=fact)
     truth = next(trace.segment_of(span["start"]) for span in trace.spans if span["kind"] == "fact")
-    found = kinds(beats(trace))
+    found = kinds(measure(trace).beats)
     assert found["write"] == truth == fact
     assert found["read"] == 7
     assert ("keep" in found) == (fact < 6) and fact < found.get("keep", 7)
@@ -91,21 +81,21 @@ def test_beats_are_found_where_the_fact_stands(make_trace, fact):
 def test_beats_do_not_look_at_the_spans_of_facts(make_trace):
     trace = make_trace(fact=3)
     trace.meta["spans"] = [span for span in trace.spans if span["kind"] == "question"]
-    assert kinds(beats(trace))["write"] == 3
+    assert kinds(measure(trace).beats)["write"] == 3
 
 
 def test_two_facts_are_a_write_and_an_append(make_trace):
-    found = kinds(beats(make_trace(fact=2, second=5)))
+    found = kinds(measure(make_trace(fact=2, second=5)).beats)
     assert (found["write"], found["append"], found["read"]) == (2, 5, 7)
     assert 2 < found["keep"] < 5
 
 
 def test_beats_are_found_from_memory_alone_where_nothing_is_asked(make_trace):
-    assert kinds(beats(make_trace(fact=4, question=False, label=None)))["write"] == 4
+    assert kinds(measure(make_trace(fact=4, question=False, label=None)).beats)["write"] == 4
 
 
 def test_a_run_that_writes_nothing_has_no_beats(make_trace):
-    assert beats(make_trace(fact=None)) == ()
+    assert measure(make_trace(fact=None)).beats == ()
 
 
 def test_a_run_that_forgets_has_a_write_and_no_more():

@@ -9,14 +9,14 @@ import torch
 from foreign import SEGMENT, tiny
 
 from rmt.__main__ import main
-from rmt.build import build
 from rmt.checkpoint import save
+from rmt.checkpoint.build import build
 from rmt.errors import InputError
-from rmt.mechanisms import FRESH, SEEN_LENGTH, SEEN_SEGMENTS, account, aligned, fresh, kind, operations, sight
+from rmt.evaluate.mechanisms import FRESH, SEEN_LENGTH, SEEN_SEGMENTS, account, aligned, fresh, kind, operations, sight
 from rmt.memory import CELLS
 from rmt.memory.context import ExactContext
-from rmt.segments import Segment
-from rmt.vocabulary import train_tokenizer
+from rmt.text.segments import Segment
+from rmt.text.tokenizer import train_tokenizer
 
 N = SEEN_SEGMENTS * SEEN_LENGTH
 LOOKS, AT = np.indices((N, N))

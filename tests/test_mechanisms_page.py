@@ -9,12 +9,12 @@ from foreign import tiny
 from streamlit.testing.v1 import AppTest
 from test_result_figures import losses_row
 
-from rmt import mechanisms as engine
-from rmt.build import build
 from rmt.checkpoint import save
+from rmt.checkpoint.build import build
 from rmt.errors import InputError
+from rmt.evaluate import mechanisms as engine
 from rmt.memory import CELLS
-from rmt.vocabulary import train_tokenizer
+from rmt.text.tokenizer import train_tokenizer
 from rmt_viz import comparing, mechanisms, results, session
 from rmt_viz.figures import mechanisms as figures
 

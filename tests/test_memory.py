@@ -8,9 +8,9 @@ from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.memory.base import choose, map_state
 from rmt.memory.retrieval import RetrievalMemory
+from rmt.model.unroll import unroll
 from rmt.recorder import record, replay
-from rmt.segments import Segment
-from rmt.unroll import unroll
+from rmt.text.segments import Segment
 
 OPTIONS = {"armt": {"d_memory": 4}, "context": {"n_memory": 24}, "sliding-window": {"n_memory": 12}}
 KINDS = {

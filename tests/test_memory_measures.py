@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rmt import geometry
+from rmt.measure import geometry
 
 
 def walk(n: int, m: int = 3, d: int = 5, seed: int = 0) -> np.ndarray:

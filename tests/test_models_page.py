@@ -11,7 +11,8 @@ import pytest
 from foreign import hf_config, state_dict, tiny
 from streamlit.testing.v1 import AppTest
 
-from rmt import checkpoint, report
+from rmt import checkpoint
+from rmt.checkpoint import report
 from rmt.errors import InputError
 from rmt.viewer.sentence import provenance
 from rmt_viz import asked, bring, jobs, session, texts
@@ -65,9 +66,9 @@ def test_a_report_asks_for_what_no_file_says_and_then_runs(root):
 
 
 def test_the_page_has_a_field_for_all_that_a_report_asks_for():
-    from rmt import candidate
+    from rmt.checkpoint import examine
 
-    source = Path(candidate.__file__).read_text()
+    source = Path(examine.__file__).read_text()
     asked = set(re.findall(r'\.ask\(\s*"(\w+)"', source)) | {"n_memory", "retrieve"}
     assert asked == {need.name for need in NEEDS}
 
@@ -235,4 +236,4 @@ def test_a_model_that_is_ready_records(looked, monkeypatch):
 
 def test_only_jobs_load_torch():
     assert "import torch" not in (ROOT / "rmt_viz" / "bring.py").read_text()
-    assert checkpoint.inspect.__module__ == "rmt.checkpoint"
+    assert checkpoint.inspect.__module__ == "rmt.checkpoint.open"

@@ -5,12 +5,12 @@ import torch
 from readings import IDS, small
 
 from rmt import intervene
-from rmt.changes import Noise, Reset, parse
 from rmt.errors import InputError
 from rmt.intervene import read
-from rmt.paths import Blocking
+from rmt.intervene.block import Blocking
+from rmt.intervene.changes import Noise, Reset, parse
 from rmt.recorder import Recorder
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "bert"])

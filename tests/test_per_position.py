@@ -7,13 +7,13 @@ import torch
 from datasets import Dataset
 
 from rmt.__main__ import main
-from rmt.backbones import backbone_config
-from rmt.build import build
+from rmt.backbone.families import backbone_config
 from rmt.checkpoint import save
+from rmt.checkpoint.build import build
 from rmt.errors import InputError
-from rmt.per_position import Losses, compare, difference, recovered, score
+from rmt.evaluate.loss_by_position import Losses, compare, difference, recovered, score
 from rmt.tasks.language_model import Documents, Target
-from rmt.vocabulary import train_tokenizer
+from rmt.text.tokenizer import train_tokenizer
 
 LENGTH = 8
 WORDS = "the union of states has a treaty with nations and peace at home is our first care this year".split()

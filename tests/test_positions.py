@@ -7,9 +7,9 @@ import torch
 from families import make
 from foreign import tiny
 
-from rmt.adapter import wrap
 from rmt.backbone import HFBackbone
 from rmt.checkpoint import save
+from rmt.checkpoint.adapter import wrap
 from rmt.errors import InputError
 from rmt.memory import CELLS, blocks
 from rmt.model import Model

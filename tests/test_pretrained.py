@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from rmt.adapter import add_lora, wrap
 from rmt.checkpoint import inspect, load
-from rmt.corpora import open_corpus
+from rmt.checkpoint.adapter import add_lora, wrap
+from rmt.checkpoint.packages import PRETRAINED, package_folder
 from rmt.errors import InputError
-from rmt.per_position import score, stderr
-from rmt.pretrained import PRETRAINED, package_folder
+from rmt.evaluate.loss_by_position import score, stderr
 from rmt.recorder import record, replay
+from rmt.tasks.corpora import open_corpus
 from rmt.tasks.language_model import Documents
 
 ROOT = Path(__file__).parent.parent
@@ -82,7 +82,7 @@ def test_smollm2_speaks_english_and_writes_numbers_digit_by_digit():
     """The numbers of its GGUF file are its own, and the tokenizer's step that transformers leaves out is there."""
     installed("smollm2")
     from rmt.checkpoint import load
-    from rmt.generate import generate
+    from rmt.model.generate import generate
 
     model = load("smollm2", segment_length=64)
     encode = lambda text: model.tokenizer.encode(text, add_special_tokens=False)  # noqa: E731

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from rmt.causes.probe import fit, probes, score
 from rmt.checkpoint import load, untrained
-from rmt.probe import fit, probes, score
 
 DETECT = Path(__file__).parent.parent / "assets" / "checkpoints" / "detect"
 

@@ -9,7 +9,7 @@ from rmt.backbone import HFBackbone
 from rmt.errors import InputError
 from rmt.memory.recurrent import RecurrentMemory
 from rmt.model import Model
-from rmt.readout import read_slots
+from rmt.model.readout import read_slots
 
 
 def model(name: str, head: str | None = None) -> Model:

@@ -5,7 +5,8 @@ import pytest
 import torch
 from families import CLASSES, DECODERS, VOCABULARY, make
 
-from rmt.backbone import CHUNK, HFBackbone
+from rmt.backbone import HFBackbone
+from rmt.backbone.protocol import CHUNK
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.model import Model
@@ -178,7 +179,7 @@ def test_the_head_runs_where_something_is_scored_and_nowhere_else():
 
 
 def test_the_head_runs_at_few_positions_at_a_time(monkeypatch):
-    monkeypatch.setattr("rmt.backbone.CHUNK", 4)
+    monkeypatch.setattr("rmt.backbone.protocol.CHUNK", 4)
     model = small()
     head = Head(model)
     trace = record(model, document())

@@ -13,13 +13,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
-from rmt.candidate import examine
 from rmt.checkpoint import load
-from rmt.generate import generate
+from rmt.checkpoint.examine import examine
 from rmt.memory.base import detach
+from rmt.model.generate import generate
+from rmt.model.unroll import unroll
 from rmt.recorder import Recorder
-from rmt.segments import IGNORE
-from rmt.unroll import unroll
+from rmt.text.segments import IGNORE
 
 GOLDEN = Path(os.environ.get("RMT_GOLDEN", Path(__file__).parents[2] / "shared" / "golden"))
 RUNS = sorted(file.with_suffix("") for file in GOLDEN.glob("*/run_*.safetensors"))

@@ -10,8 +10,8 @@ import torch
 from foreign import SEGMENT, hf_config, state_dict, tiny, write
 
 from rmt.checkpoint import inspect, load
+from rmt.checkpoint.locate import resolve_under
 from rmt.errors import InputError
-from rmt.places import resolve_under
 
 
 class Evil:

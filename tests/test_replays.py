@@ -11,11 +11,11 @@ from test_figures import unpack
 
 from rmt.backbone import HFBackbone
 from rmt.errors import InputError
-from rmt.geometry import distances, paths, plane, signature
+from rmt.measure.geometry import distances, paths, plane, signature
 from rmt.memory.recurrent import RecurrentMemory
 from rmt.model import Model
 from rmt.recorder import record, replay
-from rmt.viewer import attention, memory, slices
+from rmt.viewer import attention_slices, memory_slices, slices
 from rmt.viewer.slices import Run
 from rmt_viz import replays, session
 from rmt_viz.replays import Replays
@@ -44,14 +44,17 @@ def test_a_replay_says_where_memory_stood(recorded):
     tokens, read, write = (slice(*found.layout[name]) for name in ("tokens", "read", "write"))
     np.testing.assert_allclose(found.attention[:, :, tokens, read], found.read, atol=1e-12)
     np.testing.assert_allclose(found.attention[:, :, write, tokens], found.write, atol=1e-12)
-    assert attention.recorded_layout(run.trace, run.trace.segments[2]) == (found.layout, found.attention.shape[-1])
+    assert attention_slices.recorded_layout(run.trace, run.trace.segments[2]) == (
+        found.layout,
+        found.attention.shape[-1],
+    )
 
 
 @pytest.mark.parametrize(("layer", "head", "how"), [(None, None, "mean"), (1, None, "max"), (0, 2, "mean")])
 def test_a_map_is_the_head_that_was_asked_for(recorded, layer, head, how):
     reader, run = recorded
     maps = replay(reader, run.trace, 1)
-    found = unpack(attention.attention(run.trace, maps, layer=layer, head=head, how=how))
+    found = unpack(attention_slices.attention(run.trace, maps, layer=layer, head=head, how=how))
     pick = (slice(None) if layer is None else [layer], slice(None) if head is None else [head])
     wanted = getattr(np, how)(maps.attention[pick[0]][:, pick[1]], axis=(0, 1))
     np.testing.assert_allclose(found["map"], wanted, rtol=1e-6)
@@ -61,16 +64,18 @@ def test_a_map_is_the_head_that_was_asked_for(recorded, layer, head, how):
 
 def test_shares_of_a_map_are_those_that_were_recorded(recorded):
     reader, run = recorded
-    found = unpack(attention.attention(run.trace, replay(reader, run.trace, 0)))["meta"]["shares"]
+    found = unpack(attention_slices.attention(run.trace, replay(reader, run.trace, 0)))["meta"]["shares"]
     for block, share in run.measures.shares.items():
         np.testing.assert_allclose(found[block], share[0].mean(), rtol=1e-5)
-    assert unpack(attention.attention(run.trace, replay(reader, run.trace, 0), how="max"))["meta"]["shares"] == {}
+    assert (
+        unpack(attention_slices.attention(run.trace, replay(reader, run.trace, 0), how="max"))["meta"]["shares"] == {}
+    )
 
 
 def test_blocks_that_were_recorded_are_drawn_before_the_rest_is_known(recorded):
     reader, run = recorded
-    whole = unpack(attention.attention(run.trace, replay(reader, run.trace, 1)))["map"]
-    found = unpack(attention.attention(run.trace, run.trace.segments[1], state="loading", again=250))
+    whole = unpack(attention_slices.attention(run.trace, replay(reader, run.trace, 1)))["map"]
+    found = unpack(attention_slices.attention(run.trace, run.trace.segments[1], state="loading", again=250))
     known = np.isfinite(found["map"])
     assert known.sum() == 2 * 8 * SLOTS and not found["meta"]["known"]
     assert (found["meta"]["state"], found["meta"]["again"]) == ("loading", 250)
@@ -79,7 +84,7 @@ def test_blocks_that_were_recorded_are_drawn_before_the_rest_is_known(recorded):
 
 def test_groups_name_every_position(recorded):
     run = recorded[1]
-    groups = unpack(attention.attention(run.trace, run.trace.segments[0]))["meta"]["groups"]
+    groups = unpack(attention_slices.attention(run.trace, run.trace.segments[0]))["meta"]["groups"]
     kinds = ["read", "tokens", "write"] if run.trace.meta["causal"] else ["mark", "memory", "mark", "tokens", "mark"]
     assert [group["kind"] for group in groups] == kinds
     assert all(a["stop"] == b["start"] for a, b in pairwise(groups))
@@ -89,27 +94,27 @@ def test_large_maps_are_pooled_within_their_groups_and_a_window_is_exact(recorde
     reader, run = recorded
     maps = replay(reader, run.trace, 0)
     whole = maps.attention.mean((0, 1))
-    monkeypatch.setattr(attention, "MOST", 8)
-    monkeypatch.setattr(attention, "WINDOW", 4)
-    found = unpack(attention.attention(run.trace, maps))
+    monkeypatch.setattr(attention_slices, "MOST", 8)
+    monkeypatch.setattr(attention_slices, "WINDOW", 4)
+    found = unpack(attention_slices.attention(run.trace, maps))
     edges = found["rows"].tolist()
     assert found["meta"]["pooled"] and len(edges) - 1 < len(whole) and edges[-1] == len(whole)
     assert {group["start"] for group in found["meta"]["groups"]} <= set(edges), "no bin goes over the end of a group"
     for i, (a, b) in enumerate(pairwise(edges)):
         np.testing.assert_allclose(found["map"][i, 0], whole[a:b, edges[0] : edges[1]].max(), rtol=1e-6)
-    window = unpack(attention.attention(run.trace, maps, at=(5, 6)))
+    window = unpack(attention_slices.attention(run.trace, maps, at=(5, 6)))
     assert window["rows"].tolist() == [3, 4, 5, 6, 7] and not window["meta"]["pooled"]
     np.testing.assert_allclose(window["map"], whole[3:7, 4:8], rtol=1e-6)
 
 
 def test_ways_to_take_heads_together_are_named(recorded):
     with pytest.raises(InputError, match="mean or max"):
-        attention.attention(recorded[1].trace, recorded[1].trace.segments[0], how="median")
+        attention_slices.attention(recorded[1].trace, recorded[1].trace.segments[0], how="median")
 
 
 def test_a_run_without_maps_has_a_frame_of_unknowns(make_trace):
     trace = make_trace(detail="memory", question=False)
-    found = unpack(attention.attention(trace, trace.segments[0], state="absent", why="No weights."))
+    found = unpack(attention_slices.attention(trace, trace.segments[0], state="absent", why="No weights."))
     assert np.isnan(found["map"]).all() and found["meta"]["shares"] == {} and found["meta"]["why"] == "No weights."
 
 
@@ -175,12 +180,12 @@ def test_weights_that_are_not_here_are_a_sentence(make_trace):
 
 def test_slices_of_memory_hold_what_was_measured(make_trace):
     run = Run("toy", make_trace(), "recorded")
-    found, states = unpack(memory.moves(run)), run.trace.memory
+    found, states = unpack(memory_slices.moves(run)), run.trace.memory
     onto = plane(states)
     np.testing.assert_allclose(found["path"], paths(states, onto), atol=1e-5)
     np.testing.assert_allclose(found["apart"], distances(states)[1], rtol=1e-5)
     assert found["meta"]["variance"] == pytest.approx(onto.variance) and np.isnan(found["previous"][0]).all()
-    now = unpack(memory.moment(run, 3))
+    now = unpack(memory_slices.moment(run, 3))
     np.testing.assert_allclose(now["path"], found["path"][3:5], atol=1e-5)
     np.testing.assert_allclose(np.diag(now["likeness"]), 1, rtol=1e-6)
     np.testing.assert_allclose(now["initial"], found["initial"][4], rtol=1e-5)
@@ -191,24 +196,24 @@ def test_two_runs_share_a_plane_where_they_can(make_trace):
     two = Run("two", make_trace("two", segments=5, fact=1), "recorded")
     other = Run("other", make_trace("other", width=9), "recorded")
     onto = plane(one.trace.memory, two.trace.memory)
-    np.testing.assert_allclose(unpack(memory.moves(one, two))["path"], paths(one.trace.memory, onto), atol=1e-5)
-    np.testing.assert_allclose(unpack(memory.moves(two, one))["path"], paths(two.trace.memory, onto), atol=1e-5)
+    np.testing.assert_allclose(unpack(memory_slices.moves(one, two))["path"], paths(one.trace.memory, onto), atol=1e-5)
+    np.testing.assert_allclose(unpack(memory_slices.moves(two, one))["path"], paths(two.trace.memory, onto), atol=1e-5)
     np.testing.assert_allclose(
-        unpack(memory.moment(two, 2, one))["path"], onto.project(two.trace.memory[2:4]), atol=1e-5
+        unpack(memory_slices.moment(two, 2, one))["path"], onto.project(two.trace.memory[2:4]), atol=1e-5
     )
-    assert not unpack(memory.moves(one, other))["meta"]["shared"]
+    assert not unpack(memory_slices.moves(one, other))["meta"]["shared"]
 
 
 def test_slices_of_a_long_memory_are_as_big_as_those_of_a_short_one(make_trace):
     short = Run("short", make_trace("short", segments=300), "recorded")
     long = Run("long", make_trace("long", segments=4096, fact=900), "recorded")
-    assert len(memory.moves(long)) < 1.1 * len(memory.moves(short))
-    assert len(memory.changed(long, 900, 900)) < 1.1 * len(memory.changed(short, 3, 3))
+    assert len(memory_slices.moves(long)) < 1.1 * len(memory_slices.moves(short))
+    assert len(memory_slices.changed(long, 900, 900)) < 1.1 * len(memory_slices.changed(short, 3, 3))
 
 
 def test_pooling_hides_no_short_turn(make_trace):
     run = Run("long", make_trace("long", segments=4096, fact=900), "recorded")
-    found, states = unpack(memory.moves(run)), run.trace.memory.astype(np.float64)
+    found, states = unpack(memory_slices.moves(run)), run.trace.memory.astype(np.float64)
     unit = states / np.linalg.norm(states, axis=-1, keepdims=True)
     turned = (unit[901] * unit[900]).sum(-1)
     bin_ = np.searchsorted(found["edges"], 901, side="right") - 1
@@ -217,10 +222,10 @@ def test_pooling_hides_no_short_turn(make_trace):
 
 def test_a_signature_is_told_with_where_else_it_is_found(make_trace):
     run = Run("toy", make_trace(segments=30, fact=10, second=20), "recorded")
-    found, wanted = unpack(memory.changed(run, 10, 10)), signature(run.trace.memory, 10, 10)
+    found, wanted = unpack(memory_slices.changed(run, 10, 10)), signature(run.trace.memory, 10, 10)
     assert found["meta"]["total"] == wanted.total > 0
     assert [each["segment"] for each in found["meta"]["alike"]][:2] in ([0, 20], [20, 0])
-    assert all(each["share"] >= memory.ALIKE for each in found["meta"]["alike"])
+    assert all(each["share"] >= memory_slices.ALIKE for each in found["meta"]["alike"])
     np.testing.assert_allclose(found["inside"], wanted.inside, rtol=1e-5)
 
 

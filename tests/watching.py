@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import torch
 from families import DECODERS, EAGER, EAGER_DECODERS, FUSED, make
 
-from rmt.attention import Maps, Scores, attention, thin
 from rmt.backbone import HFBackbone, Layout
+from rmt.backbone.attention import Maps, Scores, attention, thin
 from rmt.recorder import Recorder
 
 B, M, T = 2, 3, 24

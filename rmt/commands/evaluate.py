@@ -108,13 +108,13 @@ def evaluate(
             device=device,
             as_json=as_json,
         )
-    from rmt import evaluate as evaluation
     from rmt.checkpoint import load, untrained
-    from rmt.provenance import made_by
+    from rmt.evaluate import accuracy as evaluation
+    from rmt.model.provenance import made_by
     from rmt.tasks import TASKS
     from rmt.tasks.official import official
 
-    process, _, own_device = evaluation.place()
+    process, _, own_device = evaluation.this_process()
     model = (untrained if control == "untrained" else load)(
         checkpoint, device=device or own_device, **told(segment_length, backbone, options)
     )

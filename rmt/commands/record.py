@@ -44,8 +44,8 @@ def record(
     """Run a checkpoint over a text and keep what its memory did, for the app to show."""
     import torch
 
-    from rmt.adapter import WRAPPED_LENGTH, wrap
     from rmt.checkpoint import load, untrained
+    from rmt.checkpoint.adapter import WRAPPED_LENGTH, wrap
     from rmt.evaluate import CONTROLS, PRECISIONS
     from rmt.measure import similarity
     from rmt.recorder import record as run

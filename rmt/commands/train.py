@@ -105,7 +105,8 @@ def train(
 ) -> None:
     """Train a memory on a task by curriculum. Safe to kill at any moment; the same command goes on.
 
-    Options marked LM are for --task language_model, which has defaults of its own: see LMConfig in rmt/recipe.py.
+    Options marked LM are for --task language_model, which has defaults of its own: see LMConfig in
+    rmt/train/lm_config.py.
     """
     import torch
 

@@ -50,8 +50,8 @@ def only_for_language_models(context: typer.Context) -> None:
 
 def train_language_model(context: typer.Context, out: Path, *, precision: str | None, cpu: bool, as_json: bool) -> None:
     """The run, with what was typed and LMConfig's own defaults for the rest."""
-    from rmt.recipe import LMConfig
-    from rmt.train_lm import LMTrainer
+    from rmt.train.language_models import LMTrainer
+    from rmt.train.lm_config import LMConfig
 
     given = {name: value for name, value in _given(context).items() if name not in RUNS}
     options, until = dict(map(_pair, given.pop("cell_option", []))), given.pop("until", None)

@@ -25,9 +25,10 @@ def what_if(
     as_json: Json = False,
 ) -> None:
     """Say what a recorded run would have answered with its memory, text or attention changed."""
-    from rmt.changes import parse
+    from rmt.causes.what_if import what_differs
+    from rmt.causes.what_if import what_if as read_again
     from rmt.checkpoint import load, untrained
-    from rmt.retell import retell, what_differs
+    from rmt.intervene.changes import parse
     from rmt.trace import Trace
 
     run, changes = Trace.open(trace), parse(change)
@@ -36,7 +37,7 @@ def what_if(
     model = (load if run.meta["made_by"]["trained"] else untrained)(checkpoint, device=device)
     donors = {path.name.removesuffix(".trace.safetensors"): Trace.open(path) for path in donor or []}
     with bar(model.about.name, "segments") as update:
-        made = retell(model, run, changes, donors=donors, out=out, progress=update)
+        made = read_again(model, run, changes, donors=donors, out=out, progress=update)
     found = {"made_by": made.meta["made_by"], "changes": made.meta.get("changes", ""), **what_differs(run, made)}
     if slot_map:
         with bar("each slot before each segment", "segments") as update:
@@ -51,6 +52,6 @@ def what_if(
 
 
 def _map(model, run, update) -> dict:
-    from rmt.effects import slot_map
+    from rmt.causes.slot_effects import slot_map
 
     return slot_map(model, run, progress=update)

@@ -20,8 +20,8 @@ def why(
     as_json: Json = False,
 ) -> None:
     """Say which segments, slots and tokens made the answer of a recorded run, and what memory added to it."""
+    from rmt.causes.why import why as explain
     from rmt.checkpoint import load, untrained
-    from rmt.explain import explain
     from rmt.trace import Trace
 
     run = Trace.open(trace)

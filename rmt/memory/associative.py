@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from rmt.backbone import Backbone, Layout
 from rmt.memory.base import MemoryCell, Step
 from rmt.memory.recurrent import encoder_input, keep_unread
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 EPS = 1e-5
 State = tuple[Tensor, Tensor]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rmt.backbone import Backbone, Layout, Output
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 State = Any  # a tensor, None, or tuples of those: whatever the cell carries
 

@@ -8,7 +8,7 @@ from rmt.backbone import Backbone
 from rmt.errors import InputError
 from rmt.memory.base import Step
 from rmt.memory.transformer_xl import TransformerXL, read_beside
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 State = tuple[Tensor, Tensor]
 

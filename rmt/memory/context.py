@@ -6,7 +6,7 @@ from torch import Tensor
 from rmt.backbone import Backbone, Layout
 from rmt.memory.base import MemoryCell, Step
 from rmt.memory.transformer_xl import counted, decoder_only, filled, seen
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 
 class ExactContext(MemoryCell):

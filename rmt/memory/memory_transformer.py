@@ -7,7 +7,7 @@ from torch import Tensor
 from rmt.backbone import Backbone
 from rmt.memory.base import Step
 from rmt.memory.recurrent import RecurrentMemory, decoder_input, encoder_input
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 
 class MemoryTransformer(RecurrentMemory):

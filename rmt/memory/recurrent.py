@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from rmt.backbone import Backbone, Layout, wide
 from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, Step, choose
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 
 class RecurrentMemory(MemoryCell):

@@ -10,7 +10,7 @@ from rmt.backbone import Backbone
 from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, Step
 from rmt.memory.recurrent import decoder_input, encoder_input
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 TOP_1 = 1e5  # scores times this make softmax a choice of the one best
 

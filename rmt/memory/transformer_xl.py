@@ -6,7 +6,7 @@ from torch import Tensor
 from rmt.backbone import Backbone, Layout
 from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, Step
-from rmt.segments import Segment
+from rmt.text.segments import Segment
 
 
 class TransformerXL(MemoryCell):

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from rmt.errors import InputError
 from rmt.tasks.distractor import Distractor, Passage
-from rmt.vocabulary import encode
+from rmt.text.tokenizer import encode
 
 NAMES = ("Mary", "John", "Daniel", "Sandra")
 ACTIONS = ("moved", "went", "went back", "journeyed", "travelled")

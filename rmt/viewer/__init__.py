@@ -1,1 +1,1 @@
-"""The stepping surface: plain JavaScript without a build step, and slices of a run as bytes for it. No app in it."""
+"""The stepping surface: slices of a run as bytes, sentences, one HTML file, and the JavaScript in static/."""

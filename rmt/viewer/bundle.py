@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "static"
 MODULES = (  # each after those it imports
     "dom.js",
     "theme.js",
@@ -40,7 +40,7 @@ EXPORT = re.compile(r"^export ((?:async )?(?:function|const|class) (\w+))", re.M
 def script(*files: str | Path) -> str:
     """Modules joined in order, each in a scope of its own; the last one stays as it is, with its export default.
 
-    files: names in this folder, or paths of modules from elsewhere that import these.
+    files: names in static/, or paths of modules from elsewhere that import these.
     """
     *parts, last = map(read, files)
     scopes = [_scope(Path(file).name, _imports(text)) for file, text in zip(files, parts, strict=False)]
@@ -62,5 +62,5 @@ def style() -> str:
 
 
 def read(file: str | Path) -> str:
-    """A file of this folder, or of a path."""
+    """A file of static/, or of a path."""
     return (HERE / file).read_text()

@@ -76,6 +76,11 @@ def page(
     return text
 
 
+def show(trace: Trace, *, height: int = 860) -> "Shown":
+    """The run to step through in a notebook's output, without a server. height: in pixels."""
+    return Shown(page(trace), height)
+
+
 @dataclass(frozen=True)
 class Shown:
     """A run in a notebook's output: the page in a frame of its own, apart from the notebook's."""

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from rmt.contrast import Contrast
+from rmt.measure.contrast import Contrast
 from rmt_viz.figures.lines import MUTED, band, canvas, categories, escape
 from rmt_viz.figures.theme import HUES, PAGE
 

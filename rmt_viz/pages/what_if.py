@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from rmt import changes as ch
-from rmt.contrast import contrast
+from rmt.intervene import changes as ch
+from rmt.measure.contrast import contrast
 from rmt_viz import caused, causes, export, findings, own_change, tables
 from rmt_viz.components import surface
 from rmt_viz.controls import pick_run

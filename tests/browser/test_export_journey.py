@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from rmt.viewer.page import page as whole_page
+from rmt.viewer.page import show
 from rmt_viz.library import Library
 
 
@@ -81,7 +82,7 @@ def test_the_run_is_taken_home_and_steps_without_a_server(visit, offline, pictur
 def test_a_hostile_run_in_a_notebook_is_text(offline, assets, tmp_path):
     trace = Library(assets / "traces").open("hostile").trace
     file = tmp_path / "notebook.html"
-    file.write_text(f"<!doctype html><body>{trace.show()._repr_html_()}</body>", encoding="utf-8")
+    file.write_text(f"<!doctype html><body>{show(trace)._repr_html_()}</body>", encoding="utf-8")
     page = offline(file)
     frame = page.frame_locator("iframe")
     expect(frame.locator(".sentence")).to_contain_text("Segment 4 of 8")

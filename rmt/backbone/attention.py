@@ -1,0 +1,257 @@
+"""Attention with exact thin maps beside it, at the cost of the fused kernel that computes the output.
+
+P[i, j] = exp(q_i · k_j · scale - LSE_i), and the kernel already knows LSE. So a run's read columns (every query, M
+keys) and write rows (M queries, every key) cost two products of M × N and no N × N matrix is ever made. The scores
+are computed again in float32 or wider, whatever the model's precision: in bfloat16 the maps are closer to the truth
+than those of eager attention.
+
+Families that transformers does not route through its attention registry run their own eager attention; a hook takes
+each layer's weights there and lets go of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from threading import get_ident
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AttentionInterface
+
+from rmt.backbone.kernels import attend, hide, log_sum_exp
+from rmt.backbone.protocol import Backbone, Layout
+from rmt.errors import InputError
+
+# Registered without a mask builder: transformers then hands a ready 4-D mask through and builds none of its own.
+NAME = "rmt_thin"
+UNKNOWN = ("softcap", "s_aux", "position_bias")  # they change the probabilities in ways that no kernel here knows
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What attention did in all layers of one segment, cut by the layout; `layers` has them one by one.
+
+    read (L, B, H, T, R) tokens to read memory, write (L, B, H, W, T) write memory to tokens, answer_read (L, B, H, R)
+    the answering position to read memory, mass (L, B, H, 4) the sums over the blocks read, write, carry, local, which
+    together are N. attention: whole maps (L, B, H, N, N), for a replay.
+    """
+
+    read: Tensor
+    write: Tensor
+    answer_read: Tensor
+    mass: Tensor
+    attention: Tensor | None = None
+
+    @staticmethod
+    def cut(seen: Tensor, writing: Tensor, layout: Layout, answer: int | Tensor) -> Maps:
+        """From seen (L, B, H, R, N), each slot's column of the map lying down, and writing (L, B, H, W, N) its rows."""
+        read = seen[..., layout.tokens].transpose(-1, -2)
+        write, carry = writing[..., layout.tokens], writing[..., layout.read or EMPTY]
+        mass = torch.stack([block.sum((-1, -2)) for block in (read, write, carry)], dim=-1)
+        mass = torch.cat([mass, seen.shape[-1] - mass.sum(-1, keepdim=True)], dim=-1)
+        if isinstance(answer, int):
+            answer_read = seen[..., answer]
+        else:
+            answer_read = seen.take_along_dim(answer.view(1, -1, 1, 1, 1), dim=-1)[..., 0]
+        return Maps(read, write, answer_read, mass)
+
+    def layers(self) -> list[Maps]:
+        """One for each layer, without the first axis."""
+        parts = {f.name: getattr(self, f.name) for f in fields(Maps)}
+        n_layers = len(self.mass)
+        return [Maps(**{k: part if part is None else part[i] for k, part in parts.items()}) for i in range(n_layers)]
+
+
+EMPTY = slice(0, 0)  # where a layout has no such memory
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Attention before its softmax, as the fused kernel saw it, in one layer.
+
+    query, key (B, H, N, d); lse (B, H, N); mask None or bool (B, 1, N, N).
+    """
+
+    query: Tensor
+    key: Tensor
+    lse: Tensor
+    scale: float
+    mask: Tensor | None
+    causal: bool
+
+    def parts(self, layout: Layout) -> tuple[Tensor, Tensor]:
+        """All that must be kept of a layer: log probabilities (B, H, R, N) of the read columns, lying down, and
+        scores (B, H, W, N) of the write rows. Only the mask, not causality, has hidden anything in them.
+
+        Columns lie down because a product of R × N with long rows takes half the time of one of N × R.
+        """
+        read, write = layout.read or EMPTY, layout.write or EMPTY
+        query, key, lse = (_wide(t).flatten(0, -3) for t in (self.query, self.key, self.lse[..., None, :]))
+        columns = torch.baddbmm(lse, key[:, read], query.transpose(1, 2), beta=-1, alpha=self.scale)
+        rows = torch.baddbmm(lse, query[:, write], key.transpose(1, 2), beta=0, alpha=self.scale)
+        columns, rows = (t.unflatten(0, self.query.shape[:-2]) for t in (columns, rows))
+        if self.mask is not None:
+            columns.masked_fill_(~self.mask[..., read].transpose(-1, -2), -torch.inf)
+            hide(rows, self.mask, False, write)
+        return columns, rows
+
+    def full(self) -> Tensor:
+        """(B, H, N, N), every probability."""
+        scores = _wide(self.query) @ _wide(self.key).transpose(-1, -2) * self.scale
+        return hide(scores, self.mask, self.causal, slice(0, scores.shape[-2])).softmax(-1)
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def thin(layers: list[Scores] | list[tuple[Tensor, Tensor]], backbone: Backbone, layout: Layout, answer) -> Maps:
+    """The maps of all layers at once, from their parts, or from their scores.
+
+    Parts are small: a CPU keeps those. Where launching a kernel takes longer than running it, keep the scores: the
+    products of all layers are then two kernels. answer: position, or positions (B,), of the answer.
+    """
+    if isinstance(layers[0], Scores) and all(s.mask is layers[0].mask for s in layers):
+        columns, rows = _stack(layers).parts(layout)
+    else:
+        parts = [s.parts(layout) if isinstance(s, Scores) else s for s in layers]
+        columns, rows = (_wide(torch.stack(part)) for part in zip(*parts, strict=True))
+    if not backbone.fused:  # these went through their layer's softmax
+        return Maps.cut(columns, rows, layout, answer)
+    seen = columns.exp_()  # (L, B, H, R, N)
+    if backbone.causal:
+        seen = seen.triu_((layout.read or EMPTY).start)
+        rows = hide(rows, None, True, layout.write or EMPTY)
+    return Maps.cut(seen, rows.softmax(-1), layout, answer)
+
+
+def _stack(layers: list[Scores]) -> Scores:
+    """All layers as one with a first axis L."""
+    query, key, lse = (torch.stack([getattr(s, name) for s in layers]) for name in ("query", "key", "lse"))
+    scales = [s.scale for s in layers]
+    if len(set(scales)) > 1:  # GPT-2 with inverse layer scaling
+        query = _wide(query) * torch.stack([lse.new_full((1, 1, 1, 1), scale) for scale in scales])
+        scales = [1.0]
+    return replace(layers[0], query=query, key=key, lse=lse, scale=scales[0])
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Attention as an eager layer hands it out: (B, H, N, N), after its softmax."""
+
+    weights: Tensor
+
+    def parts(self, layout: Layout) -> tuple[Tensor, Tensor]:
+        """The read columns lying down (B, H, R, N) and the write rows (B, H, W, N), copied from the whole map."""
+        weights = self.weights
+        columns, rows = weights[..., layout.read or EMPTY].transpose(-1, -2), weights[..., layout.write or EMPTY, :]
+        return columns.clone(), rows.clone()
+
+    def full(self) -> Tensor:
+        return self.weights
+
+
+Capture = Callable[[Scores | Weights], None]
+
+
+def attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    is_causal: bool | None = None,
+    sliding_window: int | None = None,
+    capture: Capture | None = None,
+    blocked: Callable[[int], Tensor | None] | None = None,
+    **options,
+) -> tuple[Tensor, None]:
+    """What transformers calls in every layer: scaled dot-product attention (B, N, H, d), and `capture` sees it.
+
+    query (B, H, N, d), key and value (B, H or fewer, N, d), attention_mask None or bool (B, 1, N, N).
+    The output is the same to the bit with and without a capture, so recording never changes a run. What is captured
+    carries no gradient and knows nothing of dropout.
+    blocked: layer -> bool (1 or H, N, N), true where a query must not see a key, or None: an intervention's.
+    """
+    for name in UNKNOWN:
+        if options.get(name) is not None:
+            raise InputError(f"{type(module).__name__} uses {name!r}, which is not supported yet; use another family.")
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+    mask = _window(attention_mask, sliding_window, causal, query)
+    if blocked is not None:
+        mask = _without(mask, causal, blocked(module.layer_idx))
+    causal = causal and mask is None
+    key, value = (_repeat(t, query.shape[1] // t.shape[1]) for t in (key, value))
+    if capture is not None and not dropout:
+        output, lse = attend(query, key, value, mask, causal, scale)
+    else:
+        output = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=causal, scale=scale
+        )
+        lse = None if capture is None else log_sum_exp(query, key, mask, causal, scale)
+    if capture is not None:
+        with torch.no_grad(), torch.autocast(query.device.type, enabled=False):
+            capture(Scores(query, key, lse, scale, mask, causal))
+    return output.transpose(1, 2).contiguous(), None
+
+
+def _repeat(tensor: Tensor, times: int) -> Tensor:
+    """Each head of (B, H, N, d) that many times: the CPU kernel wants as many key as query heads."""
+    return tensor if times == 1 else tensor[:, :, None].expand(-1, -1, times, -1, -1).flatten(1, 2)
+
+
+def _window(mask: Tensor | None, window: int | None, causal: bool, query: Tensor) -> Tensor | None:
+    """The mask with everything hidden that is `window` positions away or more, as sliding layers do."""
+    n = query.shape[2]
+    if window is None or n <= window:
+        return mask
+    near = torch.ones(n, n, dtype=torch.bool, device=query.device).triu_(1 - window).tril_(0 if causal else window - 1)
+    if mask is None:
+        return near[None, None]
+    mask = mask & near
+    itself = torch.eye(n, dtype=torch.bool, device=query.device)
+    return mask | (itself & ~mask.any(-1, keepdim=True))  # padding may see nothing else, and no softmax is of nothing
+
+
+def _without(mask: Tensor | None, causal: bool, blocked: Tensor | None) -> Tensor | None:
+    """The mask, now (B or 1, H or 1, N, N), without what is blocked; untouched where nothing is."""
+    if blocked is None:
+        return mask
+    seen = ~blocked[None]
+    return seen & mask if mask is not None else seen.tril() if causal else seen
+
+
+@contextmanager
+def watched(trunk: nn.Module, capture: Capture) -> Iterator[None]:
+    """While open, `capture` gets the weights of every eager attention layer, which then forgets them.
+
+    So one layer's (B, H, N, N) is alive at a time, not all of them. Other threads' calls are not seen.
+    """
+    thread = get_ident()
+
+    @torch.no_grad()
+    def take(module, args, output):
+        if get_ident() != thread:
+            return output
+        for i, item in enumerate(output if isinstance(output, tuple) else ()):
+            if isinstance(item, Tensor) and item.dim() == 4 and item.shape[-1] == item.shape[-2]:
+                capture(Weights(item))
+                return (*output[:i], None, *output[i + 1 :])
+        return output
+
+    layers = [module for module in trunk.modules() if "Attention" in type(module).__name__]
+    handles = [layer.register_forward_hook(take) for layer in layers]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+AttentionInterface.register(NAME, attention)

@@ -1,0 +1,245 @@
+"""The one seam to transformers: a stock model seen as embed -> trunk -> head.
+
+Letters in shape comments as in `rmt.backbone.protocol`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from copy import copy
+from inspect import signature
+from threading import get_ident
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+from transformers.utils import ModelOutput
+
+from rmt.backbone import attention
+from rmt.backbone.protocol import Layout, Output, answering
+from rmt.errors import InputError
+
+
+class HFBackbone(nn.Module):
+    """A stock transformers model: causal or masked language model, sequence classifier, or a trunk alone.
+
+    head: "lm", "mlm", "classify" or "none", in that order. Where transformers lets us, attention goes through
+    `rmt.backbone.attention`, whose plain path is the fused kernel (`fused`); other families run their own eager one.
+    The model itself is not changed. Raises InputError for a model of another kind.
+    """
+
+    def __init__(self, model: nn.Module, *, cls_id: int | None = None, sep_id: int | None = None):
+        super().__init__()
+        config = model.config
+        self.model = model
+        self.dim = model.get_input_embeddings().embedding_dim
+        self.n_layers = config.num_hidden_layers
+        self.n_heads = config.num_attention_heads
+        self.causal = not _is_encoder(model)
+        self.head = _head_kind(model)
+        self.cls_id, self.sep_id = cls_id, sep_id
+        self.n_positions = config.max_position_embeddings if _has_position_table(model) else None
+        self.takes_positions = "position_ids" in signature(self.trunk.forward).parameters  # BLOOM has no positions
+        self.fused = model._can_set_attn_implementation() and not getattr(config, "attn_logit_softcapping", None)
+        if self.fused:
+            model.set_attn_implementation(attention.NAME)
+        else:
+            config._attn_implementation = "eager"
+
+    @property
+    def trunk(self) -> nn.Module:
+        return self.model.base_model
+
+    def embed(self, ids: Tensor) -> Tensor:
+        return self.model.get_input_embeddings()(ids)
+
+    def unembed(self, rows: Tensor) -> Tensor:
+        """What a language model's head makes of rows (M, D) that come after the final norm: (M, V)."""
+        return self._read(BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=rows[None]))[0]
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The trunk's layers, first to last."""
+        lists = (m for m in self.trunk.modules() if isinstance(m, nn.ModuleList) and len(m) == self.n_layers)
+        return next(lists)
+
+    @contextmanager
+    def around_layers(
+        self,
+        before: Callable[[int, Tensor], Tensor],
+        after: Callable[[int, Tensor], None] | None = None,
+        *,
+        first: int = 0,
+    ) -> Iterator:
+        """For the calls inside this context: before(layer, input) -> input and after(layer, output) of every layer.
+
+        Both see (B, N, D). The hooks are gone when the context ends; calls of other threads do not see them.
+        first: where only positions from there on are wanted of a layer and the others are there to be attended to, the
+        feed-forward part (`mlp`, in most families) leaves those out.
+        Raises InputError where layers checkpoint gradients: they would be run again later, without the hooks.
+        """
+        again = [layer for layer in self.layers if layer.training and getattr(layer, "gradient_checkpointing", False)]
+        if again and torch.is_grad_enabled():
+            raise InputError("This memory works inside layers, so gradient checkpointing cannot repeat them; omit it.")
+        thread = get_ident()
+
+        def enter(i: int, args: tuple, kwargs: dict):
+            if get_ident() != thread:
+                return args, kwargs
+            if args:
+                return (before(i, args[0]), *args[1:]), kwargs
+            return args, {**kwargs, "hidden_states": before(i, kwargs["hidden_states"])}
+
+        def leave(i: int, output) -> None:
+            if get_ident() == thread:
+                after(i, output if isinstance(output, Tensor) else output[0])
+
+        def shorten(_, args: tuple):
+            return (args[0][:, first:].contiguous(),) if get_ident() == thread else args
+
+        def pad(_, args: tuple, output):
+            return F.pad(output, (0, 0, first, 0)) if get_ident() == thread else output
+
+        hooks = []
+        try:
+            for i, layer in enumerate(self.layers):
+                hooks.append(layer.register_forward_pre_hook(lambda _, a, k, i=i: enter(i, a, k), with_kwargs=True))
+                if after is not None:
+                    hooks.append(layer.register_forward_hook(lambda _m, _a, output, i=i: leave(i, output)))
+                part = getattr(layer, "mlp", None)
+                if first and type(part).__name__.endswith("MLP") and len(signature(part.forward).parameters) == 1:
+                    hooks += [part.register_forward_pre_hook(shorten), part.register_forward_hook(pad)]
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def forward(
+        self,
+        x: Tensor,
+        *,
+        layout: Layout,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        window: int | None = None,
+        capture=None,
+        blocked=None,
+    ) -> Output:
+        """Run the trunk over augmented embeddings x (B, N, D).
+
+        mask: (B, N), true where a position may be seen; None means all of them, which keeps the fused kernel.
+        positions: (N,) or (B, N) position indices of a decoder's input, in order by default.
+        window: how many positions a decoder's query sees, itself the last of them; all before it by default.
+        capture: called once a layer by `rmt.backbone.attention` (see there); `Recorder` passes one.
+        blocked: what each layer must not see, see there too; only where attention goes through it (`fused`).
+        """
+        B, N, _ = x.shape  # noqa: N806
+        kwargs = {}
+        if window is not None and not (self.fused and self.causal):
+            raise InputError(f"{type(self.model).__name__} cannot be read through a window; use gpt2 or llama.")
+        if window is not None and mask is None:
+            mask = torch.ones(B, N, dtype=torch.bool, device=x.device)
+        if mask is not None:  # a family outside the registry makes its own mask, and BLOOM its positions, from (B, N)
+            kwargs["attention_mask"] = self._widen(mask.bool(), N, window) if self.fused else mask.long()
+        if self.causal:
+            kwargs["use_cache"] = False
+            if self.takes_positions:
+                kwargs["position_ids"] = self._positions(x, mask) if positions is None else positions.expand(B, N)
+        hooks = nullcontext()
+        if blocked is not None:
+            kwargs["blocked"] = blocked
+        if capture is not None and self.fused:
+            kwargs["capture"] = capture
+        elif capture is not None:
+            kwargs["output_attentions"] = True
+            hooks = attention.watched(self.trunk, capture)
+        with hooks:
+            output = self.trunk(inputs_embeds=x, **kwargs)
+        hidden = output.last_hidden_state  # (B, N, D)
+        if self.head == "classify":
+            return Output(hidden, hidden, lambda _: self._classify(output, layout, mask))
+        return Output(hidden, hidden[:, layout.tokens], lambda rows: self._read(type(output)(last_hidden_state=rows)))
+
+    def _positions(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, N) positions in order; OPT numbers what is not padding, and so do we for it."""
+        if mask is not None and self.model.config.model_type == "opt":
+            return mask.long().cumsum(1) * mask.long() - 1
+        return torch.arange(x.shape[1], device=x.device).expand(x.shape[:2])
+
+    def _widen(self, mask: Tensor, n: int, window: int | None = None) -> Tensor:
+        """(B, N) -> (B, 1, N, N), true where a query may see a key.
+
+        A query that may see nothing would be a softmax over nothing: it sees itself.
+        """
+        allowed = mask[:, None, None, :].expand(-1, 1, n, n)
+        if self.causal:
+            allowed = allowed & torch.ones(n, n, dtype=torch.bool, device=mask.device).tril()
+        if window is not None:
+            allowed = allowed.triu(1 - window)
+        return allowed | (torch.eye(n, dtype=torch.bool, device=mask.device) & ~allowed.any(-1, keepdim=True))
+
+    def _classify(self, output: ModelOutput, layout: Layout, mask: Tensor | None) -> Tensor:
+        """(B, C): an encoder's own head, which reads position 0 or a mean; a decoder's at its answering position."""
+        if not self.causal:
+            return self._read(output, attention_mask=mask)
+        rows = output.last_hidden_state  # (B, N, D)
+        last = answering(layout, mask)
+        if isinstance(last, Tensor):
+            return self.model.score(rows[torch.arange(len(rows), device=rows.device), last])
+        return self.model.score(rows[:, last])
+
+    def _read(self, output: ModelOutput, **kwargs) -> Tensor:
+        """Logits of the model's own head, whatever it is made of, over a trunk output that is already there.
+
+        Runs the forward of a shallow copy whose trunk is a stand-in that hands the output over.
+        """
+        if self.head == "none":
+            raise InputError(f"{type(self.model).__name__} is a trunk without a head, so it has no logits; give one.")
+        model = copy(self.model)
+        model._modules = {**self.model._modules, self.model.base_model_prefix: _Ran(output)}
+        return model(inputs_embeds=output.last_hidden_state, **kwargs).logits
+
+
+class _Ran(nn.Module):
+    """Stands where a trunk was and returns what that has returned."""
+
+    def __init__(self, output: ModelOutput):
+        super().__init__()
+        self.output = output
+
+    @property
+    def decoder(self) -> nn.Module:  # OPT's head calls its trunk by this name
+        return self
+
+    def forward(self, *_, **__) -> ModelOutput:
+        return self.output
+
+
+def _has_position_table(model: nn.Module) -> bool:
+    """GPT-2 calls it wpe, BERT position_embeddings, OPT embed_positions; rotary models have none."""
+    return any(
+        isinstance(module, nn.Embedding)
+        and name.rpartition(".")[2] in ("wpe", "position_embeddings", "embed_positions")
+        for name, module in model.named_modules()
+    )
+
+
+def _is_encoder(model: nn.Module) -> bool:
+    """Whether tokens see what comes after them: families of masked language models, unless made decoders."""
+    config = model.config
+    return config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False)
+
+
+def _head_kind(model: nn.Module) -> str:
+    if not getattr(model.config, "is_encoder_decoder", False):
+        if model.base_model is model:
+            return "none"
+        if type(model).__name__.endswith("ForSequenceClassification"):
+            return "classify"
+        if model.get_output_embeddings() is not None:
+            return "mlm" if _is_encoder(model) else "lm"
+    raise InputError(
+        f"{type(model).__name__} has no head this program can read; use a causal language model "
+        "or a sequence classifier (…ForCausalLM, …ForSequenceClassification)."
+    )

@@ -1,0 +1,1 @@
+"""What an answer is owed to: facts over time, slots, tokens, probes, and a what-if as a trace of its own."""

@@ -1,0 +1,287 @@
+"""Why this answer: attribution of an output through the recurrence, with captum.
+
+What is explained is one number: a classifier's logit of a class after the last segment, or a language model's logit of
+the token that follows one of the last segment's. Everything before the last segment reaches it through memory alone.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rmt.errors import InputError
+from rmt.intervene import Progress, Reading
+from rmt.memory.base import choose, map_state
+from rmt.model import Model
+from rmt.model.unroll import unroll
+from rmt.text.segments import Segment
+
+GAP = 0.01  # the largest completeness gap, as a share of the output difference
+FIRST, CUT = 8, 4  # pieces that the path is cut into at first, and each that is cut again
+STEPS, MOST_STEPS = 4, 4096  # gradients taken on a piece, and in all
+ROWS = 16  # interpolated documents, or ablated ones, at a time
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is explained: a class of a classifier, or the logit of `token` after position `at` of the last segment."""
+
+    token: int
+    at: int | None = None
+
+    def of(self, step) -> Tensor:
+        """(B,)."""
+        return step.logits[:, self.token] if self.at is None else step.logits[:, self.at, self.token]
+
+
+def output_of(model: Model, reading: Reading, choice: int | None = None) -> Output:
+    """The output to explain: class `choice`, by default the answer; in a language model the token after position
+    `choice` of the last segment, by default its last one that is followed by another.
+
+    Raises InputError for more than one run, and where there is no such output.
+    """
+    if len(reading.ids) > 1 or model.backbone.head not in ("classify", "lm"):
+        raise InputError("One output of one run is explained, of a model that answers or predicts.")
+    if model.backbone.head == "classify":
+        choice = int(reading.probabilities[0].argmax()) if choice is None else choice
+        if not 0 <= choice < reading.probabilities.shape[1]:
+            raise InputError(f"There is no class {choice}; the model has {reading.probabilities.shape[1]}.")
+        return Output(choice)
+    last = reading.segments[-1].ids[0]
+    at = len(last) - 2 if choice is None else choice
+    if not 0 <= at < len(last) - 1:
+        raise InputError(f"The last segment has {len(last)} tokens, of which no other follows position {at}.")
+    return Output(int(last[at + 1]), at)
+
+
+@torch.inference_mode()
+def by_segment(model: Model, reading: Reading, output: Output, *, progress: Progress | None = None) -> np.ndarray:
+    """How far the output falls when memory passes over a segment as if it had not been there: (S,).
+
+    captum's FeatureAblation with a switch for each segment but the last, whose own part is what the answer has
+    over the reset memory's when nothing but the last segment is read; baseline, all switches off: reset memory. So
+    the last entry is that output, of the local text alone.
+    """
+    earlier, last = reading.segments[:-1], reading.segments[-1]
+    n = len(earlier)
+    counted = _Counter(progress, n + 1)
+
+    def forward(switches: Tensor) -> Tensor:  # (B, n) -> (B,)
+        rows = len(switches)
+        state = model.cell.initial(rows)
+        for i, segment in enumerate(earlier):
+            if _resets(reading):
+                state = model.cell.initial(rows)
+            if not switches[:, i].any():
+                continue
+            after = model.cell.step(model.backbone, _rows(segment, rows), state)[1]
+            state = after if switches[:, i].all() else choose(switches[:, i] > 0.5, after, state)
+        if _resets(reading):
+            state = model.cell.initial(rows)
+        counted(rows)
+        return output.of(model.cell.step(model.backbone, _rows(last, rows), state)[0])
+
+    found = np.zeros(n + 1)
+    if n:
+        ones = torch.ones(1, n, device=model.device)
+        at_once = 1 if model.cell.past else ROWS  # states of different pasts do not fit beside each other
+        found[:-1] = _captum().FeatureAblation(forward).attribute(ones, perturbations_per_eval=at_once)[0].cpu().numpy()
+    alone = model.cell.step(model.backbone, last, model.cell.initial(1))[0]
+    found[-1] = float(output.of(alone))
+    return found
+
+
+@torch.inference_mode()
+def by_slot(model: Model, reading: Reading, output: Output, *, to: Tensor | None = None) -> np.ndarray:
+    """How far the output falls when a slot before the last segment becomes its initial value, or `to` (M, D'): (M,)."""
+    cell, last = model.cell, reading.segments[-1]
+    slots = cell.slots(_before_last(model, reading))
+    base = cell.slots(cell.initial(1)) if to is None else to[None].to(slots)
+    if not slots.shape[1]:
+        return np.zeros(0)
+
+    def forward(rows: Tensor) -> Tensor:  # (B, M, D') -> (B,)
+        state = map_state(lambda t: t.expand(len(rows), *t.shape[1:]), _before_last(model, reading))
+        return output.of(cell.step(model.backbone, _rows(last, len(rows)), cell.put(state, rows))[0])
+
+    mask = torch.arange(slots.shape[1], device=slots.device)[None, :, None].expand_as(slots)
+    method = _captum().FeatureAblation(forward)
+    found = method.attribute(slots, baselines=base, feature_mask=mask, perturbations_per_eval=ROWS)
+    return found[0, :, 0].cpu().numpy()
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Integrated gradients over a document's embeddings, back-propagated through memory.
+
+    values (Tn,): each token's part of output - baseline. gap: by how much the parts of the path miss the output's
+    change along them, all added up, as a share of output - baseline; steps: gradients taken.
+    """
+
+    values: np.ndarray
+    output: float
+    baseline: float
+    gap: float
+    steps: int
+
+
+def by_token(
+    model: Model,
+    reading: Reading,
+    output: Output,
+    *,
+    gap: float = GAP,
+    most_steps: int = MOST_STEPS,
+    progress: Progress | None = None,
+) -> Tokens:
+    """Attribute the output to every token of the document: captum's IntegratedGradients, with small enough steps.
+
+    The path leads straight from a document whose every embedding is the vocabulary's mean. A memory that latches
+    turns the output within a thousandth of it, where even steps see nothing; so the path is cut into pieces, whose
+    integrals add up, and those are cut again in which the gradients miss the output's change. That ends at the gap
+    asked for or after `most_steps`; what was reached is in the result. progress(done, total) counts steps.
+    """
+    rows, counted = Rows(model, reading), _Counter(progress, most_steps)
+    with torch.no_grad():
+        whole = model.backbone.embed(reading.ids)  # (1, Tn, D)
+        base = model.backbone.embed(torch.arange(_vocabulary(model), device=model.device)).mean(0).expand_as(whole)
+    method = _captum().IntegratedGradients(lambda embedded: rows(embedded, output))
+
+    def at(points: Tensor) -> Tensor:
+        return torch.lerp(base, whole, points.to(whole)[:, None, None])
+
+    @torch.no_grad()
+    def outputs(points: Tensor) -> Tensor:
+        return torch.cat([rows(at(some), output) for some in points.split(ROWS)]).double().cpu()
+
+    def pieces(edges: Tensor) -> tuple[Tensor, Tensor]:  # (n, 2) -> values (n, Tn) and by how much each misses (n,)
+        found = []
+        for some in edges.split(ROWS):
+            part = method.attribute(at(some[:, 1]), at(some[:, 0]), n_steps=STEPS, internal_batch_size=ROWS)
+            found.append(part.sum(-1).detach().double().cpu())
+            counted(STEPS * len(some))
+        values = torch.cat(found)
+        return values, (values.sum(1) - (outputs(edges[:, 1]) - outputs(edges[:, 0]))).abs()
+
+    low, top = outputs(torch.tensor([0.0, 1.0], dtype=torch.float64)).tolist()
+    allowed = gap * max(abs(top - low), 1e-12)
+    edges = _cut(torch.tensor([[0.0, 1.0]], dtype=torch.float64), FIRST)
+    values, missed = pieces(edges)
+    while missed.sum() > allowed and counted.done + STEPS * CUT <= most_steps:
+        worst = missed >= min(float(missed.max()), allowed / len(missed))
+        worst[missed.argsort(descending=True)[(most_steps - counted.done) // (STEPS * CUT) :]] = False
+        finer = _cut(edges[worst], CUT)
+        more, still = pieces(finer)
+        edges, values, missed = (
+            torch.cat([old[~worst], new]) for old, new in ((edges, finer), (values, more), (missed, still))
+        )
+    return Tokens(values.sum(0).numpy(), top, low, float(missed.sum()) / max(abs(top - low), 1e-12), counted.done)
+
+
+def _captum():
+    """captum's attribution methods. Raises InputError where the package is missing."""
+    try:
+        from captum import attr
+    except ImportError:
+        raise InputError("Attribution is by the package captum; run: pip install captum==0.9.0") from None
+    return attr
+
+
+def _cut(edges: Tensor, n: int) -> Tensor:
+    """Each piece (., 2) of the path into n."""
+    points = torch.linspace(0, 1, n + 1, dtype=torch.float64)
+    inner = edges[:, :1] + (edges[:, 1:] - edges[:, :1]) * points  # (., n + 1)
+    return torch.stack([inner[:, :-1], inner[:, 1:]], dim=-1).flatten(0, 1)
+
+
+class Rows:
+    """Documents given by their embeddings, read from start to end: embeddings (B, Tn, D) -> output (B,).
+
+    A segment's ids are made places in the document, past the vocabulary's end, and a Backbone around the Backbone
+    looks those up in the embeddings; so a cell, which embeds ids, never knows.
+    """
+
+    def __init__(self, model: Model, reading: Reading):
+        self.model, self.reading = model, reading
+        self.offset = _vocabulary(model)
+        starts = reading.starts
+        self.places = [
+            Segment(torch.arange(a, b, device=model.device)[None] + self.offset) for a, b in pairwise(starts)
+        ]
+
+    def __call__(self, embedded: Tensor, output: Output) -> Tensor:
+        rows = len(embedded)
+        backbone = _Embedding(self.model.backbone, embedded, self.offset)
+        initial = self.model.cell.initial(rows)
+        before = (lambda i, state: initial) if _resets(self.reading) else None
+        segments = [_rows(segment, rows) for segment in self.places]
+        for _, step, _ in unroll(self.model.cell, backbone, segments, state=initial, before=before):  # noqa: B007
+            pass
+        return output.of(step)
+
+
+class _Embedding:
+    """A Backbone around a Backbone that has embeddings (B, Tn, D) for ids from `offset` on."""
+
+    def __init__(self, backbone, embedded: Tensor, offset: int):
+        self.backbone, self.embedded, self.offset = backbone, embedded, offset
+
+    def __getattr__(self, name):
+        return getattr(self.backbone, name)
+
+    def __call__(self, *args, **options):
+        return self.backbone(*args, **options)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        given = ids >= self.offset
+        if not given.any():
+            return self.backbone.embed(ids)
+        places = (ids - self.offset).clamp_min(0)[..., None].expand(-1, -1, self.embedded.shape[-1])
+        usual = self.backbone.embed(ids.where(~given, 0))
+        return torch.where(given[..., None], self.embedded.gather(1, places), usual)
+
+
+@torch.inference_mode()
+def local_and_memory(model: Model, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+    """What the last segment alone says, with reset memory, and what memory adds: logits (C,) each, of a classifier.
+
+    Their sum is the output. Of a language model: log probability of each next token of the last segment (T - 1,).
+    """
+    last = reading.segments[-1]
+    state = _before_last(model, reading)
+    with_, without = (model.cell.step(model.backbone, last, s)[0].logits[0] for s in (state, model.cell.initial(1)))
+    if model.backbone.head == "lm":
+        targets = last.ids[0, 1:, None]
+        with_, without = (t[:-1].float().log_softmax(-1).gather(1, targets)[:, 0] for t in (with_, without))
+    return without.float().cpu().numpy(), (with_ - without).float().cpu().numpy()
+
+
+def _before_last(model: Model, reading: Reading):
+    """The state that the last segment was read with."""
+    return model.cell.initial(1) if _resets(reading) else reading.states[-2]
+
+
+def _resets(reading: Reading) -> bool:
+    return bool(reading.standing)
+
+
+def _rows(segment: Segment, n: int) -> Segment:
+    return Segment(segment.ids.expand(n, -1))
+
+
+def _vocabulary(model: Model) -> int:
+    return model.backbone.model.get_input_embeddings().num_embeddings
+
+
+class _Counter:
+    """Reports rows read so far."""
+
+    def __init__(self, progress: Progress | None, total: int):
+        self.progress, self.total, self.done = progress, total, 0
+
+    def __call__(self, rows: int) -> None:
+        self.done += rows
+        if self.progress:
+            self.progress(min(self.done, self.total), self.total)

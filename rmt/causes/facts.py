@@ -1,0 +1,192 @@
+"""The life of a fact: is it still there, segment by segment, for one run and over many.
+
+A fact is asked for by branching: the question is put to a copy of the memory, and the run goes on as if nobody had
+asked. *Capture* is being right at the first chance, after the segment that tells the fact; *retention* is being
+right later still, of what was captured.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rmt.causes.samples import INTERVENTION, Told, sampler_of, told
+from rmt.intervene import RESET, Progress, Reading, ask, read
+from rmt.intervene.reading import chosen
+from rmt.memory.base import State, map_state
+from rmt.model import Model
+from rmt.tasks.questions import LIES, WENT, question_about
+from rmt.text.tokenizer import encode
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What was told, tokens start to end of a document, and what to ask about it; answer is a class."""
+
+    text: str
+    start: int
+    end: int
+    question: str
+    answer: int
+
+
+def find_facts(tokens: Sequence[str], classes: Sequence[str]) -> list[Fact]:
+    """The facts in a document of these token texts that can be asked for, in their order."""
+    text, ends = "".join(tokens), np.cumsum([len(token) for token in tokens])
+    found = sorted((match for form in (WENT, LIES) for match in form.finditer(text)), key=re.Match.start)
+    facts = []
+    for match in found:
+        asked = question_about(match[0], [other[0] for other in found if other is not match], classes)
+        if asked:
+            start, end = np.searchsorted(ends, [match.start(), match.end() - 1], side="right")
+            facts.append(Fact(match[0], int(start), int(end) + 1, *asked))
+    return facts
+
+
+@torch.inference_mode()
+def ledger(model: Model, reading: Reading, facts: Sequence[Fact]) -> np.ndarray:
+    """P(answer) of each fact if its question came now: (F, S + 1), before the first segment and after each."""
+    rows = [ask(model, reading.states, _words(model, fact))[0, :, fact.answer].cpu().numpy() for fact in facts]
+    return np.array(rows, np.float32).reshape(len(facts), len(reading.states))
+
+
+@torch.inference_mode()
+def slots_of(model: Model, state: State, fact: Fact, to: Tensor) -> np.ndarray:
+    """How far P(answer) falls when a slot becomes what it is in `to` (M, D'), and for all slots: (M + 1,)."""
+    cell, slots = model.cell, model.cell.slots(state)
+    each = [*((slot,) for slot in range(slots.shape[1])), ()]
+    states = [state, *(cell.put(state, chosen(slots, to.to(slots).expand_as(slots), which)) for which in each)]
+    answers = ask(model, states, _words(model, fact))[0, :, fact.answer]
+    return (answers[0] - answers[1:]).cpu().numpy()
+
+
+@dataclass(frozen=True)
+class Lives:
+    """Facts of many runs, aligned at the segment that tells them.
+
+    p (F, D + 2): P(answer) before that segment, after it and after each of D more; right (F, D + 2): whether it was
+    the answer. facts: what was asked, one a row. states: each fact's memory `moment` segments after its own.
+    """
+
+    p: np.ndarray
+    right: np.ndarray
+    facts: list[Fact]
+    states: State
+    moment: int
+
+    @property
+    def distance(self) -> np.ndarray:
+        """Segments since the fact's own, -1 before it."""
+        return np.arange(self.p.shape[1]) - 1
+
+
+@torch.inference_mode()
+def lives(
+    model: Model,
+    *,
+    samples: int = 200,
+    segments: int = 16,
+    seed: int = 0,
+    reset: bool = False,
+    moment: int = 1,
+    batch: int = 50,
+    progress: Progress | None = None,
+) -> Lives:
+    """Ask for every fact of fresh runs of the model's task, before it is told and after each of `segments` more.
+
+    The first segment is distractor text; the story's facts stand anywhere in as many segments after it. reset: the
+    control, whose memory is reset before every segment. progress(done, total) counts runs.
+    """
+    sampler, rng, parts = sampler_of(model), np.random.default_rng([INTERVENTION, seed]), []
+    over = len(sampler.task.story(np.random.default_rng(0)).facts)
+    for done in range(0, samples, batch):
+        stories = [sampler.task.story(rng) for _ in range(min(batch, samples - done))]
+        size = {"before": 1, "over": over, "after": segments, "length": model.segment_length}
+        parts.append(_follow(model, [told(sampler, rng, story, **size) for story in stories], segments, reset, moment))
+        if progress:
+            progress(min(done + batch, samples), samples)
+    p, right = (np.concatenate([getattr(part, name) for part in parts]) for name in ("p", "right"))
+    states = map_state(lambda *rows: torch.cat(rows), *(part.states for part in parts))
+    return Lives(p, right, [fact for part in parts for fact in part.facts], states, moment)
+
+
+def _follow(model: Model, documents: Sequence[Told], segments: int, reset: bool, moment: int) -> Lives:
+    """The facts of one batch."""
+    ids = np.stack([document.ids for document in documents])
+    states = read(model, ids, standing=(RESET,) if reset else ()).states
+    p, right, facts, kept = [], [], [], []
+    for i, document in enumerate(documents):
+        mine = [map_state(lambda part, i=i: part[i : i + 1], state) for state in states]
+        for fact in facts_of(document, model.about.classes):
+            s = (fact.end - 1) // model.segment_length
+            answers = ask(model, mine[s : s + segments + 2], _words(model, fact))[0]
+            p.append(answers[:, fact.answer].cpu().numpy())
+            right.append((answers.argmax(-1) == fact.answer).cpu().numpy())
+            kept.append(mine[s + 1 + moment])
+            facts.append(fact)
+    joined = map_state(lambda *rows: torch.cat(rows), *kept)
+    return Lives(np.array(p, np.float32), np.array(right), facts, joined, moment)
+
+
+def facts_of(document: Told, classes: Sequence[str]) -> list[Fact]:
+    """A sample's facts, from what it was made of."""
+    spans = [span for span in document.spans if span.kind == "fact"]
+    found = []
+    for span, text in zip(spans, document.story.facts, strict=True):
+        asked = question_about(text, [other for other in document.story.facts if other != text], classes)
+        found.append(Fact(text, span.start, span.end, *asked))
+    return found
+
+
+@torch.inference_mode()
+def ablations(model: Model, found: Lives) -> dict[str, list[float]]:
+    """What becomes of the facts when slots become their mean over all these runs, `moment` segments after each fact.
+
+    Slots are ranked by how far P(answer) falls on one half of the facts, and ablated together on the other half.
+    fall (M,): of one slot alone; whole: of all; alone (M,): share right with only that slot left; best and others
+    (M + 1,): share right after the k best slots are ablated, and after the k worst; order: the best first, from 1.
+    """
+    cell, slots = model.cell, model.cell.slots(found.states)
+    mean, n = slots.mean(0).expand_as(slots), slots.shape[1]
+    answers = torch.tensor([fact.answer for fact in found.facts], device=slots.device)
+    half = torch.arange(len(slots), device=slots.device) % 2 == 0
+
+    def asked(which: Sequence[int]) -> Tensor:  # (F, C)
+        state = cell.put(found.states, chosen(slots, mean, which)) if len(which) else found.states
+        return ask_each(model, state, found.facts)
+
+    def right(which: Sequence[int], rows: Tensor) -> float:
+        return float((asked(which).argmax(-1) == answers)[rows].float().mean())
+
+    of = torch.arange(len(answers), device=slots.device)
+    usual, each = asked([])[of, answers], [asked([slot])[of, answers] for slot in range(n)]
+    falls = [usual - one for one in each]
+    order = sorted(range(n), key=lambda slot: -float(falls[slot][half].mean()))
+    return {
+        "fall": [float(fall.mean()) for fall in falls],
+        "whole": float((usual - asked(range(n))[of, answers]).mean()),
+        "alone": [right([other for other in range(n) if other != slot], half | ~half) for slot in range(n)],
+        "best": [right(order[:k], ~half) for k in range(n + 1)],
+        "others": [right(order[n - k :] if k else [], ~half) for k in range(n + 1)],
+        "order": [slot + 1 for slot in order],
+    }
+
+
+def ask_each(model: Model, state: State, facts: Sequence[Fact], batch: int = 64) -> Tensor:
+    """Answers when each row of a state is asked its own fact: (F, C). Questions of one length go together."""
+    words = [_words(model, fact) for fact in facts]
+    found = torch.empty(len(facts), len(model.about.classes), device=model.device)
+    for length in {len(w) for w in words}:
+        rows = [i for i, w in enumerate(words) if len(w) == length]
+        for some in (rows[i : i + batch] for i in range(0, len(rows), batch)):
+            part = map_state(lambda t, some=some: t[some], state)
+            found[some] = ask(model, [part], torch.stack([words[i] for i in some]))[:, 0]
+    return found
+
+
+def _words(model: Model, fact: Fact) -> Tensor:
+    """The question's ids."""
+    return torch.tensor(encode(model.tokenizer, fact.question), device=model.device)

@@ -1,0 +1,94 @@
+"""Linear probes: in which slots can a fact's answer be read off, and for how long.
+
+Least squares from one slot's numbers to the classes, with a ridge: closed form, the same each time. Trained on runs of
+one seed, scored on runs of another. The control learns from shuffled answers; what it scores is what a probe of this
+size finds where there is nothing.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rmt.causes.facts import facts_of
+from rmt.causes.samples import INTERVENTION, sampler_of, told
+from rmt.intervene import RESET, Progress, read
+from rmt.model import Model
+
+RIDGE = 1e-2  # of the mean variance
+TRAIN, TEST, SHUFFLES = 600, 300, 10
+MOMENTS = (-1, 0, 1, 2, 4, 8)  # segments since the fact's own; -1 is before it
+
+
+def fit(x: Tensor, y: Tensor, n_classes: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights (P, D, C), biases (P, 1, C) and means (P, 1, D) of P probes at once: x (P, F, D), classes y (F,)."""
+    target = torch.nn.functional.one_hot(y, n_classes).to(x)  # (F, C)
+    mean = x.mean(1, keepdim=True)
+    centred = x - mean
+    gram = centred.mT @ centred  # (P, D, D)
+    ridge = RIDGE * gram.diagonal(dim1=-2, dim2=-1).mean(-1).clamp_min(1e-12)
+    gram = gram + ridge[:, None, None] * torch.eye(x.shape[-1]).to(x)
+    bias = target.mean(0)
+    weights = torch.linalg.solve(gram, centred.mT @ (target - bias))
+    return weights, bias.expand(len(x), 1, -1), mean
+
+
+def score(probe: tuple[Tensor, Tensor, Tensor], x: Tensor, y: Tensor) -> Tensor:
+    """Share of x (P, F, D) that each of P probes gets right: (P,)."""
+    weights, bias, mean = probe
+    return (((x - mean) @ weights + bias).argmax(-1) == y).double().mean(-1)
+
+
+@torch.inference_mode()
+def probes(
+    model: Model,
+    *,
+    train: int = TRAIN,
+    test: int = TEST,
+    seed: int = 0,
+    reset: bool = False,
+    moments: tuple[int, ...] = MOMENTS,
+    progress: Progress | None = None,
+) -> dict:
+    """Held-out accuracy of a probe for each slot and moment, as lists: right and shuffled (n, M), whole (n,).
+
+    shuffled: mean over `SHUFFLES` orders; whole: one probe of all slots together. progress(done, total) counts runs.
+    """
+    sides = []
+    for side, n in enumerate((train, test)):
+        done = (0, train)[side]
+        sides.append(_slots(model, n, [INTERVENTION, seed, 7 + side], reset, moments, done, train + test, progress))
+    (x, y), (held, truth) = sides  # (n, M, F, D)
+    n, m = x.shape[:2]
+    flat = [t.flatten(0, 1) for t in (x, held)]
+    c = len(model.about.classes)
+    orders = [np.random.default_rng([INTERVENTION, seed, 9, i]).permutation(len(y)) for i in range(SHUFFLES)]
+    right = score(fit(flat[0], y, c), flat[1], truth).view(n, m)
+    shuffled = sum(score(fit(flat[0], y[order], c), flat[1], truth).view(n, m) for order in orders) / SHUFFLES
+    together = [t.transpose(1, 2).flatten(2) for t in (x, held)]  # (n, F, M D)
+    whole = score(fit(together[0], y, c), together[1], truth)
+    found = {"right": right, "shuffled": shuffled, "whole": whole}
+    return {
+        "train": train,
+        "test": test,
+        "moments": list(moments),
+        "chance": 1 / c,
+        **{k: v.numpy().round(4).tolist() for k, v in found.items()},
+    }
+
+
+def _slots(model, n, seeds, reset, moments, done, total, progress, batch: int = 100) -> tuple[Tensor, Tensor]:
+    """Slots (moments, M, F, D) of n fresh runs and the answers (F,) of their first facts."""
+    sampler, rng, kept, answers = sampler_of(model), np.random.default_rng(seeds), [], []
+    for i in range(0, n, batch):
+        stories = [sampler.task.story(rng) for _ in range(min(batch, n - i))]
+        size = {"before": 1, "over": 1, "after": max(moments), "length": model.segment_length}
+        documents = [told(sampler, rng, story, **size) for story in stories]
+        facts = [facts_of(document, model.about.classes)[0] for document in documents]
+        ids = np.stack([document.ids for document in documents])
+        states = read(model, ids, standing=(RESET,) if reset else ()).states
+        # The fact stands in the second segment: the state before it is states[1], the one after it states[2].
+        kept.append(torch.stack([model.cell.slots(states[2 + d]).double().cpu() for d in moments]))  # (n, F, M, D)
+        answers += [fact.answer for fact in facts]
+        if progress:
+            progress(done + i + len(stories), total)
+    return torch.cat(kept, dim=1).transpose(1, 2), torch.tensor(answers)

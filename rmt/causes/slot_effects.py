@@ -1,0 +1,209 @@
+"""How much a run's answer hangs on each slot at each moment: ablation of all of them, many rows at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rmt.causes.samples import INTERVENTION, sampler_of, usual
+from rmt.errors import InputError
+from rmt.intervene import Progress, Reading, intervene, read, recalled
+from rmt.intervene.changes import Ablate, Transplant
+from rmt.intervene.reading import chosen, without
+from rmt.memory.base import State, map_state
+from rmt.model import Model
+from rmt.tasks import TASKS
+from rmt.tasks.base import Story
+from rmt.text.segments import Segment
+from rmt.trace import Trace
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What ablation before each of some segments does to the answer of a run.
+
+    map (n, M): how far P(answer) falls when one slot is ablated before the segment of this row, and whole (n,) when
+    all of them are; for a language model, how far the mean loss from there on rises, in nats. segments (n,): which.
+    answer: the class, None for a language model. unchanged: P(answer), or the loss, of the run as it was (n,).
+    alone: whether each column leaves its slot and ablates all the others, which tells what one slot is enough for.
+    """
+
+    map: np.ndarray
+    whole: np.ndarray
+    segments: np.ndarray
+    unchanged: np.ndarray
+    answer: int | None
+    to: str
+    alone: bool = False
+
+
+@torch.inference_mode()
+def effects(
+    model: Model,
+    reading: Reading,
+    *,
+    to: str = "mean",
+    alone: bool = False,
+    means: Tensor | None = None,
+    segments: Sequence[int] | None = None,
+    answer: int | None = None,
+    progress: Progress | None = None,
+) -> Effects:
+    """Ablate each slot, and all of them, before each of the segments, one at a time; see what the answer does.
+
+    The rows of a later segment join those of the earlier ones, so a run of S segments is read once with a growing
+    batch of up to S * (M + 1) rows. answer: the class to follow, by default the run's own. alone: leave each slot and
+    ablate all the others instead. to, means: as in `rmt.intervene.changes.Ablate`. progress(done, total) counts
+    segments read, over rows.
+    """
+    cell, at = model.cell, sorted({*(segments if segments is not None else range(len(reading.segments)))})
+    if len(reading.ids) > 1 or model.backbone.head not in ("classify", "lm") or cell.past:
+        raise InputError(
+            "Effects are counted for one run of a model that answers, with a memory that forgets its past."
+        )
+    n_slots = cell.slots(reading.states[0]).shape[1]
+    if not n_slots or at[-1] >= len(reading.segments) or at[0] < 0:
+        raise InputError(f"The run has {len(reading.segments)} segments and {n_slots} slots; choose among them.")
+    others = [tuple(other for other in range(n_slots) if other != slot) for slot in range(n_slots)]
+    each = [*(others if alone and n_slots > 1 else ((slot,) for slot in range(n_slots))), ()]  # the last is all of it
+    reset = bool(reading.standing)  # the control: each segment begins with the initial memory
+    total = sum(len(each) * (len(reading.segments) - s) for s in at)
+    rows, done, losses = None, 0, []
+    for i in range(at[0], len(reading.segments)):
+        if reset and rows is not None:
+            rows = cell.initial(_size(rows))
+        if i in at:
+            rows = _join(rows, _ablated(model, cell.initial(1) if reset else reading.states[i], i, each, to, means))
+        segment, n = reading.segments[i], _size(rows)
+        step, rows = cell.step(model.backbone, _repeat(segment, n), rows)
+        if segment.labels is not None:
+            losses.append(step.output.token_loss(segment.labels.expand(n, -1)).double())
+        done += n
+        if progress:
+            progress(done, total)
+    if model.backbone.head == "classify":
+        answer = int(reading.probabilities[0].argmax()) if answer is None else answer
+        found = step.logits.float().softmax(-1)[:, answer].view(len(at), -1).cpu().numpy()
+        usual = np.full(len(at), float(reading.probabilities[0, answer]))
+        fall = usual[:, None] - found
+    else:
+        found, usual = _later_loss(losses, reading, at, len(each))
+        fall = found - usual[:, None]
+    return Effects(fall[:, :-1], fall[:, -1], np.array(at), usual, answer, to, alone)
+
+
+MOST_SEGMENTS = 24  # that a map of a long run has, evenly spaced
+
+
+def slot_map(model: Model, trace: Trace, *, to: str = "mean", progress: Progress | None = None) -> dict:
+    """Both maps of a recorded run as JSON takes them: without one slot, and with one slot alone.
+
+    to: "mean" over fresh runs of the model's task, or "initial" where it has none. progress counts both maps.
+    """
+    reading, n = recalled(model, trace), trace.n_segments
+    means = None
+    if to == "mean" and model.about.task in TASKS:
+        means = usual(model, min(n, MOST_SEGMENTS))
+    to = to if means is not None or to != "mean" else "initial"
+    segments = sorted({i * (n - 1) // max(min(n, MOST_SEGMENTS) - 1, 1) for i in range(min(n, MOST_SEGMENTS))})
+    answer = trace.meta["label"] if trace.meta["label"] is not None else None
+    parts = []
+    for half in (False, True):
+        update = progress and (lambda done, total, half=half: progress(done + half * total, 2 * total))
+        parts.append(
+            effects(model, reading, to=to, alone=half, means=means, segments=segments, answer=answer, progress=update)
+        )
+    one, alone = parts
+    return {
+        "to": to,
+        "answer": trace.classes[one.answer] if one.answer is not None else None,
+        "segments": one.segments.tolist(),
+        "unchanged": one.unchanged.round(4).tolist(),
+        "without": one.map.round(4).tolist(),
+        "alone": alone.map.round(4).tolist(),
+        "whole": one.whole.round(4).tolist(),
+    }
+
+
+def _ablated(model: Model, state: State, i: int, each: Sequence[tuple], to: str, means: Tensor | None) -> State:
+    """One row for each choice of slots, ablated before segment i."""
+    slots = model.cell.slots(state)
+    other = without(model.cell, Ablate(i, to=to), i, slots, means)
+    return _join(*(model.cell.put(state, chosen(slots, other, which)) for which in each))
+
+
+def _later_loss(losses: list[Tensor], reading: Reading, at: Sequence[int], n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean loss from each of the segments on, of each row (len(at), n), and of the run as it was (len(at),)."""
+    starts, found, usual = reading.starts, [], []
+    for k, s in enumerate(at):
+        mine = [part[k * n : (k + 1) * n] for part in losses[s - at[0] :]]
+        found.append(torch.cat(mine, dim=1).nanmean(1).cpu().numpy())
+        usual.append(float(reading.loss[0, starts[s] :].double().nanmean()))
+    return np.array(found), np.array(usual)
+
+
+def _join(*states: State | None) -> State:
+    """Rows of several states as one."""
+    there = [state for state in states if state is not None]
+    return there[0] if len(there) == 1 else map_state(lambda *parts: torch.cat(parts), *there)
+
+
+def _size(state: State) -> int:
+    while not isinstance(state, Tensor):
+        state = state[0]
+    return len(state)
+
+
+def _repeat(segment: Segment, n: int) -> Segment:
+    return Segment(segment.ids.expand(n, -1))
+
+
+@torch.inference_mode()
+def transplant_score(
+    model: Model, *, distance: int, pairs: int = 200, seed: int = 0, batch: int = 50, progress: Progress | None = None
+) -> dict:
+    """Whose answer a model gives whose memory was exchanged, over pairs of fresh runs that differ in the fact's answer.
+
+    Both runs are told their fact in the first segment and are asked `distance` segments later; the donor's memory
+    takes the place of the receiver's right after the first segment, so that it has to last through the receiver's
+    text. Returns {"distance", "pairs", "donor", "receiver"}: shares of pairs answered as either run has it.
+    """
+    rng = np.random.default_rng([INTERVENTION, seed, distance])
+    donor_right = receiver_right = done = 0
+    while done < pairs:
+        n = min(batch, pairs - done)
+        runs, answers = _pairs(model, rng, n, distance)
+        donor, receiver = (read(model, ids) for ids in runs)
+        made = intervene(model, receiver, [Transplant(1, donor="other")], donors={"other": donor})
+        told = made.probabilities.argmax(-1).cpu().numpy()
+        donor_right += int((told == answers[0]).sum())
+        receiver_right += int((told == answers[1]).sum())
+        done += n
+        if progress:
+            progress(done, pairs)
+    return {"distance": distance, "pairs": pairs, "donor": donor_right / pairs, "receiver": receiver_right / pairs}
+
+
+def _pairs(model: Model, rng: np.random.Generator, n: int, distance: int) -> tuple[list[Tensor], list[np.ndarray]]:
+    """n pairs of documents, told in the first segment and asked in segment `distance` + 1, and their answers."""
+    sampler, length = sampler_of(model), model.segment_length
+    runs, answers = ([], []), ([], [])
+    for _ in range(n):
+        story = sampler.task.story(rng)
+        others = (other_story(rng, sampler.task, story), story)
+        for ids, classes, told in zip(runs, answers, others, strict=True):
+            question = sampler.question(told)
+            first = sampler.tell(rng, told, length)[0]
+            ids.append(np.concatenate([first, sampler.filler(rng, distance * length - len(question)), question]))
+            classes.append(told.answer)
+    return [torch.from_numpy(np.stack(ids)).to(model.device) for ids in runs], [np.array(c) for c in answers]
+
+
+def other_story(rng: np.random.Generator, task, story: Story) -> Story:
+    """A fresh story with the same question and another answer."""
+    while True:
+        other = task.story(rng)
+        if other.question == story.question and other.answer != story.answer:
+            return other

@@ -1,0 +1,123 @@
+"""Facts over many runs as numbers that a page and a file take: survival, capture, retention, interference."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from rmt.causes.facts import Lives, ablations, ask_each, facts_of, lives
+from rmt.causes.samples import INTERVENTION, sampler_of, told
+from rmt.intervene import RESET, Progress, read
+from rmt.model import Model
+from rmt.model.provenance import made_by
+from rmt.tasks.base import Story
+from rmt.tasks.questions import question_about
+
+BAND = (0.1, 0.9)  # quantiles over facts
+KEPT = (1, 10, 50)  # segments after which retention is told
+SECOND = ("another", "same")  # a second fact with a question of its own, or a new answer to the first one's
+DIGITS = 4
+
+
+def report(
+    model: Model,
+    *,
+    samples: int = 200,
+    segments: int = 16,
+    seed: int = 0,
+    reset: bool = False,
+    progress: Progress | None = None,
+) -> dict:
+    """All that the Facts page shows of a checkpoint, as JSON takes it; the tables are explained where they are made."""
+    found = lives(model, samples=samples, segments=segments, seed=seed, reset=reset, progress=progress)
+    return {
+        "made_by": made_by(model),
+        "task": model.about.task,
+        "control": "reset" if reset else "none" if model.about.trained else "untrained",
+        "samples": samples,
+        "facts": len(found.facts),
+        "seed": seed,
+        "survival": survival(found),
+        "capture": share(found.right[:, 1]),
+        "retention": retention(found),
+        "slots": {"moment": found.moment, **_rounded(ablations(model, found))},
+        "interference": {
+            kind: interference(model, kind, samples=min(samples, 100), seed=seed, reset=reset) for kind in SECOND
+        },
+    }
+
+
+def survival(found: Lives) -> dict[str, list]:
+    """P(answer) by segments since the fact's own: mean and band over facts, and the share answered right."""
+    low, high = np.quantile(found.p, BAND, axis=0)
+    rows = {"mean": found.p.mean(0), "low": low, "high": high, "right": found.right.mean(0)}
+    return {"distance": found.distance.tolist(), **_rounded(rows)}
+
+
+def retention(found: Lives) -> list[dict]:
+    """Of the facts that were captured, the share still answered right so many segments later."""
+    captured = found.right[found.right[:, 1]]
+    last = found.p.shape[1] - 2
+    kept = sorted({*(d for d in KEPT if d <= last), last})
+    return [{"distance": d, **share(captured[:, d + 1])} for d in kept]
+
+
+def share(right: np.ndarray) -> dict[str, float]:
+    """A share with its 95 % interval by Wilson's score (1927); nothing where there is nothing to count."""
+    n = len(right)
+    if not n:
+        return {"share": None, "low": None, "high": None, "n": 0}
+    z, p = 1.96, float(right.mean())
+    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    low, high = (p + z**2 / (2 * n) + np.array([-half, half])) / (1 + z**2 / n)
+    return {**_rounded({"share": p, "low": max(0.0, float(low)), "high": min(1.0, float(high))}), "n": n}
+
+
+@torch.inference_mode()
+def interference(
+    model: Model, kind: str, *, samples: int = 100, gap: int = 2, after: int = 4, seed: int = 0, reset: bool = False
+) -> dict[str, list]:
+    """What a second fact of the same kind does to the first, `gap` segments later.
+
+    kind "another": the second has a question of its own; "same": it answers the first one's question anew.
+    Returns P(answer) of the first and the second fact, mean and band over runs, by segments since the second
+    was told (-1 before it).
+    """
+    sampler = sampler_of(model)
+    rng = np.random.default_rng([INTERVENTION, seed, SECOND.index(kind)])
+    pairs = [_pair(rng, sampler.task, kind) for _ in range(samples)]
+    length = model.segment_length
+    documents = [
+        (
+            told(sampler, rng, first, before=1, over=1, after=gap, length=length),
+            told(sampler, rng, second, before=0, over=1, after=after, length=length),
+        )
+        for first, second in pairs
+    ]
+    ids = np.stack([np.concatenate([a.ids, b.ids]) for a, b in documents])
+    states = read(model, ids, standing=(RESET,) if reset else ()).states[2 + gap :]
+    rows = {"distance": [*range(-1, after + 1)]}
+    for name, which in (("first", 0), ("second", 1)):
+        facts = [facts_of(document[which], model.about.classes)[0] for document in documents]
+        answers = torch.tensor([fact.answer for fact in facts])
+        p = np.array(
+            [ask_each(model, state, facts).cpu()[torch.arange(len(facts)), answers].numpy() for state in states]
+        )
+        low, high = np.quantile(p, BAND, axis=1)
+        rows[name] = _rounded({"mean": p.mean(1), "low": low, "high": high})
+    return rows
+
+
+def _pair(rng: np.random.Generator, task, kind: str) -> tuple[Story, Story]:
+    """Two stories of one fact each; the questions are those about these facts."""
+    while True:
+        first, second = (task.story(rng) for _ in range(2))
+        stories = [Story((story.facts[0],), story.question, story.answer) for story in (first, second)]
+        asked = [question_about(story.facts[0], [], task.classes) for story in stories]
+        same = asked[0][0] == asked[1][0]
+        if asked[0][1] != asked[1][1] and same == (kind == "same"):
+            return stories[0], stories[1]
+
+
+def _rounded(rows: dict[str, Sequence[float] | float]) -> dict:
+    return {name: np.round(np.asarray(row), DIGITS).tolist() for name, row in rows.items()}

@@ -1,0 +1,117 @@
+"""A what-if as a recorded run of its own, to be looked at beside the one it was made from."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rmt.causes.facts import find_facts
+from rmt.causes.samples import usual as usual_slots
+from rmt.intervene import Progress, intervene, recalled
+from rmt.intervene.changes import Ablate, Change, edits, parse, write
+from rmt.intervene.rewrite import carried, edited
+from rmt.model import Model
+from rmt.recorder import Recorder
+from rmt.recorder.recorder import observer
+from rmt.recorder.run import Recording, begin, keep, to_numpy
+from rmt.tasks.base import Span
+from rmt.trace import Trace
+
+MOST_MEANS = 24  # segments of the runs that a mean is over; from there on it stays as it is
+WHOLE = ("memory", "mass", "answer_read", "read", "write", "token_write", "token_read", "loss")
+
+
+@torch.inference_mode()
+def what_if(
+    model: Model,
+    trace: Trace,
+    changes: Sequence[Change] | str,
+    *,
+    donors: Mapping[str, Trace] | None = None,
+    means: Tensor | None = None,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Trace:
+    """Record what a run would have been with these changes, at the detail of the run itself.
+
+    changes: as `rmt.intervene.changes` has them, or their text, such as "reset@6".
+    Segments before the first change are copied, the others read; `rmt.intervene.intervene` says what may be asked.
+    donors: runs of this model that transplants name. means: by default those over fresh runs of the model's task,
+    where an ablation wants them.
+    """
+    changes = parse(changes) if isinstance(changes, str) else changes
+    donors = {name: recalled(model, donor) for name, donor in (donors or {}).items()}
+    if means is None and any(isinstance(change, Ablate) and change.to == "mean" for change in changes):
+        means = usual_slots(model, min(trace.n_segments, MOST_MEANS))
+    reading, ids = recalled(model, trace), np.array(trace.arrays["ids"], dtype=np.int64)
+    spans, label = trace.spans, trace.meta["label"]
+    if edits(changes):
+        ids, origin = edited(model, ids, edits(changes))
+        spans = carried(spans, origin)
+    length, model.segment_length = model.segment_length, reading.segment_length  # a trace is cut as its model is
+    try:
+        run = begin(
+            model,
+            ids,
+            trace.meta["detail"],
+            trace.meta["control"] if trace.meta["control"] == "reset" else None,
+            bool(np.isfinite(trace.arrays["loss"]).any()),
+            out=out,
+            spans=[Span(**span) for span in spans],
+            label=_label(model, ids, spans) if edits(changes) else label,
+            seed=trace.meta["seed"],
+            changes=write(changes),
+        )
+    finally:
+        model.segment_length = length
+    with closing(run.writer):
+        recorders = []
+
+        def around(backbone):
+            recorders.append(backbone if trace.meta["detail"] == "memory" else Recorder(backbone))
+            return recorders[0]
+
+        def seen(i: int, segment, step, state) -> None:
+            if not i or not run.writer.done:
+                _copy(model, run, trace, i)
+            values = observer(model, recorders[0], trace.meta["detail"])(segment, step, state, last=i + 1 == n)
+            keep(model, run, i, {name: to_numpy(value[0]) for name, value in values.items()})
+
+        n = len(run.segments)
+        intervene(model, reading, changes, donors=donors, means=means, around=around, seen=seen, progress=progress)
+        if not run.writer.done:  # nothing was changed
+            _copy(model, run, trace, n)
+    return Trace.open(run.writer.path, keep=run.keep)
+
+
+def _copy(model: Model, run: Recording, trace: Trace, n: int) -> None:
+    """The first n segments as the run has them."""
+    for record in trace.segments[:n]:
+        values = {name: np.array(value) for name in WHOLE if (value := getattr(record, name)) is not None}
+        if record.index == trace.n_segments - 1 and trace.classes:
+            values["probabilities"] = np.array(trace.arrays["probabilities"])
+        keep(model, run, record.index, values)
+
+
+def _label(model: Model, ids: np.ndarray, spans: Sequence[dict]) -> int | None:
+    """The right class in an edited document, where its question can be found among what its facts answer."""
+    question = next((span for span in spans if span["kind"] == "question"), None)
+    if question is None or model.tokenizer is None:
+        return None
+    texts = [model.tokenizer.decode([int(i)], skip_special_tokens=False) for i in ids]
+    asked = "".join(texts[question["start"] : question["end"]]).strip()
+    answers = [fact.answer for fact in find_facts(texts, model.about.classes) if fact.question == asked]
+    return answers[-1] if answers else None
+
+
+def what_differs(before: Trace, after: Trace) -> dict:
+    """What became of a run: its answer (was, P, is, P) or None, and the first segment that leaves another memory."""
+    shared = min(before.done, after.done) + 1
+    same = [np.array_equal(a, b) for a, b in zip(before.memory[:shared], after.memory[:shared], strict=True)]
+    answer = None
+    if before.probabilities and after.probabilities:
+        answer = tuple(part for run in (before, after) for part in (run.answer, run.probabilities[run.answer]))
+    return {"answer": answer, "first": same.index(False) - 1 if False in same else None}

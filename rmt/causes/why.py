@@ -1,0 +1,73 @@
+"""Why a run gave its answer, as numbers that a page and a file take: `rmt.causes.attribute` over a recorded run."""
+
+import numpy as np
+
+from rmt.causes.attribute import MOST_STEPS, by_segment, by_slot, by_token, local_and_memory, output_of
+from rmt.causes.facts import find_facts, ledger, slots_of
+from rmt.intervene import Progress, Reading, recalled
+from rmt.model import Model
+from rmt.model.provenance import made_by
+from rmt.trace import Trace
+
+
+def why(
+    model: Model,
+    trace: Trace,
+    *,
+    choice: int | None = None,
+    tokens: bool = True,
+    most_steps: int = MOST_STEPS,
+    progress: Progress | None = None,
+) -> dict:
+    """What made the output of a recorded run: by segment, by slot, by token, memory against local text.
+
+    choice: as in `rmt.causes.attribute.output_of`. tokens: integrated gradients, too, which take by far the longest.
+    progress(done, total) counts their steps. Raises InputError for another model's run.
+    """
+    reading = recalled(model, trace)
+    output = output_of(model, reading, choice)
+    local, memory = local_and_memory(model, reading)
+    found = {
+        "made_by": made_by(model),
+        "control": trace.meta["control"] or "none",
+        "output": trace.classes[output.token] if trace.classes else f"token {output.token}",
+        "choice": output.token if output.at is None else output.at,
+        "segments": _rounded(by_segment(model, reading, output)),
+        "slots": _rounded(by_slot(model, reading, output)),
+        "classes": trace.classes,
+        "local": _rounded(local),
+        "memory": _rounded(memory),
+        "facts": facts(model, trace, reading),
+    }
+    if tokens:
+        told = by_token(model, reading, output, most_steps=most_steps, progress=progress)
+        found["tokens"] = _rounded(told.values)
+        found |= {"value": told.output, "baseline": told.baseline, "gap": told.gap, "steps": told.steps}
+    return found
+
+
+def facts(model: Model, trace: Trace, reading: Reading) -> list[dict]:
+    """Each fact of a run that can be asked for: P(answer) at every moment, and how far it falls without a slot.
+
+    p (S + 1,); slots (M + 1,): before the last segment, to the initial memory, the last number of all slots.
+    """
+    if model.backbone.head != "classify" or model.tokenizer is None:
+        return []
+    found = find_facts(trace.tokens, trace.classes)
+    initial = model.cell.slots(model.cell.initial(1))[0]
+    return [
+        {
+            "text": fact.text,
+            "start": fact.start,
+            "end": fact.end,
+            "question": fact.question,
+            "answer": trace.classes[fact.answer],
+            "p": _rounded(row),
+            "slots": _rounded(slots_of(model, reading.states[-2], fact, initial)),
+        }
+        for fact, row in zip(found, ledger(model, reading, found), strict=True)
+    ]
+
+
+def _rounded(values: np.ndarray) -> list:
+    return np.round(np.asarray(values, np.float64), 4).tolist()

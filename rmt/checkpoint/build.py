@@ -1,0 +1,128 @@
+"""A model with fresh weights from its configuration, and the checks that make a configuration safe to build."""
+
+from pathlib import Path
+
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+)
+
+from rmt.backbone import HFBackbone
+from rmt.checkpoint.weights import read_json
+from rmt.errors import InputError
+from rmt.memory import CELLS
+from rmt.model import About, Model
+from rmt.text.tokenizer import CLS, SEP
+
+FORMAT = "rmt-checkpoint-1"
+ADAPTER = "rmt-adapter-1"  # see rmt.checkpoint.adapter
+TOKENIZER, SHARED_TOKENIZER = "tokenizer.json", "../tokenizer.json"  # the only two places where a tokenizer may be
+HEADS = {
+    "lm": AutoModelForCausalLM,
+    "mlm": AutoModelForMaskedLM,
+    "classify": AutoModelForSequenceClassification,
+    "none": AutoModel,
+}
+MARKS = {"cls_id": (CLS, "<s>"), "sep_id": (SEP, "</s>")}  # what tokenizers call them
+# What a configuration may say that would change how it is built: types, kernels, quantisation, somebody's code.
+NOT_OURS = ("dtype", "torch_dtype", "attn_implementation", "_attn_implementation", "quantization_config", "auto_map")
+COUNTS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+
+
+def build(config: dict, tokenizer: Tokenizer | None = None) -> Model:
+    """A model with fresh weights from its config.json; what `load` fills and the untrained control leaves."""
+    spec = config["backbone"]
+    options = {key: value for key, value in spec["config"].items() if key not in NOT_OURS}
+    stock = AutoConfig.for_model(options.pop("model_type"), **options)
+    stock = HEADS[spec["head"]].from_config(stock, trust_remote_code=False)
+    backbone = HFBackbone(stock, **{key: spec.get(key, mark_id(tokenizer, names)) for key, names in MARKS.items()})
+    cell = CELLS[config["cell"]["kind"]].fit(backbone, **config["cell"]["options"])
+    about = About(task=config.get("task"), classes=config.get("classes", []), trained=False, config=config)
+    return Model(
+        backbone,
+        cell,
+        segment_length=config["segment_length"],
+        alignment=config.get("alignment", "left"),
+        tokenizer=tokenizer,
+        about=about,
+    ).eval()
+
+
+def mark_id(tokenizer: Tokenizer | None, names: tuple[str, ...]) -> int | None:
+    ids = [tokenizer.token_to_id(name) for name in names] if tokenizer else []
+    return next((i for i in ids if i is not None), None)
+
+
+def read_config(folder: Path) -> dict:
+    """config.json of a checkpoint folder, checked as far as `build` relies on it."""
+    file = folder / "config.json"
+    if not file.is_file():
+        raise InputError(f"{folder} is not a checkpoint: it has no config.json. Give the folder of a run.")
+    config = read_json(file)
+    if config.get("format") != FORMAT:
+        raise InputError(f"{file} is not of the format {FORMAT!r}; train or convert it first.")
+    return check_config(config, folder)
+
+
+def tokenizer_file(folder: Path, config: dict) -> Path | None:
+    """The folder's tokenizer, or the one it says it shares with its neighbours: no other path is ever followed."""
+    shares = config.get("tokenizer") == SHARED_TOKENIZER
+    file = folder.resolve().parent / TOKENIZER if shares else folder / TOKENIZER
+    return file if file.is_file() else None
+
+
+def check_config(config: dict, place: Path) -> dict:
+    """The same configuration; raises InputError where a part that `build` relies on is missing or odd."""
+    check_memory(config, place)
+    backbone = config.get("backbone")
+    if (
+        not isinstance(backbone, dict)
+        or backbone.get("head") not in HEADS
+        or not isinstance(backbone.get("config"), dict)
+    ):
+        raise InputError(f"{place} does not say what its backbone is; copy its config.json again.")
+    if not isinstance(backbone["config"].get("model_type"), str):
+        raise InputError(f"{place} has a backbone without model_type; copy its config.json again.")
+    _check_counts({key: backbone["config"][key] for key in COUNTS if key in backbone["config"]}, place)
+    return config
+
+
+def check_memory(config: dict, place: Path) -> None:
+    """The part of `check_config` about the memory cell and how documents are cut."""
+    cell = config.get("cell")
+    if not isinstance(cell, dict) or not isinstance(cell.get("options"), dict) or cell.get("kind") not in CELLS:
+        kind = cell.get("kind") if isinstance(cell, dict) else cell
+        raise InputError(f"{place} has the memory cell {ascii(kind)[:40]}; this version knows {', '.join(CELLS)}.")
+    counts = {k: v for k, v in cell["options"].items() if k.startswith("n_") or isinstance(v, int)}
+    _check_counts(counts, place)
+    length, classes = config.get("segment_length"), config.get("classes", [])
+    if length is not None and (not isinstance(length, int) or isinstance(length, bool) or length < 1):
+        raise InputError(f"{place} has segments of {ascii(length)[:40]} tokens; a segment holds one token or more.")
+    if not isinstance(classes, list) or config.get("alignment", "left") not in ("left", "right", "center"):
+        raise InputError(f"{place} has an alignment or classes that cannot be read; copy its config.json again.")
+
+
+def _check_counts(counts: dict, place: Path) -> None:
+    """Before anything is built: a wrong number here would make a loop that never ends."""
+    for name, count in counts.items():
+        if not isinstance(count, int) or not 0 <= count <= 10_000:
+            raise InputError(f"{place} has an impossible number in its configuration: {name} is {ascii(count)[:40]}.")
+
+
+def shared(model: nn.Module) -> dict[str, list[str]]:
+    """The first name of every tensor of a state dict, and all its names: tied tensors have several."""
+    names: dict[int, list[str]] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        names.setdefault(id(tensor), []).append(name)
+    return {group[0]: group for group in names.values()}
+
+
+def unshared(model: nn.Module) -> dict[str, Tensor]:
+    """The state dict without the second name of tied tensors."""
+    state = model.state_dict()
+    return {name: state[name].contiguous() for name in shared(model)}

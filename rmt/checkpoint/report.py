@@ -1,0 +1,141 @@
+"""What a checkpoint is and what is missing to run it: in sentences for people, as a dict for programs."""
+
+from dataclasses import asdict, dataclass
+from math import prod
+
+from rmt.checkpoint.examine import Candidate
+from rmt.model import Model
+
+CELL_NAMES = {
+    "rmt": "recurrent memory (RMT)",
+    "rmt-r": "recurrent memory with retrieval of past states (RMT-R)",
+    "armt": "associative memory in every layer (ARMT)",
+    "transformer-xl": "a cache of every layer's inputs (Transformer-XL)",
+    "compressive": "a cache with a compressed one behind it (Compressive Transformer)",
+    "sliding-window": "a sliding window of attention",
+    "context": "the text before a segment, read again with it",
+    "memory-transformer": "memory tokens that are not carried (Memory Transformer)",
+    "none": "no memory",
+}
+HEAD_NAMES = {
+    "lm": "which predicts the next token",
+    "mlm": "which predicts masked tokens",
+    "classify": "which classifies documents",
+    "none": "without a head",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `inspect` found. Sizes are None where the backbone, which decides them, is not known."""
+
+    path: str
+    kind: str
+    ready: bool  # whether `load` would open it as it was asked about
+    files: list[str]
+    precision: str  # the numbers in the files; a model runs in float32
+    parameters: int  # numbers in the files, tied and doubled tensors once where the backbone is known
+    cell: str
+    n_memory: int | None
+    layout: str | None
+    segment_length: int | None
+    segment_length_from: str | None
+    backbone: str | None
+    backbone_from: str | None
+    head: str | None
+    layers: int | None
+    heads: int | None
+    width: int | None
+    vocabulary: int | None
+    classes: list[str]
+    tokenizer: bool
+    inferred: list[str]
+    missing: list[str]
+    asks: list[str]  # names of what is missing and can be told: arguments of `load`, or its options
+    ignored: list[str]
+    next: str
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+    def sentences(self) -> list[str]:
+        """The report to read, one sentence an item."""
+        kind = self.kind if self.kind == "model without memory" else f"{self.kind}, {CELL_NAMES[self.cell]}"
+        said = [f"{self.path} holds: {kind}, {self.parameters:,} numbers in {self.precision}."]
+        if self.backbone:
+            said.append(
+                f"Its backbone is a {self.backbone} of {self.layers} layers, {self.heads} heads, width {self.width}, "
+                f"{self.vocabulary:,} tokens, {HEAD_NAMES[self.head]}; this is from {self.backbone_from}."
+            )
+        if self.layout:
+            said.append(f"A segment is read as {self.layout}.")
+        if self.segment_length:
+            said.append(f"A segment holds {self.segment_length} tokens, says {self.segment_length_from}.")
+        if not self.tokenizer:
+            said.append("There is no tokenizer.json, so it reads token ids and no text.")
+        if self.ignored:
+            said.append(
+                f"Left out, as not needed: {', '.join(self.ignored[:3])}{' and more' if len(self.ignored) > 3 else ''}."
+            )
+        return [*said, *self.inferred, *self.missing, self.next]
+
+
+def report(candidate: Candidate, empty: Model | None) -> Report:
+    """The account of a candidate; `empty` is its model without numbers, where a backbone is known."""
+    found, weights = candidate.found, candidate.weights
+    cell = empty and empty.cell
+    backbone = empty and empty.backbone
+    known = candidate.n_memory_known
+    n_memory = (cell.n_memory if cell else found.options.get("n_memory")) if known else None
+    inferred = list(candidate.inferred)
+    if found.lora:
+        inferred.append(f"LoRA adapters of rank {found.lora} are added into the weights they adapt.")
+    return Report(
+        path=str(candidate.path),
+        kind=found.kind,
+        ready=not candidate.missing,
+        files=[file.name for file in weights.files],
+        precision=weights.precision,
+        parameters=sum(p.numel() for p in empty.parameters()) if empty else sum(map(prod, weights.shapes.values())),
+        cell=found.cell,
+        n_memory=n_memory,
+        layout=_layout(empty, candidate.segment_length) if empty and known else None,
+        segment_length=candidate.segment_length,
+        segment_length_from=candidate.segment_length_from,
+        backbone=type(backbone.model).__name__ if empty else None,
+        backbone_from=candidate.backbone_from,
+        head=backbone.head if empty else None,
+        layers=backbone.n_layers if empty else None,
+        heads=backbone.n_heads if empty else None,
+        width=backbone.dim if empty else None,
+        vocabulary=backbone.model.get_input_embeddings().num_embeddings if empty else None,
+        classes=candidate.config["classes"] if empty and candidate.config.get("classes") else [],
+        tokenizer=candidate.tokenizer is not None,
+        inferred=inferred,
+        missing=candidate.missing,
+        asks=candidate.asks,
+        ignored=candidate.ignored,
+        next=how_to_tell(candidate.asks) if candidate.missing else "It is ready: record a text with it.",
+    )
+
+
+def how_to_tell(asks: list[str]) -> str:
+    """What to do about a checkpoint of which no file says these."""
+    if not asks:
+        return "With what is missing it can be run."
+    options = [name for name in asks if name not in ("segment_length", "backbone")]
+    code = [f"{name}=…" for name in asks if name not in options]
+    code += [f"options={{{', '.join(f'{name!r}: …' for name in options)}}}"] if options else []
+    flags = [f"--option {name}=…" if name in options else f"--{name.replace('_', '-')} …" for name in asks]
+    return f"To run it, pass {', '.join(code)} to load() in Python, or {' '.join(flags)} on the command line."
+
+
+def _layout(empty: Model, segment_length: int | None) -> str:
+    """The augmented input in words, as in [4 read memory | 10 tokens | 4 write memory]."""
+    cell, tokens = empty.cell, f"{segment_length or 'some'} tokens"
+    if not empty.backbone.causal:
+        slots = max(cell.n_read, cell.n_write)
+        memory = f"{slots} memory " if slots else ""
+        return f"[CLS] {memory}[SEP] {tokens} [SEP]"
+    parts = [f"{cell.n_read} read memory"] if cell.n_read else []
+    return f"[{' | '.join([*parts, tokens, *([f'{cell.n_write} write memory'] if cell.n_write else [])])}]"

@@ -1,0 +1,64 @@
+"""The operations of `rmt.cost` counted by running: torch's FlopCounterMode over models on the meta device.
+
+Nothing is computed and nothing of the model's size is allocated, so a model of any size at any length takes a second.
+The counter knows matrix products and attention, each with all its scores; not lookups, softmax and norms.
+"""
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import OPTConfig
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+from rmt.checkpoint.build import FORMAT, build
+from rmt.cost.formula import SEGMENT, Sizes
+from rmt.errors import InputError
+from rmt.text.segments import Segment
+
+
+def opt_config(sizes: Sizes) -> dict:
+    """A stock configuration of these sizes, as `rmt.checkpoint.build` takes it."""
+    config = OPTConfig(
+        vocab_size=sizes.vocabulary, hidden_size=sizes.width, word_embed_proj_dim=sizes.width,
+        num_hidden_layers=sizes.layers, num_attention_heads=sizes.heads, ffn_dim=sizes.feed_forward,
+    )  # fmt: skip
+    return {"model_type": "opt", **config.to_diff_dict()}
+
+
+def counted(config: dict, tokens: int) -> int:
+    """Operations of one pass of full attention over so many tokens, a decoder's head at every one of them.
+
+    config: of a stock transformers model, as a dict with its model_type.
+    """
+    return _count(_model(config, "none", tokens, {}), tokens)
+
+
+def counted_recurrent(config: dict, tokens: int, *, segment: int = SEGMENT, n_memory: int = 10) -> float:
+    """Operations of RMT over so many tokens; a part of a segment counts as that part."""
+    options = {"n_memory": n_memory} if n_memory else {}
+    return tokens / segment * _count(_model(config, "rmt" if n_memory else "none", segment, options), segment)
+
+
+def _model(config: dict, kind: str, length: int, options: dict):
+    """A decoder with its head, or an encoder, on the meta device. A table of learned positions is made long enough."""
+    longest = "max_position_embeddings"
+    config = {**config, longest: max(config[longest], length + 64)} if longest in config else config
+    encoder = config.get("model_type") in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.get("is_decoder")
+    spec = {
+        "format": FORMAT, "cell": {"kind": kind, "options": options}, "segment_length": length,
+        "backbone": {"head": "none" if encoder else "lm", "config": config, "cls_id": 1, "sep_id": 2},
+    }  # fmt: skip
+    try:
+        with torch.device("meta"):
+            return build(spec)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"This configuration makes no language model ({ascii(error)[:120]}).") from None
+
+
+def _count(model, length: int) -> int:
+    ids = torch.zeros(1, length, dtype=torch.long, device="meta")
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        state = model.cell.initial(1)
+        step, _ = model.cell.step(model.backbone, Segment(ids), state)
+        if model.backbone.head == "lm":
+            step.logits  # noqa: B018  the head runs when it is asked for
+    return counter.get_total_flops()

@@ -1,0 +1,5 @@
+"""Scores: accuracy by length, loss by position, mechanisms side by side."""
+
+from rmt.evaluate.accuracy import CONTROLS, EVALUATION, PRECISIONS, evaluate, wilson
+
+__all__ = ["CONTROLS", "EVALUATION", "PRECISIONS", "evaluate", "wilson"]

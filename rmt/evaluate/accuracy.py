@@ -1,0 +1,175 @@
+"""Accuracy of a model on fresh samples of its task at any length; constant memory, controls beside it."""
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rmt.backbone.last_layer import lean
+from rmt.errors import InputError
+from rmt.evaluate.finished_samples import Kept, tally
+from rmt.model import Model
+from rmt.model.cuda_graph import fast_unroll
+from rmt.tasks import TASKS
+from rmt.tasks.base import Sampler, Task, Text
+from rmt.text.segments import Segment
+
+EVALUATION = 2  # first word of every evaluation seed; training uses another, so the two never meet
+CONTROLS = ("none", "reset", "untrained")
+STRETCH = 64  # segments of text that are made at once
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
+
+
+def evaluate(
+    model: Model,
+    *,
+    segments: list[int],
+    samples: int,
+    seed: int = 0,
+    control: str = "none",
+    precision: str = "fp32",
+    batch: int = 100,
+    keep: Path | None = None,
+    task: Task | None = None,
+    never: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[dict]:
+    """Yield one row per number of segments: accuracy over fresh samples, its standard error and 95 % interval.
+
+    The text and questions come from held-out documents and from seeds that training never uses; a sample has a seed
+    of its own, so it is the same whatever the batch and whoever reads it. A document is made while it is read: memory
+    does not grow with length. control "reset" puts the initial memory back before every segment; for "untrained" pass
+    a model of fresh weights. precision "bf16" multiplies matrices in bfloat16, about twice as fast where the processor
+    knows it. keep: a file for the results of finished samples; the same evaluation with the same file goes on there.
+    progress(done, total) counts tokens of all samples that are still to be read. task: the model's own by default; its
+    answers are matched by their words. never: questions about what was never mentioned, where the task has them.
+    Under torchrun or accelerate launch each process reads its share of the samples, and all yield the same rows.
+    """
+    task = task or TASKS.get(model.about.task)
+    _check(model, task, segments, samples, control, precision)
+    sampler = Sampler(task, model.tokenizer, "eval")
+    options = {"never": True} if never else {}
+    process, processes, _ = this_process()
+    settings = {
+        "weights": model.about.fingerprint, "task": task.name, "segment_length": model.segment_length,
+        "seed": seed, "control": control, "precision": precision, **options,
+    }  # fmt: skip
+    kept = Kept(keep, settings, process)
+    known = _of_all(kept.lines)
+    todo = {n: [i for i in range(samples) if i not in tally(known, n, samples)[0]] for n in segments}
+    total, done = sum(n * len(todo[n]) for n in todo) * model.segment_length, 0
+
+    def count(tokens: int) -> None:
+        nonlocal done
+        done += tokens * processes
+        if progress:
+            progress(min(done, total), total)
+
+    for n_segments in segments:
+        mine = todo[n_segments][process::processes]
+        for numbers in (mine[at : at + batch] for at in range(0, len(mine), batch)):
+            began = time.perf_counter()
+            rngs = [np.random.default_rng([EVALUATION, seed, n_segments, i]) for i in numbers]
+            examples = [sampler.example(rng, n_segments * model.segment_length, **options) for rng in rngs]
+            pages = _Pages(model, [example.text for example in examples], n_segments)
+            answers = _answers(model, pages, reset=control == "reset", precision=precision, count=count)
+            given = [model.about.classes[answer] for answer in answers]
+            right = [word == task.classes[e.label] for word, e in zip(given, examples, strict=True)]
+            kept.add(n_segments, numbers, right, time.perf_counter() - began)
+        results, seconds = tally(_of_all(kept.lines), n_segments, samples)
+        accuracy = sum(results.values()) / samples
+        low, high = wilson(accuracy, samples)
+        yield {
+            "segments": n_segments,
+            "tokens": n_segments * model.segment_length,
+            "samples": samples,
+            "accuracy": accuracy,
+            "stderr": float(np.sqrt(accuracy * (1 - accuracy) / samples)),
+            "low": low,
+            "high": high,
+            "control": control,
+            "seconds": round(seconds, 1),
+        }
+
+
+def _check(model: Model, task: Task | None, segments: list[int], samples: int, control: str, precision: str) -> None:
+    if control not in CONTROLS:
+        raise InputError(f"There is no control {control!r}; choose {', '.join(CONTROLS)}.")
+    if precision not in PRECISIONS:
+        raise InputError(f"There is no precision {precision!r}; choose {', '.join(PRECISIONS)}.")
+    if task is None or not model.tokenizer:
+        raise InputError(f"{model.about.name} was not trained on a task of ours, so there is nothing to score it on.")
+    if unknown := sorted(set(task.classes) - set(model.about.classes)):
+        raise InputError(
+            f"{model.about.name} cannot answer the task {task.name}: it does not know {', '.join(unknown)}."
+        )
+    if samples < 1 or min(segments, default=0) < 1:
+        raise InputError("Give at least one sample and lengths of one segment or more.")
+
+
+def wilson(share: float, samples: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval of a share by Wilson's score (1927), which has a width at 0 and at 1, too."""
+    middle = share + z**2 / (2 * samples)
+    half = z * math.sqrt(share * (1 - share) / samples + z**2 / (4 * samples**2))
+    scale = 1 + z**2 / samples
+    return max(0.0, min(share, (middle - half) / scale)), min(1.0, max(share, (middle + half) / scale))
+
+
+def this_process() -> tuple[int, int, torch.device | None]:
+    """This process's number, how many there are, and its device where it is one of several."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        return 0, 1, None
+    from accelerate import PartialState
+
+    state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(days=7))  # one may be slower than another
+    return state.process_index, state.num_processes, state.device
+
+
+def _of_all(lines: list[dict]) -> list[dict]:
+    """The lines of every process, each once: they may have read the same files."""
+    if this_process()[1] == 1:
+        return lines
+    from accelerate.utils import gather_object
+
+    return [json.loads(line) for line in dict.fromkeys(gather_object([json.dumps(line) for line in lines]))]
+
+
+class _Pages(Sequence):
+    """The segments of several texts of n_segments each, made STRETCH at a time when one of them is read."""
+
+    def __init__(self, model: Model, texts: list[Text], n_segments: int):
+        self.length, self.device = model.segment_length, model.device
+        self.texts, self.n_segments = texts, n_segments
+        self.first, self.made = -STRETCH, torch.zeros(0)
+
+    def __len__(self) -> int:
+        return self.n_segments
+
+    def __getitem__(self, i: int) -> Segment:
+        if not 0 <= i < self.n_segments:
+            raise IndexError(i)
+        if not self.first <= i < self.first + STRETCH:
+            self.first = i - i % STRETCH
+            start, stop = (min(n, self.n_segments) * self.length for n in (self.first, self.first + STRETCH))
+            rows = np.stack([text.read(start, stop) for text in self.texts])
+            self.made = torch.from_numpy(rows).to(self.device).unflatten(1, (-1, self.length))
+        return Segment(self.made[:, i - self.first].contiguous())
+
+
+@torch.inference_mode()
+def _answers(model: Model, pages: _Pages, *, reset: bool, precision: str, count: Callable[[int], None]) -> np.ndarray:
+    """The class answered for each text, keeping nothing but the state; count(tokens) after each segment."""
+    initial = model.cell.initial(len(pages.texts))
+    before = (lambda i, state: initial) if reset else None
+    dtype = PRECISIONS[precision]
+    steps = fast_unroll(model.cell, lean(model.backbone), pages, state=initial, before=before)
+    with torch.autocast(model.device.type, dtype, enabled=dtype is not None):
+        for segment, step, _ in steps:  # noqa: B007
+            count(segment.ids.numel())
+        return step.logits.argmax(-1).cpu().numpy()

@@ -1,0 +1,219 @@
+"""Mechanisms side by side on one text: what crosses a boundary, what a segment costs, who sees whom, and the loss.
+
+Nothing here is known beforehand: states are counted, operations are counted while a segment is read, and who sees
+whom is found by changing one token after another and looking at what moves.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from rmt.backbone.families import backbone_config
+from rmt.checkpoint.build import build
+from rmt.errors import InputError
+from rmt.memory import CELLS
+from rmt.memory.base import MemoryCell, State, map_state
+from rmt.memory.context import ExactContext
+from rmt.model import Model
+from rmt.model.unroll import unroll
+from rmt.text.segments import Segment
+
+SEEN_SEGMENTS, SEEN_LENGTH = 4, 8  # of the picture of who sees whom
+VOCABULARY = 2048  # of untrained models
+MOVED = 1e-9  # in float64, of numbers of about 1
+TOKENS = ("n_memory", "n_cache")  # options that count tokens of the text in cells that keep tokens
+KEEPS_TOKENS = ("transformer-xl", "compressive", "sliding-window", "context")
+FRESH = {  # options where no checkpoint says them, for segments of 128 tokens
+    "rmt": {"n_memory": 16},
+    "rmt-r": {"n_memory": 16},
+    "armt": {"n_memory": 16, "d_memory": 32},
+    "memory-transformer": {"n_memory": 16},
+    "transformer-xl": {"n_memory": 128},
+    "compressive": {"n_memory": 64, "n_cache": 64, "rate": 4},
+    "sliding-window": {"n_memory": 128},
+    "context": {"n_memory": 512},
+    "none": {},
+}
+
+
+@dataclass(frozen=True)
+class Account:
+    """One mechanism on one text.
+
+    numbers: what the state of one document holds after each segment. parameters: of the cell alone. operations: of
+    reading one segment in the middle of a text, head included, a multiplication and an addition being two; whole
+    attention maps are counted, as masks hide scores but do not spare them. read, write: memory positions beside the
+    tokens. seen: see `sight`. loss: mean over each segment's tokens in nats; empty where nothing was trained.
+    """
+
+    mechanism: str
+    checkpoint: str
+    options: dict
+    segment_length: int
+    numbers: list[int]
+    parameters: int
+    operations: int
+    read: int
+    write: int
+    seen: list[list[int]]
+    loss: list[float]
+
+    def row(self) -> dict:
+        return asdict(self)
+
+
+def kind(cell: MemoryCell) -> str:
+    """The name that CELLS has for a cell."""
+    return next(name for name, cls in CELLS.items() if type(cell) is cls)
+
+
+def fresh(names: Iterable[str] = CELLS, *, backbone: dict | None = None, segment_length: int = 128) -> Iterator[Model]:
+    """Mechanisms around the same untrained backbone, for what does not depend on training.
+
+    backbone: {"head", "config"} of a decoder, a small Llama by default. What keeps tokens keeps as many segments of
+    them whatever a segment's length.
+    """
+    spec = backbone or backbone_config(
+        "llama", layers=4, width=128, heads=4, vocabulary=VOCABULARY, positions=4096, inner=3
+    )
+    for name in names:
+        options = _scaled(name, FRESH[name], segment_length / 128)
+        config = {"cell": {"kind": name, "options": options}, "segment_length": segment_length, "backbone": spec}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            yield build(config).requires_grad_(False)
+
+
+def _scaled(name: str, options: dict, scale: float) -> dict:
+    """The options with what counts tokens of the text made larger or smaller."""
+    counts = TOKENS if name in KEEPS_TOKENS else ()
+    return {key: max(1, round(value * scale)) if key in counts else value for key, value in options.items()}
+
+
+def aligned(models: Sequence[Model]) -> list[Model]:
+    """The same models in segments of the shortest length among them, so that their texts are cut alike.
+
+    A model without memory that reads more at once has exact context: it keeps what it reads beyond that length.
+    """
+    if not models:
+        raise InputError("Give one checkpoint or more.")
+    length = min(model.segment_length for model in models)
+    found = []
+    for model in models:
+        cell = model.cell
+        if kind(cell) == "none" and model.segment_length > length:
+            cell = ExactContext.fit(model.backbone, n_memory=model.segment_length - length).to(model.device)
+        elif model.segment_length != length:
+            raise InputError(
+                f"{model.about.name} reads segments of {model.segment_length} tokens and others of {length}, so they "
+                "cannot be put side by side."
+            )
+        made = Model(model.backbone, cell, segment_length=length, tokenizer=model.tokenizer, about=model.about)
+        found.append(made.eval().requires_grad_(False))
+    return found
+
+
+@torch.inference_mode()
+def account(model: Model, ids: np.ndarray | Tensor) -> Account:
+    """What one mechanism makes of a text, ids (n_tokens,) of two segments or more."""
+    ids = torch.as_tensor(ids, device=model.device)[None]
+    segments = model.split(ids, labels=ids)
+    if len(segments) < 2:
+        raise InputError("The text fits into one segment, so nothing crosses a boundary; give a longer one.")
+    numbers, losses, states = [], [], [model.cell.initial(1)]
+    for segment, step, state in unroll(model.cell, model.backbone, segments, state=states[0]):
+        numbers.append(count(state))
+        states = [*states[-1:], state]
+        losses.append(float(step.output.token_loss(segment.labels).nanmean()))
+    cell, name = model.cell, kind(model.cell)
+    whole = Segment(segments[0].ids)
+    options = model.about.config.get("cell", {}).get("options", {}) if name == _said(model) else {}
+    options = {**options, **{key: getattr(cell, key) for key in ("n_memory", "n_cache", "rate") if hasattr(cell, key)}}
+    return Account(
+        mechanism=name,
+        checkpoint=model.about.name if model.about.trained else "",
+        options=options,
+        segment_length=model.segment_length,
+        numbers=numbers,
+        parameters=sum(p.numel() for p in cell.parameters()),
+        operations=operations(model, whole, states[0]),
+        read=cell.n_read,
+        write=cell.n_write,
+        seen=sight(name, options, model.segment_length).tolist(),
+        loss=[round(loss, 5) for loss in losses] if model.about.trained else [],
+    )
+
+
+def _said(model: Model) -> str | None:
+    return model.about.config.get("cell", {}).get("kind")
+
+
+def count(state: State) -> int:
+    """Numbers in the state of one document."""
+    sizes = []
+    map_state(lambda tensor: sizes.append(tensor[0].numel()) or tensor, state)
+    return sum(sizes)
+
+
+def operations(model: Model, segment: Segment, state: State) -> int:
+    """Of one step and its logits. The counter knows no fused CPU kernel, so attention is taken apart for it."""
+    counter = FlopCounterMode(display=False)
+    with counter, sdpa_kernel(SDPBackend.MATH):
+        step, _ = model.cell.step(model.backbone, segment, state)
+        step.logits  # noqa: B018  the head runs when asked
+    return counter.get_total_flops()
+
+
+@torch.inference_mode()
+def sight(name: str, options: dict, segment_length: int) -> np.ndarray:
+    """Who sees whom in one layer: (Tn, Tn) whole numbers, a row for each token that looks.
+
+    0: does not see it. 1: sees the token itself. n: sees something of earlier segments that it shares with n - 1
+    others. The cell is run as it is, around one random layer, on segments of `SEEN_LENGTH` tokens; what it keeps of
+    the text is scaled down as the segments are.
+    """
+    model = _small(name, options, SEEN_LENGTH / segment_length)
+    n = SEEN_SEGMENTS * SEEN_LENGTH
+    ids = torch.arange(n).repeat(n + 1, 1)
+    ids[1:] += n * torch.eye(n, dtype=torch.long)  # row j + 1 has another token at j
+    memory, logits = [model.cell.slots(model.cell.initial(n + 1))], []
+    for _, step, state in unroll(model.cell, model.backbone, model.split(ids)):
+        memory.append(model.cell.slots(state))
+        logits.append(step.logits)
+    seen = _moved(torch.cat(logits, dim=1)).T.numpy().astype(int)  # (looks, is looked at)
+    for s in range(1, SEEN_SEGMENTS):
+        rows, past = slice(s * SEEN_LENGTH, (s + 1) * SEEN_LENGTH), slice(0, s * SEEN_LENGTH)
+        kept = torch.cat(memory[1 : s + 1] if model.cell.past else memory[s : s + 1], dim=1)
+        held = _moved(kept).T.numpy()[:, past]  # (slots, tokens)
+        shared = np.where(held, held.sum(1, keepdims=True), n).min(0, initial=n)  # of each token's least shared slot
+        seen[rows, past] *= shared
+    return seen
+
+
+def _moved(values: Tensor) -> Tensor:
+    """(n + 1, K, D) to (n, K): what differs from the first row."""
+    return ((values[1:] - values[:1]).abs() > MOVED).any(-1)
+
+
+def _small(name: str, options: dict, scale: float) -> Model:
+    """A cell of these options around one layer of random numbers in float64."""
+    options = {key: value for key, value in _scaled(name, options, scale).items() if key != "initial_std"}
+    if name not in KEEPS_TOKENS:
+        options = {k: v for k, v in options.items() if k != "n_read"} | {"n_memory": 2}
+    size = 2 * SEEN_SEGMENTS * SEEN_LENGTH
+    config = {
+        "cell": {"kind": name, "options": options},
+        "segment_length": SEEN_LENGTH,
+        "backbone": backbone_config("llama", layers=1, width=16, heads=2, vocabulary=size, positions=4 * size),
+    }
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build(config).double().requires_grad_(False)
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn_like(parameter) * 0.5)
+    return model

@@ -1,0 +1,53 @@
+"""Attention cut along a path: a Backbone around a Backbone that an intervention's `Block`s act on."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from rmt.backbone import Layout, Output
+from rmt.errors import InputError
+from rmt.intervene.changes import Block
+
+
+class Blocking:
+    """Cuts attention as the blocks say in the segment that is being read; a cell never knows. segment: set by whoever
+    reads; another segment's attention is left alone, to the bit.
+    """
+
+    def __init__(self, backbone, blocks: Sequence[Block]):
+        if blocks and not backbone.fused:
+            kind = type(backbone.model).__name__
+            raise InputError(f"{kind} runs its own attention, so no path in it can be cut; use another family.")
+        self.backbone, self.blocks, self.segment = backbone, blocks, 0
+
+    def __getattr__(self, name):
+        return getattr(self.backbone, name)
+
+    def __call__(self, x: Tensor, *, layout: Layout, **options) -> Output:
+        active = [block for block in self.blocks if block.covers(self.segment)]
+        if active:
+            cuts = [(block, hidden(block, layout, x.shape[1], self.backbone.n_heads, x.device)) for block in active]
+            options["blocked"] = lambda layer: _union([cut for block, cut in cuts if block.layer in (None, layer)])
+        return self.backbone(x, layout=layout, **options)
+
+
+def hidden(block: Block, layout: Layout, n: int, n_heads: int, device=None) -> Tensor:
+    """What a block hides in one segment: (H, N, N), true where a query may not see a key; all see themselves."""
+    positions = torch.arange(n, device=device)
+    read, write = (positions[where or slice(0, 0)] for where in (layout.read, layout.write))
+    if not len(read) or not len(write):
+        raise InputError("This memory is not read and written by attention, so no path of it can be cut.")
+    others = positions[~torch.isin(positions, torch.cat([read, write]))]
+    some = list(block.slots) or slice(None)
+    queries, keys = {"read": (others, read[some]), "write": (write[some], others), "carry": (write, read[some])}[
+        block.path
+    ]
+    cut = torch.isin(positions, queries)[:, None] & torch.isin(positions, keys) & (positions[:, None] != positions)
+    heads = torch.zeros(n_heads, 1, 1, dtype=torch.bool, device=device)
+    heads[slice(None) if block.head is None else block.head] = True
+    return heads & cut
+
+
+def _union(cuts: list[Tensor]) -> Tensor | None:
+    return torch.stack(cuts).any(0) if cuts else None

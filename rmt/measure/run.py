@@ -1,0 +1,188 @@
+"""What a trace's numbers say: change, shares of attention, likeness of slots, and the beats of a run. Numpy only.
+
+Letters as in `rmt.trace`: S segments, L layers, H heads, M slots, D width, T tokens of a segment, C classes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rmt.measure.beats import Beat, find_beats
+from rmt.trace import BLOCKS, Trace
+
+CHUNK = 256  # states looked at together, so that a long run needs no more room than a short one
+
+
+@dataclass(frozen=True)
+class Measures:
+    """One number or row for each segment of a run.
+
+    change (S, M) in the memory's units, similarity (S,) cosine, shares {block: (S, L, H)} or None below detail
+    "summary", knows (S + 1,) probability of the answer before and after each segment (nan where nothing was
+    asked), loss (S,) mean over the segment's tokens, nan where nothing was scored.
+    """
+
+    change: np.ndarray
+    similarity: np.ndarray
+    shares: dict[str, np.ndarray] | None
+    knows: np.ndarray
+    loss: np.ndarray
+    beats: tuple[Beat, ...]
+
+    @property
+    def slot_mean(self) -> np.ndarray:
+        """(S,): change, mean of the slots."""
+        return slot_mean(self.change)
+
+    def share(self, block: str) -> np.ndarray:
+        """(S,): a block's share, mean of layers and heads; nan below detail "summary"."""
+        return self.shares[block].mean((1, 2)) if self.shares else np.full(len(self.change), np.nan)
+
+
+def measure(trace: Trace) -> Measures:
+    """Everything the app shows of a whole run, from the segments recorded so far."""
+    done, arrays = trace.done, trace.arrays
+    lengths = np.diff(arrays["starts"])[:done]
+    moved = change(trace.memory)
+    answers = knows(trace)
+    return Measures(
+        change=moved,
+        similarity=similarity(trace.memory[1:]),
+        shares=shares(arrays["mass"][:done], _write_rows(trace), lengths) if "mass" in arrays else None,
+        knows=answers,
+        loss=segment_loss(trace, done),
+        beats=find_beats(
+            slot_mean(moved),
+            answers,
+            question_segment(trace),
+            _answer_read(trace),
+            shift=shift(trace),
+            focus=focus(trace),
+        ),
+    )
+
+
+def change(memory: np.ndarray) -> np.ndarray:
+    """Euclidean distance of each slot to itself one segment before: (S + 1, M, D) -> (S, M)."""
+    out = np.empty((max(len(memory) - 1, 0), memory.shape[1]), np.float32)
+    for i in range(0, len(out), CHUNK):
+        out[i : i + CHUNK] = np.linalg.norm(np.diff(memory[i : i + CHUNK + 1], axis=0), axis=-1)
+    return out
+
+
+def slot_mean(moved: np.ndarray) -> np.ndarray:
+    """Mean of the slots: (S, M) -> (S,); nothing moves where there are none."""
+    return moved.mean(1) if moved.shape[1] else np.zeros(len(moved), np.float32)
+
+
+def similarity(memory: np.ndarray) -> np.ndarray:
+    """Mean cosine over the pairs of slots, 1 for copies: (S, M, D) -> (S,). One slot is like itself."""
+    n_slots, out = memory.shape[1], np.ones(len(memory), np.float32)
+    if n_slots < 2:
+        return out
+    for i in range(0, len(memory), CHUNK):
+        block = np.asarray(memory[i : i + CHUNK], np.float64)
+        unit = block / np.maximum(np.linalg.norm(block, axis=-1, keepdims=True), 1e-12)
+        squared = (unit.sum(1) ** 2).sum(-1)  # = M + the cosines of all ordered pairs
+        out[i : i + CHUNK] = (squared - n_slots) / (n_slots * (n_slots - 1))
+    return out
+
+
+def shares(mass: np.ndarray, n_write: int, lengths: np.ndarray) -> dict[str, np.ndarray]:
+    """Each block's part of the attention that its rows can give, from 0 to 1.
+
+    mass (S, L, H, 4) sums over blocks, as recorded; lengths (S,) tokens a segment. write and carry are divided by
+    the n_write rows of write memory, read by the T token rows, local (the rest) by all N rows. Returns
+    {block: (S, L, H)}; zeros where there is no memory.
+    """
+    read, write, carry, local = np.moveaxis(np.asarray(mass, np.float32), -1, 0)
+    blocks = dict(zip(BLOCKS, (read, write, carry, local), strict=True))
+    n_write = max(n_write, 1)
+    rows = dict(zip(BLOCKS, (lengths[:, None, None], n_write, n_write, read + write + carry + local), strict=True))
+    return {name: block / rows[name] for name, block in blocks.items()}
+
+
+def answer_class(trace: Trace) -> int | None:
+    """The class that `knows` follows: the right one where the trace says it, else the run's own final answer."""
+    if not trace.classes:
+        return None
+    if trace.meta["label"] is not None:
+        return int(trace.meta["label"])
+    return trace.classes.index(trace.answer) if trace.complete else None
+
+
+def knows(trace: Trace) -> np.ndarray:
+    """Probability of the answer if the question came now: (S + 1,), before the first segment and after each."""
+    answer = answer_class(trace)
+    if answer is None:
+        return np.full(trace.done + 1, np.nan, np.float32)
+    return np.asarray(trace.arrays["asked"][: trace.done + 1, answer])
+
+
+def shift(trace: Trace) -> np.ndarray | None:
+    """How far a segment moved the answers, were the question asked: total variation (S,), from 0 to 1."""
+    asked = np.asarray(trace.arrays["asked"][: trace.done + 1])
+    return np.abs(np.diff(asked, axis=0)).sum(-1) / 2 if asked.size and np.isfinite(asked).all() else None
+
+
+def focus(trace: Trace) -> np.ndarray | None:
+    """The most looked-at token of each segment by its write share, in units of the run's median of that: (S,)."""
+    if "token_write" not in trace.arrays or not trace.done:
+        return None
+    starts = trace.arrays["starts"][: trace.done + 1]
+    peaks = np.maximum.reduceat(trace.arrays["token_write"][: starts[-1]], starts[:-1])
+    return peaks / max(float(np.median(peaks)), 1e-12)
+
+
+def token_loss(trace: Trace, start: int, end: int) -> np.ndarray:
+    """What each token from `start` to `end` cost: (T,), nan where it was not scored, and at the first of the text.
+
+    A trace keeps it where it was predicted, which is one place before the token, maybe in the segment before.
+    """
+    before = trace.arrays["loss"][max(start - 1, 0) : max(end - 1, 0)]
+    return np.concatenate([[np.nan] * (end - start - len(before)), before]).astype(np.float32)
+
+
+def segment_loss(trace: Trace, n: int) -> np.ndarray:
+    """Mean loss of the scored tokens of each of the first n segments: (n,), nan where none was scored."""
+    starts = trace.arrays["starts"][: n + 1]
+    if len(starts) < 2:
+        return np.empty(0, np.float32)
+    loss = token_loss(trace, 0, int(starts[-1]))
+    scored = np.isfinite(loss)
+    total = np.add.reduceat(np.where(scored, loss, 0.0), starts[:-1], dtype=np.float64)
+    count = np.add.reduceat(scored, starts[:-1], dtype=np.int64)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
+def edges(n: int, n_bins: int) -> np.ndarray:
+    """Where bins begin that share n items as evenly as whole numbers do: (min(n, n_bins) + 1,)."""
+    n_bins = min(n, n_bins)
+    return np.arange(n_bins + 1) * n // max(n_bins, 1)
+
+
+def pool(series: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Maximum and mean of a series in bins: (S,) and (n + 1,) -> two (n,). nan counts as nothing."""
+    finite = np.isfinite(series)
+    top = np.fmax.reduceat(series, at[:-1])
+    total = np.add.reduceat(np.where(finite, series, 0.0), at[:-1])
+    count = np.add.reduceat(finite, at[:-1], dtype=np.int64)
+    return top.astype(np.float32), np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
+def question_segment(trace: Trace) -> int | None:
+    """The segment in which the question ends."""
+    ends = [span["end"] - 1 for span in trace.spans if span["kind"] == "question"]
+    return trace.segment_of(ends[-1]) if ends else None
+
+
+def _write_rows(trace: Trace) -> int:
+    """Rows of write memory: as many as its maps have, or as read memory where no maps were kept."""
+    arrays = trace.arrays
+    return arrays["write"].shape[3] if "write" in arrays else arrays["answer_read"].shape[3]
+
+
+def _answer_read(trace: Trace) -> np.ndarray | None:
+    if "answer_read" not in trace.arrays:
+        return None
+    return np.asarray(trace.arrays["answer_read"][: trace.done]).sum(-1).mean((1, 2))

@@ -1,0 +1,128 @@
+"""A whole model: backbone, memory cell, tokenizer and how a document is cut."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers.utils import ModelOutput
+
+from rmt.backbone import HFBackbone, wide
+from rmt.backbone.last_layer import lean
+from rmt.errors import InputError
+from rmt.memory.base import MemoryCell, State
+from rmt.model.cuda_graph import fast_unroll
+from rmt.text.segments import IGNORE, Segment, split, split_each
+
+
+@dataclass
+class DocumentOutput(ModelOutput):
+    """What a model makes of a whole document.
+
+    logits: (B, T, V) of a language model, (B, C) of a classifier asked after the last segment; unless left out.
+    loss: mean cross-entropy, when labels were given.
+    memory: (B, S + 1, M, D) the slots before the first segment and after each.
+    state: what crosses the boundary after the last segment.
+    """
+
+    logits: Tensor | None = None
+    loss: Tensor | None = None
+    memory: Tensor | None = None
+    state: State | None = None
+
+
+@dataclass
+class About:
+    """What a model says of itself beside its weights: where it came from and what it answers with.
+
+    config: what `rmt.checkpoint.build.build` made it from; `rmt.checkpoint.save` writes it beside the weights.
+    """
+
+    name: str = "model"
+    task: str | None = None
+    classes: list[str] = field(default_factory=list)
+    source: str = "made in memory"
+    fingerprint: str = ""
+    trained: bool = True
+    config: dict = field(default_factory=dict)
+
+
+class Model(nn.Module):
+    """Reads a document of any length segment by segment; see `DocumentOutput` for what it returns."""
+
+    def __init__(
+        self,
+        backbone: HFBackbone,
+        cell: MemoryCell,
+        *,
+        segment_length: int,
+        alignment: str = "left",
+        tokenizer: Tokenizer | None = None,
+        about: About | None = None,
+    ):
+        super().__init__()
+        self.backbone, self.cell = backbone, cell
+        self.segment_length, self.alignment = segment_length, alignment
+        self.tokenizer, self.about = tokenizer, about or About()
+        self.lean = False  # leave out what `rmt.backbone.last_layer` knows that a classifier's documents do not need
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def split(self, ids: Tensor, *, labels: Tensor | None = None, mask: Tensor | None = None) -> list[Segment]:
+        """Segments of ids (B, T): cut at common columns, but each row on its own where an encoder has padding."""
+        if mask is not None and not self.backbone.causal:
+            return split_each(ids, mask, self.segment_length, alignment=self.alignment)
+        return split(ids, self.segment_length, labels=labels, mask=mask, alignment=self.alignment)
+
+    def forward(
+        self,
+        ids: Tensor,
+        labels: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        *,
+        state: State | None = None,
+        bptt_unroll: int | None = None,
+        before: Callable[[int, State], State] | None = None,
+        keep_logits: bool = True,
+    ) -> DocumentOutput:
+        """Read ids (B, T), segments inside.
+
+        labels: (B, T) ids to predict for a language model (-100 where none is scored; shifted here, once), or
+            (B,) class indices for a classifier, scored after the last segment.
+        attention_mask: (B, T), true at real tokens.
+        state, bptt_unroll, before: as in `unroll`.
+        keep_logits: false where a language model's memory and loss are all that is wanted; its head then runs at
+            scored positions only.
+        """
+        head = self.backbone.head
+        if labels is not None and head not in ("lm", "classify"):
+            kind = type(self.backbone.model).__name__
+            raise InputError(f"{kind} neither predicts the next token nor classifies, so it has no loss; omit labels.")
+        classify = head == "classify"
+        segments = self.split(ids, labels=None if classify else labels, mask=attention_mask)
+        state = self.cell.initial(len(ids)) if state is None else state
+        memory, logits, losses = [self.cell.slots(state)], [], []
+        backbone = lean(self.backbone) if self.lean else self.backbone
+        for i, (segment, step, next_state) in enumerate(
+            fast_unroll(self.cell, backbone, segments, state=state, bptt_unroll=bptt_unroll, before=before)
+        ):
+            state = next_state
+            memory.append(self.cell.slots(state))
+            if classify:
+                logits = [step.logits] if i == len(segments) - 1 else []
+            elif keep_logits and head != "none":
+                logits.append(step.logits)
+            elif labels is not None:
+                losses.append(step.output.token_loss(segment.labels))
+        logits = torch.cat(logits, dim=-2) if logits else None
+        loss = None
+        if losses:
+            loss = torch.cat(losses, dim=1).nanmean()
+        elif labels is not None:
+            targets = labels if classify else torch.cat([s.labels for s in segments], dim=1)
+            loss = F.cross_entropy(wide(logits.flatten(0, -2)), targets.flatten(), ignore_index=IGNORE)
+        return DocumentOutput(logits=logits, loss=loss, memory=torch.stack(memory, dim=1), state=state)

@@ -1,0 +1,134 @@
+"""Documents on their way into traces: where each stands, which are read together, what is written of a segment."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rmt.memory.base import State, map_state
+from rmt.model import Model
+from rmt.model.provenance import made_by
+from rmt.recorder.document import read_document
+from rmt.tasks.base import Span
+from rmt.text.segments import Segment, cuts
+from rmt.trace.writer import TraceWriter, temporary
+
+ASK_AT_ONCE = 64  # states asked in one batch
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One document being recorded: ids (1, Tn), its segments (1, T) and where they begin."""
+
+    writer: TraceWriter
+    ids: Tensor
+    segments: list[Segment]
+    starts: np.ndarray
+    spans: Sequence[Span]
+    keep: object  # what holds a temporary file
+
+
+def begin(model, text, detail, control, loss, *, out=None, spans=(), label=None, seed=None, changes="") -> Recording:
+    """Open the trace file of a document, new or as far as it got."""
+    document = read_document(model, text)
+    spans = list(spans) or document.spans
+    path, keep = (Path(out), None) if out else temporary()
+    about = {"spans": spans, "label": label, "control": control, "detail": detail, "seed": seed}
+    about["changes"] = changes
+    writer = _open(path, model, document, **about)
+    ids = torch.as_tensor(document.ids, device=model.device)[None]
+    segments = model.split(ids, labels=ids if loss and model.backbone.head == "lm" else None)
+    return Recording(writer, ids, segments, writer.read("starts", 0, len(segments)), spans, keep)
+
+
+def keep(model: Model, run: Recording, i: int, values: dict[str, np.ndarray]) -> None:
+    """Write all of segment i; with the last one a classifier's answer, too, and what it would have been when."""
+    run.writer.segment(i, int(run.starts[i]), values)
+    if "probabilities" in values:
+        run.writer.write("probabilities", 0, values["probabilities"])
+        _ask(model, run)
+    run.writer.finish(i + 1)
+
+
+def _ask(model: Model, run: Recording) -> None:
+    """Ask the question of every state of the run, on copies, many states at once."""
+    question, writer = next((s for s in run.spans if s.kind == "question"), None), run.writer
+    if question is None:
+        return
+    words = run.ids[:, question.start : question.end]
+    n_states, past = writer.arrays["memory"][1][0], model.cell.past
+    for i in range(0, n_states, 1 if past else ASK_AT_ONCE):
+        memory = writer.read("memory", 0, i + 1) if past else writer.read("memory", i, min(i + ASK_AT_ONCE, n_states))
+        state = stored(model, memory)
+        output = model(words.expand(1 if past else len(memory), -1), state=state)
+        writer.write("asked", i, to_numpy(output.logits.float().softmax(-1)))
+
+
+def reached(model: Model, run: Recording) -> State:
+    """The state of a document where its recording stands."""
+    done, past = run.writer.done, model.cell.past
+    return stored(model, run.writer.read("memory", 0 if past else done, done + 1)) if done else model.cell.initial(1)
+
+
+def fingerprint(model: Model) -> str:
+    """What tells a model's weights from others': its checkpoint's, or for one made in memory a hash of them."""
+    if model.about.fingerprint:
+        return model.about.fingerprint
+    digest = hashlib.sha256()
+    for tensor in model.state_dict().values():
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
+
+
+def stored(model: Model, memory: np.ndarray) -> State:
+    """The state from stored slots (1, M, D), or (s + 1, M, D) where a cell keeps its past."""
+    slots = torch.tensor(np.array(memory), device=model.device, dtype=next(model.parameters()).dtype)
+    state = model.cell.restore(slots[None] if model.cell.past else slots)
+    return map_state(Tensor.contiguous, state)  # matrix products of a view may differ in the last bit
+
+
+def _open(path, model, document, *, spans, label, control, detail, seed, changes) -> TraceWriter:
+    """The trace file of this run, new or as far as it got."""
+    lengths = [end - start for start, end in cuts(len(document.ids), model.segment_length, model.alignment)]
+    cell, slots = model.cell, model.cell.slots(model.cell.initial(1))
+    meta = {
+        "detail": detail,
+        "task": model.about.task,
+        "classes": model.about.classes,
+        "label": label,
+        "spans": [{"kind": s.kind, "start": s.start, "end": s.end} for s in spans],
+        "segment_length": model.segment_length,
+        "n_memory": slots.shape[1],
+        "causal": model.backbone.causal,
+        "head": model.backbone.head,
+        "control": control or (None if model.about.trained else "untrained"),
+        "seed": seed,
+        **({"changes": changes} if changes else {}),  # of a what-if: see rmt.intervene.changes
+        "made_by": {**made_by(model), "fingerprint": fingerprint(model)},
+    }
+    n_read, n_write = cell.n_read, cell.n_write
+    if not model.backbone.causal:  # one block is read, and its first n_write positions are written
+        n_read = max(n_read, n_write)
+    sizes = {
+        **{"S": len(lengths), "Tn": len(document.ids), "T": max(lengths), "bytes": len(document.text)},
+        **{"M": slots.shape[1], "D": slots.shape[2], "R": n_read, "W": n_write},
+        **{"L": model.backbone.n_layers, "H": model.backbone.n_heads, "C": len(model.about.classes)},
+    }
+    fixed = {
+        "starts": np.cumsum([0, *lengths]),
+        "token_ends": document.ends,
+        "ids": document.ids,
+        "token_text": np.frombuffer(document.text, np.uint8),
+        "memory": to_numpy(slots),
+    }
+    return TraceWriter(path, meta, sizes, fixed, wide=slots.dtype == torch.float64)
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    """To numpy; bfloat16 as the float32 it fits in."""
+    tensor = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
+    return tensor.cpu().numpy()

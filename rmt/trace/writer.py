@@ -1,0 +1,129 @@
+"""The writer of a trace: header and text first, then a segment at a time. Numpy only.
+
+A file appears under its name only when header and text are in it, and a segment counts only when all of its arrays
+are in, so a trace is valid whenever its writer is killed, and can be gone on with.
+"""
+
+import json
+import math
+import os
+import tempfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from rmt.errors import InputError
+from rmt.trace.file import ARRAYS, NAMES, SCHEMA, arrays_at, segment_parts
+
+PART = 1 << 22  # bytes compared at a time
+
+
+class TraceWriter:
+    """Fills a trace of known size a segment at a time; memory use does not grow with length.
+
+    meta: what to say of the run. sizes: letter -> size of the axes in ARRAYS. fixed: the arrays in FIXED, in order.
+    Where `path` already holds a trace of the very same run, `done` says how many of its segments are whole.
+    """
+
+    def __init__(self, path: Path, meta: dict, sizes: dict[str, int], fixed: dict[str, np.ndarray], *, wide=False):
+        self.path, self.arrays, self.strides, self.crc = (
+            path,
+            {},
+            {},
+            0,
+        )  # name -> (dtype, shape, offset); name -> bytes of an item
+        sizes = {"1": 1, "4": 4, "S+": sizes["S"] + 1, **sizes}
+        header, position = {"__metadata__": {"trace": json.dumps({"schema": SCHEMA, **meta})}}, 0
+        for name in arrays_at(meta["detail"]):
+            dtype = np.dtype("<f8" if wide and name == "memory" else ARRAYS[name][0])
+            shape = tuple(sizes[axis] for axis in ARRAYS[name][1])
+            end = position + math.prod(shape) * dtype.itemsize
+            header[name] = {"dtype": NAMES[dtype], "shape": shape, "data_offsets": [position, end]}
+            self.arrays[name], self.strides[name] = (dtype, shape, position), math.prod(shape[1:]) * dtype.itemsize
+            position = end
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        self.head, self.size = len(text).to_bytes(8, "little") + text, 8 + len(text) + position
+        try:
+            self.done = self._go_on(path, fixed) if path.exists() else None
+            if self.done is None:
+                self._begin(path, fixed)
+        except OSError as error:
+            raise InputError(f"{path} cannot be written ({error.strerror}); choose another path.") from None
+
+    def _begin(self, path: Path, fixed: dict[str, np.ndarray]) -> None:
+        """A new file, under its name only when it can be opened."""
+        part = path.with_name(path.name + ".part")
+        self.done, self.file = 0, os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.truncate(self.file, self.size)
+        os.pwrite(self.file, self.head, 0)
+        for name, values in fixed.items():
+            self.write(name, 0, values)
+        self._seal(0)
+        self.write("asked", 0, np.full(self.arrays["asked"][1], np.nan))
+        os.replace(part, path)
+
+    def _go_on(self, path: Path, fixed: dict[str, np.ndarray]) -> int | None:
+        """How many segments of this very run the file holds; None where it is another run or no trace."""
+        self.file = os.open(path, os.O_RDWR)
+        same = os.fstat(self.file).st_size == self.size and os.pread(self.file, len(self.head), 0) == self.head
+        if same and all(self._holds(name, values) for name, values in fixed.items()):
+            return int(self.read("done", 0, 1)[0])
+        os.close(self.file)
+        return None
+
+    def _holds(self, name: str, values: np.ndarray) -> bool:
+        n = max(PART // max(values.itemsize, 1), 1)
+        return all(
+            np.array_equal(self.read(name, i, min(i + n, len(values))), values[i : i + n])
+            for i in range(0, len(values), n)
+        )
+
+    def _place(self, name: str, index: int) -> int:
+        return len(self.head) + self.arrays[name][2] + index * self.strides[name]
+
+    def write(self, name: str, index: int, values: np.ndarray) -> None:
+        """Put values at `index` of an array's first axis: one item of it, or several where values has that axis."""
+        data = np.ascontiguousarray(values, self.arrays[name][0])
+        assert data.nbytes % (self.strides[name] or 1) == 0, (name, data.shape, self.arrays[name])
+        self.crc = zlib.crc32(data, self.crc)
+        view = memoryview(data).cast("B") if data.size else b""
+        place = self._place(name, index)
+        while len(view):  # a write may be cut short, by a signal or at 2 GB
+            n = os.pwrite(self.file, view, place)
+            view, place = view[n:], place + n
+
+    def read(self, name: str, start: int, end: int) -> np.ndarray:
+        """Items start to end of an array's first axis, as they stand in the file."""
+        dtype, shape, _ = self.arrays[name]
+        place = self._place(name, start)
+        data = os.pread(self.file, self._place(name, end) - place, place)
+        return np.frombuffer(data, dtype).reshape(end - start, *shape[1:])
+
+    def segment(self, index: int, start: int, values: dict[str, np.ndarray]) -> None:
+        """Everything of one segment, whose tokens begin at `start`; maps of a short one are padded with zeros."""
+        self.crc = 0
+        for name, where in segment_parts(self.arrays, index, start, start + len(values["loss"])):
+            data, shape = values[name], self.arrays[name][1]
+            if name in ("read", "write") and data.shape != shape[1:]:
+                data = np.pad(data, [(0, n - m) for n, m in zip(shape[1:], data.shape, strict=True)])
+            self.write(name, where.start, data)
+        self._seal(index + 1)
+
+    def _seal(self, index: int) -> None:
+        self.write("crc", index, np.array([self.crc]))
+
+    def finish(self, done: int) -> None:
+        """Say that `done` segments are whole; call it after their arrays."""
+        self.write("done", 0, np.array([done]))
+        self.done = done
+
+    def close(self) -> None:
+        os.close(self.file)
+
+
+def temporary() -> tuple[Path, tempfile.TemporaryDirectory]:
+    """A path for a trace that nobody asked to keep, and what to hold on to as long as it is used."""
+    folder = tempfile.TemporaryDirectory(prefix="rmt-trace-")
+    return Path(folder.name) / "run.trace.safetensors", folder

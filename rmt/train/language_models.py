@@ -1,0 +1,292 @@
+"""Training of language models: windows of documents, more and more history; every mechanism reads the same tokens.
+
+A step's documents are a function of the seed and the step alone, so a memory and its baseline, trained with the same
+settings, see the same tokens in the same order.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from inspect import signature
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import AdamW
+
+from rmt import checkpoint
+from rmt.backbone import wide
+from rmt.backbone.families import backbone_config
+from rmt.checkpoint.adapter import add_lora, save_adapter, wrap
+from rmt.checkpoint.build import build
+from rmt.errors import InputError
+from rmt.memory import CELLS, blocks
+from rmt.model import Model
+from rmt.tasks import language_model
+from rmt.tasks.corpora import open_corpus
+from rmt.tasks.language_model import Documents
+from rmt.text.tokenizer import PAD, open_tokenizer, train_tokenizer
+from rmt.train.lm_config import LMConfig, check, draw, longest, rate
+from rmt.train.run_folder import RunFolder
+
+BEGINNING = 16  # positions of a segment over which its history helps most; logged apart
+
+
+@dataclass
+class Progress:
+    """Where a run stands: saved with the weights, so that a killed run goes on as if nothing had happened."""
+
+    step: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+
+
+class LMTrainer:
+    """One run in one folder. `steps()` yields a dict of metrics per interval until the last step is done.
+
+    until: a step to end at before that; the same config goes on from there another time.
+    """
+
+    def __init__(
+        self,
+        config: LMConfig,
+        folder: Path,
+        *,
+        precision: str | None = None,
+        cpu: bool = False,
+        until: int | None = None,
+    ):
+        check(config)
+        if precision is None:
+            precision = "bf16" if torch.cuda.is_available() and not cpu else "no"
+        self.config, self.folder = config, folder
+        self.until = min(until or config.steps, config.steps)
+        self.accelerator = Accelerator(mixed_precision=precision, cpu=cpu)
+        self.kept = RunFolder(folder, config, main=self.accelerator.is_main_process)
+        self.corpus = open_corpus(config.corpus)
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(config.seed)
+        self.model = (self._wrapped() if config.pretrained else self._fresh()).train()
+        if config.checkpointing:
+            self.model.backbone.model.activation_checkpointing_enable({"use_reentrant": False})
+        self.documents = Documents(self.model.tokenizer, self.corpus.train)
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in self.parameters if p.dim() > 1], "weight_decay": config.weight_decay},
+            {"params": [p for p in self.parameters if p.dim() <= 1], "weight_decay": 0.0},
+        ]
+        self.wrapped, self.optimizer = self.accelerator.prepare(
+            self.model, AdamW(groups, lr=config.lr, betas=(0.9, 0.95))
+        )
+        self.at = Progress()
+        self._resume()
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(p.numel() for p in self.model.parameters())
+
+    def steps(self) -> Iterator[dict]:
+        """Train; yield one line of metrics per interval. Weights and state are on disk before each is yielded."""
+        began, window = time.monotonic() - self.at.seconds, []
+        while self.at.step < self.until:
+            window.append(self._step())
+            self.at.seconds = time.monotonic() - began
+            over = self.at.step == self.until
+            if self.at.step % self.config.log_every == 0 or over:
+                line = self._line(window)
+                self.kept.write(line)
+                window = []
+                if self.at.step % self.config.save_every == 0 or over:
+                    self._save()
+                yield line
+
+    def _step(self) -> dict:
+        config, accelerator = self.config, self.accelerator
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate(config, self.at.step)
+        ids = draw(config, self.documents, self.at.step, accelerator.num_processes)
+        self.at.tokens += ids.size
+        ids = torch.from_numpy(ids[accelerator.process_index :: accelerator.num_processes]).to(accelerator.device)
+        losses, memory = self._losses(ids)
+        loss, found = losses.mean(), self._beginnings(losses.detach())
+        if config.recite:
+            recited = self._recited(ids, memory)
+            loss = loss + config.recite * (1 - self.at.step / config.steps) * recited
+            found["recited"] = self._mean(recited.detach())
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(self.parameters, config.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.at.step += 1
+        return {"segments": ids.shape[1] // config.segment_length, **found}
+
+    def _losses(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Cross-entropy (B, T - 1) of each token of ids (B, T) but the first, and memory (B, S + 1, M, D)."""
+        if self.config.bptt_unroll:
+            output = self.wrapped(ids, bptt_unroll=self.config.bptt_unroll)
+        else:
+            output = self.wrapped(ids)
+        logits = wide(output.logits[:, :-1])
+        losses = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+        return losses.view(len(ids), -1), output.memory
+
+    def _recited(self, ids: Tensor, memory: Tensor) -> Tensor:
+        """Cross-entropy of the last tokens of every segment, one a slot, where the head reads what was written.
+
+        Writing is learned slowly where later segments alone reward it: what is read at first is noise, to be ignored.
+        """
+        written = memory[:, 1:]  # (B, S, M, D)
+        last = ids.unflatten(1, (-1, self.config.segment_length))[:, :, -written.shape[2] :]  # (B, S, M)
+        with self.accelerator.autocast():
+            logits = self.model.backbone.unembed(written.flatten(0, 2))
+        return F.cross_entropy(wide(logits), last.flatten())
+
+    def _beginnings(self, losses: Tensor) -> dict:
+        """The mean loss, and that of the first positions of first segments and of later ones: memory parts the two."""
+        rows = F.pad(losses, (0, 1), value=torch.nan).unflatten(1, (-1, self.config.segment_length))
+        starts = rows[:, :, :BEGINNING].mean((0, 2))  # (S,)
+        found = {"loss": losses.mean(), "first_beginning": starts[0]}
+        if len(starts) > 1:
+            found["later_beginnings"] = starts[1:].mean()
+        return {key: self._mean(value) for key, value in found.items()}
+
+    def _mean(self, value: Tensor) -> float:
+        return float(value if self.accelerator.num_processes == 1 else self.accelerator.reduce(value, "mean"))
+
+    def _line(self, window: list[dict]) -> dict:
+        keys = ("loss", "first_beginning", "later_beginnings", "recited")
+        means = {key: np.mean([row[key] for row in window if key in row] or [np.nan]) for key in keys}
+        return {
+            "step": self.at.step,
+            "tokens": self.at.tokens,
+            "seconds": round(self.at.seconds, 1),
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "segments": longest(self.config, self.at.step - 1),
+            **{key: round(float(mean), 5) for key, mean in means.items() if np.isfinite(mean)},
+        }
+
+    # -- the model
+
+    def _cell_options(self) -> dict:
+        """What the config says of the cell, as far as this cell has such a thing."""
+        config = self.config
+        takes = signature(CELLS[config.cell].__init__).parameters
+        common = {"n_memory": config.n_memory, "initial_std": config.initial_std}
+        return {k: v for k, v in common.items() if k in takes and v is not None} | config.options
+
+    def _wrapped(self) -> Model:
+        config = self.config
+        model = wrap(
+            config.pretrained,
+            cell=config.cell,
+            segment_length=config.segment_length * config.at_once,
+            seed=config.seed,
+            device=self.accelerator.device,
+            **self._cell_options(),
+        )
+        model.about.config |= {"task": language_model.NAME, "training": asdict(config)}
+        self.spec = model.about.config
+        if config.lora:
+            targets = config.lora_targets.split(",") if config.lora_targets else None
+            return add_lora(model, rank=config.lora, alpha=2 * config.lora, targets=targets)
+        return model.requires_grad_(True)
+
+    def _fresh(self) -> Model:
+        config, tokenizer = self.config, self._tokenizer()
+        self.spec = {
+            "cell": {"kind": config.cell, "options": self._cell_options()},
+            "segment_length": config.segment_length * config.at_once,
+            "alignment": "left",
+            "backbone": backbone_config(
+                config.backbone,
+                layers=config.layers,
+                width=config.width,
+                heads=config.heads,
+                inner=config.inner,
+                vocabulary=tokenizer.get_vocab_size(),
+                positions=(config.segment_length + blocks(config.cell) * config.n_memory) * config.at_once,
+                pad_id=tokenizer.token_to_id(PAD),
+                tied=True,
+            ),
+            "task": language_model.NAME,
+            "training": asdict(config),
+        }
+        model = build(self.spec, tokenizer)
+        if config.init:
+            _start_from(model, checkpoint.load(config.init, device="cpu"), config)
+        return model
+
+    def _tokenizer(self):
+        file = self.folder / "tokenizer.json"
+        if not file.exists() and self.accelerator.is_main_process:
+            if self.config.init:
+                shutil.copyfile(Path(self.config.init) / "tokenizer.json", file)
+            else:
+                train_tokenizer(self.corpus.train["text"], size=self.config.vocabulary).save(str(file))
+        self.accelerator.wait_for_everyone()
+        return open_tokenizer(file)
+
+    # -- what is on disk
+
+    def _trained(self) -> dict[str, Tensor]:
+        """The parameters that training changes, by name."""
+        return {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
+
+    def _save(self) -> None:
+        """The checkpoint for users, in half precision, and beside it what a resumed run needs, with all digits.
+
+        Each appears whole or not at all.
+        """
+        if not self.accelerator.is_main_process:
+            return
+        if self.config.lora:
+            save_adapter(self.model, self.folder, dtype=torch.float16)
+        else:
+            checkpoint.save(*self._as_read(), self.folder, dtype=torch.float16)
+        self.kept.save({
+            "parameters": self._trained(), "optimizer": self.optimizer.state_dict(), "at": asdict(self.at),
+        })  # fmt: skip
+
+    def _as_read(self) -> tuple[Model, dict]:
+        """The model as it is to be read, and its config.json.
+
+        What was trained on several segments at once reads one at a time, with those before it as its state. A
+        pretrained backbone that was trained whole is a checkpoint of its own and no adapter.
+        """
+        config, model, spec = self.config, self.model, self.spec
+        if config.pretrained:
+            base = checkpoint.load(config.pretrained, device="cpu", segment_length=config.segment_length)
+            spec = {**spec, "backbone": base.about.config["backbone"]}
+        if config.at_once > 1:
+            options = {"n_memory": config.segment_length * (config.at_once - 1)}
+            spec = {**spec, "cell": {"kind": "context", "options": options}, "segment_length": config.segment_length}
+            cell = CELLS["context"].fit(model.backbone, **options)
+            model = Model(model.backbone, cell, segment_length=config.segment_length, tokenizer=model.tokenizer)
+        return model, spec
+
+    def _resume(self) -> None:
+        saved = self.kept.saved()
+        if saved:
+            with torch.no_grad():
+                for name, parameter in self._trained().items():
+                    parameter.copy_(saved["parameters"][name])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.at = Progress(**saved["at"])
+        self.kept.trim(self.at.step)
+        self.accelerator.wait_for_everyone()
+
+
+def _start_from(model: Model, other: Model, config: LMConfig) -> None:
+    """Copy a checkpoint's backbone, and its memory where the cell is the same."""
+    try:
+        model.backbone.load_state_dict(other.backbone.state_dict())
+    except RuntimeError:
+        raise InputError(
+            f"{config.init} is of another shape; give the backbone, layers, width and heads it has."
+        ) from None
+    if type(other.cell) is type(model.cell) and other.cell.n_memory == model.cell.n_memory:
+        model.cell.load_state_dict(other.cell.state_dict())

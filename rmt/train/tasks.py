@@ -1,0 +1,351 @@
+"""Training: curriculum over segments, then streams; resumable at any step, over any number of processes."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.optim import AdamW
+
+from rmt import checkpoint
+from rmt.backbone.families import backbone_config
+from rmt.checkpoint.build import SHARED_TOKENIZER, build
+from rmt.errors import InputError
+from rmt.memory import blocks
+from rmt.memory.base import State, map_state
+from rmt.model import Model
+from rmt.tasks import TASKS
+from rmt.tasks.base import Sampler
+from rmt.tasks.distractor import documents
+from rmt.text.tokenizer import PAD, open_tokenizer, train_tokenizer
+from rmt.train.curriculum import Gate, Stage, stages
+from rmt.train.penalties import slot_alikeness, slot_change
+from rmt.train.run_folder import RunFolder
+from rmt.train.streams import Streams
+
+TRAINING = 1  # first word of every training seed; evaluation uses another, so the two never meet
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a run's result; the same config gives the same weights."""
+
+    task: str
+    segments: int = 7
+    seed: int = 0
+    init: str | None = None  # a checkpoint to start from, of the same shape; else from scratch
+    backbone: str = "bert"  # a family to train from scratch: bert, gpt2, llama
+    layers: int = 4
+    width: int = 128
+    heads: int = 4
+    vocabulary: int = 4096
+    cell: str = "rmt"
+    n_memory: int = 8
+    initial_std: float = 1.0  # of the initial memory; states have about this spread
+    slot_spread: float = 0.0  # weight of the mean squared cosine between slots
+    segment_length: int = 64
+    positions: int | None = None  # rows of the position table, if not just enough for a segment with its memory
+    batch: int = 64  # over all processes
+    lr: float = 5e-4
+    warmup: int = 200
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    threshold: float = 0.985  # accuracy that opens the next stage
+    window: int = 20  # batches it is measured over
+    shorter: float = 0.3  # share of batches with fewer segments than the stage
+    ragged: float = 0.3  # share of batches whose last segment is cut short
+    patience: int = 6000  # steps in one stage before the run gives up
+    more_steps: int = 0  # steps of the last stage after it is learned, at a falling rate
+    stream_steps: int = 0
+    streams: int = 48
+    streams_only: bool = False  # no curriculum: the checkpoint to start from has had it
+    stream_lr: float = 2e-4
+    stream_floor: float = 0.02  # share of the rate that is left at the end
+    stream_wait: int = 0  # mean segments of distractor text before a stream is told its story
+    stream_apart: int = 0  # mean segments between the facts of its story
+    stream_life: int = 60  # mean segments between a story and the stream's new beginning
+    stream_segments: int = 3  # segments a stream reads a step, with gradient
+    stream_give_up: float = 0.1  # share of the streams that answered wrong that begin anew
+    stream_keep: float = 0.0  # weight of the penalty on memory that changes while a stream is told nothing
+    stream_noise: float = 0.0  # standard deviation of what is added to the memory that streams carry
+    keep_stages: bool = False  # a checkpoint of each stage in the folder stages: 1, 2, …, more, streams
+    log_every: int = 10
+    save_every: int = 50
+
+
+@dataclass
+class Progress:
+    """Where a run stands: saved with the weights, so that a killed run goes on as if nothing had happened."""
+
+    step: int = 0
+    stage: int = 0
+    since: int = 0  # steps in this stage
+    seconds: float = 0.0
+    tokens: int = 0
+    done: bool = False
+
+
+class Trainer:
+    """One run in one folder. `steps()` yields a dict of metrics per interval until the last stage is over."""
+
+    def __init__(self, config: TrainConfig, folder: Path, *, precision: str | None = None, cpu: bool = False):
+        if config.task not in TASKS:
+            raise InputError(f"There is no task {config.task!r}; choose from {', '.join(TASKS)}.")
+        if precision is None:
+            precision = "bf16" if torch.cuda.is_available() and not cpu else "no"
+        self.config, self.folder = config, folder
+        self.accelerator = Accelerator(mixed_precision=precision, cpu=cpu)
+        self.kept = RunFolder(folder, config, main=self.accelerator.is_main_process)
+        if config.batch % self.accelerator.num_processes or config.streams % self.accelerator.num_processes:
+            raise InputError(f"{self.accelerator.num_processes} processes cannot share a batch of {config.batch}.")
+        if config.stream_keep and not config.n_memory:
+            raise InputError("A memory that has no slots has no change to penalise; leave --stream-keep out.")
+        self.task = TASKS[config.task]
+        self.stages = stages(self.task, config.segments, streaming=config.stream_steps > 0, more=config.more_steps > 0)
+        if config.streams_only:
+            if not (config.init and config.stream_steps):
+                raise InputError("Streams alone need a checkpoint to start from and a number of steps; give both.")
+            self.stages = self.stages[-1:]
+        tokenizer = self._tokenizer()
+        self.spec = {
+            "cell": {"kind": config.cell, "options": {"n_memory": config.n_memory, "initial_std": config.initial_std}},
+            "segment_length": config.segment_length,
+            "alignment": "left",
+            "backbone": backbone_config(
+                config.backbone,
+                layers=config.layers,
+                width=config.width,
+                heads=config.heads,
+                vocabulary=tokenizer.get_vocab_size(),
+                positions=config.positions or config.segment_length + blocks(config.cell) * config.n_memory + 3,
+                n_classes=len(self.task.classes),
+                pad_id=tokenizer.token_to_id(PAD),
+            ),
+            "task": config.task,
+            "classes": list(self.task.classes),
+            "training": asdict(config),
+        }
+        torch.manual_seed(config.seed)
+        self.model = build(self.spec, tokenizer).train()
+        self.model.lean = True
+        if config.init:
+            self._start_from(checkpoint.load(config.init, device="cpu"))
+        self.n_parameters = sum(p.numel() for p in self.model.parameters())
+        self.sampler = Sampler(self.task, tokenizer, "train")
+        decay = [p for p in self.model.parameters() if p.dim() > 1]
+        plain = [p for p in self.model.parameters() if p.dim() <= 1]
+        groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        self.wrapped, self.optimizer = self.accelerator.prepare(self.model, AdamW(groups, lr=config.lr))
+        share = config.streams // self.accelerator.num_processes
+        self.streams = Streams(
+            self.sampler, share, config.segment_length,
+            segments=config.stream_segments, wait=config.stream_wait, apart=config.stream_apart,
+            life=config.stream_life, give_up=config.stream_give_up,
+        )  # fmt: skip
+        self.gate = Gate(config.threshold, config.window)
+        self.at = Progress()
+        self._resume()
+
+    @property
+    def stage(self) -> Stage:
+        return self.stages[self.at.stage]
+
+    def steps(self) -> Iterator[dict]:
+        """Train; yield one line of metrics per interval. Weights and state are on disk before each is yielded."""
+        began, window = time.monotonic() - self.at.seconds, []
+        while not self.at.done:
+            rng = np.random.default_rng([TRAINING, self.config.seed, self.at.step, self.accelerator.process_index])
+            with self._kernels():
+                window.append({"stage": self.stage.name, **self._step(rng)})
+            self.at.seconds = time.monotonic() - began
+            if self.at.step % self.config.log_every == 0 or self.at.done:
+                line = self._line(window)
+                self.kept.write(line)
+                window = []
+                if self.at.step % self.config.save_every == 0 or self.at.done:
+                    self._save()
+                yield line
+
+    def _kernels(self):
+        """Fused attention goes backwards slowly in bfloat16 on a CPU; there it is left out."""
+        slow = self.accelerator.device.type == "cpu" and self.accelerator.mixed_precision == "bf16"
+        return sdpa_kernel(SDPBackend.MATH) if slow else nullcontext()
+
+    def _step(self, rng) -> dict:
+        config, at, stage = self.config, self.at, self.stage
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._lr()
+        scores = self._stream_step(rng) if stage.streaming else {}
+        # Lengths must agree over processes, what fills them must not: this generator is shared, the other is not.
+        n_segments, n_tokens = self._length(np.random.default_rng([TRAINING, config.seed, at.step]), stage)
+        ids, labels = self.sampler.batch(rng, config.batch // self.accelerator.num_processes, n_tokens, **stage.options)
+        initial = self.model.cell.initial(len(ids))
+        state = self.streams.begin(rng, initial, len(ids)) if stage.streaming else initial
+        loss, right, *_ = self._loss(ids, labels, state=state)
+        self.accelerator.backward(loss * (0.5 if stage.streaming else 1.0))
+        self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        scores |= {"loss": self._mean(loss.item()), "accuracy": self._mean(right.mean())}
+        at.step, at.since = at.step + 1, at.since + 1
+        self._advance(scores["accuracy"] if n_segments == stage.n_segments else None)
+        return scores
+
+    def _stream_step(self, rng) -> dict:
+        config = self.config
+        ids, labels = self.streams.next(rng)
+        clean = self.streams.state(self.model.cell.initial(len(ids)))
+        add = lambda tensor: tensor + config.stream_noise * torch.randn_like(tensor)  # noqa: E731
+        state = map_state(add, clean) if config.stream_noise else clean
+        loss, right, states, memory = self._loss(ids, labels, state=state)
+        scores = {}
+        if config.stream_keep:
+            # From what was carried, not from what noise made of it: so a memory is drawn back to where it was.
+            memory = torch.cat([self.model.cell.slots(clean)[:, None], memory[:, 1 : config.stream_segments + 1]], 1)
+            change = slot_change(memory, torch.from_numpy(self.streams.quiet).to(memory.device))
+            loss = loss + config.stream_keep * change
+            scores["stream_change"] = change.item()
+        self.accelerator.backward(loss)
+        scores |= self.streams.update(rng, states, right)
+        return {"stream_loss": self._mean(loss.item()), **{k: self._mean(v) for k, v in scores.items()}}
+
+    def _loss(self, ids, labels, state: State | None = None):
+        """Loss, which rows were right, the state that streams carry (that before the asking segment), all memory."""
+        device, carry = self.accelerator.device, []
+        n_read = (ids.shape[1] - 1) // self.config.segment_length
+        before = lambda i, s: carry.append(s) or s if i == n_read else s  # noqa: E731
+        output = self.wrapped(
+            torch.from_numpy(ids).to(device), torch.from_numpy(labels).to(device), state=state, before=before
+        )
+        self.at.tokens += ids.size * self.accelerator.num_processes
+        right = output.logits.argmax(-1).cpu().numpy() == labels
+        loss = output.loss + self.config.slot_spread * slot_alikeness(output.memory)
+        return loss, right, carry[0] if carry else None, output.memory
+
+    def _length(self, rng, stage: Stage) -> tuple[int, int]:
+        """Segments and tokens of this step's documents."""
+        if stage.options:  # a lesson is short
+            return 1, self.config.segment_length
+        n = stage.n_segments
+        if n > 1 and (stage.streaming or rng.random() < self.config.shorter):
+            n = int(rng.integers(1, n + 1))
+        n_tokens = n * self.config.segment_length
+        if n > 1 and rng.random() < self.config.ragged:
+            n_tokens -= int(rng.integers(self.config.segment_length - 1))
+        return n, n_tokens
+
+    def _lr(self) -> float:
+        config, at = self.config, self.at
+        if self.stage.streaming:
+            return config.stream_lr * max(config.stream_floor, 1 - at.since / config.stream_steps)
+        if self.stage.more:
+            return config.lr * max(0.02, 1 - at.since / config.more_steps)
+        return config.lr * min(1.0, (at.step + 1) / config.warmup)
+
+    def _advance(self, accuracy: float | None) -> None:
+        config, at = self.config, self.at
+        if self.stage.streaming or self.stage.more:
+            if at.since >= (config.stream_steps if self.stage.streaming else config.more_steps):
+                self._keep_stage()
+                self._next_stage()
+        elif accuracy is not None and self.gate.add(accuracy):
+            self._keep_stage()
+            self._next_stage()
+        elif at.since >= config.patience:
+            raise InputError(
+                f"The stage {self.stage.name!r} was not learned in {config.patience} steps (accuracy {accuracy}); "
+                "try another seed, a higher --lr or shorter segments. The weights so far are in the run's folder."
+            )
+
+    def _next_stage(self) -> None:
+        self.gate.scores.clear()
+        self.at.since = 0
+        self.at.done = self.at.stage + 1 == len(self.stages)
+        self.at.stage += not self.at.done
+
+    def _mean(self, value: float) -> float:
+        if self.accelerator.num_processes == 1:
+            return float(value)
+        return float(self.accelerator.reduce(torch.tensor(float(value)), "mean"))
+
+    def _line(self, window: list[dict]) -> dict:
+        last = window[-1]
+        keys = [k for k, v in last.items() if isinstance(v, float)]
+        means = {k: float(np.mean([row[k] for row in window if k in row])) for k in keys}
+        rest = {k: v for k, v in last.items() if k not in means}
+        lr = self.optimizer.param_groups[0]["lr"]
+        numbers = {"step": self.at.step, "tokens": self.at.tokens, "seconds": round(self.at.seconds, 1), "lr": lr}
+        return {**numbers, **rest, **{k: round(v, 5) for k, v in means.items()}}
+
+    def _start_from(self, other: Model) -> None:
+        """Weights of a run of the same shape; a longer table of positions keeps its own rows where that has none."""
+        weights = dict(other.state_dict())
+        for name, fresh in self.model.state_dict().items():
+            if "position" in name and name in weights and len(weights[name]) < len(fresh):
+                weights[name] = torch.cat([weights[name], fresh[len(weights[name]) :]])
+        try:
+            self.model.load_state_dict(weights)
+        except RuntimeError:
+            raise InputError(
+                f"{self.config.init} is of another shape; give the backbone, layers, width, heads and memory it has."
+            ) from None
+
+    # -- what is on disk
+
+    def _tokenizer(self):
+        file = self.folder / "tokenizer.json"
+        if self.config.init and self.accelerator.is_main_process:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(Path(self.config.init) / "tokenizer.json", file)
+        elif not file.exists() and self.accelerator.is_main_process:
+            rng = np.random.default_rng([TRAINING, self.config.seed])
+            tales = (self.task.story(rng) for _ in range(3000))
+            texts = [*documents("train").values(), *(" ".join([*tale.facts, tale.question]) for tale in tales)]
+            self.folder.mkdir(parents=True, exist_ok=True)
+            train_tokenizer(texts, size=self.config.vocabulary).save(str(file))
+        self.accelerator.wait_for_everyone()
+        return open_tokenizer(file)
+
+    def _save(self) -> None:
+        """The checkpoint for users, in half precision, and beside it what a resumed run needs, with all digits.
+
+        Each appears whole or not at all.
+        """
+        streams = gather_object([self.streams.state_dict()])
+        if not self.accelerator.is_main_process:
+            return
+        checkpoint.save(self.model, self.spec, self.folder, dtype=torch.float16)
+        self.kept.save({
+            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "gate": list(self.gate.scores), "at": asdict(self.at), "streams": streams,
+        })  # fmt: skip
+
+    def _keep_stage(self) -> None:
+        """The checkpoint of a stage that has been learned, in half precision; all share one tokenizer."""
+        if not self.config.keep_stages or self.stage.options or not self.accelerator.is_main_process:
+            return
+        stage, folder = self.stage, self.folder / "stages"
+        name = "streams" if stage.streaming else "more" if stage.more else str(stage.n_segments)
+        spec = {**self.spec, "tokenizer": SHARED_TOKENIZER, "ended": {"segments": stage.n_segments, **asdict(self.at)}}
+        checkpoint.save(self.model, spec, folder / name, dtype=torch.float16)
+        self.model.tokenizer.save(str(folder / "tokenizer.json"))
+
+    def _resume(self) -> None:
+        saved = self.kept.saved()
+        if saved and len(saved["streams"]) != self.accelerator.num_processes:
+            raise InputError(f"{self.folder} holds a run of {len(saved['streams'])} processes; resume it with as many.")
+        if saved:
+            self.model.load_state_dict(saved["model"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.gate.scores.extend(saved["gate"])
+            self.at = Progress(**saved["at"])
+            self.streams.load_state_dict(saved["streams"][self.accelerator.process_index], self.accelerator.device)
+        self.kept.trim(self.at.step)
+        self.accelerator.wait_for_everyone()

@@ -1,0 +1,96 @@
+"""The public names: `import rmt` hands them on when they are asked for, and loads torch for those that need it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+import rmt
+
+ROOT = Path(__file__).parent.parent
+NAMES = {"InputError", "Trace", "inspect", "load", "record", "replay", "show", "untrained", "what_if", "why", "wrap"}
+OLD_PATHS = {  # what programs written before import
+    "rmt.checkpoint": ["load", "inspect", "untrained", "save"],
+    "rmt.recorder": ["record", "replay"],
+    "rmt.trace": ["Trace"],
+    "rmt.measure": ["measure"],
+    "rmt.intervene": ["intervene", "read", "recalled"],
+    "rmt.evaluate": ["evaluate"],
+    "rmt.train": ["Trainer", "TrainConfig"],
+    "rmt.model": ["Model"],
+    "rmt.cost": ["forward", "OPT"],
+    "rmt.adapter": ["wrap", "add_lora", "save_adapter", "load_adapter"],
+    "rmt.changes": ["parse", "Reset", "Transplant"],
+}
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_public_names_are_these_and_each_is_there():
+    assert set(rmt.__all__) == NAMES <= set(dir(rmt))
+    assert all(callable(getattr(rmt, name)) for name in NAMES)
+    folders = {path.stem for path in (ROOT / "rmt").iterdir()}
+    assert not NAMES & folders, "a sub-module would stand where the name does"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = rmt.nothing
+
+
+@pytest.mark.parametrize("name", ["", ".Trace", ".InputError", ".show"])
+def test_a_name_without_torch_loads_none(name):
+    assert python(f"import rmt, sys; rmt{name}; print('torch' in sys.modules)") == "False"
+    assert python("import rmt, sys; rmt.load; print('torch' in sys.modules)") == "True"
+
+
+@pytest.mark.parametrize("module", ["rmt.changes", "rmt.intervene", "rmt.cost", "rmt.viewer", "rmt.tasks"])
+def test_a_package_that_the_app_starts_with_loads_no_torch(module):
+    assert python(f"import {module}, sys; print('torch' in sys.modules)") == "False"
+
+
+@pytest.mark.parametrize("module", OLD_PATHS)
+def test_older_paths_still_work(module):
+    python(f"from {module} import {', '.join(OLD_PATHS[module])}")
+
+
+def small() -> GPT2LMHeadModel:
+    torch.manual_seed(0)
+    return GPT2LMHeadModel(GPT2Config(vocab_size=60, n_embd=16, n_layer=2, n_head=2, n_positions=64)).eval()
+
+
+def test_a_model_is_wrapped_recorded_replayed_changed_and_explained():
+    stock = small()
+    model = rmt.wrap(stock, segment_length=8, n_memory=3)
+    assert model.backbone.model is stock and model.cell.n_memory == 3 and not model.about.trained
+    trace = rmt.record(model, list(range(32)), detail="thin")
+    assert trace.n_segments == 4 and trace.meta["control"] == "untrained"
+    assert rmt.replay(model, trace, 1).attention.shape[:2] == (2, 2)
+    other = rmt.what_if(model, trace, "reset@3")
+    assert (other.memory[:3] == trace.memory[:3]).all() and (other.memory[3] != trace.memory[3]).any()
+    assert len(rmt.why(model, trace, tokens=False)["segments"]) == 4
+    assert "<iframe" in rmt.show(trace)._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"cell": "nonsense"}, "no memory cell 'nonsense'"),
+        ({"segment_length": 0}, "one token or more"),
+        ({"segment_length": 64}, "64 positions"),
+        ({"n_slots": 3}, "does not fit"),
+        ({"tokenizer": object()}, "not a fast one"),
+    ],
+)
+def test_what_does_not_fit_is_said(given, said):
+    with pytest.raises(rmt.InputError, match=said):
+        rmt.wrap(small(), **given)
+
+
+def test_a_name_is_no_model():
+    with pytest.raises(rmt.InputError, match=r"rmt\.adapter\.wrap"):
+        rmt.wrap("gpt2")
