@@ -11,13 +11,12 @@ from functools import cache
 import numpy as np
 from tokenizers import Tokenizer
 
-from rmt.text.segments import IGNORE
 from rmt.tasks.babi import KINDS, NEVER, World
 from rmt.tasks.base import Rng
 from rmt.tasks.distractor import Distractor
-from rmt.tasks.telling import LONGEST, Telling
+from rmt.tasks.telling import Telling
+from rmt.text.segments import IGNORE
 from rmt.text.tokenizer import encode
-
 
 ASKED = 9  # tokens that a question may need
 

@@ -16,17 +16,17 @@ from torch.nn import functional as F
 from torch.optim import AdamW
 from torch.utils.data import DataLoader, IterableDataset
 
-from rmt.checkpoint import open, whole
 from rmt.backbone.families import backbone_config
+from rmt.checkpoint import open, whole
 from rmt.errors import InputError
 from rmt.memory.base import State, choose, detach, map_state
 from rmt.model import Model
-from rmt.train.run_folder import RunFolder
-from rmt.text.segments import IGNORE, Segment
 from rmt.story_streams import Chunk, Rung, StoryStreams
 from rmt.tasks.babi import KINDS, NEVER
 from rmt.tasks.distractor import Distractor
+from rmt.text.segments import IGNORE, Segment
 from rmt.text.tokenizer import PAD, open_tokenizer
+from rmt.train.run_folder import RunFolder
 
 TRAINING = 1
 
@@ -334,7 +334,7 @@ class StoryTrainer:
                 None
                 if not count
                 else round(float(sum((r & w["masks"][i]).sum() for r, w in zip(right, window)) / count), 4)
-            )  # noqa: B905
+            )
 
         loss = float(np.mean([w["loss"].item() for w in window]))
         names = ("own", "old", "never", "accuracy", *KINDS)
