@@ -3,8 +3,9 @@
 Nine parts, each in a process of its own, so that a fault in one stops no other: (1) tests marked gpu, (2) the private
 kernels' own trials, (3) captured graphs against the plain loop, (4) thin maps against float64, (5) the cost of
 recording, (6) throughput of training and of evaluation, (7) peak memory, (8) what-if, facts and attribution against
-the CPU, (9) layers of neighbouring segments run at once. A verdict is printed as soon as it is known; DIR/gpu.json holds all of them so far, DIR/gpu.log what the parts
-said otherwise. With --device cpu nothing is captured and (2) is of the CPU's kernel: that tries this command.
+the CPU, (9) layers of neighbouring segments run at once. A verdict is printed as soon as it is known; DIR/gpu.json
+holds all of them so far, DIR/gpu.log what the parts said otherwise. With --device cpu nothing is captured and (2) is of
+the CPU's kernel: that tries this command.
 """
 
 import argparse
@@ -48,7 +49,7 @@ PARTS = {
     5: Part("recording", SPEED, "recording", 110),
     6: Part("throughput", SPEED, "throughput", 80),
     7: Part("memory", SPEED, "memory", 40),
-    9: Part("diagonal", DIAGONAL, "diagonals", 50),
+    9: Part("diagonal", DIAGONAL, "diagonals", 110),
 }
 TOGETHER = (2, 3, 4, 8, 1)  # right or wrong does not depend on what else runs; the others are timed, one by one
 

@@ -1,4 +1,4 @@
-"""Diagonal batching against the plain loop and, on a GPU, the captured graph: the same numbers, and how long each takes.
+"""Diagonal batching against the plain loop and, on a GPU, the captured graph: the same numbers, and their times.
 
 ARMT around GPT-2's shape (part 9 of `benchmarks.gpu`). Times are of the clock, the device waited for, readers
 interleaved; what is said are ratios of one run.

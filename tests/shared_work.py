@@ -1,7 +1,7 @@
 """What several processes do together in `test_processes`: all that they can share, on tiny sizes, in float64.
 
 python shared_work.py results FOLDER: trains, then writes FOLDER/results.json. python shared_work.py dies FOLDER: the
-second process kills itself in its first two lives, once while a task is scored and once while one is trained.
+second process kills itself twice, once while a task is scored and once while one is trained.
 """
 
 import json
@@ -54,8 +54,11 @@ def without_time(rows) -> list[dict]:
 def train_task(folder: Path) -> tuple[list[dict], list[float]]:
     """The curve of a run, and what its weights add up to, one number a parameter."""
     trainer = Trainer(TASK, folder / "task", cpu=True)
-    lines = without_time(trainer.steps())
-    return lines, [float(p.detach().double().sum()) for p in trainer.model.parameters()]
+    return without_time(trainer.steps()), sums(trainer.model)
+
+
+def sums(model) -> list[float]:
+    return [float(p.detach().double().sum()) for p in model.parameters()]
 
 
 def results(folder: Path) -> dict:
@@ -82,28 +85,27 @@ def few():
 
 
 def dies(folder: Path) -> dict:
-    """Two lives end in a kill; the third goes on from what the first two left."""
-    life, (process, *_) = int(os.environ["TORCHELASTIC_RESTART_COUNT"]), this_process()
+    """Two lives end in a kill; the one after them goes on from what they left."""
+    process, *_ = this_process()
 
-    def die() -> None:
-        if process == 1:
+    def die(why: str) -> None:
+        if process == 1 and not (folder / why).exists():
+            (folder / why).touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
     def scored(done: int, total: int) -> None:
-        read.append(done)
-        if life == 0 and done > total / 2:
-            die()
+        if done > total / 2:
+            die("scoring")
 
-    read = []
     detect = load(CHECKPOINTS / "detect", device="cpu").double()
     rows = without_time(evaluate(detect, **SCORED, keep=folder / "kept", progress=scored))
-    if life == 1:
-        trainer = Trainer(TASK, folder / "task", cpu=True)
-        for _, _ in zip(range(3), trainer.steps(), strict=False):
-            pass
-        die()
-    lines, weights = train_task(folder)
-    return {"accuracy": rows, "life": life, "read": len(read), "task": {"lines": lines, "weights": weights}}
+    lines = []
+    trainer = Trainer(TASK, folder / "task", cpu=True)
+    for line in trainer.steps():
+        lines.append(line)
+        if len(lines) == 3:
+            die("training")
+    return {"accuracy": rows, "task": {"lines": without_time(lines), "weights": sums(trainer.model)}}
 
 
 if __name__ == "__main__":
