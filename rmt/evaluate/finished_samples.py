@@ -11,7 +11,7 @@ class Kept:
     """One JSON line per batch of samples behind a line of settings; a line that was cut short is as if not written.
 
     path: where, None to keep nothing. settings: what decides a sample's result; a file of other settings is refused.
-    Process i of several writes to a file of its own, the path with .i behind it, and all are read; each cuts off its own.
+    Process i of several writes to a file of its own, the path with .i behind it, and all are read.
     """
 
     def __init__(self, path: Path | None, settings: dict, process: int = 0):
