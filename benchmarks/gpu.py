@@ -1,10 +1,11 @@
 """Everything of this program that a GPU runs otherwise than a CPU, tried on the GPU of this machine and measured.
 
-Eight parts, each in a process of its own, so that a fault in one stops no other: (1) tests marked gpu, (2) the private
+Nine parts, each in a process of its own, so that a fault in one stops no other: (1) tests marked gpu, (2) the private
 kernels' own trials, (3) captured graphs against the plain loop, (4) thin maps against float64, (5) the cost of
 recording, (6) throughput of training and of evaluation, (7) peak memory, (8) what-if, facts and attribution against
-the CPU. A verdict is printed as soon as it is known; DIR/gpu.json holds all of them so far, DIR/gpu.log what the parts
-said otherwise. With --device cpu nothing is captured and (2) is of the CPU's kernel: that tries this command.
+the CPU, (9) layers of neighbouring segments run at once. A verdict is printed as soon as it is known; DIR/gpu.json
+holds all of them so far, DIR/gpu.log what the parts said otherwise. With --device cpu nothing is captured and (2) is of
+the CPU's kernel: that tries this command.
 """
 
 import argparse
@@ -38,6 +39,7 @@ class Part:
 
 
 CHECKS, CAUSES, SPEED = "benchmarks.gpu_checks", "benchmarks.gpu_causes", "benchmarks.gpu_speed"
+DIAGONAL = "benchmarks.gpu_diagonal"
 PARTS = {
     2: Part("kernels", CHECKS, "kernels", 60),
     3: Part("graph", CHECKS, "graphs", 100),
@@ -47,6 +49,7 @@ PARTS = {
     5: Part("recording", SPEED, "recording", 110),
     6: Part("throughput", SPEED, "throughput", 80),
     7: Part("memory", SPEED, "memory", 40),
+    9: Part("diagonal", DIAGONAL, "diagonals", 110),
 }
 TOGETHER = (2, 3, 4, 8, 1)  # right or wrong does not depend on what else runs; the others are timed, one by one
 
@@ -188,7 +191,7 @@ def main() -> None:
     except ValueError:
         chosen = [0]
     if unknown := set(chosen) - set(PARTS):
-        parser.error(f"There is no part {min(unknown)}; choose from 1 to {len(PARTS)}, with commas between.")
+        parser.error(f"There is no part {min(unknown)}; choose from 1 to {max(PARTS)}, with commas between.")
     run = Run(options)
     asked = start(0, 60, options)
     answer = asked.communicate()[0].strip().splitlines()

@@ -28,6 +28,14 @@ def test_parts_say_what_they_found(tmp_path):
     assert "PASS   2 flash fp32  passed 6" in done.stderr and (tmp_path / "gpu.log").exists()
 
 
+def test_layers_run_at_once_give_the_plain_loops_numbers_and_are_timed(tmp_path):
+    done = call("--only", "9", "--json", "--out", tmp_path)
+    (part,) = json.loads((tmp_path / "gpu.json").read_text())["parts"].values()
+    assert done.returncode == 0 and part["ended"] == "done", done.stderr
+    assert [line["verdict"] for line in part["verdicts"]] == ["PASS"] * 4 + ["FIGURE"] * 2
+    assert all(line["plain_over_diagonal"] > 0 for line in part["verdicts"][4:])
+
+
 def test_what_does_not_fit_the_time_is_left_out_aloud():
     done = call("--only", "5,3", "--minutes", "0.01", "--json")
     parts = json.loads(done.stdout)["parts"]
@@ -39,7 +47,7 @@ def test_a_machine_without_a_gpu_and_a_part_that_is_not_there_are_said():
     command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cuda", "--only", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={"CUDA_VISIBLE_DEVICES": ""})
     assert done.returncode == 1 and done.stderr.strip().endswith("give --device cpu --small to try this command.")
-    assert "There is no part 9" in call("--only", "9").stderr
+    assert "There is no part 10" in call("--only", "10").stderr
 
 
 def said(capsys) -> list[dict]:
@@ -75,3 +83,19 @@ def test_a_part_ends_where_its_time_or_its_device_is_gone(capsys):
     with pytest.raises(SystemExit, match="the device's context is lost"):
         Verdicts(60).each("lost", lost)
     assert said(capsys)[0]["verdict"] == "FAIL"
+
+
+def test_the_readme_says_what_was_run_on_a_gpu():
+    """The bundled result and the README's account of it agree, on what was never run too."""
+    found = json.loads((ROOT / "assets" / "results" / "gpu.json").read_text(encoding="utf-8"))
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    lines = {number: part["verdicts"] for number, part in found["parts"].items()}
+    said = [line["verdict"] for part in lines.values() for line in part]
+    counts = {kind: said.count(kind) for kind in ("PASS", "FAIL", "SKIP", "FIGURE")}
+    assert counts == found["counts"] and set(lines) == set("1234")
+    assert found["machine"]["device"] in text and f"PyTorch {found['machine']['torch']}" in text
+    assert f"{counts['PASS']} checks passed, none failed, {counts['SKIP']} were not run" in text and not counts["FAIL"]
+    tests = {key: sum(line.get(key, 0) for line in lines["1"]) for key in ("passed", "skipped")}
+    assert f"{tests['passed']} tests marked gpu passed; {tests['skipped']} skipped" in text
+    assert max(line.get(key, 0) for line in lines["4"] for key in ("read", "write", "answer_read", "mass")) < 3e-7
+    assert all(line.get("other", 0) == 0 for line in lines["3"]) and "What no GPU has measured yet: any time" in text

@@ -29,6 +29,18 @@ def test_what_was_kept_is_gone_on_with_wherever_it_was_cut(tmp_path):
         assert tally(Kept(path, SETTINGS).lines, 9, 5) == ({0: False}, 0.5)
 
 
+def test_a_file_of_another_process_is_read_and_never_cut(tmp_path):
+    """It may be being written, and a third process may be reading it."""
+    path = tmp_path / "kept"
+    kept(path)
+    path.write_text(path.read_text() + '{"segm')
+    before = path.read_text()
+    other = Kept(path, SETTINGS, process=1)
+    assert len(other.lines) == 2 and path.read_text() == before
+    other.add(2, [2], [True], 0.5)
+    assert len(Kept(path, SETTINGS).lines) == 3 and path.read_text() == before.removesuffix('{"segm')
+
+
 @pytest.mark.parametrize(
     "text",
     [

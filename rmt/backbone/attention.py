@@ -183,6 +183,7 @@ def attention(
     sliding_window: int | None = None,
     capture: Capture | None = None,
     blocked: Callable[[int], Tensor | None] | None = None,
+    kernel: Callable | None = None,
     **options,
 ) -> tuple[Tensor, None]:
     """What transformers calls in every layer: scaled dot-product attention (B, N, H, d), and `capture` sees it.
@@ -191,6 +192,7 @@ def attention(
     The output is the same to the bit with and without a capture, so recording never changes a run. What is captured
     carries no gradient and knows nothing of dropout.
     blocked: layer -> bool (1 or H, N, N), true where a query must not see a key, or None: an intervention's.
+    kernel: what computes the output in place of the public function, see `rmt.backbone.layerwise`.
     """
     for name in UNKNOWN:
         if options.get(name) is not None:
@@ -209,6 +211,8 @@ def attention(
         mask = _without(mask, causal, blocked(module.layer_idx))
     causal = causal and mask is None
     key, value = (_repeat(t, query.shape[1] // t.shape[1]) for t in (key, value))
+    if kernel is not None:
+        return kernel(query, key, value, mask, causal, scale).transpose(1, 2).contiguous(), None
     if capture is not None and not dropout:
         output, lse = attend(query, key, value, mask, causal, scale)
     else:

@@ -32,7 +32,7 @@ class Kept:
                 file.write(json.dumps(line) + "\n")
 
     def _read(self, file: Path) -> list[dict]:
-        """The lines of a file that were written whole; what is behind them is cut off."""
+        """The lines of a file that were written whole; what is behind them in this process's own file is cut off."""
         try:
             text = file.read_text(encoding="utf-8")
             whole = text[: text.rfind("\n") + 1]
@@ -50,7 +50,7 @@ class Kept:
             raise InputError(
                 f"{file} holds results of another evaluation ({', '.join(names)} differ); give another file."
             )
-        if whole != text:
+        if whole != text and file == self.path:  # who else reads this file at the moment must not find it half written
             file.write_text(whole, encoding="utf-8")
         return lines
 

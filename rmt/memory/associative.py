@@ -1,5 +1,7 @@
 """ARMT: every layer keeps a matrix of associations that memory tokens write to and all tokens read from."""
 
+from copy import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +26,8 @@ class AssociativeMemory(MemoryCell):
     wrapped: memory tokens have the last n_memory rows of the position table. correction: z grows only by what
     is new in a key.
     """
+
+    per_layer = True
 
     def __init__(
         self,
@@ -59,7 +63,7 @@ class AssociativeMemory(MemoryCell):
         return zeros[..., :-1], zeros[..., -1]
 
     def step(self, backbone: Backbone, segment: Segment, state: State) -> tuple[Step, State]:
-        x, layout, mask, positions = self._input(backbone, segment)
+        x, layout, mask, positions = self.augment(backbone, segment)
         written = {}
 
         def read(i: int, hidden: Tensor) -> Tensor:
@@ -105,7 +109,23 @@ class AssociativeMemory(MemoryCell):
         both = slots.unflatten(2, (self.n_features, self.dim + 1))
         return both[..., :-1], both[..., -1]
 
-    def _input(self, backbone: Backbone, segment: Segment) -> tuple[Tensor, Layout, Tensor | None, Tensor | None]:
+    def of_layer(self, i: int) -> "AssociativeMemory":
+        """Layer i's part of this memory as a memory of one layer, with the same weights."""
+        one = copy(self)
+        one._parameters = {}
+        one._modules = {name: nn.ModuleList([layers[i]]) for name, layers in self._modules.items()}
+        return one
+
+    def before_layer(self, hidden: Tensor, state: State) -> Tensor:
+        """What a memory of one layer gives to its layer, from hidden (B, N, D) and its (A, z)."""
+        return hidden + self.recall(0, hidden, *state)
+
+    def after_layer(self, tokens: Tensor, state: State) -> State:
+        """(A, z) of a memory of one layer after the layer's memory tokens (B, M, D)."""
+        return self.associate(0, tokens, *state)
+
+    def augment(self, backbone: Backbone, segment: Segment) -> tuple[Tensor, Layout, Tensor | None, Tensor | None]:
+        """The augmented input x (B, N, D) of a segment, where memory stands in it, its mask and its positions."""
         memory = self.memory.expand(len(segment.ids), -1, -1)
         if not backbone.causal:
             return *encoder_input(backbone, segment, memory), None

@@ -34,6 +34,7 @@ class MemoryCell(nn.Module):
     """
 
     past = False  # whether the state is made of all slots since the start, not of the latest alone
+    per_layer = False  # whether a layer needs nothing of the past but its own memory, see `rmt.model.diagonal`
 
     def __init__(self, dim: int, n_memory: int = 0):
         super().__init__()
