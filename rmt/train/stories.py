@@ -18,6 +18,7 @@ from rmt.tasks.telling import Telling
 from rmt.text.segments import IGNORE
 from rmt.text.tokenizer import encode
 
+GIVE_UP = 0.3  # how often a stream that is lost begins anew
 ASKED = 9  # tokens that a question may need
 
 
@@ -96,6 +97,7 @@ class StoryStreams:
     rng: Rng
     earlier: float = 0.3  # share of documents of the three rungs before
     split: str = "train"
+    lost: np.ndarray | None = None  # (rows,) streams that answered half of their latest questions wrong, from outside
     at: int = 0
     streams: dict[int, Row] = field(default_factory=dict)
 
@@ -117,8 +119,9 @@ class StoryStreams:
         for b in range(B):
             if b < n_streams:
                 row = self.streams.get(b)
-                if row is None or row.old >= row.life:
-                    life = int(np.exp(self.rng.uniform(np.log(U + 1), np.log(max(now.life, U + 1)))))
+                lost = self.lost is not None and bool(self.lost[b]) and self.rng.random() < GIVE_UP
+                if row is None or lost or row.old >= row.life:
+                    life = U + 1 + int(self.rng.exponential(now.life))
                     row = self.streams[b] = self._begin(now, life)
                     begins[b, 0] = True
                 ids[b] = row.text.read(U * T).reshape(U, T)

@@ -95,7 +95,7 @@ def rungs(config: StoryConfig) -> list[Rung]:
     stream = Rung(
         "streams",
         kinds,
-        share=(0.01, 0.9),
+        share=(0.01, 0.5),
         unroll=4,
         varied=True,
         cut=0.4,
@@ -113,7 +113,8 @@ def rungs(config: StoryConfig) -> list[Rung]:
 class Chunks(IterableDataset):
     """Chunks without end, from as many processes as a DataLoader starts; each has streams of its own."""
 
-    def __init__(self, config: StoryConfig, classes: tuple[str, ...], tokenizer, rung, since: int = 0):
+    def __init__(self, config: StoryConfig, classes: tuple[str, ...], tokenizer, rung, lost, since: int = 0):
+        self.lost = lost
         self.config, self.classes, self.tokenizer, self.rung, self.since = config, classes, tokenizer, rung, since
 
     def __iter__(self) -> Iterator[tuple[int, Chunk]]:
@@ -165,10 +166,11 @@ class StoryTrainer:
         if saved:
             self.step, self.since, self.at, self.seconds = (saved[k] for k in ("step", "since", "at", "seconds"))
         self.rung = torch.multiprocessing.Value("i", self.at)
+        self.lost = torch.zeros(max(1, workers), config.rows, dtype=torch.bool).share_memory_()
         if workers:  # they start as copies of this process, which has the background text by then and no GPU yet
             Distractor.load(tokenizer, "train")
         self.chunks = iter(DataLoader(
-            Chunks(config, self.classes, tokenizer, self.rung, self.step), batch_size=None, num_workers=workers,
+            Chunks(config, self.classes, tokenizer, self.rung, self.lost.numpy(), self.step), batch_size=None, num_workers=workers,
             prefetch_factor=2 if workers else None, multiprocessing_context="fork" if workers else None,
         ))  # fmt: skip
         torch.manual_seed(config.seed)
@@ -231,6 +233,9 @@ class StoryTrainer:
         loss, right, state = run(*tensors, state)
         if self.rungs[self.at].streams:
             self.carried[group] = state
+            given = right.cpu().numpy()
+            asked = chunk.labels >= 0
+            self.lost[group] = torch.from_numpy((given & asked).sum(1) <= asked.sum(1) / 2)
         asked = chunk.labels >= 0
         on = asked & (chunk.old > 0)[:, None]
         kinds = [on & (chunk.kind == i)[:, None] for i in range(len(KINDS))]

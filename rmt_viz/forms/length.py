@@ -4,7 +4,7 @@ import streamlit as st
 
 from rmt.errors import InputError
 from rmt_viz import requests, session
-from rmt_viz.findings import length
+from rmt_viz.findings import babilong, length
 from rmt_viz.shelf.results import Score
 from rmt_viz.widgets import links
 from rmt_viz.widgets.errors import say
@@ -91,3 +91,17 @@ def _start(name: str, folder: str, at: list[int], samples: int, reset: bool) -> 
         requests.start_scoring(wanted, at, samples, ("none", "reset") if reset else ("none",))
     except InputError as error:
         say(str(error))
+
+
+def benchmark() -> None:
+    """BABILong's table of one task, where there are scores."""
+    try:
+        results = session.result("babilong")
+    except InputError:
+        return
+    names = babilong.tasks(results)
+    task = st.segmented_control("BABILong", names, format_func=babilong.TASKS.get, key="babilong", default=names[0],
+                                required=True, bind="query-params")  # fmt: skip
+    st.markdown(f"**{babilong.finding(results, task)}.**")
+    st.table(babilong.table(results, task))
+    st.caption(babilong.NOTE)

@@ -24,7 +24,7 @@ BY = {"segments": "Segments", "tokens": "Tokens"}
 
 
 def page() -> None:
-    """Choose what to compare; the figure; a point of it in words, and a checkpoint of one's own."""
+    """Choose what to compare; the figure; a point of it in words; BABILong; a checkpoint of one's own."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("How far does it hold?", anchor=False)
         st.caption("The share of right answers about a fact told somewhere in a filtered text of the length below it.")
@@ -51,6 +51,7 @@ def _body(rows: tuple) -> None:
         )
     elif rows:
         st.info(findings.finding(curves, view, task))
+    form.benchmark()
     left, right = st.columns(2, gap="medium")
     with left:
         form.point(curves, watch.listed())

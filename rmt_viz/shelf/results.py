@@ -15,6 +15,7 @@ MAKES = {  # what to run for a file that is not there
     "lm": "make lm",
     "lm-smollm2": "make smollm2",
     "length": "python -m benchmarks.lengths --json",
+    "babilong": "python -m benchmarks.babilong CHECKPOINT --json",
     "cost": "python -m benchmarks.methods --json",
     "mechanisms": "python -m rmt mechanisms CHECKPOINTS --json",
 }
@@ -37,6 +38,23 @@ class Score:
     control: str = "none"
     segment_length: int = 0
     seconds: float = math.nan
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Accuracy on a task of BABILong at one length. never: asked about what was never mentioned; stories: whose."""
+
+    task: str
+    checkpoint: str
+    length: str
+    tokens: int
+    samples: int
+    accuracy: float
+    low: float
+    high: float
+    control: str = "none"
+    never: bool = False
+    stories: str = "ours"
 
 
 @dataclass(frozen=True)
@@ -101,6 +119,7 @@ ROWS = {
     "lm": (Losses, "results"),
     "lm-smollm2": (Losses, "results"),
     "length": (Score, "results"),
+    "babilong": (Asked, "results"),
     "cost": (Measured, "measured"),
     "mechanisms": (Mechanism, "results"),
 }
@@ -163,6 +182,12 @@ def _whole(value) -> int:
     return int(value)
 
 
+def _truth(value) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
 def _number(value) -> float:
     if isinstance(value, bool | str):
         raise TypeError
@@ -197,6 +222,7 @@ def _options(value) -> dict:
 
 TYPES = {
     str: _text,
+    bool: _truth,
     int: _whole,
     float: _number,
     dict: _options,

@@ -1,0 +1,65 @@
+"""BABILong's table: our scores beside what others report, by task and length. No torch, no streamlit."""
+
+from rmt_viz.findings.words import percent
+from rmt_viz.shelf.results import Asked, Results
+
+TASKS = {
+    "qa1": "Where is a person?", "qa2": "Where is an object?", "qa3": "Where was an object before?",
+    "qa4": "What is north of what?", "qa5": "Who gave what to whom?",
+}  # fmt: skip
+OURS = {  # what a line is called -> whose stories, which control, whether about what was never mentioned
+    "{}": ("ours", "none", False),
+    "{}, official stories": ("official", "none", False),
+    "{}, asked about what was never mentioned": ("ours", "none", True),
+    "{}, memory reset at each boundary": ("ours", "reset", False),
+}
+LENGTHS = ("4k", "32k", "128k", "512k", "1M", "10M", "50M")
+NOTE = (
+    "Facts stand in order between sentences of a background that is left as it is: here State of the Union addresses "
+    "that training never saw, in the benchmark books. Lengths are in each model’s own tokens. In brackets: 95% "
+    "intervals. What others report is theirs, measured on the official stories; a prompted model was not trained on "
+    "the task."
+)
+
+
+def tasks(results: Results) -> list[str]:
+    """Tasks there are scores of ours for, in order."""
+    return [name for name in TASKS if any(row.task == name for row in results.rows)]
+
+
+def table(results: Results, task: str) -> dict[str, list[str]]:
+    """Columns of the table of one task: who, how trained, and the share of right answers at each length."""
+    ours = [row for row in results.rows if row.task == task]
+    others = [other for other in results.about["others"] if task in other["accuracy"]]
+    known = {row.length for row in ours} | {n for other in others for n in other["accuracy"][task]}
+    lengths = [n for n in LENGTHS if n in known]
+    lines = []
+    for name, chosen in OURS.items():
+        scores = {row.length: row for row in ours if (row.stories, row.control, row.never) == chosen}
+        if scores:
+            who = name.format(next(iter(scores.values())).checkpoint)
+            lines.append([who, "on stories of ours, of the same grammar", *(_score(scores.get(n)) for n in lengths)])
+    for other in others:
+        reported = other["accuracy"][task]
+        given = [f"{reported[n]:g}%" if n in reported else "–" for n in lengths]
+        lines.append([other["model"], other["trained"], *given])
+    columns = ["Model", "Trained", *(f"{n} tokens" for n in lengths)]
+    return {name: [line[i] for line in lines] for i, name in enumerate(columns)}
+
+
+def _score(row: Asked | None) -> str:
+    if row is None:
+        return "–"
+    return f"{percent(row.accuracy)} ({percent(row.low)}–{percent(row.high)}, {row.samples} asked)"
+
+
+def finding(results: Results, task: str) -> str:
+    """What the table says of the greatest length that was scored."""
+    row = max(
+        (r for r in results.rows if (r.task, r.control, r.never) == (task, "none", False)), key=lambda r: r.tokens
+    )
+    words = round(row.tokens * results.about["words_per_token"], -3)
+    return (
+        f"{TASKS[task]} At {row.tokens:,} tokens ({words:,.0f} words) {percent(row.accuracy)} of {row.samples} "
+        "questions about what was told are answered right"
+    )
