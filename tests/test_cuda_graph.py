@@ -13,6 +13,7 @@ from test_recorder import LENGTH, StopError, document, small, stop_after
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rmt.memory import CELLS
+from rmt.memory.base import map_state
 from rmt.model import cuda_graph
 from rmt.model.cuda_graph import Ring, fast_unroll, fixed_step, observed
 from rmt.model.unroll import unroll
@@ -137,7 +138,7 @@ def test_the_device_runs_ahead_and_nothing_is_overwritten_before_it_is_taken(cap
     ]
     step, launched = fixed_step(model.cell, watcher, segments, model.cell.initial(1)), []
     for i, values in enumerate(observed(step, segments, lambda *seen: launched.append(1) or observe(*seen))):
-        steps = len(launched) - 1 - cuda_graph.WARM_UP  # one more was run to know the shapes
+        steps = len(launched) - 1 - cuda_graph.WARM_UP - 2 * cuda_graph.CHECKED  # one more was run to know the shapes
         assert steps == min(i + 3, 20)
         for name, value in expected[i].items():
             assert np.array_equal(values[name], value, equal_nan=True), (i, name)
@@ -175,6 +176,84 @@ def test_a_capture_that_fails_is_said_and_the_step_is_called_instead(tmp_path, m
     assert trace.path.read_bytes() == usual.path.read_bytes()
 
 
+def forgets(step):
+    """A graph that leaves the state as it was."""
+    kept = map_state(torch.clone, step.state)
+    step()
+    map_state(torch.Tensor.copy_, step.state, kept)
+
+
+def changes(at: int, share: float):
+    """A graph whose state after step `at` is another one by a share of itself."""
+
+    def launch(step):
+        step()
+        if int(step.number) == at:
+            map_state(lambda tensor: tensor.mul_(1 + share), step.state)
+
+    return launch
+
+
+def keeps(name: str, value: float):
+    """A graph that reads rightly and keeps something else."""
+
+    def launch(step):
+        step()
+        if step.ring:
+            step.ring.parts[name][(int(step.number) - 1) % cuda_graph.AHEAD].fill_(value)
+
+    return launch
+
+
+def plant(monkeypatch, launch):
+    """Instead of a capture that is right: one whose every launch is launch(step)."""
+    monkeypatch.setitem(cuda_graph.CAPTURE, "cpu", lambda step: lambda: launch(step))
+
+
+WRONG = {
+    "forgets": (forgets, r"its \w+ after step [12] by up to"),
+    "one_bit": (changes(1, 2**-52), "its state after step 1 by up to"),
+    "only_the_third": (changes(3, 1e-6), "its state after step 3 by up to"),
+    "kept": (keeps("mass", 0.5), "its mass after step 1 by up to"),
+    "nan": (keeps("read", torch.nan), "its read after step 1 by up to nan"),
+}
+
+
+@pytest.mark.parametrize("cell", ["rmt", "armt", "transformer-xl"])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_graph_that_gives_other_numbers_is_said_and_not_used(tmp_path, monkeypatch, captured, wrong, cell):
+    if cell == "armt" and wrong == "nan":
+        pytest.skip("its tokens read no memory by attention")
+    model = small("gpt2", cell)
+    usual = plain(monkeypatch, lambda: record(model, document(LONG), detail="thin", out=tmp_path / "usual"))
+    launch, said = WRONG[wrong]
+    plant(monkeypatch, launch)
+    with pytest.warns(UserWarning, match=f"gives other numbers than the plain loop .{said}.*runs without it and slow"):
+        trace = record(model, document(LONG), detail="thin", out=tmp_path / "planted")
+    assert trace.path.read_bytes() == usual.path.read_bytes()
+
+
+@torch.no_grad()
+def test_a_wrong_graph_of_a_whole_document(monkeypatch, captured):
+    model, ids = small(), torch.as_tensor(document(LONG))[None]
+    usual = plain(monkeypatch, lambda: model(ids))
+    plant(monkeypatch, forgets)
+    with pytest.warns(UserWarning, match="gives other numbers than the plain loop"):
+        found = model(ids)
+    assert torch.equal(found.memory, usual.memory) and torch.equal(found.logits, usual.logits)
+
+
+@pytest.mark.parametrize(("share", "taken"), [(0.004, True), (0.05, False)])
+@torch.no_grad()
+def test_half_precision_may_round_otherwise_and_no_more(monkeypatch, captured, share, taken):
+    model, ids = small(dtype=torch.bfloat16), torch.as_tensor(document(LONG))[None]
+    plant(monkeypatch, changes(3, share))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model(ids)
+    assert len(said) == (not taken)
+
+
 class HostWouldWait(TorchDispatchMode):
     """Fails where an operator looks at numbers, or brings some from the host: a capture refuses both."""
 
@@ -204,8 +283,7 @@ def test_a_step_never_looks_at_a_number(captured, name, cell):
         watcher = Recorder(model.backbone, deferred=deferred)
         step = fixed_step(model.cell, watcher, segments, model.cell.initial(1))
         observe = observer(model, watcher, "thin")
-        ring = Ring(observe(*step.read()))
-        step.keep = lambda *seen, ring=ring, step=step, observe=observe: ring.put(observe(*seen), step.number)
+        step.watch(observe)
         with HostWouldWait():
             step()
 

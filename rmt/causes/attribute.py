@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from captum.attr import FeatureAblation, IntegratedGradients
 from torch import Tensor
 
 from rmt.errors import InputError
@@ -88,7 +87,7 @@ def by_segment(model: Model, reading: Reading, output: Output, *, progress: Prog
     if n:
         ones = torch.ones(1, n, device=model.device)
         at_once = 1 if model.cell.past else ROWS  # states of different pasts do not fit beside each other
-        found[:-1] = FeatureAblation(forward).attribute(ones, perturbations_per_eval=at_once)[0].cpu().numpy()
+        found[:-1] = _captum().FeatureAblation(forward).attribute(ones, perturbations_per_eval=at_once)[0].cpu().numpy()
     alone = model.cell.step(model.backbone, last, model.cell.initial(1))[0]
     found[-1] = float(output.of(alone))
     return found
@@ -108,7 +107,8 @@ def by_slot(model: Model, reading: Reading, output: Output, *, to: Tensor | None
         return output.of(cell.step(model.backbone, _rows(last, len(rows)), cell.put(state, rows))[0])
 
     mask = torch.arange(slots.shape[1], device=slots.device)[None, :, None].expand_as(slots)
-    found = FeatureAblation(forward).attribute(slots, baselines=base, feature_mask=mask, perturbations_per_eval=ROWS)
+    method = _captum().FeatureAblation(forward)
+    found = method.attribute(slots, baselines=base, feature_mask=mask, perturbations_per_eval=ROWS)
     return found[0, :, 0].cpu().numpy()
 
 
@@ -147,7 +147,7 @@ def by_token(
     with torch.no_grad():
         whole = model.backbone.embed(reading.ids)  # (1, Tn, D)
         base = model.backbone.embed(torch.arange(_vocabulary(model), device=model.device)).mean(0).expand_as(whole)
-    method = IntegratedGradients(lambda embedded: rows(embedded, output))
+    method = _captum().IntegratedGradients(lambda embedded: rows(embedded, output))
 
     def at(points: Tensor) -> Tensor:
         return torch.lerp(base, whole, points.to(whole)[:, None, None])
@@ -178,6 +178,15 @@ def by_token(
             torch.cat([old[~worst], new]) for old, new in ((edges, finer), (values, more), (missed, still))
         )
     return Tokens(values.sum(0).numpy(), top, low, float(missed.sum()) / max(abs(top - low), 1e-12), counted.done)
+
+
+def _captum():
+    """captum's attribution methods. Raises InputError where the package is missing."""
+    try:
+        from captum import attr
+    except ImportError:
+        raise InputError("Attribution is by the package captum; run: pip install captum==0.9.0") from None
+    return attr
 
 
 def _cut(edges: Tensor, n: int) -> Tensor:

@@ -98,7 +98,10 @@ def fresh_sample(model, task: str, segments: int, seed: int) -> tuple:
         return held_out(model, segments, seed), {"seed": seed}
     sampler = Sampler(TASKS[task], model.tokenizer, "eval")
     example = sampler.example(np.random.default_rng([EVALUATION, seed]), segments * model.segment_length)
-    return example.ids, {"spans": example.spans, "label": example.label, "seed": seed}
+    answer = sampler.task.classes[example.label]
+    if answer not in model.about.classes:
+        raise InputError(f"{model.about.name} cannot answer the task {task}: it does not know {answer!r}.")
+    return example.ids, {"spans": example.spans, "label": model.about.classes.index(answer), "seed": seed}
 
 
 def held_out(model, segments: int, seed: int):

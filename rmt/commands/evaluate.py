@@ -7,6 +7,24 @@ from typing import Annotated
 import typer
 
 from rmt.commands.common import Backbone, Checkpoint, Json, Options, SegmentLength, bar, command_line, told
+from rmt.errors import InputError
+
+SIZES = {"k": 1_000, "K": 1_000, "M": 1_000_000}
+
+
+def n_tokens(text: str) -> int:
+    """A number of tokens written as 4096, 4k or 1M."""
+    number = text[:-1] if text[-1:] in SIZES else text
+    if not number.isdigit() or not int(number):
+        raise InputError(f"{text!r} is not a number of tokens; write it as 4096, 4k or 1M.")
+    return int(number) * SIZES.get(text[-1], 1)
+
+
+def whole_numbers(texts: list[str] | None) -> list[int]:
+    """Numbers of segments that stand behind an option's first."""
+    if wrong := [text for text in texts or [] if not text.isdigit()]:
+        raise InputError(f"{wrong[0]!r} is not a number of segments; give whole numbers like 1 7 100.")
+    return [int(text) for text in texts or []]
 
 
 def evaluate(
@@ -14,7 +32,11 @@ def evaluate(
     segments: Annotated[
         list[int] | None, typer.Option(help="Lengths: --segments 1 7 100, or the option repeated.")
     ] = None,
-    lengths: Annotated[list[int] | None, typer.Argument(hidden=True)] = None,
+    lengths: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    tokens: Annotated[list[str] | None, typer.Option(help="Lengths in tokens instead: --tokens 4k 128k 1M.")] = None,
+    task: Annotated[str | None, typer.Option(help="A task other than the model's own: qa1 to qa5.")] = None,
+    babi: Annotated[Path | None, typer.Option(help="A folder of official bAbI files to take the stories from.")] = None,
+    never: Annotated[bool, typer.Option("--never", help="Ask about what was never mentioned.")] = False,
     samples: Annotated[int, typer.Option(min=1)] = 100,
     seed: int = 0,
     control: Annotated[
@@ -75,7 +97,7 @@ def evaluate(
             against=against or [],
             exact=exact,
             plain=plain or [],
-            history=[*(history or []), *(lengths or [])],
+            history=[*(history or []), *whole_numbers(lengths)],
             corpus=corpus,
             positions=positions,
             most=documents,
@@ -89,12 +111,24 @@ def evaluate(
     from rmt.checkpoint import load, untrained
     from rmt.evaluate import accuracy as evaluation
     from rmt.model.provenance import made_by
+    from rmt.tasks import TASKS
+    from rmt.tasks.official import official
 
     process, _, own_device = evaluation.this_process()
     model = (untrained if control == "untrained" else load)(
         checkpoint, device=device or own_device, **told(segment_length, backbone, options)
     )
-    wanted = sorted({*(segments or []), *(lengths or [])}) or [1, 2, 4, 7]
+    if tokens:
+        wanted = sorted({-(-n_tokens(text) // model.segment_length) for text in [*tokens, *(lengths or [])]})
+    else:
+        wanted = sorted({*(segments or []), *whole_numbers(lengths)}) or [1, 2, 4, 7]
+    chosen = task or model.about.task
+    if babi:
+        scored = official(chosen or "", babi)
+    elif task and task not in TASKS:
+        raise InputError(f"There is no task {task!r}; choose from {', '.join(TASKS)}.")
+    else:
+        scored = TASKS.get(chosen or "")
     with bar(model.about.name, "tokens", shown=process == 0) as update:
         rows = list(
             evaluation.evaluate(
@@ -106,6 +140,8 @@ def evaluate(
                 precision=precision,
                 batch=batch,
                 keep=keep,
+                task=scored,
+                never=never,
                 progress=update,
             )
         )
@@ -119,6 +155,10 @@ def evaluate(
                     "made_by": made_by(model),
                     "seed": seed,
                     "precision": precision,
+                    "task": scored.name if scored else None,
+                    "background": "filtered" if scored and scored.filtered else "as it is",
+                    "stories": "official" if babi else "generated",
+                    "asks": "what was never mentioned" if never else "what was told",
                     "results": rows,
                 },
                 indent=1,

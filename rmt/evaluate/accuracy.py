@@ -17,11 +17,12 @@ from rmt.evaluate.finished_samples import Kept, tally
 from rmt.model import Model
 from rmt.model.cuda_graph import fast_unroll
 from rmt.tasks import TASKS
-from rmt.tasks.base import Sampler, Text
+from rmt.tasks.base import Sampler, Task, Text
 from rmt.text.segments import Segment
 
 EVALUATION = 2  # first word of every evaluation seed; training uses another, so the two never meet
 CONTROLS = ("none", "reset", "untrained")
+STRETCH = 64  # segments of text that are made at once
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 
 
@@ -35,6 +36,8 @@ def evaluate(
     precision: str = "fp32",
     batch: int = 100,
     keep: Path | None = None,
+    task: Task | None = None,
+    never: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[dict]:
     """Yield one row per number of segments: accuracy over fresh samples, its standard error and 95 % interval.
@@ -44,15 +47,18 @@ def evaluate(
     does not grow with length. control "reset" puts the initial memory back before every segment; for "untrained" pass
     a model of fresh weights. precision "bf16" multiplies matrices in bfloat16, about twice as fast where the processor
     knows it. keep: a file for the results of finished samples; the same evaluation with the same file goes on there.
-    progress(done, total) counts tokens of all samples that are still to be read.
+    progress(done, total) counts tokens of all samples that are still to be read. task: the model's own by default; its
+    answers are matched by their words. never: questions about what was never mentioned, where the task has them.
     Under torchrun or accelerate launch each process reads its share of the samples, and all yield the same rows.
     """
-    _check(model, segments, samples, control, precision)
-    sampler = Sampler(TASKS[model.about.task], model.tokenizer, "eval")
+    task = task or TASKS.get(model.about.task)
+    _check(model, task, segments, samples, control, precision)
+    sampler = Sampler(task, model.tokenizer, "eval")
+    options = {"never": True} if never else {}
     process, processes, _ = this_process()
     settings = {
-        "weights": model.about.fingerprint, "task": model.about.task, "segment_length": model.segment_length,
-        "seed": seed, "control": control, "precision": precision,
+        "weights": model.about.fingerprint, "task": task.name, "segment_length": model.segment_length,
+        "seed": seed, "control": control, "precision": precision, **options,
     }  # fmt: skip
     kept = Kept(keep, settings, process)
     known = _of_all(kept.lines)
@@ -70,10 +76,11 @@ def evaluate(
         for numbers in (mine[at : at + batch] for at in range(0, len(mine), batch)):
             began = time.perf_counter()
             rngs = [np.random.default_rng([EVALUATION, seed, n_segments, i]) for i in numbers]
-            examples = [sampler.example(rng, n_segments * model.segment_length) for rng in rngs]
+            examples = [sampler.example(rng, n_segments * model.segment_length, **options) for rng in rngs]
             pages = _Pages(model, [example.text for example in examples], n_segments)
             answers = _answers(model, pages, reset=control == "reset", precision=precision, count=count)
-            right = [int(answer) == example.label for answer, example in zip(answers, examples, strict=True)]
+            given = [model.about.classes[answer] for answer in answers]
+            right = [word == task.classes[e.label] for word, e in zip(given, examples, strict=True)]
             kept.add(n_segments, numbers, right, time.perf_counter() - began)
         results, seconds = tally(_of_all(kept.lines), n_segments, samples)
         accuracy = sum(results.values()) / samples
@@ -91,13 +98,17 @@ def evaluate(
         }
 
 
-def _check(model: Model, segments: list[int], samples: int, control: str, precision: str) -> None:
+def _check(model: Model, task: Task | None, segments: list[int], samples: int, control: str, precision: str) -> None:
     if control not in CONTROLS:
         raise InputError(f"There is no control {control!r}; choose {', '.join(CONTROLS)}.")
     if precision not in PRECISIONS:
         raise InputError(f"There is no precision {precision!r}; choose {', '.join(PRECISIONS)}.")
-    if model.about.task not in TASKS or not model.tokenizer:
+    if task is None or not model.tokenizer:
         raise InputError(f"{model.about.name} was not trained on a task of ours, so there is nothing to score it on.")
+    if unknown := sorted(set(task.classes) - set(model.about.classes)):
+        raise InputError(
+            f"{model.about.name} cannot answer the task {task.name}: it does not know {', '.join(unknown)}."
+        )
     if samples < 1 or min(segments, default=0) < 1:
         raise InputError("Give at least one sample and lengths of one segment or more.")
 
@@ -130,11 +141,12 @@ def _of_all(lines: list[dict]) -> list[dict]:
 
 
 class _Pages(Sequence):
-    """The segments of several texts of n_segments each; one is made when it is read."""
+    """The segments of several texts of n_segments each, made STRETCH at a time when one of them is read."""
 
     def __init__(self, model: Model, texts: list[Text], n_segments: int):
         self.length, self.device = model.segment_length, model.device
         self.texts, self.n_segments = texts, n_segments
+        self.first, self.made = -STRETCH, torch.zeros(0)
 
     def __len__(self) -> int:
         return self.n_segments
@@ -142,8 +154,12 @@ class _Pages(Sequence):
     def __getitem__(self, i: int) -> Segment:
         if not 0 <= i < self.n_segments:
             raise IndexError(i)
-        rows = np.stack([text.read(i * self.length, (i + 1) * self.length) for text in self.texts])
-        return Segment(torch.from_numpy(rows).to(self.device))
+        if not self.first <= i < self.first + STRETCH:
+            self.first = i - i % STRETCH
+            start, stop = (min(n, self.n_segments) * self.length for n in (self.first, self.first + STRETCH))
+            rows = np.stack([text.read(start, stop) for text in self.texts])
+            self.made = torch.from_numpy(rows).to(self.device).unflatten(1, (-1, self.length))
+        return Segment(self.made[:, i - self.first].contiguous())
 
 
 @torch.inference_mode()

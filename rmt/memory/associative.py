@@ -88,7 +88,7 @@ class AssociativeMemory(MemoryCell):
         novelty = 1 - overlap / (keys.square().sum(-1, keepdim=True) + EPS)
         novelty = novelty.clamp(0, 1).detach() if self.correction else torch.ones_like(novelty)
         first = (norm == 0).all(-1)[:, None, None]  # before anything is written every key is new
-        novelty = torch.where(first, 1.0, novelty)
+        novelty = novelty.masked_fill(first, 1.0)
         matrix = matrix + keys.transpose(1, 2) @ (change * self.gate[i](tokens).sigmoid())
         return matrix, norm + (novelty * keys).sum(1)
 

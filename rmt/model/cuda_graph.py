@@ -5,8 +5,9 @@ segments of one shape are the same work on other numbers, so one is captured and
 all it touches has a place that stays put: the ids of the next segments, the state, which is changed in place, the
 number of the step, which is counted on the device so that the host need not wait for it, and what is kept of a step.
 
-Where a device captures nothing (CAPTURE), `unroll` reads on step by step; where a capture fails, the step in its
-buffers is called instead of replayed. Both give what the plain loop gives.
+Where a device captures nothing (CAPTURE), `unroll` reads on step by step; where a capture fails, or its first steps
+give other numbers than the plain loop, the step in its buffers is called instead of replayed. Both give what the plain
+loop gives.
 """
 
 import warnings
@@ -27,7 +28,10 @@ WINDOW = 64  # segments whose ids are in place at once
 AHEAD = 8  # steps that the device may be ahead of whoever takes their results
 WORTH = 64  # equal segments from which on a capture is worth its time
 WARM_UP = 3  # calls before a capture: kernels are chosen and self-tests run in them
+CHECKED = 3  # steps of every capture that are compared with the plain loop: to the bit, or in half precision
+TOLERANCE = 0.01  # to this share of a tensor's largest number
 ALIGNED = 16  # bytes
+HALF = (torch.float16, torch.bfloat16)
 
 Observe = Callable[[Segment, Step, State], dict[str, Tensor]]
 
@@ -36,7 +40,7 @@ class FixedStep:
     """One step of a cell after the other over segments like the first, each a call without arguments.
 
     state: what crosses the boundary, changed in place. reset: the state put before every segment instead, if any.
-    keep(segment, step, state): called at the end of each step, where `number` still counts the steps before it.
+    observe(segment, step, state): called at the end of each step; what it gives goes into the ring (see `watch`).
     """
 
     def __init__(self, cell: MemoryCell, backbone: Backbone, like: Segment, state: State, reset: State | None = None):
@@ -46,7 +50,13 @@ class FixedStep:
         self.number = torch.zeros(1, dtype=torch.long, device=like.ids.device)
         self.start, self.state = (map_state(_copy, state) for _ in range(2))
         self.step: Step | None = None  # the latest; a replay changes its numbers, not the object
-        self.keep: Callable[[Segment, Step, State], None] = lambda segment, step, state: None
+        self.observe: Observe | None = None
+        self.ring: Ring | None = None
+
+    def watch(self, observe: Observe) -> "Ring":
+        """Keep what `observe` gives of every step from now on; where it is kept."""
+        self.observe, self.ring = observe, Ring(observe(*self.read()))
+        return self.ring
 
     def fill(self, segments: Sequence[Segment]) -> None:
         """Put the next segments in place, WINDOW of them or, at the end, fewer."""
@@ -62,7 +72,8 @@ class FixedStep:
 
     def __call__(self) -> None:
         segment, self.step, after = self.read()
-        self.keep(segment, self.step, after)
+        if self.ring:
+            self.ring.put(self.observe(segment, self.step, after), self.number)
         map_state(Tensor.copy_, self.state, after)
         self.number += 1
 
@@ -79,14 +90,20 @@ def _copy(tensor: Tensor) -> Tensor:
 def _capture(step: FixedStep) -> Callable[[], None]:
     """The step as one CUDA graph: what launches it."""
     device = step.number.device
-    with torch.cuda.device(device):
+    # Weights that autocast rounds are rounded in the graph: those that it holds on to are gone when its context ends.
+    half = {"enabled": torch.is_autocast_enabled("cuda"), "dtype": torch.get_autocast_dtype("cuda")}
+    with (
+        torch.cuda.device(device),
+        torch.cuda.stream(torch.cuda.current_stream(device)),  # and again this one if the capture fails
+        torch.autocast("cuda", **half, cache_enabled=False),
+    ):
         side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(WARM_UP):
                 step()
         torch.cuda.current_stream().wait_stream(side)
-        with torch.cuda.graph(graph, stream=side):
+        with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):  # others may work meanwhile
             step()
     step.rewind()
 
@@ -101,14 +118,56 @@ CAPTURE: dict[str, Callable[[FixedStep], Callable[[], None]]] = {"cuda": _captur
 
 
 def launcher(step: FixedStep) -> Callable[[], None]:
-    """What runs the step: its captured graph, or, where that fails, the step itself. Its first ids are in place."""
+    """What runs the step: its captured graph, or, where that fails or is wrong, the step itself.
+
+    The first ids are in place, and what is to be kept of a step is known.
+    """
     try:
-        return CAPTURE[step.number.device.type](step)
+        launch = CAPTURE[step.number.device.type](step)
+        wrong = _difference(step, launch)
     except RuntimeError as error:  # out of memory too
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         warnings.warn(f"this step cannot be captured as a CUDA graph, so it runs slower: {reason}", stacklevel=2)
-        step.rewind()
-        return step
+        launch, wrong = step, None
+    if wrong:
+        warnings.warn(
+            f"the CUDA graph captured of this step gives other numbers than the plain loop ({wrong}), so the step runs "
+            "without it and slower",
+            stacklevel=2,
+        )
+        launch = step
+    step.rewind()
+    return launch
+
+
+@torch.no_grad()
+def _difference(step: FixedStep, launch: Callable[[], None]) -> str | None:
+    """What the first launches give otherwise than the plain loop, if anything, as words for a warning."""
+    state = step.start
+    for i in range(CHECKED):
+        launch()
+        segment = Segment(step.ids[i], None if step.labels is None else step.labels[i])
+        plain, state = step.cell.step(step.backbone, segment, state if step.reset is None else step.reset)
+        expected = {"hidden": plain.output.hidden} | dict(enumerate(_tensors(state)))
+        found = {"hidden": step.step.output.hidden} | dict(enumerate(_tensors(step.state)))
+        if step.ring:
+            expected |= step.observe(segment, plain, state)
+            found |= {name: part[i] for name, part in step.ring.parts.items()}
+        half = torch.is_autocast_enabled(step.number.device.type) or plain.output.hidden.dtype in HALF
+        for name, value in expected.items():
+            same = (found[name] == value) | (found[name].isnan() & value.isnan())
+            gap = (found[name] - value).abs().masked_fill(same, 0)
+            allowed = TOLERANCE * value.nan_to_num().abs().amax() if half and value.numel() else 0
+            if not (gap <= allowed).all():
+                what = "its state" if isinstance(name, int) else f"its {name}"
+                return f"{what} after step {i + 1} by up to {float(gap.max()):.3g}"
+    return None
+
+
+def _tensors(state: State) -> list[Tensor]:
+    tensors = []
+    map_state(lambda tensor: tensors.append(tensor), state)
+    return tensors
 
 
 class Ring:
@@ -171,9 +230,7 @@ def fixed_step(
 
 
 def _shapes(state: State) -> list[tuple[int, ...]]:
-    shapes = []
-    map_state(lambda tensor: shapes.append(tuple(tensor.shape)), state)
-    return shapes
+    return [tuple(tensor.shape) for tensor in _tensors(state)]
 
 
 def observed(step: FixedStep, segments: Sequence[Segment], observe: Observe) -> Iterator[dict[str, np.ndarray]]:
@@ -181,9 +238,7 @@ def observed(step: FixedStep, segments: Sequence[Segment], observe: Observe) -> 
 
     observe may look at shapes and not at numbers, for which a host would have to wait.
     """
-    ring = Ring(observe(*step.read()))
-    step.keep = lambda *seen: ring.put(observe(*seen), step.number)
-    launch = launcher(step)
+    ring, launch = step.watch(observe), launcher(step)
     for i in range(len(segments)):
         if i and i % WINDOW == 0:
             step.fill(segments[i : i + WINDOW])

@@ -88,6 +88,7 @@ class Task:
     """story(rng, **options) makes a fresh story; `lessons` are options to learn first, the hardest last.
 
     facts_first: facts open the document; otherwise each is put at a sentence boundary drawn uniformly.
+    filtered: whether sentences of the distractor text that have a name or a class in them are left out.
     An option `noise=False` leaves the distractor text out.
     """
 
@@ -95,6 +96,7 @@ class Task:
     classes: tuple[str, ...]
     story: Callable[..., Story]
     facts_first: bool = False
+    filtered: bool = True
     lessons: tuple[dict, ...] = field(default=())
 
 
@@ -107,7 +109,7 @@ class Sampler:
     def __init__(self, task: Task, tokenizer: Tokenizer, split: str):
         self.task, self.tokenizer = task, tokenizer
         spoken = frozenset(word.lower() for word in (*NAMES, *task.classes))
-        self.distractor = Distractor.load(tokenizer, split, spoken)
+        self.distractor = Distractor.load(tokenizer, split, spoken if task.filtered else frozenset())
         self._encode = cache(lambda text: np.array(encode(tokenizer, text), dtype=np.int64))
 
     def example(self, rng: Rng, n_tokens: int, *, noise: bool = True, **options) -> Example:

@@ -1,13 +1,17 @@
 """Corpora for language modelling: long documents by name, some held out for evaluation, through `datasets`."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-from datasets import Dataset, load_dataset
+from typing import TYPE_CHECKING
 
 from rmt.errors import InputError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 EVERY = 8  # every eighth document, in order of name, is held out, where a corpus does not say itself which are
 HUB_DOCUMENTS = 1000  # of a split on the hub: PG-19 alone is 11 GB
@@ -87,6 +91,8 @@ def hub(name: str) -> Corpus:
     if not Path(name).is_dir() and len(parts) == 3:
         name, config = "/".join(parts[:2]), parts[2]
     try:
+        from datasets import load_dataset
+
         splits = load_dataset(name, config, streaming=True)
         held = next((split for split in ("validation", "test") if split in splits), None)
         wanted = [split for split in ("train", held) if split in splits] or list(splits)[:1]
@@ -123,6 +129,10 @@ def _documents(rows: Iterable[dict], split: str) -> Iterable[tuple[str, str]]:
 
 
 def _dataset(documents: Iterable[tuple[str, str]]) -> Dataset:
+    try:
+        from datasets import Dataset
+    except ImportError:
+        raise InputError("Corpora are read with the package datasets; run: pip install datasets==5.2.0") from None
     names, texts = zip(*documents, strict=True)
     return Dataset.from_dict({"name": list(names), "text": list(texts)})
 

@@ -1,9 +1,9 @@
 """Language modelling: every token of a segment is predicted from those before it and from the segments before it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from datasets import Dataset
 from tokenizers import Tokenizer
 
 from rmt.errors import InputError
@@ -23,7 +23,7 @@ class Target:
 class Documents:
     """Tokenized documents of one split: ids of each, windows to train on, targets to score."""
 
-    def __init__(self, tokenizer: Tokenizer, dataset: Dataset):
+    def __init__(self, tokenizer: Tokenizer, dataset: Mapping[str, Sequence[str]]):
         self.names: list[str] = list(dataset["name"])
         encoded = tokenizer.encode_batch(list(dataset["text"]), add_special_tokens=False)
         self.ids = [np.array(one.ids, dtype=np.int64) for one in encoded]

@@ -1,0 +1,193 @@
+"""Worlds of bAbI qa1 to qa5: what their facts mean, what can be asked, and texts that are cut anywhere."""
+
+import re
+
+import numpy as np
+import pytest
+
+from rmt.errors import InputError
+from rmt.tasks import TASKS
+from rmt.tasks.babi import CLASSES, DROPS, GIVES, KINDS, NEVER, TAKES, Before, Gifts, Objects, Persons, Relations
+from rmt.tasks.base import PLACES, Sampler
+from rmt.tasks.lures import lure
+from rmt.tasks.official import official, read_stories
+from rmt.text.tokenizer import open_tokenizer
+from rmt.train.stories import Rung, StoryStreams
+
+GONE = re.compile(r"(\w+) (?:went|moved|went back|travelled|journeyed) to the (\w+)\.")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tokenizer_file):
+    return open_tokenizer(tokenizer_file)
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def retold(world, facts):
+    """What an independent reader of the sentences makes of them: told again to a world that draws nothing."""
+    for fact in facts:
+        words = fact.rstrip(".").split()
+        name, thing = words[0], next((w for w in words if w in ("football", "apple", "milk")), None)
+        verb = " ".join(words[1 : words.index("the")])
+        if thing is None:
+            world.moved(name, words[-1])
+        elif verb in TAKES:
+            world.took(name, thing)
+        elif verb in DROPS:
+            world.dropped(name, thing)
+        else:
+            assert verb in GIVES
+            world.gave(name, thing, words[-1])
+    return world
+
+
+@pytest.mark.parametrize("kind", ["qa1", "qa2", "qa3", "qa5"])
+def test_the_sentences_alone_say_what_the_world_answers(kind):
+    for seed in range(20):
+        world = KINDS[kind].world(rng(seed))
+        facts = [world.tell() for _ in range(40)]
+        assert dict(retold(KINDS[kind].world(rng(99)), facts).questions()) == dict(world.questions())
+
+
+def test_the_latest_move_counts_and_who_was_never_mentioned_is_nowhere():
+    world = Persons(rng())
+    world.moved("Mary", "garden")
+    world.moved("John", "office")
+    world.moved("Mary", "kitchen")
+    assert dict(world.questions()) == {
+        "Where is Mary?": "kitchen", "Where is John?": "office",
+        "Where is Daniel?": NEVER, "Where is Sandra?": NEVER,
+    }  # fmt: skip
+
+
+def test_an_object_is_with_who_carries_it_and_stays_where_it_was_dropped():
+    world = Objects(rng())
+    world.moved("Mary", "garden")
+    world.took("Mary", "milk")
+    world.moved("Mary", "office")
+    assert dict(world.questions())["Where is the milk?"] == "office"
+    world.dropped("Mary", "milk")
+    world.moved("Mary", "kitchen")
+    assert dict(world.questions())["Where is the milk?"] == "office"
+    assert dict(world.questions())["Where is the apple?"] == NEVER
+
+
+def test_what_is_taken_before_its_carrier_was_anywhere_is_nowhere_until_a_move():
+    world = Objects(rng())
+    world.took("John", "apple")
+    assert dict(world.questions())["Where is the apple?"] == NEVER
+    world.moved("John", "hallway")
+    assert dict(world.questions())["Where is the apple?"] == "hallway"
+
+
+def test_before_a_place_counts_the_latest_coming_there():
+    world = Before(rng())
+    world.moved("Mary", "garden")
+    world.took("Mary", "milk")
+    for place in ("office", "kitchen", "garden", "office"):
+        world.moved("Mary", place)
+    asked = dict(world.questions())
+    assert asked["Where was the milk before the office?"] == "garden"
+    assert asked["Where was the milk before the kitchen?"] == "office"
+    assert asked["Where was the milk before the bedroom?"] == NEVER
+
+
+def test_relations_are_read_from_both_sides():
+    world = Relations(rng())
+    world.told = [("office", "north", "kitchen"), ("garden", "south", "kitchen")]
+    asked = dict(world.questions())
+    assert asked["What is north of the kitchen?"] == "office"
+    assert asked["What is the office north of?"] == "kitchen"
+    assert asked["What is the kitchen north of?"] == "garden"
+    assert asked["What is south of the office?"] == "kitchen"
+    assert asked["What is east of the office?"] == NEVER
+
+
+def test_the_latest_gift_that_fits_answers():
+    world = Gifts(rng())
+    world.gave("Bill", "milk", "Fred")
+    world.gave("Fred", "milk", "Jeff")
+    world.gave("Bill", "apple", "Fred")
+    asked = dict(world.questions())
+    assert asked["What did Bill give to Fred?"] == "apple"
+    assert asked["Who gave the milk to Fred?"] == "Bill"
+    assert asked["Who did Fred give the milk to?"] == "Jeff"
+    assert asked["Who received the milk?"] == "Jeff"
+    assert asked["Who gave the football?"] == NEVER
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stories_ask_what_was_told_or_what_never_was(kind):
+    task = TASKS[kind]
+    for seed in range(30):
+        assert task.classes[task.story(rng(seed)).answer] != NEVER
+        if kind not in ("qa2", "qa5"):  # long stories mention everything there is
+            assert task.classes[task.story(rng(seed), never=True).answer] == NEVER
+
+
+def test_lures_move_nobody_who_is_asked_for():
+    for seed in range(300):
+        assert not re.search(r"^(Mary|John|Daniel|Sandra) (went|moved|is|was) (to|in) the", lure(rng(seed)))
+
+
+def test_every_label_is_what_the_text_in_front_of_the_question_says(tokenizer):
+    """Read the decoded texts of streams and documents with a regular expression, from where each begins."""
+    rungs = [
+        Rung("streams", ("qa1",), share=(0.3, 0.9), life=12, unroll=3, streams=0.5, cut=0.5),
+        Rung("lesson", ("qa1",), facts=4),
+    ]
+    streams = StoryStreams(rungs, CLASSES, tokenizer, 12, 48, 4, rng(3))
+    read = {}
+    checked = 0
+    for _ in range(12):
+        chunk = streams.chunk(0)
+        for b in range(12):
+            text = read.get(b, [])
+            for u in range(chunk.begins.shape[1]):
+                if chunk.begins[b, u]:
+                    text = []
+                if u < chunk.ids.shape[1]:
+                    text = [*text, *chunk.ids[b, u]]
+            read[b] = text
+            first = chunk.ends[b, 0]
+            asked = tokenizer.decode(chunk.ask[b][: max(chunk.ends[b]) + 1])
+            said = tokenizer.decode([int(i) for i in text]) + asked
+            where = dict(
+                re.findall(r"(Mary|John|Daniel|Sandra) (?:went|moved|went back|travelled|journeyed) to the (\w+)", said)
+            )
+            for question, label in zip(re.findall(r"Where is (\w+)\?", asked), chunk.labels[b], strict=False):
+                assert CLASSES[label] == where.get(question, NEVER), (said, question)
+                checked += 1
+            assert first > 0
+    assert checked > 200
+
+
+def test_official_files_are_read_and_told_as_they_are(tokenizer, tmp_path):
+    lines = ["1 Mary moved to the bathroom.", "2 John went to the hallway.", "3 Where is Mary? \tbathroom\t1"]
+    lines += ["4 Mary went to the garden.", "5 Where is Mary? \tgarden\t4", "1 John went to the office."]
+    lines += ["2 Where is John?\toffice\t1"]
+    (tmp_path / "qa1_single-supporting-fact_test.txt").write_text("\n".join(lines))
+    stories = read_stories(tmp_path / "qa1_single-supporting-fact_test.txt", TASKS["qa1"].classes)
+    assert [len(story.facts) for story in stories] == [2, 3, 1]
+    assert [PLACES[story.answer] for story in stories] == ["bathroom", "garden", "office"]
+    example = Sampler(official("qa1", tmp_path), tokenizer, "eval").example(rng(), 400)
+    assert len(example.ids) == 400
+    assert tokenizer.decode(example.ids.tolist()).rstrip().endswith(example.story.question)
+
+
+@pytest.mark.parametrize("text", ["Mary went.", "1 Where?\tnowhere\t1", "x y\tgarden", ""])
+def test_a_file_that_is_not_babi_is_refused_with_its_line(tmp_path, text):
+    (tmp_path / "qa1_x_test.txt").write_text("1 Mary moved to the bathroom.\n" + text)
+    if not text:
+        assert read_stories(tmp_path / "qa1_x_test.txt", TASKS["qa1"].classes) == []
+        return
+    with pytest.raises(InputError, match="Line 2"):
+        official("qa1", tmp_path)
+
+
+def test_a_folder_without_the_files_is_refused(tmp_path):
+    with pytest.raises(InputError, match="qa3_"):
+        official("qa3", tmp_path)

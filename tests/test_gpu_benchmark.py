@@ -1,0 +1,77 @@
+"""The command for a GPU, tried on a CPU: each part says what it found, and what does not fit its time is said."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.verdicts import MARK, SkipError, Verdicts, readable
+
+ROOT = Path(__file__).parent.parent
+
+
+def call(*arguments) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cpu", "--small", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def test_parts_say_what_they_found(tmp_path):
+    done = call("--only", "2,7", "--json", "--out", tmp_path)
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert done.returncode == 0 and done.stdout == "" and found["machine"]["device"] == "cpu"
+    assert {number: part["ended"] for number, part in found["parts"].items()} == {"2": "done", "7": "done"}
+    kernels, memory = ([line["verdict"] for line in found["parts"][part]["verdicts"]] for part in "27")
+    assert set(kernels) == {"PASS"} and len(kernels) == 6 and memory == ["SKIP", "SKIP"]
+    assert found["counts"] == {"PASS": 6, "FAIL": 0, "SKIP": 2, "FIGURE": 0}
+    assert "PASS   2 flash fp32  passed 6" in done.stderr and (tmp_path / "gpu.log").exists()
+
+
+def test_what_does_not_fit_the_time_is_left_out_aloud():
+    done = call("--only", "5,3", "--minutes", "0.01", "--json")
+    parts = json.loads(done.stdout)["parts"]
+    assert {part["ended"] for part in parts.values()} == {"no time was left"} and set(parts) == {"3", "5"}
+    assert done.stderr.count("why no time was left") == 2
+
+
+def test_a_machine_without_a_gpu_and_a_part_that_is_not_there_are_said():
+    command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cuda", "--only", "2"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={"CUDA_VISIBLE_DEVICES": ""})
+    assert done.returncode == 1 and done.stderr.strip().endswith("give --device cpu --small to try this command.")
+    assert "There is no part 9" in call("--only", "9").stderr
+
+
+def said(capsys) -> list[dict]:
+    return [json.loads(line.removeprefix(MARK)) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_check_that_breaks_stops_no_other(capsys):
+    def broken():
+        raise ValueError("no such thing")
+
+    def skipped():
+        raise SkipError("nothing to try it on")
+
+    verdicts = Verdicts(60)
+    verdicts.each("one", broken)
+    verdicts.each("two", skipped)
+    verdicts.each("three", lambda: (True, {"found": 0.123456}))
+    verdicts.each("four", lambda: (False, {"wrong": []}))
+    verdicts.each("five", lambda: (None, {"a": {"b": [1.0, 2.0]}}))
+    lines = said(capsys)
+    assert [line["verdict"] for line in lines] == ["FAIL", "SKIP", "PASS", "FAIL", "FIGURE"]
+    assert lines[0]["why"] == "ValueError: no such thing" and lines[2]["found"] == 0.1235
+    assert [readable(4, line) for line in lines[3:]] == ["FAIL   4 four", "FIGURE 4 five  a b=1.0, 2.0"]
+
+
+def test_a_part_ends_where_its_time_or_its_device_is_gone(capsys):
+    Verdicts(-1).each("late", lambda: (True, {}))
+    assert said(capsys) == [{"verdict": "SKIP", "what": "late", "why": "no time was left"}]
+
+    def lost():
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with pytest.raises(SystemExit, match="the device's context is lost"):
+        Verdicts(60).each("lost", lost)
+    assert said(capsys)[0]["verdict"] == "FAIL"
