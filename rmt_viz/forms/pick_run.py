@@ -6,7 +6,7 @@ from rmt.errors import InputError
 from rmt.viewer.sentence import TITLES, provenance
 from rmt_viz import session
 from rmt_viz.forms.own_text import own_text
-from rmt_viz.server import address as view
+from rmt_viz.server import address
 from rmt_viz.shelf.kept_runs import HOW_LONG
 from rmt_viz.shelf.library import LIVE, Run, with_control
 from rmt_viz.widgets.errors import say
@@ -74,7 +74,7 @@ def pick_beside(run: Run) -> tuple[Run, str, tuple[str, str]] | None:
         if not ids:
             say("There is nothing to compare this run with; record another one.")
             return None
-        first = view.read(st.query_params, {"with": ids}, {"with": ids[0]})["with"]
+        first = address.read(st.query_params, {"with": ids}, {"with": ids[0]})["with"]
         session.begin("with", first, ids, asked=session.arrived("with") and "with" in st.query_params)
         id = st.selectbox("Compare with", ids, format_func=_control_first, key="with", persist_state="session")
     return session.library().open(id), id, (_whole_title(run.id), _whole_title(id))
@@ -93,7 +93,7 @@ def _control_first(id: str) -> str:
 
 
 def _pick_trace(names: list[str], asked: bool) -> str:
-    first = view.read(st.query_params, {"trace": names}, {"trace": names[0]})["trace"]
+    first = address.read(st.query_params, {"trace": names}, {"trace": names[0]})["trace"]
     session.begin("trace", first, names, asked=asked)
     return st.selectbox("Trace", names, format_func=_title, key="trace", persist_state="session")
 
@@ -103,8 +103,8 @@ def _pick_control(name: str, asked: bool) -> str:
     if len(controls) < 2:
         return controls[0]
     key = f"control of {name}"
-    address = st.query_params if st.query_params.get("trace", session.library().names()[0]) == name else {}
-    first = view.read(address, {"control": controls}, {"control": "trained"})["control"]
+    query = st.query_params if st.query_params.get("trace", session.library().names()[0]) == name else {}
+    first = address.read(query, {"control": controls}, {"control": "trained"})["control"]
     session.begin(key, first, controls, asked=asked)
     return st.segmented_control(
         "Control",

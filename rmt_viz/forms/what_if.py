@@ -25,8 +25,6 @@ KINDS = {
 HOW = {"reword": "Reword", "delete": "Delete", "move": "Move", "insert": "Tell another"}
 TO = {"mean": "their mean over other runs", "zero": "zero", "initial": "their initial value"}
 PATH = {"read": "reading memory", "write": "writing memory", "carry": "memory to memory"}
-COUNTED = "{done:,} of {total:,} segments read"
-STEPS = "{done:,} of at most {total:,} steps"
 
 
 @dataclass(frozen=True)
@@ -217,18 +215,3 @@ FORMS = {
     "transplant": _transplant,
     "block": _block,
 }
-
-
-def work(slot: str, label: str, start, step: str) -> None:
-    """A button that starts a job, then its progress and cancel, then what was wrong."""
-    job = session.current(slot)
-    follow(slot, step=step, forget=False)
-    if job and job.live:
-        return
-    if st.button(label, icon=":material/search:", key=f"{slot} start"):
-        try:
-            start()
-        except InputError as error:
-            say(str(error))
-            return
-        st.rerun()

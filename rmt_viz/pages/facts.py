@@ -5,10 +5,9 @@ import streamlit as st
 from rmt_viz import requests
 from rmt_viz.figures import facts as figures
 from rmt_viz.findings import facts as findings
-from rmt_viz.forms import what_if
 from rmt_viz.forms.pick_run import pick_run
 from rmt_viz.shelf import bundled_causes
-from rmt_viz.widgets import chart
+from rmt_viz.widgets import chart, progress
 from rmt_viz.widgets.markdown import plain
 
 NONE = "No facts were counted over many runs of this checkpoint. python -m rmt facts CHECKPOINT does it."
@@ -48,7 +47,7 @@ def _ledger(run) -> None:
     explained = requests.why(run)
     if explained is None:
         st.markdown("**The facts of this run**")
-        what_if.work("why", "Ask for every fact of this run", lambda: requests.start_why(run), what_if.STEPS)
+        progress.offer("why", "Ask for every fact of this run", lambda: requests.start_why(run), progress.STEPS)
         return
     facts = [{**fact, "told": run.trace.segment_of(fact["end"] - 1) + 1} for fact in explained["facts"]]
     told = findings.ledger(facts)

@@ -11,7 +11,7 @@ from rmt_viz.findings import what_if as findings
 from rmt_viz.forms import what_if
 from rmt_viz.forms.pick_run import pick_run
 from rmt_viz.shelf import bundled_causes
-from rmt_viz.widgets import chart
+from rmt_viz.widgets import chart, progress
 from rmt_viz.widgets.markdown import plain
 
 
@@ -51,4 +51,4 @@ def _slots(run) -> None:
         chart.show(figure, name="slot-map", alt=f"Effect of each slot. {told}.", table=findings.slot_map_table(found),
                     caption=caption)  # fmt: skip
         return
-    what_if.work("slots", "Find the slots that matter", lambda: requests.start_slot_map(run), what_if.COUNTED)
+    progress.offer("slots", "Find the slots that matter", lambda: requests.start_slot_map(run), progress.COUNTED)

@@ -6,9 +6,8 @@ from rmt_viz import requests
 from rmt_viz.components import credit
 from rmt_viz.figures import why as figures
 from rmt_viz.findings import why as findings
-from rmt_viz.forms import what_if
 from rmt_viz.forms.pick_run import pick_run
-from rmt_viz.widgets import chart
+from rmt_viz.widgets import chart, progress
 from rmt_viz.widgets.markdown import plain
 
 TAKES = (
@@ -29,7 +28,7 @@ def page() -> None:
     if not found:
         with st.container(gap="small"):
             st.caption(plain(TAKES))
-            what_if.work("why", "Explain this run", lambda: requests.start_why(run), what_if.STEPS)
+            progress.offer("why", "Explain this run", lambda: requests.start_why(run), progress.STEPS)
         return
     with st.container(gap="small"):
         _segments(found, findings.why(found, run))

@@ -4,12 +4,15 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from rmt.errors import InputError
 from rmt_viz import session
 from rmt_viz.widgets.errors import say
 from rmt_viz.work.queue import Job
 
 OPENING = "Opening the checkpoint"
 SEGMENTS = "Segment {done:,} of {total:,}"
+COUNTED = "{done:,} of {total:,} segments read"
+STEPS = "{done:,} of at most {total:,} steps"
 
 
 def follow(
@@ -47,3 +50,18 @@ def progress(job: Job, opening: str, key: str, step: str = SEGMENTS) -> bool:
     told = step.format(done=job.done, total=job.total) if job.total else told
     st.progress(job.done / max(job.total, 1), told)
     return st.button("Cancel", key=key)
+
+
+def offer(slot: str, label: str, start, step: str) -> None:
+    """A button that starts a job, then its progress and cancel, then what was wrong."""
+    job = session.current(slot)
+    follow(slot, step=step, forget=False)
+    if job and job.live:
+        return
+    if st.button(label, icon=":material/search:", key=f"{slot} start"):
+        try:
+            start()
+        except InputError as error:
+            say(str(error))
+            return
+        st.rerun()
