@@ -44,6 +44,7 @@ def whole(tmp_path_factory):
         ("safetensors", state_dict(tiny("llama")), "model.safetensors", hf_config("llama")),
         ("baggage", baggage(bert_state_dict(tiny("bert"))), "model_best.pth", hf_config("bert")),
         ("armt", state_dict(tiny(cell="armt", d_memory=2)), "pytorch_model.bin", hf_config("gpt2")),
+        ("stock", tiny("llama").backbone.model.state_dict(), "pytorch_model.bin", hf_config("llama")),
     ):
         (root / name).mkdir()
         (save_file if file.endswith("safetensors") else torch.save)(state, root / name / file)
@@ -110,7 +111,7 @@ def disorder(state: dict, rng: random.Random) -> dict:
     )
 
 
-@pytest.mark.parametrize("kind", ["decoder", "armt", "rmt-r", "bert", "lora", "old"])
+@pytest.mark.parametrize("kind", ["decoder", "armt", "rmt-r", "bert", "lora", "old", "stock"])
 def test_disordered_state_dicts_get_a_sentence_or_open_whole(tmp_path, kind, guarded):
     rng, refused = random.Random(f"disorder {kind}"), 0
     cell, options = {"armt": ("armt", {"d_memory": 2}), "rmt-r": ("rmt-r", {})}.get(kind, ("rmt", {}))
@@ -118,6 +119,8 @@ def test_disordered_state_dicts_get_a_sentence_or_open_whole(tmp_path, kind, gua
     sound = (bert_state_dict if kind == "bert" else state_dict)(tiny(family, cell, **options))
     if kind == "lora":
         sound, _ = add_lora(sound, "transformer.h.0.mlp.c_fc", rank=2, scale=1.0, conv=True)
+    if kind == "stock":
+        sound = dict(tiny().backbone.model.state_dict())
     if kind == "old":
         sound = {name.removeprefix("memory_cell."): tensor for name, tensor in sound.items()}
     told = {"rmt-r": {"n_memory": 3, "retrieve": "attention"}, "lora": {"lora_alpha": 2}}.get(kind)
@@ -137,7 +140,7 @@ def test_disordered_state_dicts_get_a_sentence_or_open_whole(tmp_path, kind, gua
     print(f"{kind}: {refused} of {ROUNDS} refused")
 
 
-@pytest.mark.parametrize("name", ["ours", "pickle", "safetensors", "baggage", "armt"])
+@pytest.mark.parametrize("name", ["ours", "pickle", "safetensors", "baggage", "armt", "stock"])
 def test_damaged_files_get_a_sentence_or_open_whole(whole, tmp_path, name, guarded):
     rng, refused = random.Random(f"damage {name}"), 0
     for i in range(ROUNDS):

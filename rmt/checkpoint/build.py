@@ -90,7 +90,7 @@ def check_config(config: dict, place: Path) -> dict:
         raise InputError(f"{place} does not say what its backbone is; copy its config.json again.")
     if not isinstance(backbone["config"].get("model_type"), str):
         raise InputError(f"{place} has a backbone without model_type; copy its config.json again.")
-    _check_counts({key: backbone["config"][key] for key in COUNTS if key in backbone["config"]}, place)
+    check_counts({key: backbone["config"][key] for key in COUNTS if key in backbone["config"]}, place)
     return config
 
 
@@ -101,7 +101,7 @@ def check_memory(config: dict, place: Path) -> None:
         kind = cell.get("kind") if isinstance(cell, dict) else cell
         raise InputError(f"{place} has the memory cell {ascii(kind)[:40]}; this version knows {', '.join(CELLS)}.")
     counts = {k: v for k, v in cell["options"].items() if k.startswith("n_") or isinstance(v, int)}
-    _check_counts(counts, place)
+    check_counts(counts, place)
     length, classes = config.get("segment_length"), config.get("classes", [])
     if length is not None and (not isinstance(length, int) or isinstance(length, bool) or length < 1):
         raise InputError(f"{place} has segments of {ascii(length)[:40]} tokens; a segment holds one token or more.")
@@ -111,7 +111,7 @@ def check_memory(config: dict, place: Path) -> None:
         raise InputError(f"{place} answers in a way that this version does not know; it knows {', '.join(ANSWERS)}.")
 
 
-def _check_counts(counts: dict, place: Path) -> None:
+def check_counts(counts: dict, place: Path) -> None:
     """Before anything is built: a wrong number here would make a loop that never ends."""
     for name, count in counts.items():
         if not isinstance(count, int) or not 0 <= count <= 10_000:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from rmt.checkpoint.backbone_config import RunArguments, backbone_config, beside, fit_tables, n_layers, read_run
-from rmt.checkpoint.build import FORMAT, build, check_config, read_config, shared, tokenizer_file
+from rmt.checkpoint.build import COUNTS, FORMAT, build, check_config, check_counts, read_config, shared, tokenizer_file
 from rmt.checkpoint.heads import CLASSIFIER, Choice, by_tensors, choose, labels, lacking, surplus
 from rmt.checkpoint.locate import locate
 from rmt.checkpoint.peft_folder import Adapter, find_adapter, find_base, joined
@@ -128,6 +128,7 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
     near = [path if path.is_dir() else path.parent for path in (asked, place)]
     places = [near[0], files[0].parent, near[1], folder]
     candidate.tokenizer = next((f for p in places if p and (f := find_tokenizer(p))), None)
+    check_counts({key: config[key] for key in COUNTS if key in config}, place)  # before any layer is made
     config, unrun = _quantized(config, weights, candidate)
     if unrun:
         raise InputError(f"{place} cannot be run. {unrun}")
