@@ -75,3 +75,19 @@ def test_a_part_ends_where_its_time_or_its_device_is_gone(capsys):
     with pytest.raises(SystemExit, match="the device's context is lost"):
         Verdicts(60).each("lost", lost)
     assert said(capsys)[0]["verdict"] == "FAIL"
+
+
+def test_the_readme_says_what_was_run_on_a_gpu():
+    """The bundled result and the README's account of it agree, on what was never run too."""
+    found = json.loads((ROOT / "assets" / "results" / "gpu.json").read_text(encoding="utf-8"))
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    lines = {number: part["verdicts"] for number, part in found["parts"].items()}
+    said = [line["verdict"] for part in lines.values() for line in part]
+    counts = {kind: said.count(kind) for kind in ("PASS", "FAIL", "SKIP", "FIGURE")}
+    assert counts == found["counts"] and set(lines) == set("1234")
+    assert found["machine"]["device"] in text and f"PyTorch {found['machine']['torch']}" in text
+    assert f"{counts['PASS']} checks passed, none failed, {counts['SKIP']} were not run" in text and not counts["FAIL"]
+    tests = {key: sum(line.get(key, 0) for line in lines["1"]) for key in ("passed", "skipped")}
+    assert f"{tests['passed']} tests marked gpu passed; {tests['skipped']} skipped" in text
+    assert max(line.get(key, 0) for line in lines["4"] for key in ("read", "write", "answer_read", "mass")) < 3e-7
+    assert all(line.get("other", 0) == 0 for line in lines["3"]) and "What no GPU has measured yet: any time" in text

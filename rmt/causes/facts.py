@@ -18,6 +18,7 @@ from rmt.intervene import RESET, Progress, Reading, ask, read
 from rmt.intervene.reading import chosen
 from rmt.memory.base import State, map_state
 from rmt.model import Model
+from rmt.model.processes import my_share, this_process, together
 from rmt.tasks.questions import LIES, WENT, question_about
 from rmt.text.tokenizer import encode
 
@@ -98,37 +99,43 @@ def lives(
     """Ask for every fact of fresh runs of the model's task, before it is told and after each of `segments` more.
 
     The first segment is distractor text; the story's facts stand anywhere in as many segments after it. reset: the
-    control, whose memory is reset before every segment. progress(done, total) counts runs.
+    control, whose memory is reset before every segment. progress(done, total) counts runs. Several processes share the
+    runs.
     """
-    sampler, rng, parts = sampler_of(model), np.random.default_rng([INTERVENTION, seed]), []
+    sampler, rng, mine = sampler_of(model), np.random.default_rng([INTERVENTION, seed]), []
+    process, processes, _ = this_process()
     over = len(sampler.task.story(np.random.default_rng(0)).facts)
     for done in range(0, samples, batch):
         stories = [sampler.task.story(rng) for _ in range(min(batch, samples - done))]
         size = {"before": 1, "over": over, "after": segments, "length": model.segment_length}
-        parts.append(_follow(model, [told(sampler, rng, story, **size) for story in stories], segments, reset, moment))
+        documents = [told(sampler, rng, story, **size) for story in stories]
+        if own := documents[(process - done) % processes :: processes]:
+            mine += _follow(model, own, segments, reset, moment)
         if progress:
             progress(min(done + batch, samples), samples)
+    parts = together(mine)
     p, right = (np.concatenate([getattr(part, name) for part in parts]) for name in ("p", "right"))
-    states = map_state(lambda *rows: torch.cat(rows), *(part.states for part in parts))
+    states = map_state(lambda *rows: torch.cat(rows).to(model.device), *(part.states for part in parts))
     return Lives(p, right, [fact for part in parts for fact in part.facts], states, moment)
 
 
-def _follow(model: Model, documents: Sequence[Told], segments: int, reset: bool, moment: int) -> Lives:
-    """The facts of one batch."""
+def _follow(model: Model, documents: Sequence[Told], segments: int, reset: bool, moment: int) -> list[Lives]:
+    """The facts of each document, their states on the host."""
     ids = np.stack([document.ids for document in documents])
     states = read(model, ids, standing=(RESET,) if reset else ()).states
-    p, right, facts, kept = [], [], [], []
+    found = []
     for i, document in enumerate(documents):
         mine = [map_state(lambda part, i=i: part[i : i + 1], state) for state in states]
-        for fact in facts_of(document, model.about.classes):
+        facts, p, right, kept = facts_of(document, model.about.classes), [], [], []
+        for fact in facts:
             s = (fact.end - 1) // model.segment_length
             answers = ask(model, mine[s : s + segments + 2], _words(model, fact))[0]
             p.append(answers[:, fact.answer].cpu().numpy())
             right.append((answers.argmax(-1) == fact.answer).cpu().numpy())
             kept.append(mine[s + 1 + moment])
-            facts.append(fact)
-    joined = map_state(lambda *rows: torch.cat(rows), *kept)
-    return Lives(np.array(p, np.float32), np.array(right), facts, joined, moment)
+        joined = map_state(lambda *rows: torch.cat(rows).cpu(), *kept)
+        found.append(Lives(np.array(p, np.float32), np.array(right), facts, joined, moment))
+    return found
 
 
 def facts_of(document: Told, classes: Sequence[str]) -> list[Fact]:
@@ -155,10 +162,12 @@ def ablations(model: Model, found: Lives) -> dict[str, list[float]]:
     mean, n = slots.mean(0).expand_as(slots), slots.shape[1]
     answers = torch.tensor([fact.answer for fact in found.facts], device=slots.device)
     half = torch.arange(len(slots), device=slots.device) % 2 == 0
+    own = my_share(range(len(slots)))
+    mine, facts = map_state(lambda t: t[own], found.states), my_share(found.facts)
 
     def asked(which: Sequence[int]) -> Tensor:  # (F, C)
-        state = cell.put(found.states, chosen(slots, mean, which)) if len(which) else found.states
-        return ask_each(model, state, found.facts)
+        state = cell.put(mine, chosen(slots[own], mean[own], which)) if len(which) else mine
+        return torch.stack(together(list(ask_each(model, state, facts).cpu()))).to(slots.device)
 
     def right(which: Sequence[int], rows: Tensor) -> float:
         return float((asked(which).argmax(-1) == answers)[rows].float().mean())

@@ -13,6 +13,7 @@ from rmt.causes.facts import facts_of
 from rmt.causes.samples import INTERVENTION, sampler_of, told
 from rmt.intervene import RESET, Progress, read
 from rmt.model import Model
+from rmt.model.processes import my_share, together
 
 RIDGE = 1e-2  # of the mean variance
 TRAIN, TEST, SHUFFLES = 600, 300, 10
@@ -83,12 +84,13 @@ def _slots(model, n, seeds, reset, moments, done, total, progress, batch: int = 
         stories = [sampler.task.story(rng) for _ in range(min(batch, n - i))]
         size = {"before": 1, "over": 1, "after": max(moments), "length": model.segment_length}
         documents = [told(sampler, rng, story, **size) for story in stories]
-        facts = [facts_of(document, model.about.classes)[0] for document in documents]
-        ids = np.stack([document.ids for document in documents])
+        answers += [facts_of(document, model.about.classes)[0].answer for document in documents]
+        mine = my_share(documents) or documents[:1]
+        ids = np.stack([document.ids for document in mine])
         states = read(model, ids, standing=(RESET,) if reset else ()).states
         # The fact stands in the second segment: the state before it is states[1], the one after it states[2].
-        kept.append(torch.stack([model.cell.slots(states[2 + d]).double().cpu() for d in moments]))  # (n, F, M, D)
-        answers += [fact.answer for fact in facts]
+        slots = torch.stack([model.cell.slots(states[2 + d]).double().cpu() for d in moments], dim=1)  # (F, n, M, D)
+        kept += together(list(slots)[: len(my_share(documents))])
         if progress:
             progress(done + i + len(stories), total)
-    return torch.cat(kept, dim=1).transpose(1, 2), torch.tensor(answers)
+    return torch.stack(kept).permute(1, 2, 0, 3), torch.tensor(answers)

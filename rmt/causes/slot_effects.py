@@ -15,6 +15,7 @@ from rmt.intervene.changes import Ablate, Transplant
 from rmt.intervene.reading import chosen, without
 from rmt.memory.base import State, map_state
 from rmt.model import Model
+from rmt.model.processes import this_process, together
 from rmt.tasks.base import Story
 from rmt.text.segments import Segment
 from rmt.trace import Trace
@@ -170,19 +171,24 @@ def transplant_score(
     text. Returns {"distance", "pairs", "donor", "receiver"}: shares of pairs answered as either run has it.
     """
     rng = np.random.default_rng([INTERVENTION, seed, distance])
-    donor_right = receiver_right = done = 0
-    while done < pairs:
+    right, (process, processes, _) = [], this_process()
+    for done in range(0, pairs, batch):
         n = min(batch, pairs - done)
         runs, answers = _pairs(model, rng, n, distance)
-        donor, receiver = (read(model, ids) for ids in runs)
-        made = intervene(model, receiver, [Transplant(1, donor="other")], donors={"other": donor})
-        told = made.probabilities.argmax(-1).cpu().numpy()
-        donor_right += int((told == answers[0]).sum())
-        receiver_right += int((told == answers[1]).sum())
-        done += n
+        if done // batch % processes == process:  # the others' batches are made, so that all draw alike, and not read
+            donor, receiver = (read(model, ids) for ids in runs)
+            made = intervene(model, receiver, [Transplant(1, donor="other")], donors={"other": donor})
+            told = made.probabilities.argmax(-1).cpu().numpy()
+            right.append([int((told == answer).sum()) for answer in answers])
         if progress:
-            progress(done, pairs)
-    return {"distance": distance, "pairs": pairs, "donor": donor_right / pairs, "receiver": receiver_right / pairs}
+            progress(done + n, pairs)
+    donor_right, receiver_right = np.sum(together(right), axis=0)
+    return {
+        "distance": distance,
+        "pairs": pairs,
+        "donor": float(donor_right / pairs),
+        "receiver": float(receiver_right / pairs),
+    }
 
 
 def _pairs(model: Model, rng: np.random.Generator, n: int, distance: int) -> tuple[list[Tensor], list[np.ndarray]]:

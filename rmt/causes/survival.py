@@ -9,6 +9,7 @@ from rmt.causes.facts import Lives, ablations, ask_each, facts_of, lives
 from rmt.causes.samples import INTERVENTION, sampler_of, told
 from rmt.intervene import RESET, Progress, read
 from rmt.model import Model
+from rmt.model.processes import my_share, together
 from rmt.model.provenance import made_by
 from rmt.tasks.base import Story
 from rmt.tasks.questions import question_about
@@ -101,15 +102,17 @@ def interference(
         )
         for first, second in pairs
     ]
-    ids = np.stack([np.concatenate([a.ids, b.ids]) for a, b in documents])
-    states = read(model, ids, standing=(RESET,) if reset else ()).states[2 + gap :]
+    mine = my_share(documents)
+    states = ()
+    if mine:
+        ids = np.stack([np.concatenate([a.ids, b.ids]) for a, b in mine])
+        states = read(model, ids, standing=(RESET,) if reset else ()).states[2 + gap :]
     rows = {"distance": [*range(-1, after + 1)]}
     for name, which in (("first", 0), ("second", 1)):
-        facts = [facts_of(document[which], model.about.classes)[0] for document in documents]
+        facts = [facts_of(document[which], model.about.classes)[0] for document in mine]
         answers = torch.tensor([fact.answer for fact in facts])
-        p = np.array(
-            [ask_each(model, state, facts).cpu()[torch.arange(len(facts)), answers].numpy() for state in states]
-        )
+        each = [ask_each(model, state, facts).cpu()[torch.arange(len(facts)), answers].numpy() for state in states]
+        p = np.array(together(list(np.array(each).T))).T  # (moments, samples)
         low, high = np.quantile(p, BAND, axis=1)
         rows[name] = _rounded({"mean": p.mean(1), "low": low, "high": high})
     return rows

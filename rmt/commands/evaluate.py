@@ -114,11 +114,12 @@ def evaluate(
         )
     from rmt.checkpoint import load, untrained
     from rmt.evaluate import accuracy as evaluation
+    from rmt.model.processes import this_process
     from rmt.model.provenance import made_by
     from rmt.tasks import TASKS
     from rmt.tasks.official import official
 
-    process, _, own_device = evaluation.this_process()
+    process, _, own_device = this_process()
     model = (untrained if control == "untrained" else load)(
         checkpoint, device=device or own_device, **told(segment_length, backbone, options)
     )

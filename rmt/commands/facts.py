@@ -22,24 +22,32 @@ def facts(
     device: str | None = None,
     as_json: Json = False,
 ) -> None:
-    """Say how long facts last in a memory: capture, retention, the slots they are in, and what a second one does."""
+    """Say how long facts last in a memory: capture, retention, the slots they are in, and what a second one does.
+
+    Under torchrun or accelerate launch the processes share the runs and the first prints the result.
+    """
     from rmt.causes.probe import probes
     from rmt.causes.survival import report
     from rmt.checkpoint import load, untrained
     from rmt.evaluate import CONTROLS
+    from rmt.model.processes import this_process
 
     if control not in CONTROLS:
         raise InputError(f"There is no control {control!r}; choose {', '.join(CONTROLS)}.")
-    model = (untrained if control == "untrained" else load)(checkpoint, device=device)
+    process, _, own_device = this_process()
+    model = (untrained if control == "untrained" else load)(checkpoint, device=device or own_device)
     reset = control == "reset"
-    with bar(model.about.name, "runs") as update:
+    shown = process == 0
+    with bar(model.about.name, "runs", shown=shown) as update:
         found = report(model, samples=samples, segments=segments, seed=seed, reset=reset, progress=update)
     if probe:
-        with bar("probes", "runs") as update:
+        with bar("probes", "runs", shown=shown) as update:
             found["probes"] = probes(model, seed=seed, reset=reset, progress=update)
     if transplants:
-        with bar("transplants", "pairs") as update:
+        with bar("transplants", "pairs", shown=shown) as update:
             found["transplants"] = _transplants(model, seed, update)
+    if not shown:
+        return
     if as_json:
         print(json.dumps({"command": command_line(), **found}))
         return

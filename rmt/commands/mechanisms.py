@@ -26,12 +26,18 @@ def mechanisms(
     device: str | None = None,
     as_json: Json = False,
 ) -> None:
-    """Say what crosses a boundary in each mechanism, what a segment costs, who sees whom, and the loss on one text."""
+    """Say what crosses a boundary in each mechanism, what a segment costs, who sees whom, and the loss on one text.
+
+    Under torchrun or accelerate launch the processes share the mechanisms and the first prints the table.
+    """
     from rmt.checkpoint import load
     from rmt.evaluate.mechanisms import account, aligned, fresh, kind
     from rmt.memory import CELLS
+    from rmt.model.processes import my_share, this_process, together
     from rmt.model.provenance import made_by, versions
 
+    process, _, own_device = this_process()
+    device = device or own_device
     models = aligned([load(path, device=device) for path in checkpoints]) if checkpoints else list(fresh())
     models += [_plain(models[-1], told) for told in plain or ()]
     length = models[0].segment_length
@@ -40,11 +46,14 @@ def mechanisms(
         missing, like = CELLS.keys() - {kind(model.cell) for model in models}, models[0].about.config["backbone"]
         others = fresh([one for one in CELLS if one in missing], backbone=like, segment_length=length)
         models += [model.to(models[0].device) for model in others]
-    rows = []
-    with bar("Mechanisms", "read") as update:
-        for i, model in enumerate(models):
+    rows, mine = [], my_share(models)
+    with bar("Mechanisms", "read", shown=process == 0) as update:
+        for i, model in enumerate(mine):
             rows.append(account(model, ids).row())
-            update(i + 1, len(models))
+            update(i + 1, len(mine))
+    rows = together(rows)
+    if process:
+        return
     if as_json:
         head = {
             "command": command_line(),

@@ -32,6 +32,7 @@ def per_position(
     """Score a checkpoint and those it is compared with on the same targets, and print the losses."""
     from rmt.checkpoint import load
     from rmt.evaluate.loss_by_position import compare
+    from rmt.model.processes import this_process
     from rmt.model.provenance import made_by
     from rmt.tasks.corpora import open_corpus
     from rmt.tasks.language_model import Documents
@@ -39,6 +40,8 @@ def per_position(
     history = sorted(set(history)) or HISTORY
     if history[0] < 0:
         raise InputError("History is 0 segments or more.")
+    process, _, own_device = this_process()
+    device = device or own_device
     model = load(checkpoint, device=device)
     corpus = corpus or model.about.config.get("training", {}).get("corpus", "sotu")
     held_out = open_corpus(corpus).held_out
@@ -53,6 +56,8 @@ def per_position(
     losses, made = _score(
         runs, model.tokenizer, documents, chosen, device=device, length=length, precision=precision, batch=batch
     )
+    if process:
+        return
     rows = [one.row() for one in losses]
     if as_json:
         result = {
@@ -124,11 +129,12 @@ def _score(runs: list[Run], tokenizer, documents, targets, *, device, **options)
     from rmt.checkpoint import load, untrained
     from rmt.evaluate.loss_by_position import plain as reread
     from rmt.evaluate.loss_by_position import score
+    from rmt.model.processes import this_process
     from rmt.model.provenance import made_by
 
     losses, made = [], []
     segments = [h + 1 for run in runs for _, h in run.scored]
-    with bar("scoring", "tokens") as update:
+    with bar("scoring", "tokens", shown=this_process()[0] == 0) as update:
         done = iter(accumulate(segments))
         for run in runs:
             model = (untrained if run.fresh else load)(run.path, device=device, segment_length=run.at_once)

