@@ -12,8 +12,8 @@ from rmt_viz.shelf.library import ASSETS
 FOLDER = ASSETS / "results"
 MOST_BYTES = 16 * 2**20
 MAKES = {  # what to run for a file that is not there
-    "lm": "make lm",
-    "lm-smollm2": "make smollm2",
+    "lm": "recipes/language_models.sh",
+    "lm-smollm2": "recipes/smollm2.sh",
     "length": "python -m benchmarks.lengths --json",
     "cost": "python -m benchmarks.methods --json",
     "mechanisms": "python -m rmt mechanisms CHECKPOINTS --json",
