@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from continuation import continuation
 
 from rmt.checkpoint import inspect, load
 from rmt.checkpoint.adapter import add_lora, wrap
@@ -82,10 +83,9 @@ def test_smollm2_speaks_english_and_writes_numbers_digit_by_digit():
     """The numbers of its GGUF file are its own, and the tokenizer's step that transformers leaves out is there."""
     installed("smollm2")
     from rmt.checkpoint import load
-    from rmt.model.generate import generate
 
     model = load("smollm2", segment_length=64)
     encode = lambda text: model.tokenizer.encode(text, add_special_tokens=False)  # noqa: E731
     ids = torch.tensor(encode("The capital of France is").ids)[None]
-    assert model.tokenizer.decode(generate(model, ids, 1)[0].tolist()) == " Paris"
+    assert model.tokenizer.decode(continuation(model, ids, 1)[0].tolist()) == " Paris"
     assert [model.tokenizer.decode([i]) for i in encode("1984").ids] == ["1", "9", "8", "4"]

@@ -1,5 +1,6 @@
 """The public names: `import rmt` hands them on when they are asked for, and loads torch for those that need it."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +95,21 @@ def test_what_does_not_fit_is_said(given, said):
 def test_a_name_is_no_model():
     with pytest.raises(rmt.InputError, match=r"rmt\.adapter\.wrap"):
         rmt.wrap("gpt2")
+
+
+def test_the_example_of_the_readme_runs(capsys, monkeypatch):
+    """As it is printed: it answers, and answers something else with its memory reset."""
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?)```", text, re.S)[1]
+    assert len(example.splitlines()) < 30 and len(text.splitlines()) <= 150
+    exec(compile(example, "README.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "garden" and lines[-2] == "office"
+
+
+@pytest.mark.parametrize("page", ["README", "ARCHITECTURE", "CONTRIBUTING", "docs/guide", "docs/results"])
+def test_what_a_page_links_to_is_there(page):
+    file = ROOT / f"{page}.md"
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", file.read_text(encoding="utf-8"))
+    assert all((file.parent / link).exists() for link in links), links

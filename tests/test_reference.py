@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from continuation import continuation
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from rmt.checkpoint import load
 from rmt.checkpoint.examine import examine
 from rmt.memory.base import detach
-from rmt.model.generate import generate
 from rmt.model.unroll import unroll
 from rmt.recorder import Recorder
 from rmt.text.segments import IGNORE
@@ -141,7 +141,7 @@ def check_decoder(run):
         check_truncated(run, document, k2)
     if "generate.aa" in t:
         theirs = t["generate.aa"]
-        assert torch.equal(generate(run.model, t["input_ids"], theirs.shape[1]), theirs)
+        assert torch.equal(continuation(run.model, t["input_ids"], theirs.shape[1]), theirs)
 
 
 @torch.no_grad()

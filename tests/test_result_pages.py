@@ -85,7 +85,7 @@ def test_a_page_says_what_its_file_says(files, shelf):
 def test_loss_draws_a_pretrained_decoder_beside_the_small_one(files, shelf):
     files("lm")
     at = run("loss", on="With SmolLM2")
-    assert "make smollm2" in at.info[0].value and not charts(at)
+    assert "recipes/smollm2.sh" in at.info[0].value and not charts(at)
     files("lm-smollm2")
     assert titles(run("loss", on="With SmolLM2"))[0].startswith("With 2 segments of history RMT saves 1.00 nats")
     at = run("loss", history=4)

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,11 @@ def package_of(dotted: str) -> str:
     return ".".join(dotted.split(".")[:2])
 
 
+def short(package: str) -> str:
+    """Its name in the drawing of ARCHITECTURE.md."""
+    return package.split(".")[1]
+
+
 def allowed(package: str) -> set[str]:
     """What a package may import: itself, what the table says, and what that may import."""
     named = MAY_IMPORT[package].split()
@@ -85,6 +91,20 @@ def allowed(package: str) -> set[str]:
 def test_no_package_may_import_one_above_it():
     order = list(MAY_IMPORT)
     assert all(order.index(other) < order.index(package) for package in order for other in MAY_IMPORT[package].split())
+
+
+def test_the_drawing_of_architecture_has_the_arrows_of_the_table():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    drawn: dict[str, set[str]] = {}
+    for start, ends in re.findall(r"^ +(\w+) --> (.*)$", text, re.MULTILINE):
+        drawn.setdefault(start, set()).update(ends.split(" & "))
+
+    def below(package: str) -> set[str]:
+        return {package}.union(*map(below, drawn.get(package, ())))
+
+    assert {name: below(name) for name in map(short, MAY_IMPORT)} == {
+        short(package): set(map(short, allowed(package))) for package in MAY_IMPORT
+    }
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)

@@ -8,7 +8,7 @@ from rmt.errors import InputError
 from rmt.tasks import TASKS
 from rmt.tasks.babi import NEVER
 from rmt.tasks.base import NAMES, PLACES, Sampler
-from rmt.tasks.distractor import documents
+from rmt.tasks.distractor import Distractor, documents
 from rmt.text.tokenizer import CLS, PAD, SEP, encode, open_tokenizer, train_tokenizer
 
 LONG = 4096  # room for every task's stories
@@ -104,6 +104,14 @@ def test_train_and_evaluation_share_no_document():
     train, held_out = documents("train"), documents("eval")
     assert not set(train) & set(held_out)
     assert len(train) + len(held_out) == 249 and len(held_out) == 32
+
+
+def test_a_split_is_tokenized_once_for_each_vocabulary(tokenizer, tmp_path):
+    tokenizer.save(str(tmp_path / "again.json"))
+    first = Distractor.load(tokenizer, "eval")
+    assert Distractor.load(open_tokenizer(tmp_path / "again.json"), "eval") is first
+    other = train_tokenizer(["a few other words"], size=300)
+    assert len(Distractor.load(other, "eval").ids) > len(first.ids)
 
 
 def test_a_story_that_does_not_fit_says_so(sampler):

@@ -12,6 +12,7 @@ from rmt.model import Model
 from rmt.model.processes import my_share, together
 from rmt.model.provenance import made_by
 from rmt.tasks.base import Story
+from rmt.tasks.interval import wilson
 from rmt.tasks.questions import question_about
 
 BAND = (0.1, 0.9)  # quantiles over facts
@@ -71,14 +72,13 @@ def retention(found: Lives) -> list[dict]:
 
 
 def share(right: np.ndarray) -> dict[str, float]:
-    """A share with its 95 % interval by Wilson's score (1927); nothing where there is nothing to count."""
+    """A share with its 95 % interval; nothing where there is nothing to count."""
     n = len(right)
     if not n:
         return {"share": None, "low": None, "high": None, "n": 0}
-    z, p = 1.96, float(right.mean())
-    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    low, high = (p + z**2 / (2 * n) + np.array([-half, half])) / (1 + z**2 / n)
-    return {**_rounded({"share": p, "low": max(0.0, float(low)), "high": min(1.0, float(high))}), "n": n}
+    p = float(right.mean())
+    low, high = wilson(p, n)
+    return {**_rounded({"share": p, "low": low, "high": high}), "n": n}
 
 
 @torch.inference_mode()

@@ -1,7 +1,6 @@
 """Accuracy of a model on fresh samples of its task at any length; constant memory, controls beside it."""
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from rmt.model.cuda_graph import fast_unroll
 from rmt.model.processes import this_process
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler, Task, Text
+from rmt.tasks.interval import wilson
 from rmt.text.segments import Segment
 
 EVALUATION = 2  # first word of every evaluation seed; training uses another, so the two never meet
@@ -117,14 +117,6 @@ def _check(model: Model, task: Task | None, segments: list[int], samples: int, c
         )
     if samples < 1 or min(segments, default=0) < 1:
         raise InputError("Give at least one sample and lengths of one segment or more.")
-
-
-def wilson(share: float, samples: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share by Wilson's score (1927), which has a width at 0 and at 1, too."""
-    middle = share + z**2 / (2 * samples)
-    half = z * math.sqrt(share * (1 - share) / samples + z**2 / (4 * samples**2))
-    scale = 1 + z**2 / samples
-    return max(0.0, min(share, (middle - half) / scale)), min(1.0, max(share, (middle + half) / scale))
 
 
 def _of_all(lines: list[dict]) -> list[dict]:

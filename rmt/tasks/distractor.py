@@ -42,10 +42,9 @@ class Distractor:
         self.ends = np.append(self.starts, len(self.ids))[ends]  # where each document ends
 
     @classmethod
-    @lru_cache(maxsize=4)
     def load(cls, tokenizer: Tokenizer, split: str, without: frozenset[str] = frozenset()) -> "Distractor":
-        """The distractor text of a split, tokenized once."""
-        return cls(tokenizer, list(documents(split).values()), without)
+        """The distractor text of a split, tokenized once for each vocabulary, however often that was opened."""
+        return _load(tokenizer.to_str(), split, without)
 
     def sample(self, rng: np.random.Generator, n_tokens: int) -> "Passage":
         """n_tokens of text, from a random sentence on in the same document; past its end another follows."""
@@ -56,6 +55,14 @@ class Distractor:
             pieces.append((start, end))
             length += end - start
         return Passage(self, np.array(pieces, dtype=np.int64).reshape(-1, 2))
+
+
+@lru_cache(maxsize=4)
+def _load(vocabulary: str, split: str, without: frozenset[str]) -> Distractor:
+    """vocabulary: a tokenizer as its JSON text, by which two that are alike are one."""
+    tokenizer = Tokenizer.from_str(vocabulary)
+    tokenizer.encode_special_tokens = True
+    return Distractor(tokenizer, list(documents(split).values()), without)
 
 
 class Passage:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rmt.tasks.base import PLACES
 from rmt.viewer.sentence import TITLES
+from rmt_viz.findings.words import percent
 from rmt_viz.shelf.results import Score
 
 VIEWS = {"stages": "By training stage", "far": "How far", "recipes": "Two recipes"}
@@ -199,12 +200,6 @@ def nearest(score: Score, runs: Iterable[tuple[str, str, str, int]]) -> str | No
     away = [(checkpoint != score.checkpoint, abs(math.log(n / score.segments)), name) for name, checkpoint, n in of]
     near = sorted(item for item in away if item[1] <= math.log(NEAR))
     return near[0][2] if near else None
-
-
-def percent(share: float) -> str:
-    """A share as people read it: 100% only where nothing is missing."""
-    digits = 0 if share in (0, 1) else 1 if share < 0.9995 else 2
-    return f"{min(100 * share, 100 if share == 1 else 99.99):.{digits}f}%"
 
 
 def segments(n: int) -> str:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 
 def percent(share: float | None) -> str:
-    """A share as people read it; 100 % only where it is all."""
+    """A share as people read it; 100 % only where it is all, 0 % only where it is nothing."""
     if share is None or not math.isfinite(share):
         return "–"
-    return f"{share:.0%}" if share in (0, 1) else f"{min(max(share, 0.001), 0.999):.1%}"
+    digits = 0 if share in (0, 1) else 1 if share < 0.9995 else 2
+    return f"{share if digits == 0 else min(max(share, 0.001), 0.9999):.{digits}%}"
 
 
 def listed(indices: Sequence[int]) -> str:

@@ -1,16 +1,15 @@
 """Explanations, slot maps and what-ifs that lie in assets, checked as they are read."""
 
-import json
 from functools import lru_cache
 from pathlib import Path
 
 from rmt.errors import InputError
 from rmt.viewer.slices import Run
+from rmt_viz.shelf.json_file import read_json
 from rmt_viz.shelf.library import ASSETS, CONTROLS, with_control
 
 RESULTS = ASSETS / "results"
 EXAMPLES = ASSETS / "what_if"
-MOST_BYTES = 16 * 2**20
 NEEDED = {  # what a file of each kind must hold to be shown
     "facts": ("survival", "capture", "retention", "slots", "interference"),
     "why": ("segments", "slots", "local", "memory", "facts", "output"),
@@ -28,10 +27,7 @@ def bundled(kind: str, name: str, fingerprint: str | None = None) -> dict | None
 
 @lru_cache(maxsize=64)
 def _read(kind: str, path: Path, stamp: int) -> dict:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= MOST_BYTES else None
-    except (ValueError, OSError):
-        document = None
+    document = read_json(path)
     if not isinstance(document, dict) or not set(NEEDED[kind]) <= set(document):
         raise InputError(f"assets/results/{path.name} is not what it should be; make it again.")
     return document

@@ -1,19 +1,18 @@
 """The tables behind the figures, the files of assets/results, as rows, checked. No torch."""
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 from rmt.errors import InputError
+from rmt_viz.shelf.json_file import read_json
 from rmt_viz.shelf.library import ASSETS
 
 FOLDER = ASSETS / "results"
-MOST_BYTES = 16 * 2**20
 MAKES = {  # what to run for a file that is not there
-    "lm": "make lm",
-    "lm-smollm2": "make smollm2",
+    "lm": "recipes/language_models.sh",
+    "lm-smollm2": "recipes/smollm2.sh",
     "length": "python -m benchmarks.lengths --json",
     "babilong": "python -m benchmarks.babilong CHECKPOINT --json",
     "cost": "python -m benchmarks.methods --json",
@@ -131,12 +130,7 @@ def read(name: str, folder: Path = FOLDER) -> Results:
     kind, key = ROWS[name]
     if not path.is_file():
         raise InputError(f"There is no assets/results/{path.name} yet; {MAKES[name]} makes it.")
-    if path.stat().st_size > MOST_BYTES:
-        raise InputError(f"assets/results/{path.name} is larger than {MOST_BYTES >> 20} MB; make it again.")
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError):
-        raise InputError(f"assets/results/{path.name} is not JSON; make it again.") from None
+    document = read_json(path)
     if not isinstance(document, dict) or not isinstance(document.get(key), list):
         raise InputError(f"assets/results/{path.name} has no list of {key}; make it again.")
     rows = tuple(_row(kind, row, path.name) for row in document[key])

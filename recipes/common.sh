@@ -1,0 +1,18 @@
+# What the recipes share: the Python of .venv (or PYTHON=...), the root of the repository, and copying a finished run.
+# Sourced, not run. Every training command goes on where it stopped: start a recipe again after an interruption.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+PYTHON=${PYTHON:-.venv/bin/python}
+
+rmt() { "$PYTHON" -m rmt "$@" < /dev/null; }
+
+# into NAME: copy what ships of runs/NAME into assets/checkpoints/NAME.
+into() {
+  local file
+  for file in config.json model.safetensors adapter.safetensors tokenizer.json metrics.jsonl; do
+    test ! -e "runs/$1/$file" || install -m 644 -D "runs/$1/$file" "assets/checkpoints/$1/$file"
+  done
+}
+
+# traced NAME CONTROL: the path of a bundled trace.
+traced() { echo "assets/traces/$1$(test "$2" = none || echo ".$2").trace.safetensors"; }
