@@ -107,7 +107,7 @@ SMOL := $(LM) --pretrained smollm2 --lora 8 --lora-targets q_proj,k_proj,v_proj,
 	--cell-option as_words=1 --initial-std 1 --recite 0.5 --segment-length 64 --segments 3 --batch 6 --steps 300 \
 	--growth 0.2 --shorter 0.3 --lr 0.002 --warmup 10 --floor 0.05 --seed 1
 PROVE := $(LM) --corpus metamath:set.mm --ends --segments 5 --steps 600 --growth 0.3 --lr 0.003 --warmup 40 --seed 1
-LOSS := $(BIN)/python -m rmt evaluate --per-position --precision bf16 --json
+LOSS := $(BIN)/python -m rmt evaluate-loss --precision bf16 --json
 PUT = for file in config.json model.safetensors adapter.safetensors tokenizer.json metrics.jsonl; do \
 	test ! -e runs/$(1)/$$file || install -D runs/$(1)/$$file assets/checkpoints/$(1)/$$file; done
 BESIDE := none memory-transformer transformer-xl compressive context

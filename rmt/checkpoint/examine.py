@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
+from rmt.backbone.internals import encoder_family
 from rmt.checkpoint.backbone_config import RunArguments, backbone_config, beside, fit_tables, n_layers, read_run
 from rmt.checkpoint.build import FORMAT, build, check_config, read_config, shared, tokenizer_file
 from rmt.checkpoint.locate import locate
@@ -132,7 +132,7 @@ def _head(config: dict, weights: Weights) -> str:
     """Which head a backbone has, by its tensors: an encoder may have none, a decoder's may be its embeddings."""
     if any(re.search(r"(^|\.)(classifier|score)\.", name) for name in weights.shapes):
         return "classify"
-    if config["model_type"] not in MODEL_FOR_MASKED_LM_MAPPING_NAMES or config.get("is_decoder"):
+    if not encoder_family(config["model_type"]) or config.get("is_decoder"):
         return "lm"
     masked = re.compile(r"(^|\.)(cls\.predictions|lm_head|decoder|vocab_projector)\.")
     return "mlm" if any(masked.search(name) for name in weights.shapes) else "none"

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
 
+from rmt.backbone.internals import Conv1D
 from rmt.checkpoint.weights import Weights
 from rmt.errors import InputError
 

@@ -39,7 +39,7 @@ def read_document(model: Model, text: str | Sequence[int] | np.ndarray | Tensor)
         spans = find_spans(text, ends, model.about.classes)
         return Document(np.array(encoding.ids), text.encode(), np.cumsum([len(piece) for piece in pieces]), spans)
     ids = np.asarray(text.cpu() if isinstance(text, Tensor) else text).reshape(-1)
-    size = model.backbone.model.get_input_embeddings().num_embeddings
+    size = len(model.backbone.embeddings)
     if not len(ids) or not np.issubdtype(ids.dtype, np.integer) or ids.min() < 0 or ids.max() >= size:
         raise InputError(f"Token ids are whole numbers from 0 to {size - 1}, at least one of them.")
     ids = ids.astype(np.int64, copy=False)
