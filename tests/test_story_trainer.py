@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from dataclasses import replace
 from itertools import repeat
 
@@ -10,8 +11,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from rmt.__main__ import main
 from rmt.checkpoint import load
 from rmt.checkpoint.build import build
+from rmt.commands.options import options_of
 from rmt.errors import InputError
 from rmt.memory.base import map_state
 from rmt.tasks import distractor
@@ -254,3 +257,21 @@ def test_without_a_tokenizer_the_run_trains_one_and_keeps_it(config, tmp_path):
     made = (tmp_path / "run" / "tokenizer.json").read_bytes()
     StoryTrainer(config, tmp_path / "run")
     assert (tmp_path / "run" / "tokenizer.json").read_bytes() == made
+
+
+def test_every_setting_is_an_option_of_the_command(file, tmp_path, monkeypatch, capsys):
+    assert [option.name for option in options_of(StoryConfig)] == list(StoryConfig.__dataclass_fields__)
+
+    def run(*arguments) -> int:
+        monkeypatch.setattr(sys, "argv", ["rmt", "train-stories", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code or 0
+
+    sizes = "--layers 1 --width 16 --heads 2 --n-memory 2 --segment-length 40 --questions 2 --rows 3 --stream-steps 2"
+    given = ("--tokenizer", file, "--out", tmp_path / "run", "--first", 11, "--device", "cpu", *sizes.split())
+    assert run(*given, "--kinds", "qa9") == 2 and "no stories of 'qa9'" in " ".join(capsys.readouterr().err.split())
+    assert run(*given, "--kinds", "qa1", "--go-on", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["rung"] == "streams"
+    training = json.loads((tmp_path / "run" / "config.json").read_text())["training"]
+    assert training["rows"] == 3 and training["go_on"] is True and training["lr"] == StoryConfig().lr

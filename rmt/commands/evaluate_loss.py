@@ -64,7 +64,7 @@ def evaluate_loss(
     whole = length > model.segment_length  # a target has boundaries of its own
     runs = _runs(checkpoint, against or [], exact, plain or [], history, length, whole, controls)
     losses, made = _score(
-        runs, model.tokenizer, texts, chosen, device=device, length=length, precision=precision, batch=min(batch, 32)
+        runs, model.tokenizer, texts, chosen, device=device, length=length, precision=precision, batch=batch
     )
     if not as_json:
         _print_table([one.row() for one in losses])

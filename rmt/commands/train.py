@@ -44,10 +44,9 @@ def train(
     if task == LANGUAGE_MODEL:
         _train_language_model({name: settings[name] for name in given}, out, until, precision, cpu, as_json)
         return
-    if wrong := [
-        name for name in [*given, *["until"] * (until is not None)] if name not in TrainConfig.__dataclass_fields__
-    ]:
-        raise InputError(f"{_flag(wrong[0])} is for --task language_model; leave it out.")
+    for name in [*given, *["until"] * (until is not None)]:
+        if name not in {option.name for option in OF_TASKS}:
+            raise InputError(f"{_flag(name)} is for --task language_model; leave it out.")
     from rmt.train import Trainer
 
     config = TrainConfig(task, **{option.name: settings[option.name] for option in OF_TASKS})

@@ -8,6 +8,7 @@ from rmt.backbone import wide
 from rmt.errors import InputError
 from rmt.memory.base import State, choose, detach, map_state
 from rmt.model import Model
+from rmt.model.unroll import unroll
 from rmt.text.segments import IGNORE, Segment
 
 
@@ -18,14 +19,18 @@ def answers(model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor
     a row begins anew, from the cell's initial state, at each segment where `begins` says so. A question's answer is
     read at its last token, so each knows the ones before it in the asking segment and none of those after.
     """
-    initial = model.cell.initial(len(ask))
-    for u in range(ids.shape[1]):
-        state = choose(begins[:, u], initial, state)
-        _, state = model.cell.step(model.backbone, Segment(ids[:, u]), state)
-        state = map_state(wide, state)
-    asked = choose(begins[:, -1], initial, state)
-    step, _ = model.cell.step(model.backbone, Segment(ask), asked)
-    return model.backbone.answers(step.output.hidden, ends + step.layout.tokens.start), state
+    initial, carried = model.cell.initial(len(ask)), state
+
+    def begin(u: int, state: State) -> State:
+        nonlocal carried
+        carried = map_state(wide, state)  # what crosses a boundary is never in half precision
+        return choose(begins[:, u], initial, carried)
+
+    segments = [*map(Segment, ids.unbind(1)), Segment(ask)]
+    for _, step, _ in unroll(model.cell, model.backbone, segments, state=state, before=begin):
+        last = step
+    places = ends + last.layout.tokens.start
+    return model.backbone.answers(last.output.hidden, places), carried
 
 
 def score(
