@@ -25,7 +25,7 @@ for name in none memory-transformer transformer-xl compressive context; do
   against+=(--against "assets/checkpoints/lm-$name")
   beside+=("assets/checkpoints/lm-$name")
 done
-rmt evaluate --per-position --precision bf16 --json assets/checkpoints/lm-rmt --history 0 1 2 4 8 "${against[@]}" \
+rmt evaluate-loss --precision bf16 --json assets/checkpoints/lm-rmt --history 0 1 2 4 8 "${against[@]}" \
   --plain sliding-window=64 > assets/results/lm.json
 rmt mechanisms "${beside[@]}" --plain sliding-window=64 --rest --json > assets/results/mechanisms.json
 for control in none reset untrained; do

@@ -9,5 +9,5 @@ rmt train --task language_model --precision bf16 --threads 1 --cpu --pretrained 
   --recite 0.5 --segment-length 64 --segments 3 --batch 6 --steps 300 --growth 0.2 --shorter 0.3 --lr 0.002 --warmup 10 \
   --floor 0.05 --seed 1 --out runs/lm-smollm2
 into lm-smollm2
-rmt evaluate --per-position --precision bf16 --json assets/checkpoints/lm-smollm2 --history 0 1 2 4 --targets 2 \
+rmt evaluate-loss --precision bf16 --json assets/checkpoints/lm-smollm2 --history 0 1 2 4 --targets 2 \
   --exact smollm2 > assets/results/lm-smollm2.json

@@ -10,5 +10,5 @@ prove() {
 }
 prove --cell rmt --n-memory 16 --initial-std 1 --out runs/lm-theorems
 prove --cell none --n-memory 0 --out runs/lm-theorems-none
-rmt evaluate --per-position --precision bf16 --json runs/lm-theorems --positions 640 --history 0 --documents 200 --targets 1 \
+rmt evaluate-loss --precision bf16 --json runs/lm-theorems --positions 640 --history 0 --documents 200 --targets 1 \
   --corpus metamath:set.mm --against runs/lm-theorems-none > assets/results/lm-metamath.json

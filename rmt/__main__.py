@@ -8,12 +8,14 @@ from typer.exceptions import TyperException
 from rmt.commands.common import console
 from rmt.commands.cost import cost
 from rmt.commands.evaluate import evaluate
+from rmt.commands.evaluate_loss import evaluate_loss
 from rmt.commands.export import export
 from rmt.commands.facts import facts
 from rmt.commands.inspect import inspect
 from rmt.commands.mechanisms import mechanisms
 from rmt.commands.record import record
 from rmt.commands.train import train
+from rmt.commands.train_stories import train_stories
 from rmt.commands.validate import validate
 from rmt.commands.what_if import what_if
 from rmt.commands.why import why
@@ -21,7 +23,9 @@ from rmt.errors import InputError
 
 COMMANDS = (
     train,
+    train_stories,
     evaluate,
+    evaluate_loss,
     record,
     cost,
     inspect,
@@ -41,8 +45,11 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run a command; whatever a user can get wrong ends with one sentence and exit code 2."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["evaluate"] and "--per-position" in arguments:  # what evaluate-loss was called before
+        arguments = ["evaluate-loss", *(argument for argument in arguments[1:] if argument != "--per-position")]
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(arguments, standalone_mode=False))
     except InputError as error:
         sentence = str(error)
     except TyperException as error:

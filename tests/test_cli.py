@@ -200,6 +200,8 @@ def test_a_language_model_is_trained_from_the_shell(run, tmp_path):
             "--corpus",
             "sotu",
         ): "--corpus is for --task language_model",
+        ("train", "--task", "detect", "--out", tmp_path / "no", "--shorter", 0.5): "--shorter is for --task language_m",
+        ("train", "--task", "detect", "--out", tmp_path / "no", "--until", 5): "--until is for --task language_model",
     }.items():
         code, _, error = run(*arguments)
         assert code == 2 and sentence in " ".join(error.split())

@@ -87,9 +87,9 @@ def test_a_replay_of_what_was_recorded_so(captured):
 def test_a_whole_document(monkeypatch, captured, name, alignment):
     model, ids = small(name), torch.as_tensor(document(2 * LONG)).view(2, LONG)
     model.alignment = alignment
-    fixed = model(ids)
+    fixed = model(ids, read=fast_unroll)
     assert len(captured) == (0 if alignment == "right" else 1)  # where the first segment is the short one
-    usual = plain(monkeypatch, lambda: model(ids))
+    usual = plain(monkeypatch, lambda: model(ids, read=fast_unroll))
     for part in ("memory", "logits"):
         assert torch.equal(fixed[part], usual[part])
     assert torch.equal(fixed.state, usual.state)
@@ -97,11 +97,11 @@ def test_a_whole_document(monkeypatch, captured, name, alignment):
 
 def test_where_something_is_learned_or_changed_it_is_the_plain_loop(captured):
     model, ids = small().requires_grad_(True), torch.as_tensor(document(LONG))[None]
-    model(ids, ids).loss.backward()
+    model(ids, ids, read=fast_unroll).loss.backward()
     assert model.cell.memory.grad is not None and not captured
     with torch.no_grad():
-        model(ids, before=lambda i, state: state)
-        model(ids, attention_mask=torch.ones_like(ids))
+        model(ids, before=lambda i, state: state, read=fast_unroll)
+        model(ids, attention_mask=torch.ones_like(ids), read=fast_unroll)
     assert not captured
 
 
@@ -236,10 +236,10 @@ def test_a_graph_that_gives_other_numbers_is_said_and_not_used(tmp_path, monkeyp
 @torch.no_grad()
 def test_a_wrong_graph_of_a_whole_document(monkeypatch, captured):
     model, ids = small(), torch.as_tensor(document(LONG))[None]
-    usual = plain(monkeypatch, lambda: model(ids))
+    usual = plain(monkeypatch, lambda: model(ids, read=fast_unroll))
     plant(monkeypatch, forgets)
     with pytest.warns(UserWarning, match="gives other numbers than the plain loop"):
-        found = model(ids)
+        found = model(ids, read=fast_unroll)
     assert torch.equal(found.memory, usual.memory) and torch.equal(found.logits, usual.logits)
 
 
@@ -250,7 +250,7 @@ def test_half_precision_may_round_otherwise_and_no_more(monkeypatch, captured, s
     plant(monkeypatch, changes(3, share))
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        model(ids)
+        model(ids, read=fast_unroll)
     assert len(said) == (not taken)
 
 
@@ -335,7 +335,7 @@ def test_a_captured_recording_is_the_plain_one(monkeypatch, name, cell, dtype):
 @torch.inference_mode()
 def test_a_captured_document_is_the_plain_one(monkeypatch):
     model, ids = small(dtype=torch.float32).cuda(), torch.as_tensor(document(10 * LONG))[None].cuda()
-    fixed = model(ids)
+    fixed = model(ids, read=fast_unroll)
     monkeypatch.delitem(cuda_graph.CAPTURE, "cuda")
-    usual = model(ids)
+    usual = model(ids, read=fast_unroll)
     assert torch.equal(fixed.memory, usual.memory) and torch.equal(fixed.logits, usual.logits)

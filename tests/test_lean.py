@@ -21,9 +21,9 @@ def model_of(family, layers, kind="rmt"):
 def test_memory_answer_and_gradients_are_those_of_the_whole_encoder(layers):
     model, ids = model_of("bert", layers), torch.randint(3, 50, (3, 34), generator=torch.Generator().manual_seed(1))
     found = []
-    for model.lean in (False, True):
+    for backbone in (model.backbone, lean(model.backbone)):
         model.zero_grad()
-        output = model(ids, torch.tensor([0, 1, 2]))
+        output = model(ids, torch.tensor([0, 1, 2]), backbone=backbone)
         output.loss.backward()
         found.append([output.memory, output.logits, *(p.grad for p in model.parameters() if p.grad is not None)])
     assert len(found[0]) == len(found[1]) > 10
@@ -46,8 +46,7 @@ def test_segments_with_padding_are_read_whole():
     ids, mask = torch.randint(3, 50, (2, 24)), torch.ones(2, 24, dtype=torch.bool)
     mask[1, 13:] = False
     whole = model(ids, attention_mask=mask)
-    model.lean = True
-    assert torch.equal(model(ids, attention_mask=mask).memory, whole.memory)
+    assert torch.equal(model(ids, attention_mask=mask, backbone=lean(model.backbone)).memory, whole.memory)
 
 
 def test_other_backbones_are_left_alone():
@@ -56,5 +55,4 @@ def test_other_backbones_are_left_alone():
     no_memory = model_of("bert", 1, "none")
     ids = torch.randint(3, 50, (2, 20))
     whole = no_memory(ids).logits
-    no_memory.lean = True
-    assert torch.equal(no_memory(ids).logits, whole)
+    assert torch.equal(no_memory(ids, backbone=lean(no_memory.backbone)).logits, whole)

@@ -284,7 +284,7 @@ def folder(tmp_path_factory):
 
 def test_the_command_scores_every_mechanism_on_held_out_documents(run, folder):
     code, out, _ = run(
-        "evaluate", folder / "rmt", "--per-position", "--history", 0, 2, "--corpus", folder, "--targets", 2,
+        "evaluate-loss", folder / "rmt", "--history", 0, 2, "--corpus", folder, "--targets", 2,
         "--against", folder / "none", "--against", folder / "context", "--json",
     )  # fmt: skip
     assert code == 0
@@ -300,7 +300,7 @@ def test_the_command_scores_every_mechanism_on_held_out_documents(run, folder):
     assert rows["rmt", "reset", 2]["mean"] == pytest.approx(rows["rmt", "none", 0]["mean"], abs=1e-4)
     assert len(found["comparisons"]) >= 8 and found["made_by"]["checkpoint"] == "rmt"
     code, out, _ = run(
-        "evaluate", folder / "rmt", "--per-position", "--history", 0, 2, "--corpus", folder, "--no-controls", "--json",
+        "evaluate-loss", folder / "rmt", "--history", 0, 2, "--corpus", folder, "--no-controls", "--json",
         "--targets", 2, "--exact", folder / "none", "--against", folder / "context", "--plain", "transformer-xl=16",
     )  # fmt: skip
     again = json.loads(out)["results"]
@@ -313,20 +313,23 @@ def test_the_command_scores_every_mechanism_on_held_out_documents(run, folder):
         assert row["loss"] == pytest.approx(rows["context", "none", row["history"]]["loss"], abs=2e-4)
     assert len(at_once) == 2
     code, out, _ = run(
-        "evaluate", folder / "rmt", "--per-position", "--history", 0, 2, "--corpus", folder, "--no-controls", "--json",
+        "evaluate-loss", folder / "rmt", "--history", 0, 2, "--corpus", folder, "--no-controls", "--json",
         "--targets", 2, "--exact", folder / "none",
     )  # fmt: skip
     for row in json.loads(out)["results"][2:]:  # with nothing beside it, it is the baseline without memory, too
         assert row["loss"] == pytest.approx(rows[row["mechanism"], "none", row["history"]]["loss"], abs=2e-4)
     assert [row["mechanism"] for row in json.loads(out)["results"][2:]] == ["none", "none", "context", "context"]
-    code, out, _ = run("evaluate", folder / "rmt", "--per-position", 1, "--corpus", folder, "--no-controls")
+    # as it was called before
+    code, out, _ = run(
+        "evaluate", folder / "rmt", "--per-position", 1, "--corpus", folder, "--no-controls"
+    )  # as it was called
     assert code == 0 and len(out.splitlines()) == 2
     code, out, _ = run(
-        "evaluate", folder / "rmt", "--per-position", 0, "--positions", 24, "--targets", 1, "--corpus", folder, "--json"
+        "evaluate-loss", folder / "rmt", 0, "--positions", 24, "--targets", 1, "--corpus", folder, "--json"
     )
     assert code == 0 and json.loads(out)["positions"] == 24
     code, few, _ = run(
-        "evaluate", folder / "rmt", "--per-position", 0, "--documents", 2, "--corpus", folder, "--json", "--no-controls"
+        "evaluate-loss", folder / "rmt", 0, "--documents", 2, "--corpus", folder, "--json", "--no-controls"
     )
     assert code == 0 and json.loads(few)["corpus"]["held_out"] == ["00", "08"]
     memory, reset, untrained = json.loads(out)["results"]  # memory is reset within a target, too
@@ -346,7 +349,7 @@ def test_what_cannot_be_scored_is_said_in_a_sentence(run, folder, tmp_path):
         (folder / "rmt", "--corpus", folder, "--plain", "transformer-xl=16"): "on the last --against",
         (folder / "rmt", "--corpus", folder, "--plain", "rmt=2", "--against", folder / "none"): "weights of its own",
     }.items():
-        code, _, error = run("evaluate", arguments[0], "--per-position", *arguments[1:])
+        code, _, error = run("evaluate-loss", *arguments)
         assert code == 2 and sentence in " ".join(error.split())
 
 

@@ -140,6 +140,16 @@ def test_the_older_paths_are_for_other_programs():
     assert not {str(file) for file in files if {"rmt.adapter", "rmt.changes"} & imported(file)}
 
 
+def test_one_file_takes_from_inside_transformers():
+    inside = {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "rmt").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("transformers.")
+    }
+    assert inside == {"rmt/backbone/internals.py"}
+
+
 def test_only_session_touches_the_state_of_streamlit():
     files = [*(ROOT / "rmt_viz").rglob("*.py"), ROOT / "app.py", ROOT / "frame.py"]
     touching = {file.name for file in files if any(name in file.read_text() for name in STATE)}

@@ -13,11 +13,9 @@ from threading import get_ident
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
-from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
-from transformers.utils import ModelOutput
 
 from rmt.backbone import attention
+from rmt.backbone.internals import BaseModelOutputWithPastAndCrossAttentions, ModelOutput, encoder_family
 from rmt.backbone.protocol import Layout, Output, answering
 from rmt.errors import InputError
 
@@ -65,6 +63,17 @@ class HFBackbone(nn.Module):
     @property
     def trunk(self) -> nn.Module:
         return getattr(self.model, _trunk_name(self.model)) if _trunk_name(self.model) else self.model
+
+    @property
+    def embeddings(self) -> Tensor:
+        """The table of word embeddings (V, D)."""
+        return self.model.get_input_embeddings().weight
+
+    @property
+    def activation(self) -> str:
+        """What its layers call their activation function."""
+        config = self.model.config
+        return getattr(config, "activation_function", None) or getattr(config, "hidden_act", "gelu_new")
 
     def embed(self, ids: Tensor) -> Tensor:
         return self.model.get_input_embeddings()(ids)
@@ -213,6 +222,11 @@ class HFBackbone(nn.Module):
             return self.model.score(rows)
         return torch.cat([self._read(type(output)(last_hidden_state=row[None, None])) for row in rows])
 
+    def answers(self, hidden: Tensor, places: Tensor) -> Tensor:
+        """(B, Q, C): what a decoder that classifies answers at each of the positions places (B, Q) of hidden."""
+        rows = hidden.gather(1, places[..., None].expand(-1, -1, hidden.shape[-1]))  # (B, Q, D)
+        return self.model.score(rows)
+
     def _read(self, output: ModelOutput, **kwargs) -> Tensor:
         """Logits of the model's own head, whatever it is made of, over a trunk output that is already there.
 
@@ -301,7 +315,7 @@ def _trunk_name(model: nn.Module) -> str:
 def _is_encoder(model: nn.Module) -> bool:
     """Whether tokens see what comes after them: families of masked language models, unless made decoders."""
     config = model.config
-    return config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False)
+    return encoder_family(config.model_type) and not getattr(config, "is_decoder", False)
 
 
 def _head_kind(model: nn.Module) -> str:

@@ -7,9 +7,9 @@ model of few layers that is most of the work; everything that is read has the sa
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BertModel
-from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions
 
 from rmt.backbone.huggingface import HFBackbone
+from rmt.backbone.internals import BaseModelOutputWithPoolingAndCrossAttentions
 from rmt.backbone.protocol import Layout, Output
 
 

@@ -73,18 +73,29 @@ def wide(logits: Tensor) -> Tensor:
 
 
 class Backbone(Protocol):
-    """What a cell needs of a model. `Recorder` is one around another, so a cell never knows it is watched."""
+    """What cells, and Backbones around a Backbone, need of a model; see `HFBackbone`, which is one.
+
+    `Recorder` is one around another, so a cell never knows it is watched.
+    """
 
     dim: int
     n_layers: int
     n_heads: int
     causal: bool
+    head: str  # lm, mlm, classify or none
+    fused: bool  # whether attention goes through `rmt.backbone.attention`, where maps and blocks come in
+    activation: str  # what its layers call their activation function
+    embeddings: Tensor  # the table of word embeddings (V, D)
     cls_id: int | None
     sep_id: int | None
 
     n_positions: int | None  # rows of the learned position table, None for rotary positions
 
     def embed(self, ids: Tensor) -> Tensor: ...  # (B, T) -> (B, T, D)
+
+    def unembed(self, rows: Tensor) -> Tensor: ...  # (P, D) after the final norm -> (P, V), in a language model
+
+    def answers(self, hidden: Tensor, places: Tensor) -> Tensor: ...  # (B, N, D), (B, Q) -> (B, Q, C), in a classifier
 
     def around_layers(self, before: Callable, after: Callable | None = None, *, first: int = 0): ...  # see HFBackbone
 
@@ -96,6 +107,8 @@ class Backbone(Protocol):
         mask: Tensor | None = None,
         positions: Tensor | None = None,
         window: int | None = None,
+        capture: Callable | None = None,  # called with every layer's attention, in order
+        blocked: Callable | None = None,  # which queries of a layer may not see which keys
     ) -> Output: ...
 
 

@@ -274,7 +274,7 @@ def _rows(segment: Segment, n: int) -> Segment:
 
 
 def _vocabulary(model: Model) -> int:
-    return model.backbone.model.get_input_embeddings().num_embeddings
+    return len(model.backbone.embeddings)
 
 
 class _Counter:

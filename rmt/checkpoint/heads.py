@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, field
 
 from transformers import PretrainedConfig
-from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
+from rmt.backbone.internals import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from rmt.checkpoint.recognise import spare
 from rmt.checkpoint.stock import HEADS, Fit, fit, model_class, stock_config, unreadable
 from rmt.checkpoint.weights import Weights

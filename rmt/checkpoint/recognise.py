@@ -6,10 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
-from transformers.conversion_mapping import get_model_conversion_mapping
-from transformers.core_model_loading import WeightRenaming, apply_renamings
-from transformers.pytorch_utils import Conv1D
 
+from rmt.backbone.internals import Conv1D, WeightRenaming, apply_renamings, get_model_conversion_mapping
 from rmt.checkpoint.weights import Weights
 from rmt.errors import InputError
 

@@ -20,8 +20,8 @@ from transformers import (
     AutoModelForSequenceClassification,
     PretrainedConfig,
 )
-from transformers.models.auto.auto_factory import _get_model_class
 
+from rmt.backbone.internals import class_of_config
 from rmt.checkpoint.weights import Weights
 from rmt.errors import InputError
 from rmt.text.outside import quiet
@@ -75,7 +75,7 @@ def _floats(value):
 def model_class(config: PretrainedConfig, head: str) -> type | None:
     """The class that a family has for a head, None where it has none."""
     mapping = HEADS[head]._model_mapping
-    return _get_model_class(config, mapping) if type(config) in mapping else None
+    return class_of_config(config, mapping) if type(config) in mapping else None
 
 
 def stock_class(name) -> type | None:

@@ -1,13 +1,15 @@
 """What commands share: the --json option, progress bars, inputs from files and tasks."""
 
+import json
 import sys
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from rmt.errors import InputError
 
@@ -64,6 +66,40 @@ def bar(label: str, unit: str, *, shown: bool = True):
     with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def follow(
+    trainer,
+    out: Path,
+    *,
+    total: int,
+    unit: str,
+    done: Callable[[], int],
+    describe: Callable[[dict], str],
+    as_json: bool,
+) -> None:
+    """Train to the end with a progress bar, then say where the model is.
+
+    total: units of the whole run. done: how many of them are over. describe: a line of metrics -> the bar's label.
+    """
+    line: dict = {}
+    columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit)]
+    with Progress(*columns, console=console, transient=True, disable=not trainer.kept.main) as progress:
+        shown = progress.add_task("starting", total=total, completed=done())
+        for line in trainer.steps():
+            progress.update(shown, completed=done(), description=describe(line))
+    trainer.end()
+    if trainer.kept.main and as_json:
+        print(json.dumps({"checkpoint": str(out), "parameters": trainer.n_parameters, **line}))
+    elif trainer.kept.main:
+        console.print(f"The trained model is in {out}; its curves are in {out / 'metrics.jsonl'}.", markup=False)
+
+
+def whole_numbers(texts: list[str] | None) -> list[int]:
+    """Numbers of segments that stand behind an option's first."""
+    if wrong := [text for text in texts or [] if not text.isdigit()]:
+        raise InputError(f"{wrong[0]!r} is not a number of segments; give whole numbers like 1 7 100.")
+    return [int(text) for text in texts or []]
 
 
 def read_text(path: Path) -> str:

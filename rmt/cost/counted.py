@@ -7,8 +7,8 @@ The counter knows matrix products and attention, each with all its scores; not l
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import OPTConfig
-from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
+from rmt.backbone.internals import encoder_family
 from rmt.checkpoint.build import FORMAT, build
 from rmt.cost.formula import SEGMENT, Sizes
 from rmt.errors import InputError
@@ -42,7 +42,7 @@ def _model(config: dict, kind: str, length: int, options: dict):
     """A decoder with its head, or an encoder, on the meta device. A table of learned positions is made long enough."""
     longest = "max_position_embeddings"
     config = {**config, longest: max(config[longest], length + 64)} if longest in config else config
-    encoder = config.get("model_type") in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.get("is_decoder")
+    encoder = encoder_family(config.get("model_type")) and not config.get("is_decoder")
     spec = {
         "format": FORMAT, "cell": {"kind": kind, "options": options}, "segment_length": length,
         "backbone": {"head": "none" if encoder else "lm", "config": config, "cls_id": 1, "sep_id": 2},

@@ -51,7 +51,7 @@ class RecurrentMemory(MemoryCell):
 def words(backbone: Backbone, state: Tensor) -> Tensor:
     """The mean word embedding (B, M, D) under the distribution that the head gives to each slot of state (B, M, D)."""
     given = wide(backbone.unembed(state.flatten(0, 1))).softmax(-1)  # (B M, V)
-    return (given @ backbone.model.get_input_embeddings().weight).view(state.shape)
+    return (given @ backbone.embeddings).view(state.shape)
 
 
 def decoder_input(

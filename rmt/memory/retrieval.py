@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from transformers.activations import ACT2FN
 
 from rmt.backbone import Backbone
+from rmt.backbone.internals import ACT2FN
 from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, Step
 from rmt.memory.recurrent import decoder_input, encoder_input
@@ -53,9 +53,7 @@ class RetrievalMemory(MemoryCell):
 
     @classmethod
     def fit(cls, backbone: Backbone, **options) -> "RetrievalMemory":
-        config = backbone.model.config
-        activation = getattr(config, "activation_function", None) or getattr(config, "hidden_act", "gelu_new")
-        return cls(backbone.dim, **{"activation": activation, **options})
+        return cls(backbone.dim, **{"activation": backbone.activation, **options})
 
     def initial(self, batch: int) -> Tensor:
         return self.memory.new_zeros(batch, 0, self.dim)

@@ -7,13 +7,12 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers.utils import ModelOutput
 
-from rmt.backbone import HFBackbone, wide
-from rmt.backbone.last_layer import lean
+from rmt.backbone import Backbone, HFBackbone, wide
+from rmt.backbone.internals import ModelOutput
 from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, State
-from rmt.model.cuda_graph import fast_unroll
+from rmt.model.unroll import unroll
 from rmt.text.segments import IGNORE, Segment, split, split_each
 
 
@@ -73,7 +72,6 @@ class Model(nn.Module):
         self.segment_length, self.alignment = segment_length, alignment
         self.tokenizer, self.about = tokenizer, about or About()
         self.around: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # ids put before a text and after it
-        self.lean = False  # leave out what `rmt.backbone.last_layer` knows that a classifier's documents do not need
 
     @property
     def device(self) -> torch.device:
@@ -123,6 +121,8 @@ class Model(nn.Module):
         bptt_unroll: int | None = None,
         before: Callable[[int, State], State] | None = None,
         keep_logits: bool = True,
+        backbone: Backbone | None = None,
+        read: Callable = unroll,
     ) -> DocumentOutput:
         """Read ids (B, T), segments inside.
 
@@ -132,6 +132,8 @@ class Model(nn.Module):
         state, bptt_unroll, before: as in `unroll`.
         keep_logits: false where a language model's memory and loss are all that is wanted; its head then runs at
             scored positions only.
+        backbone: what runs in place of the model's own: `rmt.backbone.last_layer.lean` of it, say.
+        read: the loop over segments: `unroll`, or `rmt.model.cuda_graph.fast_unroll`, which gives the same.
         """
         head = self.backbone.head
         self._check_ids(ids)
@@ -142,10 +144,11 @@ class Model(nn.Module):
         segments = self.split(ids, labels=None if classify else labels, mask=attention_mask)
         state = self.cell.initial(len(ids)) if state is None else state
         memory, logits, losses = [self.cell.slots(state)], [], []
-        backbone = lean(self.backbone) if self.lean else self.backbone
-        for i, (segment, step, next_state) in enumerate(
-            fast_unroll(self.cell, backbone, segments, state=state, bptt_unroll=bptt_unroll, before=before)
-        ):
+        steps = read(
+            self.cell, self.backbone if backbone is None else backbone, segments,
+            state=state, bptt_unroll=bptt_unroll, before=before,
+        )  # fmt: skip
+        for i, (segment, step, next_state) in enumerate(steps):
             state = next_state
             memory.append(self.cell.slots(state))
             if classify:

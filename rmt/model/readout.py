@@ -54,7 +54,7 @@ def _scores(values: Tensor, by: str) -> Tensor:
 
 
 def _cosines(model: Model, slots: Tensor) -> Tensor:
-    table = model.backbone.model.get_input_embeddings().weight
+    table = model.backbone.embeddings
     return F.normalize(slots, dim=-1) @ F.normalize(table, dim=-1).T
 
 

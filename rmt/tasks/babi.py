@@ -258,7 +258,7 @@ class Relations(World):
         """As the official ones: a direction and a place of a fact, from its front or from its back."""
         of, front = ("{1} {0}", "{0} {1}") if self.short else ("What is {1} of the {0}?", "What is the {0} {1} of?")
         asked: dict[str, str] = {}
-        for place in {place for first, _, second in self.told for place in (first, second)}:
+        for place in dict.fromkeys(place for first, _, second in self.told for place in (first, second)):
             for direction in DIRECTIONS:
                 asked[of.format(place, direction)] = asked[front.format(place, direction)] = NEVER
         for first, direction, second in self.told:

@@ -11,6 +11,8 @@ from rmt.tasks.lures import lure
 
 LONGEST = 14  # tokens that a fact may need
 CHANGE = 0.03  # how often, per sentence, the share of facts is drawn anew
+JUMP = 0.01  # how often, per sentence, the background goes on in another place
+NOTHING = np.zeros(0, np.int64)
 
 
 class Telling:
@@ -28,24 +30,22 @@ class Telling:
         cut: int | None = None,
     ):  # fmt: skip
         self.source, self.world, self.encode, self.rng = source, world, encode, rng
-        self.range, self.lures, self.shuffled, self.limit = np.log(share), lures, shuffled, limit
-        self.share = self._share()
+        self.log_share, self.lures, self.shuffled, self.limit = np.log(share), lures, shuffled, limit
+        self.share = self._draw_share()
         self.dense = share[0] == 1  # nothing but facts
-        self.sentence = int(rng.integers(len(source.starts)))
+        self.sentence = int(rng.integers(len(source.starts)))  # the background's next one
         self.waiting: list[np.ndarray] = []  # made and not yet read
-        self.length = 0  # tokens of it
-        self.told = 0  # tokens of it up to the end of the last fact
+        self.length = 0  # tokens that wait
+        self.told = 0  # tokens that wait, up to the end of the last fact
         if cut is not None:
-            while self.length < cut:
-                self._put(self._background())
-            self.waiting, self.length = [np.concatenate([*self.waiting, np.zeros(0, np.int64)])[:cut]], cut
+            self._begin_with_background(cut)
             self._tell()
 
     def read(self, n_tokens: int) -> np.ndarray:
         """The next tokens (n_tokens,)."""
         while self.length < n_tokens:
-            self._more()
-        ids = np.concatenate(self.waiting) if self.waiting else np.zeros(0, np.int64)
+            self._add_sentence()
+        ids = self._made()
         self.waiting, self.length = [ids[n_tokens:]], self.length - n_tokens
         self.told = max(0, self.told - n_tokens)
         return ids[:n_tokens]
@@ -54,23 +54,27 @@ class Telling:
         """Some of the tokens that come next, at most `room`, so that no fact is told in part; they stay unread."""
         wanted = int(self.rng.integers(room + 1))
         while self.length < wanted and self.length + LONGEST <= room:
-            self._more()
-        ids = np.concatenate(self.waiting) if self.waiting else np.zeros(0, np.int64)
+            self._add_sentence()
+        ids = self._made()
         return ids[: max(self.told, min(wanted, len(ids)))]
 
     def finish(self, room: int) -> np.ndarray:
         """Facts and nothing else, up to the limit or as many as there is room for: a lesson of one segment."""
         while self.length + LONGEST <= room and self._tell():
             pass
-        return np.concatenate([*self.waiting, np.zeros(0, np.int64)])
+        return self._made()
 
-    def _share(self) -> float:
-        low, high = self.range
+    def _made(self) -> np.ndarray:
+        return np.concatenate([*self.waiting, NOTHING])
+
+    def _draw_share(self) -> float:
+        low, high = self.log_share
         return float(np.exp(low + self.rng.random() * (high - low)))
 
-    def _more(self) -> None:
+    def _add_sentence(self) -> None:
+        """A fact, a lure or a sentence of background."""
         if self.rng.random() < CHANGE:
-            self.share = self._share()
+            self.share = self._draw_share()
         if self.rng.random() < self.share and self._tell():
             return
         if self.lures and self.rng.random() < self.lures:
@@ -79,6 +83,7 @@ class Telling:
             self._put(self._background())
 
     def _tell(self) -> bool:
+        """Whether there was another fact to tell."""
         if self.limit == 0 or (fact := self.world.tell()) is None:
             return False
         self.limit = None if self.limit is None else self.limit - 1
@@ -90,13 +95,16 @@ class Telling:
         self.waiting.append(ids)
         self.length += len(ids)
 
+    def _begin_with_background(self, n_tokens: int) -> None:
+        while self.length < n_tokens:
+            self._put(self._background())
+        self.waiting, self.length = [self._made()[:n_tokens]], n_tokens
+
     def _background(self) -> np.ndarray:
-        source, i = self.source, self.sentence
-        start, end = source.starts[i], source.starts[i + 1] if i + 1 < len(source.starts) else len(source.ids)
-        self.sentence = (
-            i + 1
-            if i + 1 < len(source.starts) and self.rng.random() < 0.99
-            else int(self.rng.integers(len(source.starts)))
-        )
-        ids = source.ids[start:end]
+        """The next sentence of background."""
+        starts, i = self.source.starts, self.sentence
+        last = i + 1 == len(starts)
+        ids = self.source.ids[starts[i] : None if last else starts[i + 1]]
+        goes_on = not last and self.rng.random() < 1 - JUMP
+        self.sentence = i + 1 if goes_on else int(self.rng.integers(len(starts)))
         return self.rng.permutation(ids) if self.shuffled else ids

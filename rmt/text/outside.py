@@ -25,7 +25,7 @@ def refuse_pointer(path: Path, content: bytes | None = None) -> None:
 @contextmanager
 def quiet() -> Iterator[None]:
     """While open, transformers shows no progress bars and no warnings: what they tell stands in our report."""
-    from transformers.utils import logging as chatter
+    from transformers import logging as chatter
 
     verbosity, bars = chatter.get_verbosity(), chatter.is_progress_bar_enabled()
     chatter.set_verbosity(logging.CRITICAL)

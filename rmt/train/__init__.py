@@ -1,5 +1,15 @@
-"""Teaching a memory: the curriculum of a task, streams, and language models."""
+"""Teaching a memory: the curriculum of a task, streams, language models, and stories that go on.
 
-from rmt.train.tasks import TRAINING, TrainConfig, Trainer
+A name is looked up when it is first used, so that reading settings loads no torch.
+"""
 
-__all__ = ["TRAINING", "TrainConfig", "Trainer"]
+from importlib import import_module
+
+_HOMES = {"TRAINING": "loop", "TrainConfig": "config", "Trainer": "tasks"}
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rmt.train' has no attribute {name!r}")
+    return getattr(import_module(f"rmt.train.{_HOMES[name]}"), name)

@@ -5,13 +5,10 @@ settings, see the same tokens in the same order.
 """
 
 import shutil
-import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from inspect import signature
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
@@ -30,22 +27,22 @@ from rmt.tasks import language_model
 from rmt.tasks.corpora import open_corpus
 from rmt.tasks.language_model import Documents
 from rmt.text.tokenizer import PAD, open_tokenizer, train_tokenizer
-from rmt.train.lm_config import LMConfig, check, draw, longest, rate
+from rmt.train.config import LMConfig
+from rmt.train.lm_config import check, draw, longest, rate
+from rmt.train.loop import Progress, TrainingRun, mean_of_processes, means, parameter_groups
 from rmt.train.run_folder import RunFolder
 
 BEGINNING = 16  # positions of a segment over which its history helps most; logged apart
 
 
 @dataclass
-class Progress:
-    """Where a run stands: saved with the weights, so that a killed run goes on as if nothing had happened."""
+class LMProgress(Progress):
+    """Where a run stands. tokens: read so far, over all processes."""
 
-    step: int = 0
-    seconds: float = 0.0
     tokens: int = 0
 
 
-class LMTrainer:
+class LMTrainer(TrainingRun):
     """One run in one folder. `steps()` yields a dict of metrics per interval until the last step is done.
 
     until: a step to end at before that; the same config goes on from there another time.
@@ -75,34 +72,24 @@ class LMTrainer:
             self.model.backbone.model.activation_checkpointing_enable({"use_reentrant": False})
         self.documents = Documents(self.model.tokenizer, self.corpus.train)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        groups = [
-            {"params": [p for p in self.parameters if p.dim() > 1], "weight_decay": config.weight_decay},
-            {"params": [p for p in self.parameters if p.dim() <= 1], "weight_decay": 0.0},
-        ]
+        groups = parameter_groups(self.parameters, config.weight_decay)
         self.wrapped, self.optimizer = self.accelerator.prepare(
             self.model, AdamW(groups, lr=config.lr, betas=(0.9, 0.95))
         )
-        self.at = Progress()
+        self.at = LMProgress()
         self._resume()
+        self.accelerator.wait_for_everyone()
 
     @property
     def n_parameters(self) -> int:
         return sum(p.numel() for p in self.model.parameters())
 
-    def steps(self) -> Iterator[dict]:
-        """Train; yield one line of metrics per interval. Weights and state are on disk before each is yielded."""
-        began, window = time.monotonic() - self.at.seconds, []
-        while self.at.step < self.until:
-            window.append(self._step())
-            self.at.seconds = time.monotonic() - began
-            over = self.at.step == self.until
-            if self.at.step % self.config.log_every == 0 or over:
-                line = self._line(window)
-                self.kept.write(line)
-                window = []
-                if self.at.step % self.config.save_every == 0 or over:
-                    self._save()
-                yield line
+    @property
+    def over(self) -> bool:
+        return self.at.step >= self.until
+
+    def end(self) -> None:
+        self.accelerator.end_training()
 
     def _step(self) -> dict:
         config, accelerator = self.config, self.accelerator
@@ -155,18 +142,16 @@ class LMTrainer:
         return {key: self._mean(value) for key, value in found.items()}
 
     def _mean(self, value: Tensor) -> float:
-        return float(value if self.accelerator.num_processes == 1 else self.accelerator.reduce(value, "mean"))
+        return mean_of_processes(self.accelerator, value)
 
     def _line(self, window: list[dict]) -> dict:
-        keys = ("loss", "first_beginning", "later_beginnings", "recited")
-        means = {key: np.mean([row[key] for row in window if key in row] or [np.nan]) for key in keys}
         return {
             "step": self.at.step,
             "tokens": self.at.tokens,
             "seconds": round(self.at.seconds, 1),
             "lr": self.optimizer.param_groups[0]["lr"],
             "segments": longest(self.config, self.at.step - 1),
-            **{key: round(float(mean), 5) for key, mean in means.items() if np.isfinite(mean)},
+            **means(window, ("loss", "first_beginning", "later_beginnings", "recited")),
         }
 
     # -- the model
@@ -236,20 +221,19 @@ class LMTrainer:
         """The parameters that training changes, by name."""
         return {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
 
-    def _save(self) -> None:
-        """The checkpoint for users, in half precision, and beside it what a resumed run needs, with all digits.
-
-        Each appears whole or not at all.
-        """
-        if not self.accelerator.is_main_process:
-            return
+    def _save_checkpoint(self) -> None:
         if self.config.lora:
             save_adapter(self.model, self.folder, dtype=torch.float16)
         else:
             checkpoint.save(*self._as_read(), self.folder, dtype=torch.float16)
-        self.kept.save({
-            "parameters": self._trained(), "optimizer": self.optimizer.state_dict(), "at": asdict(self.at),
-        })  # fmt: skip
+
+    def _state(self) -> dict:
+        return {"parameters": self._trained()}
+
+    def _restore(self, saved: dict) -> None:
+        with torch.no_grad():
+            for name, parameter in self._trained().items():
+                parameter.copy_(saved["parameters"][name])
 
     def _as_read(self) -> tuple[Model, dict]:
         """The model as it is to be read, and its config.json.
@@ -267,17 +251,6 @@ class LMTrainer:
             cell = CELLS["context"].fit(model.backbone, **options)
             model = Model(model.backbone, cell, segment_length=config.segment_length, tokenizer=model.tokenizer)
         return model, spec
-
-    def _resume(self) -> None:
-        saved = self.kept.saved()
-        if saved:
-            with torch.no_grad():
-                for name, parameter in self._trained().items():
-                    parameter.copy_(saved["parameters"][name])
-            self.optimizer.load_state_dict(saved["optimizer"])
-            self.at = Progress(**saved["at"])
-        self.kept.trim(self.at.step)
-        self.accelerator.wait_for_everyone()
 
 
 def _start_from(model: Model, other: Model, config: LMConfig) -> None:

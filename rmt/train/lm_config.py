@@ -1,55 +1,14 @@
 """What a run of a language model is: its settings, how history and rate go, and the tokens of every step."""
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from rmt.errors import InputError
 from rmt.memory import CELLS
 from rmt.tasks.language_model import Documents
-from rmt.train.tasks import TRAINING
-
-
-@dataclass(frozen=True)
-class LMConfig:
-    """Everything that decides a run's result; the same config gives the same weights."""
-
-    corpus: str = "sotu"
-    steps: int = 1000
-    segments: int = 5  # history grows until documents have this many
-    growth: float = 0.3  # share of the steps over which it grows
-    shorter: float = 0.5  # share of the steps with fewer segments than that
-    ends: bool = False  # documents are read to their end, where the proof of a theorem stands
-    batch: int = 32  # segments a step, over all documents and processes
-    seed: int = 0
-    init: str | None = None  # a checkpoint whose backbone to start from, its memory too where the cell is the same
-    pretrained: str | None = None  # a backbone to wrap instead of one from scratch, see rmt.checkpoint.packages
-    lora: int = 0  # rank of the adapters on it; 0 trains all of it
-    lora_targets: str | None = None  # what they adapt, names with commas between; None: as peft does in the family
-    backbone: str = "llama"
-    layers: int = 4
-    width: int = 128
-    heads: int = 4
-    inner: int = 3
-    vocabulary: int = 2048
-    cell: str = "rmt"
-    options: dict = field(default_factory=dict)  # of the cell, beside n_memory and initial_std where it has them
-    n_memory: int = 16
-    initial_std: float | None = None  # None: as the cell, or the pretrained backbone, has it
-    segment_length: int = 128
-    at_once: int = 1  # segments read as one: exact context, for the baseline without memory
-    bptt_unroll: int | None = None
-    checkpointing: bool = False  # trade time for memory: activations are computed again on the way back
-    recite: float = 0.0  # weight of a second loss, falling to nothing: slots recite the last tokens (RMT on a decoder)
-    lr: float = 1e-3
-    schedule: str = "cosine"  # or linear
-    floor: float = 0.05  # share of the rate that is left at the end
-    warmup: int = 30
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    log_every: int = 20
-    save_every: int = 100
+from rmt.train.config import LMConfig
+from rmt.train.loop import TRAINING
 
 
 def longest(config: LMConfig, step: int) -> int:

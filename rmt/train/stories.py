@@ -5,6 +5,7 @@ What a text has told when it is asked may stand in the asking segment, in front 
 of a document of any length.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -13,38 +14,16 @@ from tokenizers import Tokenizer
 
 from rmt.tasks.babi import KINDS, NEVER, World
 from rmt.tasks.base import Rng
-from rmt.tasks.distractor import Distractor
+from rmt.tasks.distractor import Distractor, documents
+from rmt.tasks.lures import lure
 from rmt.tasks.telling import Telling
 from rmt.text.segments import IGNORE
 from rmt.text.tokenizer import encode
+from rmt.train.rungs import Rung
 
-GIVE_UP = 0.3  # how often a stream that is lost begins anew
 ASKED = 9  # tokens that a question may need
-
-
-@dataclass(frozen=True)
-class Rung:
-    """What is read at one stage of training.
-
-    forms: how often facts and questions are short (two words), whole without a question mark, and whole.
-    share: range of the share of sentences that are facts, drawn per text, log-uniformly; 1 leaves background out.
-    facts: the most facts a document tells. life: the most segments of a document, the asking one included; of a
-    stream, where `streams` of the rows are streams. unroll: segments read a step, before the asking one.
-    """
-
-    name: str
-    kinds: tuple[str, ...] = ("qa1",)
-    forms: tuple[float, float, float] = (0.0, 0.0, 1.0)
-    share: tuple[float, float] = (1.0, 1.0)
-    facts: int | None = None
-    life: int = 1
-    unroll: int = 0
-    streams: float = 0.0
-    lures: float = 0.0
-    varied: bool = False  # whether moves are told in other words, too
-    cut: float = 0.0  # share of longer documents whose first boundary cuts a fact
-    goal: float = 0.93  # accuracy that opens the next rung
-    steps: int | None = None  # or how many steps it takes
+EARLIER = 0.3  # share of documents that are of the three rungs before
+SHORT, NO_MARK, WHOLE = range(3)  # forms of a text
 
 
 @dataclass(frozen=True)
@@ -66,10 +45,26 @@ class Chunk:
     kind: np.ndarray
     rung: int = 0
 
+    @classmethod
+    def empty(cls, rows: int, unroll: int, segment_length: int, questions: int, rung: int) -> "Chunk":
+        """A chunk whose rows are still to be filled."""
+        zeros = lambda *shape: np.zeros(shape, np.int64)  # noqa: E731
+        return cls(
+            ids=zeros(rows, unroll, segment_length),
+            begins=np.zeros((rows, unroll + 1), bool),
+            ask=zeros(rows, segment_length),
+            ends=zeros(rows, questions),
+            labels=np.full((rows, questions), IGNORE),
+            own=np.zeros(rows, bool),
+            old=zeros(rows),
+            kind=zeros(rows),
+            rung=rung,
+        )
+
 
 @dataclass
 class Row:
-    """A stream: its text, how many segments it has read, and after how many it ends."""
+    """A text, its world, after how many segments it ends, its form, its kind, and how many segments have been read."""
 
     text: Telling
     world: World
@@ -77,11 +72,6 @@ class Row:
     form: int
     kind: int
     old: int = 0
-
-
-def without_mark(text: str) -> str:
-    """The question without its mark."""
-    return text.rstrip("?")
 
 
 @dataclass
@@ -95,9 +85,7 @@ class StoryStreams:
     segment_length: int
     n_questions: int
     rng: Rng
-    earlier: float = 0.3  # share of documents of the three rungs before
     split: str = "train"
-    lost: np.ndarray | None = None  # (rows,) streams that answered half of their latest questions wrong, from outside
     at: int = 0
     streams: dict[int, Row] = field(default_factory=dict)
 
@@ -110,47 +98,51 @@ class StoryStreams:
         """The next step's texts at this stage."""
         if rung != self.at:
             self.at, self.streams = rung, {}
-        now, B, T, Q = self.rungs[rung], self.rows, self.segment_length, self.n_questions  # noqa: N806
-        U = now.unroll  # noqa: N806
-        ids, begins = np.zeros((B, U, T), np.int64), np.zeros((B, U + 1), bool)
-        ask, ends, labels = np.zeros((B, T), np.int64), np.zeros((B, Q), np.int64), np.full((B, Q), IGNORE)
-        own, old, kind_of = np.zeros(B, bool), np.zeros(B, np.int64), np.zeros(B, np.int64)
-        n_streams = round(B * now.streams)
-        for b in range(B):
-            if b < n_streams:
-                row = self.streams.get(b)
-                lost = self.lost is not None and bool(self.lost[b]) and self.rng.random() < GIVE_UP
-                if row is None or lost or row.old >= row.life:
-                    life = U + 1 + int(self.rng.exponential(now.life))
-                    row = self.streams[b] = self._begin(now, life)
-                    begins[b, 0] = True
-                ids[b] = row.text.read(U * T).reshape(U, T)
-                row.old += U
-                old[b] = row.old
-            else:
-                kind = now
-                own[b] = True
-                if rung and self.rng.random() < self.earlier:
-                    kind, own[b] = self.rungs[rung - 1 - int(self.rng.integers(min(rung, 3)))], False
-                n = 1 + int(self.rng.integers(min(kind.life, U + 1)))
-                if own[b] and self.rng.random() < 0.5 and not now.streams:
-                    n = min(kind.life, U + 1)  # the longest is what the gate is about
-                row = self._begin(kind, n)
-                begins[b, U + 1 - n] = True
-                if n > 1:
-                    ids[b, U + 1 - n :] = row.text.read((n - 1) * T).reshape(n - 1, T)
-            kind_of[b] = row.kind
-            self._ask(row, ask[b], ends[b], labels[b])
-        return Chunk(ids, begins, ask, ends, labels, own, old, kind_of, rung)
+        now = self.rungs[rung]
+        chunk = Chunk.empty(self.rows, now.unroll, self.segment_length, self.n_questions, rung)
+        n_streams = round(self.rows * now.streams)
+        for b in range(self.rows):
+            row = self._go_on(chunk, b) if b < n_streams else self._document(chunk, b)
+            chunk.kind[b] = row.kind
+            self._ask(row, chunk.ask[b], chunk.ends[b], chunk.labels[b])
+        return chunk
+
+    def _go_on(self, chunk: Chunk, b: int) -> Row:
+        """The next segments of stream b, which begins anew where its life is over."""
+        now, U = self.rungs[self.at], chunk.ids.shape[1]  # noqa: N806
+        row = self.streams.get(b)
+        if row is None or row.old >= row.life:
+            life = int(np.exp(self.rng.uniform(np.log(U + 1), np.log(max(now.life, U + 1)))))
+            row = self.streams[b] = self._begin(now, life)
+            chunk.begins[b, 0] = True
+        chunk.ids[b] = row.text.read(U * self.segment_length).reshape(U, -1)
+        row.old += U
+        chunk.old[b] = row.old
+        return row
+
+    def _document(self, chunk: Chunk, b: int) -> Row:
+        """A fresh document in the last segments of row b, of this rung or of one of the three before."""
+        now, U = self.rungs[self.at], chunk.ids.shape[1]  # noqa: N806
+        rung, own = now, True
+        if self.at and self.rng.random() < EARLIER:
+            rung, own = self.rungs[self.at - 1 - int(self.rng.integers(min(self.at, 3)))], False
+        n = 1 + int(self.rng.integers(min(rung.life, U + 1)))
+        if own and self.rng.random() < 0.5 and not now.streams:
+            n = min(rung.life, U + 1)  # the next rung opens on documents of all lengths, half of them the longest
+        row = self._begin(rung, n)
+        chunk.own[b], chunk.begins[b, U + 1 - n] = own, True
+        if n > 1:
+            chunk.ids[b, U + 1 - n :] = row.text.read((n - 1) * self.segment_length).reshape(n - 1, -1)
+        return row
 
     def _begin(self, rung: Rung, life: int) -> Row:
         rng = self.rng
         form = int(rng.choice(3, p=rung.forms))
         kind = rung.kinds[int(rng.integers(len(rung.kinds)))]
-        world = KINDS[kind].world(rng, short=form == 0, varied=form == 2 and rung.varied)
+        world = KINDS[kind].world(rng, short=form == SHORT, varied=form == WHOLE and rung.varied)
         cut = None
         if life > 1 and rng.random() < rung.cut:
-            cut = self.segment_length - 1 - int(rng.integers(3 if form == 0 else 7))
+            cut = self.segment_length - 1 - int(rng.integers(3 if form == SHORT else 7))
         text = Telling(
             self.source, world, self.encode, rng, share=rung.share,
             lures=rung.lures if rng.random() < 0.5 else 0.0, shuffled=rung.share[1] < 1 and rng.random() < 0.1,
@@ -168,7 +160,7 @@ class StoryStreams:
         at = len(told)
         ask[:at] = told
         for q, (question, answer) in enumerate(self._draw(row.world, n)):
-            ids = self.encode(without_mark(question) if row.form == 1 else question)
+            ids = self.encode(question.rstrip("?") if row.form == NO_MARK else question)
             if at + len(ids) > T:
                 break
             ask[at : at + len(ids)] = ids
@@ -187,3 +179,16 @@ class StoryStreams:
         drawn = [told[i] for i in self.rng.permutation(len(told))[: n - n_never]]
         drawn += [never[i] for i in self.rng.permutation(len(never))[:n_never]]
         return [drawn[i] for i in self.rng.permutation(len(drawn))]
+
+
+def vocabulary_texts(rng: Rng, *, rounds: int = 1500) -> Iterator[str]:
+    """What a story trainer's tokenizer learns from: the addresses of the train split, and facts, questions and lures.
+
+    Of every kind of world there are as many, so that each of their words becomes a token.
+    """
+    yield from documents("train").values()
+    for _ in range(rounds):
+        for kind in KINDS.values():
+            world = kind.world(rng)
+            facts = [fact for _ in range(8) if (fact := world.tell())]
+            yield " ".join([*facts, *(question for question, _ in world.questions()[:8]), lure(rng)])

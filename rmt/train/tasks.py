@@ -1,8 +1,6 @@
 """Training: curriculum over segments, then streams; resumable at any step, over any number of processes."""
 
 import shutil
-import time
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from torch.optim import AdamW
 
 from rmt import checkpoint
 from rmt.backbone.families import backbone_config
+from rmt.backbone.last_layer import lean
 from rmt.checkpoint.build import SHARED_TOKENIZER, build
 from rmt.errors import InputError
 from rmt.memory import blocks
@@ -25,74 +24,25 @@ from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler
 from rmt.tasks.distractor import documents
 from rmt.text.tokenizer import PAD, open_tokenizer, train_tokenizer
+from rmt.train.config import TrainConfig
 from rmt.train.curriculum import Gate, Stage, stages
+from rmt.train.loop import TRAINING, Progress, TrainingRun, mean_of_processes, means, parameter_groups
 from rmt.train.penalties import slot_alikeness, slot_change
 from rmt.train.run_folder import RunFolder
 from rmt.train.streams import Streams
 
-TRAINING = 1  # first word of every training seed; evaluation uses another, so the two never meet
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides a run's result; the same config gives the same weights."""
-
-    task: str
-    segments: int = 7
-    seed: int = 0
-    init: str | None = None  # a checkpoint to start from, of the same shape; else from scratch
-    backbone: str = "bert"  # a family to train from scratch: bert, gpt2, llama
-    layers: int = 4
-    width: int = 128
-    heads: int = 4
-    vocabulary: int = 4096
-    cell: str = "rmt"
-    n_memory: int = 8
-    initial_std: float = 1.0  # of the initial memory; states have about this spread
-    slot_spread: float = 0.0  # weight of the mean squared cosine between slots
-    segment_length: int = 64
-    positions: int | None = None  # rows of the position table, if not just enough for a segment with its memory
-    batch: int = 64  # over all processes
-    lr: float = 5e-4
-    warmup: int = 200
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    threshold: float = 0.985  # accuracy that opens the next stage
-    window: int = 20  # batches it is measured over
-    shorter: float = 0.3  # share of batches with fewer segments than the stage
-    ragged: float = 0.3  # share of batches whose last segment is cut short
-    patience: int = 6000  # steps in one stage before the run gives up
-    more_steps: int = 0  # steps of the last stage after it is learned, at a falling rate
-    stream_steps: int = 0
-    streams: int = 48
-    streams_only: bool = False  # no curriculum: the checkpoint to start from has had it
-    stream_lr: float = 2e-4
-    stream_floor: float = 0.02  # share of the rate that is left at the end
-    stream_wait: int = 0  # mean segments of distractor text before a stream is told its story
-    stream_apart: int = 0  # mean segments between the facts of its story
-    stream_life: int = 60  # mean segments between a story and the stream's new beginning
-    stream_segments: int = 3  # segments a stream reads a step, with gradient
-    stream_give_up: float = 0.1  # share of the streams that answered wrong that begin anew
-    stream_keep: float = 0.0  # weight of the penalty on memory that changes while a stream is told nothing
-    stream_noise: float = 0.0  # standard deviation of what is added to the memory that streams carry
-    keep_stages: bool = False  # a checkpoint of each stage in the folder stages: 1, 2, …, more, streams
-    log_every: int = 10
-    save_every: int = 50
-
 
 @dataclass
-class Progress:
-    """Where a run stands: saved with the weights, so that a killed run goes on as if nothing had happened."""
+class TaskProgress(Progress):
+    """Where a run stands. since: steps in this stage; tokens: read so far, over all processes."""
 
-    step: int = 0
     stage: int = 0
-    since: int = 0  # steps in this stage
-    seconds: float = 0.0
+    since: int = 0
     tokens: int = 0
     done: bool = False
 
 
-class Trainer:
+class Trainer(TrainingRun):
     """One run in one folder. `steps()` yields a dict of metrics per interval until the last stage is over."""
 
     def __init__(self, config: TrainConfig, folder: Path, *, precision: str | None = None, cpu: bool = False):
@@ -134,15 +84,13 @@ class Trainer:
         }
         torch.manual_seed(config.seed)
         self.model = build(self.spec, tokenizer).train()
-        self.model.lean = True
         if config.init:
             self._start_from(checkpoint.load(config.init, device="cpu"))
         self.n_parameters = sum(p.numel() for p in self.model.parameters())
         self.sampler = Sampler(self.task, tokenizer, "train")
-        decay = [p for p in self.model.parameters() if p.dim() > 1]
-        plain = [p for p in self.model.parameters() if p.dim() <= 1]
-        groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        groups = parameter_groups(self.model.parameters(), config.weight_decay)
         self.wrapped, self.optimizer = self.accelerator.prepare(self.model, AdamW(groups, lr=config.lr))
+        self.reader = lean(self.model.backbone)
         share = config.streams // self.accelerator.num_processes
         self.streams = Streams(
             self.sampler, share, config.segment_length,
@@ -150,35 +98,33 @@ class Trainer:
             life=config.stream_life, give_up=config.stream_give_up,
         )  # fmt: skip
         self.gate = Gate(config.threshold, config.window)
-        self.at = Progress()
+        self.at = TaskProgress()
         self._resume()
+        self.accelerator.wait_for_everyone()
 
     @property
     def stage(self) -> Stage:
         return self.stages[self.at.stage]
 
-    def steps(self) -> Iterator[dict]:
-        """Train; yield one line of metrics per interval. Weights and state are on disk before each is yielded."""
-        began, window = time.monotonic() - self.at.seconds, []
-        while not self.at.done:
-            rng = np.random.default_rng([TRAINING, self.config.seed, self.at.step, self.accelerator.process_index])
-            with self._kernels():
-                window.append({"stage": self.stage.name, **self._step(rng)})
-            self.at.seconds = time.monotonic() - began
-            if self.at.step % self.config.log_every == 0 or self.at.done:
-                line = self._line(window)
-                self.kept.write(line)
-                window = []
-                if self.at.step % self.config.save_every == 0 or self.at.done:
-                    self._save()
-                yield line
+    @property
+    def over(self) -> bool:
+        return self.at.done
+
+    def end(self) -> None:
+        self.accelerator.end_training()
 
     def _kernels(self):
         """Fused attention goes backwards slowly in bfloat16 on a CPU; there it is left out."""
         slow = self.accelerator.device.type == "cpu" and self.accelerator.mixed_precision == "bf16"
         return sdpa_kernel(SDPBackend.MATH) if slow else nullcontext()
 
-    def _step(self, rng) -> dict:
+    def _step(self) -> dict:
+        rng = np.random.default_rng([TRAINING, self.config.seed, self.at.step, self.accelerator.process_index])
+        name = self.stage.name
+        with self._kernels():
+            return {"stage": name, **self._train(rng)}
+
+    def _train(self, rng) -> dict:
         config, at, stage = self.config, self.at, self.stage
         for group in self.optimizer.param_groups:
             group["lr"] = self._lr()
@@ -222,7 +168,11 @@ class Trainer:
         n_read = (ids.shape[1] - 1) // self.config.segment_length
         before = lambda i, s: carry.append(s) or s if i == n_read else s  # noqa: E731
         output = self.wrapped(
-            torch.from_numpy(ids).to(device), torch.from_numpy(labels).to(device), state=state, before=before
+            torch.from_numpy(ids).to(device),
+            torch.from_numpy(labels).to(device),
+            state=state,
+            before=before,
+            backbone=self.reader,
         )
         self.at.tokens += ids.size * self.accelerator.num_processes
         right = output.logits.argmax(-1).cpu().numpy() == labels
@@ -271,18 +221,15 @@ class Trainer:
         self.at.stage += not self.at.done
 
     def _mean(self, value: float) -> float:
-        if self.accelerator.num_processes == 1:
-            return float(value)
-        return float(self.accelerator.reduce(torch.tensor(float(value)), "mean"))
+        return mean_of_processes(self.accelerator, value)
 
     def _line(self, window: list[dict]) -> dict:
         last = window[-1]
-        keys = [k for k, v in last.items() if isinstance(v, float)]
-        means = {k: float(np.mean([row[k] for row in window if k in row])) for k in keys}
-        rest = {k: v for k, v in last.items() if k not in means}
+        numbers = [name for name, value in last.items() if isinstance(value, float)]
+        rest = {name: value for name, value in last.items() if name not in numbers}
         lr = self.optimizer.param_groups[0]["lr"]
-        numbers = {"step": self.at.step, "tokens": self.at.tokens, "seconds": round(self.at.seconds, 1), "lr": lr}
-        return {**numbers, **rest, **{k: round(v, 5) for k, v in means.items()}}
+        at = {"step": self.at.step, "tokens": self.at.tokens, "seconds": round(self.at.seconds, 1), "lr": lr}
+        return {**at, **rest, **means(window, numbers)}
 
     def _start_from(self, other: Model) -> None:
         """Weights of a run of the same shape; a longer table of positions keeps its own rows where that has none."""
@@ -313,19 +260,12 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         return open_tokenizer(file)
 
-    def _save(self) -> None:
-        """The checkpoint for users, in half precision, and beside it what a resumed run needs, with all digits.
-
-        Each appears whole or not at all.
-        """
-        streams = gather_object([self.streams.state_dict()])
-        if not self.accelerator.is_main_process:
-            return
+    def _save_checkpoint(self) -> None:
         checkpoint.save(self.model, self.spec, self.folder, dtype=torch.float16)
-        self.kept.save({
-            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "gate": list(self.gate.scores), "at": asdict(self.at), "streams": streams,
-        })  # fmt: skip
+
+    def _state(self) -> dict:
+        streams = gather_object([self.streams.state_dict()])
+        return {"model": self.model.state_dict(), "gate": list(self.gate.scores), "streams": streams}
 
     def _keep_stage(self) -> None:
         """The checkpoint of a stage that has been learned, in half precision; all share one tokenizer."""
@@ -337,15 +277,9 @@ class Trainer:
         checkpoint.save(self.model, spec, folder / name, dtype=torch.float16)
         self.model.tokenizer.save(str(folder / "tokenizer.json"))
 
-    def _resume(self) -> None:
-        saved = self.kept.saved()
-        if saved and len(saved["streams"]) != self.accelerator.num_processes:
+    def _restore(self, saved: dict) -> None:
+        if len(saved["streams"]) != self.accelerator.num_processes:
             raise InputError(f"{self.folder} holds a run of {len(saved['streams'])} processes; resume it with as many.")
-        if saved:
-            self.model.load_state_dict(saved["model"])
-            self.optimizer.load_state_dict(saved["optimizer"])
-            self.gate.scores.extend(saved["gate"])
-            self.at = Progress(**saved["at"])
-            self.streams.load_state_dict(saved["streams"][self.accelerator.process_index], self.accelerator.device)
-        self.kept.trim(self.at.step)
-        self.accelerator.wait_for_everyone()
+        self.model.load_state_dict(saved["model"])
+        self.gate.scores.extend(saved["gate"])
+        self.streams.load_state_dict(saved["streams"][self.accelerator.process_index], self.accelerator.device)

@@ -1,78 +1,105 @@
-"""evaluate --per-position: language models on held-out documents, with more or less history."""
+"""Score a language model: its loss at every position of a segment, with more or less history."""
 
 import json
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Annotated
 
-from rmt.commands.common import bar, command_line
+import typer
+
+from rmt.commands.common import Checkpoint, Json, bar, command_line, whole_numbers
 from rmt.errors import InputError
 
 HISTORY = [0, 1, 2, 4]
 LEAST = 4  # segments before every target, so that runs with less history score the same ones
 
 
-def per_position(
-    checkpoint: Path,
-    *,
-    against: list[Path],
-    exact: Path | None,
-    plain: list[str],
-    history: list[int],
-    corpus: str | None,
-    positions: int | None,
-    most: int | None,
-    targets: int,
-    controls: bool,
-    precision: str,
-    batch: int,
-    device: str | None,
-    as_json: bool,
+def evaluate_loss(
+    checkpoint: Checkpoint,
+    history: Annotated[
+        list[int] | None, typer.Option(help="Segments before the scored one: --history 0 1 2 4.")
+    ] = None,
+    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    against: Annotated[list[Path] | None, typer.Option(help="A checkpoint to compare with; may be repeated.")] = None,
+    exact: Annotated[
+        Path | None,
+        typer.Option(help="A model without memory, to read all history at once; without --against also alone."),
+    ] = None,
+    plain: Annotated[
+        list[str] | None,
+        typer.Option(help="A cell without weights on the last --against's backbone, CELL=POSITIONS."),
+    ] = None,
+    corpus: Annotated[
+        str | None, typer.Option(help="sotu, metamath:FILE, hf:NAME, or a folder of .txt files; by default its own.")
+    ] = None,
+    positions: Annotated[int | None, typer.Option(min=1, help="Tokens scored in a row; a segment by default.")] = None,
+    documents: Annotated[
+        int | None, typer.Option(min=2, help="At most so many held-out documents, evenly spaced.")
+    ] = None,
+    targets: Annotated[int, typer.Option(min=1, help="Segments scored in a document.")] = 8,
+    controls: Annotated[bool, typer.Option(help="Score the memory's controls, too.")] = True,
+    precision: Annotated[str, typer.Option(help="fp32, or bf16 matrix products.")] = "fp32",
+    batch: Annotated[int, typer.Option(min=1, help="Targets at a time.")] = 32,
+    device: str | None = None,
+    as_json: Json = False,
 ) -> None:
-    """Score a checkpoint and those it is compared with on the same targets, and print the losses."""
+    """Score a language model on held-out documents: the loss at every position of a segment, with more or less history.
+
+    It is compared with its controls, and with other checkpoints on the same targets.
+    """
     from rmt.checkpoint import load
     from rmt.evaluate.loss_by_position import compare
     from rmt.model.processes import this_process
     from rmt.model.provenance import made_by
-    from rmt.tasks.corpora import open_corpus
-    from rmt.tasks.language_model import Documents
 
-    history = sorted(set(history)) or HISTORY
+    history = sorted({*(history or []), *whole_numbers(more)}) or HISTORY
     if history[0] < 0:
         raise InputError("History is 0 segments or more.")
     process, _, own_device = this_process()
     device = device or own_device
     model = load(checkpoint, device=device)
     corpus = corpus or model.about.config.get("training", {}).get("corpus", "sotu")
-    held_out = open_corpus(corpus).held_out
-    if most and most < len(held_out):
-        held_out = held_out.select([i * len(held_out) // most for i in range(most)])
-    documents = Documents(_tokenizer(model, checkpoint), held_out)
+    texts = _documents(_tokenizer(model, checkpoint), corpus, documents)
     length = positions or model.segment_length
     least = 0 if positions else LEAST
-    chosen = documents.targets(length, max(least, *history) * length, targets)
+    chosen = texts.targets(length, max(least, *history) * length, targets)
     whole = length > model.segment_length  # a target has boundaries of its own
-    runs = _runs(checkpoint, against, exact, plain, history, length, whole, controls)
+    runs = _runs(checkpoint, against or [], exact, plain or [], history, length, whole, controls)
     losses, made = _score(
-        runs, model.tokenizer, documents, chosen, device=device, length=length, precision=precision, batch=batch
+        runs, model.tokenizer, texts, chosen, device=device, length=length, precision=precision, batch=batch
     )
     if process:
         return
-    rows = [one.row() for one in losses]
-    if as_json:
-        result = {
-            "command": command_line(),
-            "made_by": made_by(model),
-            "against": made[1:],
-            "corpus": {"name": corpus, "held_out": documents.names},
-            "segment_length": model.segment_length,
-            "positions": length,
-            "precision": precision,
-            "results": rows,
-            "comparisons": list(compare(losses)),
-        }
-        print(_compact(result))
+    if not as_json:
+        _print_table([one.row() for one in losses])
         return
+    result = {
+        "command": command_line(),
+        "made_by": made_by(model),
+        "against": made[1:],
+        "corpus": {"name": corpus, "held_out": texts.names},
+        "segment_length": model.segment_length,
+        "positions": length,
+        "precision": precision,
+        "results": [one.row() for one in losses],
+        "comparisons": list(compare(losses)),
+    }
+    print(_compact(result))
+
+
+def _documents(tokenizer, corpus: str, most: int | None):
+    """Held-out documents of a corpus, at most so many, evenly spaced."""
+    from rmt.tasks.corpora import open_corpus
+    from rmt.tasks.language_model import Documents
+
+    held_out = open_corpus(corpus).held_out
+    if most and most < len(held_out):
+        held_out = held_out.select([i * len(held_out) // most for i in range(most)])
+    return Documents(tokenizer, held_out)
+
+
+def _print_table(rows: list[dict]) -> None:
     parts = [key.removesuffix("_stderr") for key in rows[0] if key.endswith("_stderr")]
     print("mechanism          control   history  documents" + "".join(f"{part:>10s}   stderr" for part in parts))
     for row in rows:

@@ -1,0 +1,32 @@
+"""Everything taken from inside transformers, its public classes apart: what a new release may move, gathered here."""
+
+from transformers.activations import ACT2FN
+from transformers.conversion_mapping import get_model_conversion_mapping
+from transformers.core_model_loading import WeightRenaming, apply_renamings
+from transformers.modeling_outputs import (
+    BaseModelOutputWithPastAndCrossAttentions,
+    BaseModelOutputWithPoolingAndCrossAttentions,
+)
+from transformers.models.auto.auto_factory import _get_model_class as class_of_config
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+from transformers.pytorch_utils import Conv1D
+from transformers.utils import ModelOutput
+
+__all__ = [
+    "ACT2FN",
+    "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
+    "BaseModelOutputWithPastAndCrossAttentions",
+    "BaseModelOutputWithPoolingAndCrossAttentions",
+    "Conv1D",
+    "ModelOutput",
+    "WeightRenaming",
+    "apply_renamings",
+    "class_of_config",
+    "encoder_family",
+    "get_model_conversion_mapping",
+]
+
+
+def encoder_family(model_type: str | None) -> bool:
+    """Whether transformers has masked language models of this family: its tokens see what comes after them."""
+    return model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES

@@ -1,0 +1,65 @@
+"""Several questions put to one state: the segments of a chunk are read once, then every question is answered."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from rmt.backbone import wide
+from rmt.errors import InputError
+from rmt.memory.base import State, choose, detach, map_state
+from rmt.model import Model
+from rmt.model.unroll import unroll
+from rmt.text.segments import IGNORE, Segment
+
+
+def answers(model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor, state: State) -> tuple[Tensor, State]:
+    """Logits (B, Q, C) of the questions, and the state after the segments before them.
+
+    ids (B, U, T), begins (B, U + 1), ask (B, A) and ends (B, Q) as in `Chunk`. state: that before the first segment;
+    a row begins anew, from the cell's initial state, at each segment where `begins` says so. A question's answer is
+    read at its last token, so each knows the ones before it in the asking segment and none of those after.
+    """
+    initial, carried = model.cell.initial(len(ask)), state
+
+    def begin(u: int, state: State) -> State:
+        nonlocal carried
+        carried = map_state(wide, state)  # what crosses a boundary is never in half precision
+        return choose(begins[:, u], initial, carried)
+
+    segments = [*map(Segment, ids.unbind(1)), Segment(ask)]
+    for _, step, _ in unroll(model.cell, model.backbone, segments, state=state, before=begin):
+        last = step
+    places = ends + last.layout.tokens.start
+    return model.backbone.answers(last.output.hidden, places), carried
+
+
+def score(
+    model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor, labels: Tensor, state: State
+) -> tuple[Tensor, Tensor, State]:
+    """Mean cross-entropy (), which questions were answered right (B, Q), the state after the segments, detached."""
+    logits, state = answers(model, ids, begins, ask, ends, state)
+    logits = wide(logits)
+    loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE)
+    return loss, logits.argmax(-1) == labels, detach(state)
+
+
+@torch.no_grad()
+def check(model: Model) -> None:
+    """Raises InputError for a model that cannot be asked several questions, or whose state streams cannot carry."""
+    if not model.backbone.causal:
+        raise InputError(
+            "Several questions after one text are read where each ends, and an encoder reads one answer for all of "
+            "them; use --backbone llama or gpt2."
+        )
+    before = model.cell.initial(1)
+    ids = torch.zeros(1, model.segment_length, dtype=torch.long, device=model.device)
+    _, after = model.cell.step(model.backbone, Segment(ids), before)
+    if _shapes(before) != _shapes(after):
+        raise InputError(
+            f"The memory of --cell {model.about.config['cell']['kind']} grows with the text, so streams of different "
+            "ages cannot be read side by side; use one of a fixed size, like rmt."
+        )
+
+
+def _shapes(state: State) -> State:
+    return map_state(lambda tensor: tuple(tensor.shape), state)

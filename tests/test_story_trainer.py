@@ -1,0 +1,277 @@
+"""Training on stories that go on: rungs, streams, several questions put to one state, a captured step, resuming."""
+
+import json
+import re
+import sys
+from dataclasses import replace
+from itertools import repeat
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from rmt.__main__ import main
+from rmt.checkpoint import load
+from rmt.checkpoint.build import build
+from rmt.commands.options import options_of
+from rmt.errors import InputError
+from rmt.memory.base import map_state
+from rmt.tasks import distractor
+from rmt.tasks.babi import CLASSES, NEVER
+from rmt.text.segments import IGNORE, Segment
+from rmt.text.tokenizer import open_tokenizer, train_tokenizer
+from rmt.train import stories
+from rmt.train.captured_step import CapturedStep
+from rmt.train.config import StoryConfig
+from rmt.train.rungs import Rung, rungs
+from rmt.train.stories import StoryStreams, vocabulary_texts
+from rmt.train.story_step import answers, score
+from rmt.train.story_trainer import StoryTrainer
+
+torch.set_num_threads(1)
+ADDRESSES = {
+    "a": "The union is strong. We have a treaty with all nations.",
+    "b": "Peace at home is our first care. So be it.",
+}
+SHORT = Rung("short", forms=(1, 0, 0), facts=4)
+FAR = Rung("far", forms=(1, 0, 0), share=(0.5, 0.9), life=3, unroll=2)
+STREAMS = Rung("streams", forms=(1, 0, 0), share=(0.3, 0.9), life=12, unroll=2, streams=0.6)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def addresses():
+    """Background of four sentences, so that nothing takes long."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (distractor, stories):
+            patch.setattr(module, "documents", lambda split: ADDRESSES)
+        yield
+
+
+@pytest.fixture(scope="module")
+def file(addresses, tmp_path_factory):
+    file = tmp_path_factory.mktemp("words") / "tokenizer.json"
+    train_tokenizer(vocabulary_texts(np.random.default_rng(0), rounds=30), size=500).save(str(file))
+    return file
+
+
+@pytest.fixture
+def config(file) -> StoryConfig:
+    """A run of seconds: every rung is left after two steps, the last after three."""
+    return StoryConfig(
+        tokenizer=str(file), layers=1, width=16, heads=2, n_memory=2, segment_length=40, questions=2, rows=3,
+        lesson_rows=3, warmup=1, patience=2, go_on=True, stream_steps=3, log_every=2, save_every=2,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def texts(file):
+    """texts(rung, ...) are texts of these rungs, six side by side."""
+    return lambda *stages: StoryStreams(list(stages), CLASSES, open_tokenizer(file), 6, 48, 3, np.random.default_rng(0))
+
+
+@pytest.fixture
+def model(config, tmp_path):
+    """The model of a run, in float64."""
+    trainer = StoryTrainer(replace(config, layers=2, segment_length=48), tmp_path / "model")
+    spec = {**trainer.spec, "classes": list(CLASSES)}
+    spec["backbone"] = {**spec["backbone"], "config": {**spec["backbone"]["config"], "num_labels": len(CLASSES)}}
+    spec["backbone"]["config"] |= {"id2label": {i: str(i) for i in range(len(CLASSES))}}
+    return build(spec, trainer.model.tokenizer).double()
+
+
+def tensors(chunk):
+    return [torch.from_numpy(array) for array in (chunk.ids, chunk.begins, chunk.ask, chunk.ends)]
+
+
+def test_each_question_ends_at_its_place_and_has_the_answer_of_the_text_before_it(texts):
+    made = texts(SHORT)
+    asked = 0
+    for _ in range(5):
+        chunk = made.chunk(0)
+        for ask, ends, labels in zip(chunk.ask, chunk.ends, chunk.labels, strict=True):
+            n = int((labels != IGNORE).sum())
+            told = dict(re.findall(r"(\w+) (\w+)\.", made.tokenizer.decode(ask)))  # the latest counts
+            for q in range(n):
+                name = made.tokenizer.decode(ask[: ends[q] + 1]).split()[-1]
+                assert CLASSES[labels[q]] == told.get(name, NEVER)
+                asked += 1
+            assert (labels[n:] == IGNORE).all() and (ask[ends[:n].max() + 1 :] == 0).all()
+    assert asked > 30
+
+
+def test_places_without_a_question_count_for_nothing(texts, model):
+    chunk = texts(SHORT).chunk(0)
+    labels = torch.from_numpy(chunk.labels)
+    assert (labels == IGNORE).any()
+    state = model.cell.initial(len(labels))
+    loss, right, _ = score(model, *tensors(chunk), labels, state)
+    logits, _ = answers(model, *tensors(chunk), state)
+    by_hand = [F.cross_entropy(logits[b, q], labels[b, q]) for b, q in (labels != IGNORE).nonzero().tolist()]
+    assert torch.allclose(loss, torch.stack(by_hand).mean()) and not right[labels == IGNORE].any()
+
+
+def test_streams_carry_their_state_and_begin_anew_as_a_plain_loop_does(texts, model):
+    made = texts(STREAMS)
+    carried, states, began = model.cell.initial(6).detach(), [None] * 6, 0
+    for step in range(8):
+        chunk = made.chunk(0)
+        logits, carried = answers(model, *tensors(chunk), carried)
+        for b in range(6):
+            for u, ids in enumerate([*chunk.ids[b], chunk.ask[b]]):
+                if chunk.begins[b, u]:
+                    states[b] = model.cell.initial(1)
+                    began += step > 0 and chunk.old[b] > 0
+                if states[b] is None:
+                    states[b] = model.cell.initial(1)  # read and thrown away: a document begins later in this row
+                before = states[b]
+                read, states[b] = model.cell.step(model.backbone, Segment(torch.from_numpy(ids)[None]), before)
+            states[b] = before  # the questions leave no trace
+            hidden = read.output.hidden[0, read.layout.tokens]
+            assert torch.allclose(logits[b], model.backbone.model.score(hidden[chunk.ends[b]]), atol=1e-12)
+        carried = carried.detach()
+    assert began and (chunk.old > 4).any()
+
+
+def test_the_first_of_several_questions_has_the_answer_of_a_document_that_ends_with_it(texts, model):
+    chunk = texts(FAR).chunk(0)
+    logits, _ = answers(model, *tensors(chunk), model.cell.initial(6))
+    for b in range(6):
+        first = int(chunk.begins[b].argmax())
+        ids = np.concatenate([*chunk.ids[b, first:], chunk.ask[b, : chunk.ends[b, 0] + 1]])
+        assert torch.allclose(logits[b, 0], model(torch.from_numpy(ids)[None]).logits[0], atol=1e-12)
+    assert len(set(chunk.begins.argmax(1))) > 1
+
+
+def test_training_on_the_same_texts_again_and_again_learns_them(config, tmp_path):
+    trainer = StoryTrainer(replace(config, patience=200, go_on=False, lr=1e-2, log_every=20), tmp_path / "run")
+    trainer.chunks = repeat(next(trainer.chunks))
+    trainer.rungs = [replace(rung, goal=1.1) for rung in trainer.rungs]
+    losses = [line["loss"] for line, _ in zip(trainer.steps(), range(5), strict=False)]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_a_rung_opens_the_next_at_its_goal_and_ends_the_run_where_it_is_not_reached(config, tmp_path):
+    config = replace(config, go_on=False, log_every=1, patience=3)
+    trainer = StoryTrainer(config, tmp_path / "easy")
+    trainer.rungs = [replace(rung, goal=0.0) for rung in trainer.rungs]
+    names = [line["rung"] for line, _ in zip(trainer.steps(), range(4), strict=False)]
+    assert names == [rung.name for rung in rungs(config)[:4]]
+    trainer = StoryTrainer(config, tmp_path / "hard")
+    trainer.rungs = [replace(rung, goal=1.1) for rung in trainer.rungs]
+    with pytest.raises(InputError, match="'short, 4 facts' was not learned in 3 steps"):
+        list(trainer.steps())
+
+
+def test_a_stopped_run_goes_on_to_its_end_and_its_streams_begin_anew(config, tmp_path):
+    config = replace(config, first=7, stream_life=1000)
+    trainer = StoryTrainer(config, tmp_path / "run")
+    line = [line for _, line in zip(range(4), trainer.steps(), strict=False)][-1]
+    resumed = StoryTrainer(config, tmp_path / "run")
+    assert resumed.at == trainer.at and resumed.at.rung > 7 and line["step"] == resumed.at.step
+    weights = trainer.model.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in resumed.model.state_dict().items())
+    moments = [s["exp_avg"] for s in trainer.optimizer.state.values()]
+    assert all(torch.equal(a, s["exp_avg"]) for a, s in zip(moments, resumed.optimizer.state.values(), strict=True))
+    rest = list(resumed.steps())
+    rows = [json.loads(row) for row in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    steps = [row["step"] for row in rows]
+    assert steps == sorted(set(steps)) and rows[-len(rest) :] == rest and rest[-1]["rung"] == "streams"
+    assert not list(StoryTrainer(config, tmp_path / "run").steps())
+    assert load(tmp_path / "run", device="cpu").about.classes == [*resumed.classes]
+    with pytest.raises(InputError, match="other settings"):
+        StoryTrainer(replace(config, lr=1.0), tmp_path / "run")
+
+
+def test_a_resumed_stream_begins_from_the_initial_memory(config, tmp_path):
+    last = len(rungs(config)) - 1
+    config = replace(config, first=last, log_every=1, save_every=1, stream_steps=6)
+    for _ in zip(range(2), StoryTrainer(config, tmp_path / "run").steps(), strict=False):
+        pass
+    _, chunk = next(StoryTrainer(config, tmp_path / "run").chunks)
+    assert chunk.begins[chunk.old > 0][:, 0].all() and (chunk.old > 0).any()
+
+
+@pytest.mark.parametrize("cell", ["armt", "transformer-xl"])
+def test_other_mechanisms_learn_from_stories_too(config, tmp_path, cell):
+    trainer = StoryTrainer(replace(config, cell=cell, first=6), tmp_path / "run")
+    before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    lines = list(trainer.steps())
+    assert lines[-1]["rung"] == "streams" and all(np.isfinite(line["loss"]) for line in lines)
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in trainer.model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"backbone": "bert"}, "an encoder reads one answer"),
+        ({"cell": "rmt-r"}, "grows with the text"),
+        ({"cell": "nonsense"}, "no memory cell 'nonsense'"),
+        ({"kinds": "qa1,qa9"}, "no stories of 'qa9'"),
+        ({"first": 99}, "--first 99"),
+        ({"questions": 9}, "9 questions need a segment of 81 tokens"),
+        ({"precision": "half"}, "fp32 or bf16"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_with_a_sentence(config, tmp_path, settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        StoryTrainer(replace(config, **settings), tmp_path / "run")
+
+
+def test_a_run_may_start_from_another_and_keeps_the_classes_they_share(config, tmp_path):
+    first = StoryTrainer(replace(config, first=10), tmp_path / "first")
+    list(first.steps())
+    both = replace(config, kinds="qa1,qa5", init=str(tmp_path / "first"), tokenizer="")
+    other = StoryTrainer(both, tmp_path / "other")
+    old, new = load(tmp_path / "first", device="cpu").state_dict(), other.model.state_dict()
+    (name,) = (name for name in new if name.endswith("score.weight"))
+    for i, known in enumerate(first.classes):
+        assert torch.equal(old[name][i], new[name][other.classes.index(known)])
+    assert all(torch.equal(old[key], new[key]) for key in old if key != name) and len(new[name]) > len(old[name])
+    with pytest.raises(InputError, match="another shape"):
+        StoryTrainer(replace(both, width=32), tmp_path / "wide")
+
+
+def test_a_captured_step_trains_as_the_plain_one_does(config, tmp_path):
+    """Captured by a stand-in that calls the step, as a graph would be: warm-up included, results in fixed places."""
+
+    def stand_in(run, places):
+        for _ in range(3):
+            results = map_state(torch.clone, run(*places))
+        return lambda: map_state(torch.Tensor.copy_, results, run(*places)), results
+
+    config = replace(config, first=1, cell="armt", lesson_rows=5)  # a state of two tensors; two shapes of inputs
+    plain, other = (StoryTrainer(config, tmp_path / name) for name in ("plain", "captured"))
+    other.step = CapturedStep(other._train, other.model, other.optimizer, stand_in)
+    for a, b in zip(plain.steps(), other.steps(), strict=True):
+        assert {**a, "seconds": 0} == {**b, "seconds": 0}
+    assert len(other.step.captured) == 4
+    weights = plain.model.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in other.model.state_dict().items())
+
+
+def test_without_a_tokenizer_the_run_trains_one_and_keeps_it(config, tmp_path):
+    config = replace(config, tokenizer="", vocabulary=300, first=11)
+    trainer = StoryTrainer(config, tmp_path / "run")
+    assert trainer.model.tokenizer.get_vocab_size() == 300
+    made = (tmp_path / "run" / "tokenizer.json").read_bytes()
+    StoryTrainer(config, tmp_path / "run")
+    assert (tmp_path / "run" / "tokenizer.json").read_bytes() == made
+
+
+def test_every_setting_is_an_option_of_the_command(file, tmp_path, monkeypatch, capsys):
+    assert [option.name for option in options_of(StoryConfig)] == list(StoryConfig.__dataclass_fields__)
+
+    def run(*arguments) -> int:
+        monkeypatch.setattr(sys, "argv", ["rmt", "train-stories", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code or 0
+
+    sizes = "--layers 1 --width 16 --heads 2 --n-memory 2 --segment-length 40 --questions 2 --rows 3 --stream-steps 2"
+    given = ("--tokenizer", file, "--out", tmp_path / "run", "--first", 11, "--device", "cpu", *sizes.split())
+    assert run(*given, "--kinds", "qa9") == 2 and "no stories of 'qa9'" in " ".join(capsys.readouterr().err.split())
+    assert run(*given, "--kinds", "qa1", "--go-on", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["rung"] == "streams"
+    training = json.loads((tmp_path / "run" / "config.json").read_text())["training"]
+    assert training["rows"] == 3 and training["go_on"] is True and training["lr"] == StoryConfig().lr
