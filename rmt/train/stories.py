@@ -23,6 +23,7 @@ from rmt.train.rungs import Rung
 
 ASKED = 9  # tokens that a question may need
 EARLIER = 0.3  # share of documents that are of the three rungs before
+GIVE_UP = 0.3  # how often a stream that is lost begins anew
 SHORT, NO_MARK, WHOLE = range(3)  # forms of a text
 
 
@@ -86,6 +87,7 @@ class StoryStreams:
     n_questions: int
     rng: Rng
     split: str = "train"
+    lost: np.ndarray | None = None  # (rows,) streams that answered half of their latest questions wrong, kept outside
     at: int = 0
     streams: dict[int, Row] = field(default_factory=dict)
 
@@ -108,12 +110,12 @@ class StoryStreams:
         return chunk
 
     def _go_on(self, chunk: Chunk, b: int) -> Row:
-        """The next segments of stream b, which begins anew where its life is over."""
+        """The next segments of stream b, which begins anew where its life is over, and often where it is lost."""
         now, U = self.rungs[self.at], chunk.ids.shape[1]  # noqa: N806
         row = self.streams.get(b)
-        if row is None or row.old >= row.life:
-            life = int(np.exp(self.rng.uniform(np.log(U + 1), np.log(max(now.life, U + 1)))))
-            row = self.streams[b] = self._begin(now, life)
+        lost = self.lost is not None and bool(self.lost[b]) and self.rng.random() < GIVE_UP
+        if row is None or lost or row.old >= row.life:
+            row = self.streams[b] = self._begin(now, U + 1 + int(self.rng.exponential(now.life)))
             chunk.begins[b, 0] = True
         chunk.ids[b] = row.text.read(U * self.segment_length).reshape(U, -1)
         row.old += U

@@ -50,11 +50,15 @@ class StoryProgress(Progress):
 class Chunks(IterableDataset):
     """Chunks without end, from as many processes as a DataLoader starts; each has streams of its own.
 
-    rung: the number of the rung to read, shared with those processes. start: the step that the run goes on from.
+    rung: the number of the rung to read, and lost (processes, rows): the streams that are lost, both shared with those
+    processes. start: the step that the run goes on from.
     """
 
-    def __init__(self, config: StoryConfig, classes: tuple[str, ...], tokenizer: Tokenizer, rung, start: int = 0):
-        self.config, self.classes, self.tokenizer, self.rung, self.start = config, classes, tokenizer, rung, start
+    def __init__(
+        self, config: StoryConfig, classes: tuple[str, ...], tokenizer: Tokenizer, rung, lost: Tensor, start: int = 0
+    ):
+        self.config, self.classes, self.tokenizer = config, classes, tokenizer
+        self.rung, self.lost, self.start = rung, lost, start
 
     def __iter__(self) -> Iterator[tuple[int, Chunk]]:
         """(number of the process, chunk), one after the other."""
@@ -68,8 +72,9 @@ class Chunks(IterableDataset):
             if rows not in streams:
                 rng = np.random.default_rng([TRAINING, config.seed, group, self.start, rows])
                 streams[rows] = StoryStreams(
-                    stages, self.classes, self.tokenizer, rows, config.segment_length, config.questions, rng
-                )
+                    stages, self.classes, self.tokenizer, rows, config.segment_length, config.questions, rng,
+                    lost=self.lost[group].numpy() if rows == config.rows else None,
+                )  # fmt: skip
             yield group, streams[rows].chunk(at)
 
 
@@ -138,6 +143,8 @@ class StoryTrainer(TrainingRun):
         loss, right, state = self.step(*tensors, state)
         if self.rung.streams:
             self.carried[group] = state
+            asked = tensors[-1] >= 0
+            self.lost[group] = ((right & asked).sum(1) <= asked.sum(1) / 2).cpu()
         self.at.step, self.at.since = self.at.step + 1, self.at.since + 1
         return {"loss": loss, "right": right, "asked": self._asked(chunk)}
 
@@ -270,7 +277,8 @@ class StoryTrainer(TrainingRun):
     def _chunks(self, tokenizer: Tokenizer, workers: int) -> Iterator[tuple[int, Chunk]]:
         """What is read. Workers start as copies of this process, which has the background text by then and no GPU."""
         self.shared_rung = torch.multiprocessing.Value("i", self.at.rung)
-        chunks = Chunks(self.config, self.classes, tokenizer, self.shared_rung, self.at.step)
+        self.lost = torch.zeros(max(1, workers), self.config.rows, dtype=torch.bool).share_memory_()
+        chunks = Chunks(self.config, self.classes, tokenizer, self.shared_rung, self.lost, self.at.step)
         if not workers:
             return iter(chunks)
         Distractor.load(tokenizer, "train")
