@@ -15,8 +15,11 @@ from rmt.causes.samples import fresh, sampler_of, told
 from rmt.checkpoint import load, untrained
 from rmt.errors import InputError
 from rmt.intervene import read
+from rmt.tasks import looks
 from rmt.tasks.base import PLACES
 from rmt.tasks.questions import question_about
+
+LOOKS = looks(None)
 
 ROOT = Path(__file__).parent.parent
 DETECT = ROOT / "assets" / "checkpoints" / "detect"
@@ -51,16 +54,16 @@ def test_facts_are_found_with_what_to_ask(detect):
 
 def test_a_relation_is_asked_for_from_the_side_that_the_other_fact_names():
     first, second = "The garden is west of the office.", "The office is west of the kitchen."
-    assert question_about(first, [second], PLACES) == ("What is west of the office?", PLACES.index("garden"))
-    assert question_about(second, [first], PLACES) == ("What is the office west of?", PLACES.index("kitchen"))
-    assert question_about(first, [], PLACES) == ("What is west of the office?", PLACES.index("garden"))
+    assert question_about(first, [second], PLACES, LOOKS) == ("What is west of the office?", PLACES.index("garden"))
+    assert question_about(second, [first], PLACES, LOOKS) == ("What is the office west of?", PLACES.index("kitchen"))
+    assert question_about(first, [], PLACES, LOOKS) == ("What is west of the office?", PLACES.index("garden"))
 
 
 @pytest.mark.parametrize(
     "text", ["", "John moved to the moon.", "Where is John?", "The garden is nice.", "John went home."]
 )
 def test_what_tells_nothing_is_no_fact(text):
-    assert question_about(text, [], PLACES) is None and find_facts(list(text), PLACES) == []
+    assert question_about(text, [], PLACES, LOOKS) is None and find_facts(list(text), PLACES) == []
 
 
 @pytest.mark.parametrize("name", ["detect", "memorize", "reasoning"])
@@ -69,7 +72,9 @@ def test_every_story_of_a_task_can_be_asked_for(name):
     sampler, rng = sampler_of(model), np.random.default_rng(0)
     for _ in range(50):
         story = sampler.task.story(rng)
-        asked = [question_about(f, [o for o in story.facts if o != f], sampler.task.classes) for f in story.facts]
+        known, about = sampler.task.looks, [story.about(k) for k in range(len(story.facts))]
+        asked = [question_about(f, [o for o in story.facts if o != f], PLACES, known) for f in story.facts]
+        assert asked == about, "a text is asked what its story says"
         assert all(asked) and (story.question, story.answer) in asked, "the task's own question is one of them"
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rmt.causes.facts import facts_of
-from rmt.causes.samples import INTERVENTION, sampler_of, told
+from rmt.causes.samples import INTERVENTION, sampler_of, story_with_a_fact, told
 from rmt.intervene import RESET, Progress, read
 from rmt.model import Model
 
@@ -80,10 +80,10 @@ def _slots(model, n, seeds, reset, moments, done, total, progress, batch: int = 
     """Slots (moments, M, F, D) of n fresh runs and the answers (F,) of their first facts."""
     sampler, rng, kept, answers = sampler_of(model), np.random.default_rng(seeds), [], []
     for i in range(0, n, batch):
-        stories = [sampler.task.story(rng) for _ in range(min(batch, n - i))]
+        stories = [story_with_a_fact(rng, sampler.task) for _ in range(min(batch, n - i))]
         size = {"before": 1, "over": 1, "after": max(moments), "length": model.segment_length}
         documents = [told(sampler, rng, story, **size) for story in stories]
-        facts = [facts_of(document, model.about.classes)[0] for document in documents]
+        facts = [facts_of(document)[0] for document in documents]
         ids = np.stack([document.ids for document in documents])
         states = read(model, ids, standing=(RESET,) if reset else ()).states
         # The fact stands in the second segment: the state before it is states[1], the one after it states[2].

@@ -53,7 +53,7 @@ def facts(model: Model, trace: Trace, reading: Reading) -> list[dict]:
     """
     if model.backbone.head != "classify" or model.tokenizer is None:
         return []
-    found = find_facts(trace.tokens, trace.classes)
+    found = find_facts(trace.tokens, trace.classes, trace.meta["task"])
     initial = model.cell.slots(model.cell.initial(1))[0]
     return [
         {

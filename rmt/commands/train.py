@@ -34,7 +34,7 @@ from rmt.commands.train_lm import (
 
 def train(
     context: typer.Context,
-    task: Annotated[str, typer.Option(help="memorize, detect, reasoning or language_model.")],
+    task: Annotated[str, typer.Option(help="A task of rmt/tasks, such as detect, or language_model.")],
     out: Annotated[Path, typer.Option(help="The run's folder; an interrupted run there goes on.")],
     segments: Annotated[int, typer.Option(min=1, help="The curriculum ends at documents of this many segments.")] = 7,
     seed: int = 0,
@@ -43,7 +43,9 @@ def train(
     layers: Annotated[int, typer.Option(min=1)] = 4,
     width: Annotated[int, typer.Option(min=1)] = 128,
     heads: Annotated[int, typer.Option(min=1)] = 4,
-    cell: Annotated[str, typer.Option(help="rmt, or none for the control without memory.")] = "rmt",
+    cell: Annotated[
+        str, typer.Option(help="A mechanism of rmt/memory, such as rmt; none is the control without memory.")
+    ] = "rmt",
     n_memory: Annotated[int, typer.Option(min=0, help="Memory slots.")] = 8,
     segment_length: Annotated[int, typer.Option(min=8, help="Tokens a segment.")] = 64,
     positions: Annotated[

@@ -1,5 +1,6 @@
 """The control without memory: every segment is read alone."""
 
+from rmt.memory.base import Mechanism
 from rmt.memory.recurrent import RecurrentMemory
 
 
@@ -10,3 +11,6 @@ class NoMemory(RecurrentMemory):
         self, dim: int, n_memory: int = 0, *, initial_std: float = 0.0
     ):  # as RMT, so that a run's options fit both
         super().__init__(dim, 0)
+
+
+MECHANISM = Mechanism("none", NoMemory)
