@@ -20,6 +20,7 @@ from rmt.backbone.families import backbone_config
 from rmt.checkpoint import load, save
 from rmt.checkpoint.build import build
 from rmt.errors import InputError
+from rmt.memory import mechanism
 from rmt.memory.base import State, choose, detach, map_state
 from rmt.model import Model
 from rmt.tasks.babi import KINDS, NEVER
@@ -141,6 +142,9 @@ class StoryTrainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.kept = RunFolder(self.folder, config)
         kinds = config.kinds.split(",")
+        if unknown := [kind for kind in kinds if kind not in KINDS]:
+            raise InputError(f"There is no bAbI task {ascii(unknown[0])[:40]}; choose from {', '.join(KINDS)}.")
+        mechanism(config.cell)  # raises where there is none
         known = {name for kind in kinds for name in KINDS[kind].world.classes}
         from rmt.tasks.babi import CLASSES
 
