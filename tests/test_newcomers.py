@@ -63,6 +63,7 @@ def told(tmp_path_factory):
         shutil.copytree(ROOT / name, copy / name)
     (copy / "rmt" / "memory" / "echo.py").write_text(CELL)
     edit(copy / "rmt" / "memory" / "words.py", "WORDS = (", WORDS)
+    (copy / "rmt" / "tasks" / "whistle.py").write_text(TASK)
     tasks = copy / "rmt" / "tasks" / "__init__.py"
     edit(tasks, "memorize, reasoning\n", "memorize, reasoning, whistle\n")
     edit(tasks, "detect.TASK, ", "detect.TASK, whistle.TASK, ")

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rmt.causes.samples import INTERVENTION, Told, sampler_of, told
+from rmt.causes.samples import INTERVENTION, Told, sampler_of, story_with_a_fact, told
 from rmt.intervene import RESET, Progress, Reading, ask, read
 from rmt.intervene.reading import chosen
 from rmt.memory.base import State, map_state
@@ -116,7 +116,7 @@ def lives(
     """
     sampler, rng, parts = sampler_of(model), np.random.default_rng([INTERVENTION, seed]), []
     for done in range(0, samples, batch):
-        stories = [sampler.task.story(rng) for _ in range(min(batch, samples - done))]
+        stories = [story_with_a_fact(rng, sampler.task) for _ in range(min(batch, samples - done))]
         over = max(len(story.facts) for story in stories)
         size = {"before": 1, "over": over, "after": segments, "length": model.segment_length}
         parts.append(_follow(model, [told(sampler, rng, story, **size) for story in stories], segments, reset, moment))

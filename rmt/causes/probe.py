@@ -77,13 +77,13 @@ def probes(
 
 
 def _slots(model, n, seeds, reset, moments, done, total, progress, batch: int = 100) -> tuple[Tensor, Tensor]:
-    """Slots (moments, M, F, D) of n fresh runs and the answers (F,) of their first facts."""
+    """Slots (moments, M, F, D) of n fresh runs and the answers (F,) of the first fact of each that stays true."""
     sampler, rng, kept, answers = sampler_of(model), np.random.default_rng(seeds), [], []
     for i in range(0, n, batch):
         stories = [story_with_a_fact(rng, sampler.task) for _ in range(min(batch, n - i))]
         size = {"before": 1, "over": 1, "after": max(moments), "length": model.segment_length}
         documents = [told(sampler, rng, story, **size) for story in stories]
-        facts = [facts_of(document)[0] for document in documents]
+        facts = [next(fact for fact in facts_of(document) if fact.until is None) for document in documents]
         ids = np.stack([document.ids for document in documents])
         states = read(model, ids, standing=(RESET,) if reset else ()).states
         # The fact stands in the second segment: the state before it is states[1], the one after it states[2].
