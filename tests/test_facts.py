@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from rmt.causes import survival
-from rmt.causes.facts import Lives, ablations, find_facts, ledger, lives, slots_of
-from rmt.causes.samples import fresh, sampler_of, told
+from rmt.causes.facts import Lives, ablations, facts_of, find_facts, ledger, lives, slots_of
+from rmt.causes.samples import Told, fresh, sampler_of, told
 from rmt.checkpoint import load, untrained
 from rmt.errors import InputError
 from rmt.intervene import read
-from rmt.tasks import looks
-from rmt.tasks.base import PLACES
+from rmt.tasks import TASKS, looks
+from rmt.tasks.base import PLACES, Span
 from rmt.tasks.questions import question_about
 
 LOOKS = looks(None)
@@ -97,6 +97,29 @@ def test_the_ledger_follows_each_fact_through_the_run(detect):
     without = ledger(detect, read(detect, ids[-1:]), [fact])[0, 0]
     assert falls[-1] == pytest.approx(p[0, -1] - without, abs=1e-5)
     assert ledger(detect, reading, []).shape == (0, len(reading.states))
+
+
+def test_a_fact_is_followed_until_a_later_one_answers_its_question_anew():
+    rng = np.random.default_rng(0)
+    stories = [TASKS["qa1"].story(rng) for _ in range(20)]
+    for story in stories:
+        spans = tuple(Span("fact", 10 * k, 10 * k + 8) for k in range(len(story.facts)))
+        facts = facts_of(Told(np.zeros(200), spans, story))
+        people = [fact.split()[0] for fact in story.facts]
+        assert [fact.question for fact in facts] == [f"Where is {name}?" for name in people]
+        for k, fact in enumerate(facts):
+            again = people.index(people[k], k + 1) if people[k] in people[k + 1 :] else None
+            assert fact.until == (None if again is None else spans[again].end)
+
+
+def test_what_is_answered_anew_counts_no_longer():
+    p = np.array([[0.1, 0.9, 0.9, 0.9], [0.1, 0.9, np.nan, np.nan], [0.1, 0.2, 0.9, np.nan]])
+    toy = Lives(p, np.array([[0, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]], bool), [None] * 3, None, 1)
+    assert [(row["distance"], row["share"], row["n"]) for row in survival.retention(toy)] == [(1, 1, 1), (2, 0, 1)]
+    rows = survival.survival(toy)
+    assert rows["right"] == [0, 0.6667, 1, 0] and rows["mean"] == [0.1, 0.6667, 0.9, 0.9]
+    gone = Lives(p[1:], toy.right[1:], [None] * 2, None, 1)
+    assert survival.survival(gone)["distance"] == [-1, 0, 1], "beyond that nothing is left to ask for"
 
 
 # Many runs.
