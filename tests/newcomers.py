@@ -15,6 +15,8 @@ import torch
 from rmt.__main__ import main
 from rmt.evaluate.mechanisms import account, fresh
 from rmt.train import TrainConfig, Trainer
+from rmt_viz.findings import mechanisms as findings
+from rmt_viz.shelf import results
 
 HERE = Path.cwd()
 ASSETS = HERE / "assets"
@@ -38,9 +40,9 @@ def page(name: str) -> dict:
     from streamlit.testing.v1 import AppTest
 
     at = AppTest.from_string(f"from rmt_viz.pages import {name}\n{name}.page()", default_timeout=300)
-    if name == "length":
-        at.query_params["task"] = "whistle"
     at.run()
+    if name == "length":
+        at.button_group(key="task").set_value("whistle").run()
     texts = [chart.proto.spec for chart in at.get("plotly_chart")]
     texts += [element.value for kind in ("markdown", "caption", "info") for element in at.get(kind)]
     for choice in at.get("button_group"):
@@ -61,11 +63,16 @@ told["lines"] = list(Trainer(CONFIG, CHECKPOINT, cpu=True).steps())
 told["evaluate"] = command("evaluate", CHECKPOINT, "--segments", 2, "--samples", 2, "--json")
 trace = ASSETS / "traces" / "whistle.trace.safetensors"
 told["record"] = command("record", CHECKPOINT, "--task", "whistle", "--segments", 3, "--out", trace, "--json")
+reset = trace.with_name("whistle.reset.trace.safetensors")
+told["reset"] = command(
+    "record", CHECKPOINT, "--task", "whistle", "--segments", 3, "--control", "reset", "--out", reset, "--json"
+)
 told["facts"] = command("facts", CHECKPOINT, "--samples", 4, "--segments", 2, "--no-probe", "--json")
 told["inspect"] = command("inspect", CHECKPOINT)
 rows = [account(model, torch.arange(256)).row() for model in fresh(["none", "echo"], segment_length=32)]
 text = {"name": "numbers", "segments": [" ".join(map(str, range(i, i + 32))) for i in range(0, 256, 32)]}
 document = {"command": "fresh", "text": text, "results": rows}
 (ASSETS / "results" / "mechanisms.json").write_text(json.dumps(document))
+told["crosses"] = [findings.crosses(row) for row in results.read("mechanisms").rows]
 told["pages"] = {path.stem: page(path.stem) for path in sorted((HERE / "rmt_viz" / "pages").glob("[a-z]*.py"))}
 print(json.dumps(told))

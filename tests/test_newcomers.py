@@ -86,13 +86,13 @@ def told(tmp_path_factory):
 
 def test_they_are_trained_scored_recorded_and_asked(told):
     assert told["lines"][-1]["loss"] > 0
-    for name in ("evaluate", "record", "facts", "inspect"):
+    for name in ("evaluate", "record", "reset", "facts", "inspect"):
         assert told[name]["code"] == 0, told[name]["err"]
     assert json.loads(told["evaluate"]["out"])["results"][0]["samples"] == 2
     assert json.loads(told["record"]["out"])["answer"] in ("waltz", "march", "polka")
     facts = json.loads(told["facts"]["out"])
     assert facts["task"] == "whistle" and facts["facts"] == 4 and facts["interference"]["same"]["distance"][0] == -1
-    assert "an echo" in told["inspect"]["out"]
+    assert "an echo" in told["inspect"]["out"] and told["crosses"] == ["Nothing", "What 2 tokens call back"]
 
 
 def test_a_mechanism_that_there_is_not_is_a_sentence(told):
@@ -117,7 +117,6 @@ def test_every_page_opens_over_them(told):
         ("train", "Whistling"),
         ("loss", "Echo of RMT"),
         ("mechanisms", "Echo of RMT"),
-        ("mechanisms", "What 2 tokens call back"),
     ],
 )
 def test_a_page_calls_them_by_their_names(told, page, text):
