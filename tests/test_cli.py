@@ -95,6 +95,7 @@ def test_record_of_a_sample_and_of_a_text(run, checkpoint, tmp_path):
         ("record", "{checkpoint}", "--text-file", "{binary}", "--out", "x.trace.safetensors"),
         ("record", "{checkpoint}", "--task", "detect", "--detail", "all", "--out", "x.trace.safetensors"),
         ("train", "--task", "juggle", "--out", "run"),
+        ("train", "--task", "detect", "--cell", "nonsense", "--out", "run"),
         ("train", "--task", "detect"),
         ("juggle",),
     ],

@@ -10,13 +10,16 @@ import pytest
 import torch
 
 from rmt.causes import survival
-from rmt.causes.facts import Lives, ablations, find_facts, ledger, lives, slots_of
-from rmt.causes.samples import fresh, sampler_of, told
+from rmt.causes.facts import Lives, ablations, facts_of, find_facts, ledger, lives, slots_of
+from rmt.causes.samples import Told, fresh, sampler_of, told
 from rmt.checkpoint import load, untrained
 from rmt.errors import InputError
 from rmt.intervene import ask, read
-from rmt.tasks.base import NAMES, PLACES
+from rmt.tasks import TASKS, looks
+from rmt.tasks.base import NAMES, PLACES, Span
 from rmt.tasks.questions import question_about
+
+LOOKS = looks(None)
 
 ROOT = Path(__file__).parent.parent
 DETECT = ROOT / "assets" / "checkpoints" / "detect"
@@ -51,16 +54,16 @@ def test_facts_are_found_with_what_to_ask(detect):
 
 def test_a_relation_is_asked_for_from_the_side_that_the_other_fact_names():
     first, second = "The garden is west of the office.", "The office is west of the kitchen."
-    assert question_about(first, [second], PLACES) == ("What is west of the office?", PLACES.index("garden"))
-    assert question_about(second, [first], PLACES) == ("What is the office west of?", PLACES.index("kitchen"))
-    assert question_about(first, [], PLACES) == ("What is west of the office?", PLACES.index("garden"))
+    assert question_about(first, [second], PLACES, LOOKS) == ("What is west of the office?", PLACES.index("garden"))
+    assert question_about(second, [first], PLACES, LOOKS) == ("What is the office west of?", PLACES.index("kitchen"))
+    assert question_about(first, [], PLACES, LOOKS) == ("What is west of the office?", PLACES.index("garden"))
 
 
 @pytest.mark.parametrize(
     "text", ["", "John moved to the moon.", "Where is John?", "The garden is nice.", "John went home."]
 )
 def test_what_tells_nothing_is_no_fact(text):
-    assert question_about(text, [], PLACES) is None and find_facts(list(text), PLACES) == []
+    assert question_about(text, [], PLACES, LOOKS) is None and find_facts(list(text), PLACES) == []
 
 
 @pytest.mark.parametrize("name", ["detect", "memorize", "reasoning"])
@@ -69,7 +72,9 @@ def test_every_story_of_a_task_can_be_asked_for(name):
     sampler, rng = sampler_of(model), np.random.default_rng(0)
     for _ in range(50):
         story = sampler.task.story(rng)
-        asked = [question_about(f, [o for o in story.facts if o != f], sampler.task.classes) for f in story.facts]
+        known, about = sampler.task.looks, [story.about(k) for k in range(len(story.facts))]
+        asked = [question_about(f, [o for o in story.facts if o != f], PLACES, known) for f in story.facts]
+        assert asked == about, "a text is asked what its story says"
         assert all(asked) and (story.question, story.answer) in asked, "the task's own question is one of them"
 
 
@@ -104,6 +109,29 @@ def test_what_these_models_keep_is_a_place_whoever_is_asked_for(name):
     for question in (*(f"Where is {name}?" for name in NAMES), "What time is it?"):
         answers = ask(model, [state], torch.tensor(split(model, question)[0]))[0, 0]
         assert float(answers[PLACES.index("garden")]) > 0.98, question
+
+
+def test_a_fact_is_followed_until_a_later_one_answers_its_question_anew():
+    rng = np.random.default_rng(0)
+    stories = [TASKS["qa1"].story(rng) for _ in range(20)]
+    for story in stories:
+        spans = tuple(Span("fact", 10 * k, 10 * k + 8) for k in range(len(story.facts)))
+        facts = facts_of(Told(np.zeros(200), spans, story))
+        people = [fact.split()[0] for fact in story.facts]
+        assert [fact.question for fact in facts] == [f"Where is {name}?" for name in people]
+        for k, fact in enumerate(facts):
+            again = people.index(people[k], k + 1) if people[k] in people[k + 1 :] else None
+            assert fact.until == (None if again is None else spans[again].end)
+
+
+def test_what_is_answered_anew_counts_no_longer():
+    p = np.array([[0.1, 0.9, 0.9, 0.9], [0.1, 0.9, np.nan, np.nan], [0.1, 0.2, 0.9, np.nan]])
+    toy = Lives(p, np.array([[0, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]], bool), [None] * 3, None, 1)
+    assert [(row["distance"], row["share"], row["n"]) for row in survival.retention(toy)] == [(1, 1, 1), (2, 0, 1)]
+    rows = survival.survival(toy)
+    assert rows["right"] == [0, 0.6667, 1, 0] and rows["mean"] == [0.1, 0.6667, 0.9, 0.9]
+    gone = Lives(p[1:], toy.right[1:], [None] * 2, None, 1)
+    assert survival.survival(gone)["distance"] == [-1, 0, 1], "beyond that nothing is left to ask for"
 
 
 # Many runs.

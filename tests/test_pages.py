@@ -13,6 +13,7 @@ from starlette.routing import Match
 from streamlit.testing.v1 import AppTest
 
 from rmt.errors import InputError
+from rmt.tasks import TASKS
 from rmt_viz import session
 from rmt_viz.server import headers, routes
 from rmt_viz.shelf import example_texts
@@ -201,9 +202,9 @@ def test_answers_say_what_a_browser_must_keep_to(shelf):
 # Own text.
 
 
-@pytest.mark.parametrize("task", example_texts.EXAMPLES)
+@pytest.mark.parametrize("task", TASKS)
 def test_examples_are_good_texts(task):
-    example_texts.check(example_texts.EXAMPLES[task], {"task": task, "segment_length": 64}, 64)
+    example_texts.check(example_texts.example(task), {"task": task, "segment_length": 64}, 64)
 
 
 @pytest.mark.parametrize(
@@ -222,8 +223,8 @@ def test_odd_texts_get_a_sentence(text, told):
 def test_ones_own_text_begins_with_what_the_model_knows():
     at = AppTest.from_string("from rmt_viz.forms.own_text import own_text\nown_text()", default_timeout=60).run()
     at.selectbox(key="own checkpoint").select("detect").run()
-    assert (
-        "one of bathroom, hallway" in at.caption[0].value and at.text_area[0].value == example_texts.EXAMPLES["detect"]
+    assert "one of bathroom, hallway" in at.caption[0].value and at.text_area[0].value == example_texts.example(
+        "detect"
     )
     at.selectbox(key="own checkpoint").select("lm-rmt").run()
     assert "answers no questions" in at.caption[0].value and "one of" not in at.caption[0].value
@@ -236,7 +237,7 @@ def test_ones_own_text_begins_with_what_the_model_knows():
 @pytest.mark.parametrize("length", [0, 15, 65])
 def test_lengths_that_no_model_reads_get_a_sentence(length):
     with pytest.raises(InputError, match="16 to 64 tokens"):
-        example_texts.check(example_texts.EXAMPLES["detect"], DETECT, length)
+        example_texts.check(example_texts.example("detect"), DETECT, length)
 
 
 def finished(job: queue.Job) -> queue.Job:

@@ -74,12 +74,12 @@ def test_of_facts_told_apart_any_that_was_told_is_asked_for(tokenizer_file):
                 assert not quiet or not any(f"of the {place}." in rest for place in PLACES)
             assert streams.quiet[i].all() == (step not in told[i].values())
             story, asked = streams.stories[i], sampler.tokenizer.decode(row[3 * 24 :].tolist())
-            alone = dict(story.alone[j] for j in range(2) if story.facts[j] in told[i])
+            alone = dict(story.about(j) for j in range(2) if story.facts[j] in told[i])
             question = next(question for question in alone if asked.endswith(question))
             assert labels[i] == alone[question]
             late[i] |= {question} if len(alone) == 2 else set()
         streams.update(rng, torch.ones(8, 2, 16), np.ones(8, bool))
-    assert streams.state_dict()["stories"][0][3] == streams.stories[0].alone
+    assert streams.state_dict()["stories"][0][3] == streams.stories[0].answers
     assert max(map(len, late)) == 2  # both, when both are told
     steps = [tuple(facts[fact] for fact in story.facts) for facts, story in zip(told, streams.stories, strict=True)]
     assert {first for first, _ in steps} == {0} and len({second for _, second in steps}) > 2

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "rmt.backbone": "rmt.text",
     "rmt.measure": "rmt.trace",
     "rmt.memory": "rmt.backbone rmt.text",
-    "rmt.viewer": "rmt.trace rmt.measure",
+    "rmt.viewer": "rmt.trace rmt.measure rmt.tasks",
     "rmt.model": "rmt.memory rmt.backbone rmt.text",
     "rmt.recorder": "rmt.model rmt.trace rmt.tasks",
     "rmt.checkpoint": "rmt.recorder rmt.model rmt.memory rmt.backbone rmt.text",
@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "rmt.causes": "rmt.intervene rmt.recorder rmt.tasks",
     "rmt.commands": "rmt.train rmt.evaluate rmt.cost rmt.causes rmt.viewer",
     "rmt_viz.shelf": "rmt.trace rmt.viewer rmt.tasks",
-    "rmt_viz.findings": "rmt_viz.shelf rmt.measure rmt.cost",
+    "rmt_viz.findings": "rmt_viz.shelf rmt.measure rmt.cost rmt.memory",  # of memory its words, without torch
     "rmt_viz.figures": "rmt_viz.findings",
     "rmt_viz.work": "rmt_viz.shelf rmt_viz.findings rmt.train rmt.evaluate rmt.causes",
     "rmt_viz.session": "rmt_viz.work rmt_viz.shelf rmt_viz.findings",
@@ -156,7 +156,9 @@ def test_only_session_touches_the_state_of_streamlit():
     assert touching == {"session.py"}
 
 
-@pytest.mark.parametrize("module", ["rmt", "rmt.trace", "rmt.measure", "rmt.errors", "rmt.viewer.page"])
+@pytest.mark.parametrize(
+    "module", ["rmt", "rmt.trace", "rmt.measure", "rmt.errors", "rmt.viewer.page", "rmt.memory.words", "rmt.tasks"]
+)
 def test_reading_a_trace_loads_no_torch(module):
     code = f"import sys, json, {module}; print(json.dumps(sorted(m for m in sys.modules if '.' not in m)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

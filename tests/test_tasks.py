@@ -6,7 +6,7 @@ import pytest
 
 from rmt.errors import InputError
 from rmt.tasks import TASKS
-from rmt.tasks.babi import NEVER
+from rmt.tasks.babi import KINDS, NEVER
 from rmt.tasks.base import NAMES, PLACES, Sampler
 from rmt.tasks.distractor import Distractor, documents
 from rmt.text.tokenizer import CLS, PAD, SEP, encode, open_tokenizer, train_tokenizer
@@ -153,8 +153,39 @@ def test_a_fact_alone_answers_a_question_of_its_own():
     rng = np.random.default_rng(2)
     for _ in range(200):
         story = TASKS["reasoning"].story(rng)
-        assert (story.question, story.answer) in story.alone
-        for fact, (question, answer) in zip(story.facts, story.alone, strict=True):
+        assert (story.question, story.answer) in [story.about(k) for k in range(2)]
+        for k, fact in enumerate(story.facts):
+            question, answer = story.about(k)
             subject, direction, obj = re.fullmatch(r"The (\w+) is (\w+) of the (\w+)\.", fact).groups()
             asked = {f"What is {direction} of the {obj}?": subject, f"What is the {subject} {direction} of?": obj}
             assert asked[question] == PLACES[answer]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_story_of_a_world_says_what_can_be_asked_after_each_fact(name):
+    """The same world told again, fact by fact, has the same questions and answers at every moment."""
+    kind, classes = KINDS[name], TASKS[name].classes
+    least, mean, most = kind.facts
+    for seed in range(5):
+        story, rng, facts = kind.story(np.random.default_rng(seed)), np.random.default_rng(seed), ()
+        while facts != story.facts:  # worlds of which nothing can be asked are left out
+            n_facts = min(most, least + int(rng.exponential(mean - least)))
+            world, facts, asked = kind.world(rng), (), []
+            for _ in range(n_facts):
+                asked.append(world.questions())
+                facts += (world.tell(),)
+            facts, asked = tuple(filter(None, facts)), [*asked, world.questions()]
+        for told in range(len(facts) + 1):
+            assert story.questions(told) == {question: classes.index(answer) for question, answer in asked[told]}
+        assert story.questions(len(facts))[story.question] == story.answer
+
+
+def test_an_update_is_answered_anew():
+    stories = [KINDS["qa1"].story(np.random.default_rng(seed)) for seed in range(50)]
+    people = [[fact.split()[0] for fact in story.facts] for story in stories]
+    story, who = next((s, who) for s, who in zip(stories, people, strict=True) if len(set(who)) < len(who))
+    first = next(k for k, name in enumerate(who) if name in who[k + 1 :])
+    again = who.index(who[first], first + 1)
+    question, answer = story.about(first)
+    assert question == f"Where is {who[first]}?" and story.about(again)[0] == question
+    assert story.questions(again)[question] == answer != story.questions(again + 1)[question]

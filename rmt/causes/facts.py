@@ -5,7 +5,6 @@ asked. *Capture* is being right at the first chance, after the segment that tell
 right later still, of what was captured.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,34 +12,43 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rmt.causes.samples import INTERVENTION, Told, sampler_of, told
+from rmt.causes.samples import INTERVENTION, Told, sampler_of, story_with_a_fact, told
 from rmt.intervene import RESET, Progress, Reading, ask, read
 from rmt.intervene.reading import chosen
 from rmt.memory.base import State, map_state
 from rmt.model import Model
 from rmt.model.processes import my_share, this_process, together
-from rmt.tasks.questions import LIES, WENT, question_about
+from rmt.tasks import looks
+from rmt.tasks.questions import question_about
 from rmt.text.tokenizer import encode
 
 
 @dataclass(frozen=True)
 class Fact:
-    """What was told, tokens start to end of a document, and what to ask about it; answer is a class."""
+    """What was told, tokens start to end of a document, and what to ask about it; answer is a class.
+
+    until: where a later fact ends that answers the question anew; None where none does.
+    """
 
     text: str
     start: int
     end: int
     question: str
     answer: int
+    until: int | None = None
 
 
-def find_facts(tokens: Sequence[str], classes: Sequence[str]) -> list[Fact]:
-    """The facts in a document of these token texts that can be asked for, in their order."""
+def find_facts(tokens: Sequence[str], classes: Sequence[str], task: str | None = None) -> list[Fact]:
+    """The facts in a document of these token texts that can be asked for, in their order.
+
+    task: whose facts; those of every task where it is none of ours.
+    """
     text, ends = "".join(tokens), np.cumsum([len(token) for token in tokens])
-    found = sorted((match for form in (WENT, LIES) for match in form.finditer(text)), key=re.Match.start)
+    known = looks(task)
+    found = sorted((match for look in known for match in look.pattern.finditer(text)), key=lambda match: match.start())
     facts = []
     for match in found:
-        asked = question_about(match[0], [other[0] for other in found if other is not match], classes)
+        asked = question_about(match[0], [other[0] for other in found if other is not match], classes, known)
         if asked:
             start, end = np.searchsorted(ends, [match.start(), match.end() - 1], side="right")
             facts.append(Fact(match[0], int(start), int(end) + 1, *asked))
@@ -68,8 +76,9 @@ def slots_of(model: Model, state: State, fact: Fact, to: Tensor) -> np.ndarray:
 class Lives:
     """Facts of many runs, aligned at the segment that tells them.
 
-    p (F, D + 2): P(answer) before that segment, after it and after each of D more; right (F, D + 2): whether it was
-    the answer. facts: what was asked, one a row. states: each fact's memory `moment` segments after its own.
+    p (F, D + 2): P(answer) before that segment, after it and after each of D more, not a number from where a later
+    fact answers the question anew; right (F, D + 2): whether it was the answer. facts: what was asked, one a row.
+    states: each fact's memory `moment` segments after its own.
     """
 
     p: np.ndarray
@@ -82,6 +91,11 @@ class Lives:
     def distance(self) -> np.ndarray:
         """Segments since the fact's own, -1 before it."""
         return np.arange(self.p.shape[1]) - 1
+
+    @property
+    def lasting(self) -> np.ndarray:
+        """(F, D + 2): where no later fact has answered the question anew."""
+        return ~np.isnan(self.p)
 
 
 @torch.inference_mode()
@@ -104,9 +118,9 @@ def lives(
     """
     sampler, rng, mine = sampler_of(model), np.random.default_rng([INTERVENTION, seed]), []
     process, processes, _ = this_process()
-    over = len(sampler.task.story(np.random.default_rng(0)).facts)
     for done in range(0, samples, batch):
-        stories = [sampler.task.story(rng) for _ in range(min(batch, samples - done))]
+        stories = [story_with_a_fact(rng, sampler.task) for _ in range(min(batch, samples - done))]
+        over = max(len(story.facts) for story in stories)
         size = {"before": 1, "over": over, "after": segments, "length": model.segment_length}
         documents = [told(sampler, rng, story, **size) for story in stories]
         if own := documents[(process - done) % processes :: processes]:
@@ -126,11 +140,13 @@ def _follow(model: Model, documents: Sequence[Told], segments: int, reset: bool,
     found = []
     for i, document in enumerate(documents):
         mine = [map_state(lambda part, i=i: part[i : i + 1], state) for state in states]
-        facts, p, right, kept = facts_of(document, model.about.classes), [], [], []
+        facts, p, right, kept = facts_of(document), [], [], []
         for fact in facts:
             s = (fact.end - 1) // model.segment_length
             answers = ask(model, mine[s : s + segments + 2], _words(model, fact))[0]
-            p.append(answers[:, fact.answer].cpu().numpy())
+            p.append(answers[:, fact.answer].cpu().numpy().copy())
+            if fact.until is not None:
+                p[-1][(fact.until - 1) // model.segment_length + 1 - s :] = np.nan
             right.append((answers.argmax(-1) == fact.answer).cpu().numpy())
             kept.append(mine[s + 1 + moment])
         joined = map_state(lambda *rows: torch.cat(rows).cpu(), *kept)
@@ -138,13 +154,15 @@ def _follow(model: Model, documents: Sequence[Told], segments: int, reset: bool,
     return found
 
 
-def facts_of(document: Told, classes: Sequence[str]) -> list[Fact]:
-    """A sample's facts, from what it was made of."""
+def facts_of(document: Told) -> list[Fact]:
+    """A sample's facts that can be asked for, from what it was made of."""
     spans = [span for span in document.spans if span.kind == "fact"]
     found = []
-    for span, text in zip(spans, document.story.facts, strict=True):
-        asked = question_about(text, [other for other in document.story.facts if other != text], classes)
-        found.append(Fact(text, span.start, span.end, *asked))
+    for k, (span, text) in enumerate(zip(spans, document.story.facts, strict=True)):
+        if about := document.story.about(k):
+            later = (i for i in range(k + 1, len(spans)) if about[0] in dict(document.story.answers[i + 1]))
+            until = next((spans[i].end for i in later), None)
+            found.append(Fact(text, span.start, span.end, *about, until))
     return found
 
 
@@ -153,11 +171,16 @@ def ablations(model: Model, found: Lives) -> dict[str, list[float]]:
     """What becomes of the facts when slots become their mean over all these runs, `moment` segments after each fact.
 
     Slots are ranked by how far P(answer) falls on one half of the facts, and ablated together on the other half.
+    Facts that were answered anew by then are left out.
     fall (M,): of one slot alone; whole: of all; alone (M,): share right with only that slot left; best and others
     (M + 1,): share right after the k best slots are ablated, and after the k worst; order: the best first, from 1.
     blank: the class that most facts are answered with when all slots are ablated, and the share of them: what is right
     for want of memory.
     """
+    rows = np.flatnonzero(found.lasting[:, found.moment + 1])
+    if len(rows) < len(found.facts):
+        states = map_state(lambda part: part[rows], found.states)
+        found = Lives(found.p[rows], found.right[rows], [found.facts[i] for i in rows], states, found.moment)
     cell, slots = model.cell, model.cell.slots(found.states)
     mean, n = slots.mean(0).expand_as(slots), slots.shape[1]
     answers = torch.tensor([fact.answer for fact in found.facts], device=slots.device)

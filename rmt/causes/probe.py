@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rmt.causes.facts import facts_of
-from rmt.causes.samples import INTERVENTION, sampler_of, told
+from rmt.causes.samples import INTERVENTION, sampler_of, story_with_a_fact, told
 from rmt.intervene import RESET, Progress, read
 from rmt.model import Model
 from rmt.model.processes import my_share, together
@@ -78,13 +78,14 @@ def probes(
 
 
 def _slots(model, n, seeds, reset, moments, done, total, progress, batch: int = 100) -> tuple[Tensor, Tensor]:
-    """Slots (moments, M, F, D) of n fresh runs and the answers (F,) of their first facts."""
+    """Slots (moments, M, F, D) of n fresh runs and the answers (F,) of the first fact of each that stays true."""
     sampler, rng, kept, answers = sampler_of(model), np.random.default_rng(seeds), [], []
     for i in range(0, n, batch):
-        stories = [sampler.task.story(rng) for _ in range(min(batch, n - i))]
+        stories = [story_with_a_fact(rng, sampler.task) for _ in range(min(batch, n - i))]
         size = {"before": 1, "over": 1, "after": max(moments), "length": model.segment_length}
         documents = [told(sampler, rng, story, **size) for story in stories]
-        answers += [facts_of(document, model.about.classes)[0].answer for document in documents]
+        facts = [next(fact for fact in facts_of(document) if fact.until is None) for document in documents]
+        answers += [fact.answer for fact in facts]
         mine = my_share(documents) or documents[:1]
         ids = np.stack([document.ids for document in mine])
         states = read(model, ids, standing=(RESET,) if reset else ()).states

@@ -10,10 +10,12 @@ from rmt.errors import InputError
 from rmt.intervene import read
 from rmt.model import Model
 from rmt.tasks import TASKS
-from rmt.tasks.base import Sampler, Span, Story
+from rmt.tasks.base import Sampler, Span, Story, Task
 
 INTERVENTION = 3  # first word of the seeds here; training and evaluation have others
 MOST_MEANS = 24  # segments of the runs that a mean is over; from there on it stays as it is
+
+MOST_STORIES = 1000  # that are drawn until one is as it is needed
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,18 @@ def sampler_of(model: Model) -> Sampler:
     task = TASKS.get(model.about.task)
     if task is None or model.tokenizer is None or model.backbone.head != "classify":
         raise InputError(f"{model.about.name} was not trained on a task of ours, so there are no other runs of it.")
+    if tuple(model.about.classes) != task.classes:
+        raise InputError(f"{model.about.name} has other answers than the task {task.name}, so it cannot be asked.")
     return Sampler(task, model.tokenizer, "eval")
+
+
+def story_with_a_fact(rng: np.random.Generator, task: Task) -> Story:
+    """A fresh story of which a fact can be asked for. Raises InputError where the task's stories do not say."""
+    for _ in range(MOST_STORIES):
+        story = task.story(rng)
+        if any(story.answers[1:]):
+            return story
+    raise InputError(f"The stories of the task {task.name} do not say what their facts answer.")
 
 
 def told(

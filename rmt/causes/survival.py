@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from rmt.causes.facts import Lives, ablations, ask_each, facts_of, lives
-from rmt.causes.samples import INTERVENTION, sampler_of, told
+from rmt.causes.samples import INTERVENTION, MOST_STORIES, sampler_of, told
 from rmt.intervene import RESET, Progress, read
 from rmt.model import Model
 from rmt.model.processes import my_share, together
 from rmt.model.provenance import made_by
-from rmt.tasks.base import Story
+from rmt.tasks.base import Story, Task
 from rmt.tasks.interval import wilson
 from rmt.tasks.questions import question_about
 
@@ -32,6 +32,7 @@ def report(
 ) -> dict:
     """All that the Facts page shows of a checkpoint, as JSON takes it; the tables are explained where they are made."""
     found = lives(model, samples=samples, segments=segments, seed=seed, reset=reset, progress=progress)
+    second = [(k, interference(model, k, samples=min(samples, 100), seed=seed, reset=reset)) for k in SECOND]
     return {
         "made_by": made_by(model),
         "task": model.about.task,
@@ -40,12 +41,10 @@ def report(
         "facts": len(found.facts),
         "seed": seed,
         "survival": survival(found),
-        "capture": share(found.right[:, 1]),
+        "capture": share(found.right[found.lasting[:, 1], 1]),
         "retention": retention(found),
         "slots": _slots(model, found),
-        "interference": {
-            kind: interference(model, kind, samples=min(samples, 100), seed=seed, reset=reset) for kind in SECOND
-        },
+        "interference": dict(second) if all(of for _, of in second) else {},
     }
 
 
@@ -58,17 +57,20 @@ def _slots(model: Model, found: Lives) -> dict:
 
 def survival(found: Lives) -> dict[str, list]:
     """P(answer) by segments since the fact's own: mean and band over facts, and the share answered right."""
-    low, high = np.quantile(found.p, BAND, axis=0)
-    rows = {"mean": found.p.mean(0), "low": low, "high": high, "right": found.right.mean(0)}
-    return {"distance": found.distance.tolist(), **_rounded(rows)}
+    some = found.lasting.any(0)  # distances at which a fact is still to be asked for; beyond them there are no rows
+    n = len(some) if some.all() else int(some.argmin())
+    p, right = found.p[:, :n], np.where(found.lasting, found.right, np.nan)[:, :n]
+    low, high = np.nanquantile(p, BAND, axis=0)
+    rows = {"mean": np.nanmean(p, 0), "low": low, "high": high, "right": np.nanmean(right, 0)}
+    return {"distance": found.distance[:n].tolist(), **_rounded(rows)}
 
 
 def retention(found: Lives) -> list[dict]:
     """Of the facts that were captured, the share still answered right so many segments later."""
-    captured = found.right[found.right[:, 1]]
+    captured = found.right[:, 1] & found.lasting[:, 1]
     last = found.p.shape[1] - 2
     kept = sorted({*(d for d in KEPT if d <= last), last})
-    return [{"distance": d, **share(captured[:, d + 1])} for d in kept]
+    return [{"distance": d, **share(found.right[captured & found.lasting[:, d + 1], d + 1])} for d in kept]
 
 
 def share(right: np.ndarray) -> dict[str, float]:
@@ -89,11 +91,15 @@ def interference(
 
     kind "another": the second has a question of its own; "same": it answers the first one's question anew.
     Returns P(answer) of the first and the second fact, mean and band over runs, by segments since the second
-    was told (-1 before it).
+    was told (-1 before it); nothing where the task has no such pairs, as where no fact answers a question alone.
     """
     sampler = sampler_of(model)
     rng = np.random.default_rng([INTERVENTION, seed, SECOND.index(kind)])
-    pairs = [_pair(rng, sampler.task, kind) for _ in range(samples)]
+    pairs = []
+    for _ in range(samples):
+        if (pair := _pair(rng, sampler.task, kind)) is None:
+            return {}
+        pairs.append(pair)
     length = model.segment_length
     documents = [
         (
@@ -109,7 +115,7 @@ def interference(
         states = read(model, ids, standing=(RESET,) if reset else ()).states[2 + gap :]
     rows = {"distance": [*range(-1, after + 1)]}
     for name, which in (("first", 0), ("second", 1)):
-        facts = [facts_of(document[which], model.about.classes)[0] for document in mine]
+        facts = [facts_of(document[which])[0] for document in mine]
         answers = torch.tensor([fact.answer for fact in facts])
         each = [ask_each(model, state, facts).cpu()[torch.arange(len(facts)), answers].numpy() for state in states]
         p = np.array(together(list(np.array(each).T))).T  # (moments, samples)
@@ -118,15 +124,14 @@ def interference(
     return rows
 
 
-def _pair(rng: np.random.Generator, task, kind: str) -> tuple[Story, Story]:
-    """Two stories of one fact each; the questions are those about these facts."""
-    while True:
+def _pair(rng: np.random.Generator, task: Task, kind: str) -> tuple[Story, Story] | None:
+    """Two stories of one fact each, both of which can be asked for; None where many draws found no such two."""
+    for _ in range(MOST_STORIES):
         first, second = (task.story(rng) for _ in range(2))
-        stories = [Story((story.facts[0],), story.question, story.answer) for story in (first, second)]
-        asked = [question_about(story.facts[0], [], task.classes) for story in stories]
-        same = asked[0][0] == asked[1][0]
-        if asked[0][1] != asked[1][1] and same == (kind == "same"):
-            return stories[0], stories[1]
+        about = [question_about(s.facts[0], [], task.classes, task.looks) or s.about(0) for s in (first, second)]
+        if all(about) and about[0][1] != about[1][1] and (about[0][0] == about[1][0]) == (kind == "same"):
+            return tuple(Story(s.facts[:1], *a, ((), (a,))) for s, a in zip((first, second), about, strict=True))
+    return None
 
 
 def _rounded(rows: dict[str, Sequence[float] | float]) -> dict:

@@ -107,7 +107,8 @@ def _label(model: Model, ids: np.ndarray, spans: Sequence[dict]) -> int | None:
         return None
     texts = [model.tokenizer.decode([int(i)], skip_special_tokens=False) for i in ids]
     asked = "".join(texts[question["start"] : question["end"]]).strip()
-    answers = [fact.answer for fact in find_facts(texts, model.about.classes) if fact.question == asked]
+    facts = find_facts(texts, model.about.classes, model.about.task)
+    answers = [fact.answer for fact in facts if fact.question == asked]
     return answers[-1] if answers else None
 
 

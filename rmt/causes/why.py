@@ -72,7 +72,7 @@ def facts(model: Model, trace: Trace, reading: Reading, usual: Tensor) -> list[d
     """
     if model.backbone.head != "classify" or model.tokenizer is None:
         return []
-    found = find_facts(trace.tokens, trace.classes)
+    found = find_facts(trace.tokens, trace.classes, trace.meta["task"])
     return [
         {
             "text": fact.text,

@@ -5,19 +5,10 @@ from math import prod
 
 from rmt.checkpoint.examine import Candidate
 from rmt.checkpoint.trial import Trial
+from rmt.memory.words import WORDS
 from rmt.model import Model
 
-CELL_NAMES = {
-    "rmt": "recurrent memory (RMT)",
-    "rmt-r": "recurrent memory with retrieval of past states (RMT-R)",
-    "armt": "associative memory in every layer (ARMT)",
-    "transformer-xl": "a cache of every layer's inputs (Transformer-XL)",
-    "compressive": "a cache with a compressed one behind it (Compressive Transformer)",
-    "sliding-window": "a sliding window of attention",
-    "context": "the text before a segment, read again with it",
-    "memory-transformer": "memory tokens that are not carried (Memory Transformer)",
-    "none": "no memory",
-}
+CELL_NAMES = {words.kind: words.says for words in WORDS}
 HEAD_NAMES = {
     "lm": "which predicts the next token",
     "mlm": "which predicts masked tokens",

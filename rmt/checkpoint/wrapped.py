@@ -9,7 +9,7 @@ from rmt.checkpoint.build import MARKS, mark_id
 from rmt.checkpoint.packages import spread
 from rmt.checkpoint.whole import check_room
 from rmt.errors import InputError
-from rmt.memory import CELLS
+from rmt.memory import mechanism
 from rmt.model import About, Model
 
 WRAPPED_LENGTH = 128  # tokens a segment, where nobody says
@@ -33,8 +33,7 @@ def wrap(
     """
     if not isinstance(model, nn.Module) or not hasattr(model, "config"):
         raise InputError("Give a model of transformers; for one by its name use rmt.checkpoint.adapter.wrap.")
-    if cell not in CELLS:
-        raise InputError(f"There is no memory cell {ascii(cell)[:40]}; choose one of {', '.join(CELLS)}.")
+    record = mechanism(cell)
     if isinstance(segment_length, bool) or not isinstance(segment_length, int) or segment_length < 1:
         raise InputError(f"A segment holds one token or more, not {ascii(segment_length)[:40]}.")
     words = getattr(tokenizer, "backend_tokenizer", tokenizer)
@@ -47,7 +46,7 @@ def wrap(
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            memory = CELLS[cell].fit(backbone, **given)
+            memory = record.cell.fit(backbone, **given)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"The memory {cell} does not fit this model ({ascii(str(error))[:120]}); check its options."

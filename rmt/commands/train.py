@@ -19,7 +19,7 @@ OF_THE_RUN = ("context", "task", "out", "until", "precision", "threads", "cpu", 
 @with_options(*OF_TASKS, *OF_LANGUAGE_MODELS)
 def train(
     context: typer.Context,
-    task: Annotated[str, typer.Option(help="memorize, detect, reasoning or language_model.")],
+    task: Annotated[str, typer.Option(help="A task of rmt/tasks, such as detect, or language_model.")],
     out: Annotated[Path, typer.Option(help="The run's folder; an interrupted run there goes on.")],
     until: Annotated[
         int | None, typer.Option(min=1, help="LM: End at this step; the same command without it goes on.")

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rmt import memory
 from rmt.errors import InputError
 from rmt.evaluate.accuracy import PRECISIONS
-from rmt.memory import CELLS
 from rmt.memory.context import ExactContext
 from rmt.model import Model
 from rmt.model.processes import my_share, this_process, together
@@ -117,9 +117,7 @@ def score(
 
 def plain(model: Model, kind: str, n_memory: int) -> Model:
     """The same backbone read with another mechanism that has no weights of its own, such as a cache."""
-    if kind not in CELLS:
-        raise InputError(f"There is no memory cell {kind!r}; choose from {', '.join(CELLS)}.")
-    cell = CELLS[kind].fit(model.backbone, n_memory=n_memory)
+    cell = memory.mechanism(kind).cell.fit(model.backbone, n_memory=n_memory)
     if any(True for _ in cell.parameters()):
         raise InputError(f"{kind} has weights of its own, which have to be trained; score a checkpoint of it.")
     spec = {"kind": kind, "options": {"n_memory": n_memory}}

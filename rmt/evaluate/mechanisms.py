@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from rmt.backbone.families import backbone_config
 from rmt.checkpoint.build import build
 from rmt.errors import InputError
-from rmt.memory import CELLS
+from rmt.memory import CELLS, MECHANISMS
 from rmt.memory.base import MemoryCell, State, map_state
 from rmt.memory.context import ExactContext
 from rmt.model import Model
@@ -27,18 +27,8 @@ SEEN_SEGMENTS, SEEN_LENGTH = 4, 8  # of the picture of who sees whom
 VOCABULARY = 2048  # of untrained models
 MOVED = 1e-9  # in float64, of numbers of about 1
 TOKENS = ("n_memory", "n_cache")  # options that count tokens of the text in cells that keep tokens
-KEEPS_TOKENS = ("transformer-xl", "compressive", "sliding-window", "context")
-FRESH = {  # options where no checkpoint says them, for segments of 128 tokens
-    "rmt": {"n_memory": 16},
-    "rmt-r": {"n_memory": 16},
-    "armt": {"n_memory": 16, "d_memory": 32},
-    "memory-transformer": {"n_memory": 16},
-    "transformer-xl": {"n_memory": 128},
-    "compressive": {"n_memory": 64, "n_cache": 64, "rate": 4},
-    "sliding-window": {"n_memory": 128},
-    "context": {"n_memory": 512},
-    "none": {},
-}
+KEEPS_TOKENS = tuple(kind for kind, record in MECHANISMS.items() if record.keeps_tokens)
+FRESH = {kind: record.fresh for kind, record in MECHANISMS.items()}
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,42 @@
-"""The memory mechanisms. A new one is a file here and a line in CELLS."""
+"""The memory mechanisms by name. A new one is a file here that ends with its record, and its words in words.py.
 
-from rmt.memory.associative import AssociativeMemory
-from rmt.memory.base import MemoryCell
-from rmt.memory.compressive import CompressiveTransformer
-from rmt.memory.context import ExactContext
-from rmt.memory.memory_transformer import MemoryTransformer
-from rmt.memory.none import NoMemory
-from rmt.memory.recurrent import RecurrentMemory
-from rmt.memory.retrieval import RetrievalMemory
-from rmt.memory.sliding_window import SlidingWindow
-from rmt.memory.transformer_xl import TransformerXL
+`rmt.memory.words` has their names without torch, which comes in when MECHANISMS or CELLS is first asked for.
+"""
 
-CELLS: dict[str, type[MemoryCell]] = {
-    "rmt": RecurrentMemory,
-    "rmt-r": RetrievalMemory,
-    "armt": AssociativeMemory,
-    "transformer-xl": TransformerXL,
-    "compressive": CompressiveTransformer,
-    "sliding-window": SlidingWindow,
-    "context": ExactContext,
-    "memory-transformer": MemoryTransformer,
-    "none": NoMemory,
-}
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from rmt.errors import InputError
+from rmt.memory.words import WORDS
+
+if TYPE_CHECKING:
+    from rmt.memory.base import Mechanism, MemoryCell
+
+    MECHANISMS: dict[str, Mechanism]  # kind -> record, in the order of WORDS
+    CELLS: dict[str, type[MemoryCell]]  # kind -> its cell
+
+__all__ = ["CELLS", "MECHANISMS", "WORDS", "blocks", "mechanism"]
+
+
+def __getattr__(name: str):
+    if name == "MECHANISMS":
+        value = {words.kind: import_module(f"{__name__}.{words.file}").MECHANISM for words in WORDS}
+    elif name == "CELLS":
+        value = {kind: record.cell for kind, record in __getattr__("MECHANISMS").items()}
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def mechanism(kind: str) -> "Mechanism":
+    """The record of a mechanism. Raises InputError where there is none of that name."""
+    records = import_module(__name__).MECHANISMS
+    if kind not in records:
+        raise InputError(f"There is no memory cell {ascii(kind)[:40]}; choose from {', '.join(records)}.")
+    return records[kind]
 
 
 def blocks(kind: str) -> int:
     """How many times as many positions as it has memory tokens a cell may take of a decoder's augmented input."""
-    return 3 if kind == "rmt-r" else 2  # read memory and write memory; RMT-R reads what it found beside its latest
+    return mechanism(kind).blocks

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rmt.backbone import Backbone, Layout
-from rmt.memory.base import MemoryCell, Step
+from rmt.memory.base import Mechanism, MemoryCell, Step
 from rmt.memory.recurrent import encoder_input, keep_unread
 from rmt.text.segments import Segment
 
@@ -139,3 +139,6 @@ class AssociativeMemory(MemoryCell):
             positions = torch.arange(t + m, device=x.device)
             positions[t:] += backbone.n_positions - m - t
         return x, layout, mask, positions
+
+
+MECHANISM = Mechanism("armt", AssociativeMemory, fresh={"n_memory": 16, "d_memory": 32})

@@ -1,7 +1,7 @@
 """What a memory mechanism is: a state that crosses segment boundaries and a step that makes the next one."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -69,6 +69,22 @@ class MemoryCell(nn.Module):
     def room(self, causal: bool) -> int:
         """Positions of the augmented input that tokens cannot have: memory, and an encoder's [CLS], [SEP], [SEP]."""
         return self.n_read + self.n_write if causal else max(self.n_read, self.n_write) + 3
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """The record of a mechanism, with which its file ends; its words are in words.py.
+
+    kind: its name in configs and commands. fresh: options for segments of 128 tokens, where no checkpoint says them.
+    keeps_tokens: whether it keeps what was read of single tokens, so that n_memory and n_cache count tokens of the
+    text. blocks: how many times n_memory positions it takes at most of a decoder's augmented input.
+    """
+
+    kind: str
+    cell: type[MemoryCell]
+    fresh: Mapping[str, int] = field(default_factory=dict)
+    keeps_tokens: bool = False
+    blocks: int = 2  # read memory and write memory
 
 
 def map_state(function: Callable[..., Tensor], *states: State) -> State:

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from rmt.backbone import Backbone
 from rmt.errors import InputError
-from rmt.memory.base import Step
+from rmt.memory.base import Mechanism, Step
 from rmt.memory.transformer_xl import TransformerXL, read_beside
 from rmt.text.segments import Segment
 
@@ -73,3 +73,8 @@ class CompressiveTransformer(TransformerXL):
 
     def restore(self, slots: Tensor) -> State:
         return super().restore(slots).tensor_split([self.n_memory], dim=2)
+
+
+MECHANISM = Mechanism(
+    "compressive", CompressiveTransformer, fresh={"n_memory": 64, "n_cache": 64, "rate": 4}, keeps_tokens=True
+)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rmt.backbone import Backbone, Layout
-from rmt.memory.base import MemoryCell, Step
+from rmt.memory.base import Mechanism, MemoryCell, Step
 from rmt.memory.transformer_xl import counted, decoder_only, filled, seen
 from rmt.text.segments import Segment
 
@@ -43,3 +43,6 @@ class ExactContext(MemoryCell):
 
     def slots(self, state: Tensor) -> Tensor:
         return state
+
+
+MECHANISM = Mechanism("context", ExactContext, fresh={"n_memory": 512}, keeps_tokens=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from rmt.backbone import Backbone
-from rmt.memory.base import Step
+from rmt.memory.base import Mechanism, Step
 from rmt.memory.recurrent import RecurrentMemory, decoder_input, encoder_input
 from rmt.text.segments import Segment
 
@@ -32,3 +32,6 @@ class MemoryTransformer(RecurrentMemory):
             x, layout, mask = encoder_input(backbone, segment, memory)
             layout = replace(layout, write=slice(0, 0))
         return Step(backbone(x, layout=layout, mask=mask), layout), state
+
+
+MECHANISM = Mechanism("memory-transformer", MemoryTransformer, fresh={"n_memory": 16})

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from rmt.backbone import Backbone
-from rmt.memory.base import Step
+from rmt.memory.base import Mechanism, Step
 from rmt.memory.recurrent import RecurrentMemory
 from rmt.text.segments import Segment
 
@@ -18,3 +18,6 @@ class NoMemory(RecurrentMemory):
 
     def step(self, backbone: Backbone, segment: Segment, state: Tensor) -> tuple[Step, Tensor]:
         return super().step(backbone, segment, state)[0], state
+
+
+MECHANISM = Mechanism("none", NoMemory)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from rmt.backbone import Backbone, Layout, wide
 from rmt.errors import InputError
-from rmt.memory.base import MemoryCell, Step, choose
+from rmt.memory.base import Mechanism, MemoryCell, Step, choose
 from rmt.text.segments import Segment
 
 
@@ -90,3 +90,6 @@ def keep_unread(backbone: Backbone, segment: Segment, after, before):
     if backbone.causal or segment.mask is None:
         return after
     return choose(segment.mask.any(1), after, before)
+
+
+MECHANISM = Mechanism("rmt", RecurrentMemory, fresh={"n_memory": 16})

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from rmt.backbone import Backbone
 from rmt.backbone.internals import ACT2FN
 from rmt.errors import InputError
-from rmt.memory.base import MemoryCell, Step
+from rmt.memory.base import Mechanism, MemoryCell, Step
 from rmt.memory.recurrent import decoder_input, encoder_input
 from rmt.text.segments import Segment
 
@@ -102,3 +102,8 @@ class RetrievalMemory(MemoryCell):
         if not state.shape[1]:
             raise InputError("RMT-R has no memory before its first segment; change it before a later one.")
         return torch.cat([state[:, : -self.n_memory], slots], dim=1)
+
+
+MECHANISM = Mechanism(
+    "rmt-r", RetrievalMemory, fresh={"n_memory": 16}, blocks=3
+)  # it reads what it found beside its latest

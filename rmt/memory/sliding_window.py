@@ -1,5 +1,6 @@
 """Sliding window: in every layer a token sees the tokens just before it, however segments are cut."""
 
+from rmt.memory.base import Mechanism
 from rmt.memory.transformer_xl import TransformerXL
 
 
@@ -13,3 +14,6 @@ class SlidingWindow(TransformerXL):
     def __init__(self, dim: int, n_memory: int = 64, *, n_layers: int, initial_std: float = 0.0):
         super().__init__(dim, n_memory, n_layers=n_layers)
         self.window = n_memory + 1
+
+
+MECHANISM = Mechanism("sliding-window", SlidingWindow, fresh={"n_memory": 128}, keeps_tokens=True)

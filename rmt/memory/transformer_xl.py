@@ -5,7 +5,7 @@ from torch import Tensor
 
 from rmt.backbone import Backbone, Layout
 from rmt.errors import InputError
-from rmt.memory.base import MemoryCell, Step
+from rmt.memory.base import Mechanism, MemoryCell, Step
 from rmt.text.segments import Segment
 
 
@@ -93,3 +93,6 @@ def decoder_only(cls: type, backbone: Backbone) -> None:
     """Raises InputError on an encoder, in which later tokens would be seen through what is kept of earlier ones."""
     if not backbone.causal:
         raise InputError(f"{cls.__name__} reads with a decoder such as gpt2 or llama; an encoder has no past to keep.")
+
+
+MECHANISM = Mechanism("transformer-xl", TransformerXL, fresh={"n_memory": 128}, keeps_tokens=True)

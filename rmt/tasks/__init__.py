@@ -1,11 +1,19 @@
-"""The tasks. A new one is a file here and a line in TASKS."""
+"""The tasks by name. A new one is a file here that ends with its record, and that record in RECORDS."""
 
 from rmt.tasks import babi, detect, memorize, reasoning
 from rmt.tasks.base import Task
+from rmt.tasks.questions import Look
 
-TASKS: dict[str, Task] = {
-    "memorize": memorize.TASK,
-    "detect": detect.TASK,
-    "reasoning": reasoning.TASK,
-    **babi.TASKS,
-}
+RECORDS: tuple[Task, ...] = (memorize.TASK, detect.TASK, reasoning.TASK, *babi.RECORDS)  # in the order of a list
+TASKS: dict[str, Task] = {task.name: task for task in RECORDS}
+
+
+def title(name: str) -> str:
+    """A task's name on a page; of what is no task of ours, the name itself."""
+    return (TASKS[name].title if name in TASKS else "") or name
+
+
+def looks(name: str | None) -> tuple[Look, ...]:
+    """How the facts of a task look in a text; those of all tasks where the name is none of ours."""
+    chosen = [TASKS[name]] if name in TASKS else TASKS.values()
+    return tuple(dict.fromkeys(look for task in chosen for look in task.looks))

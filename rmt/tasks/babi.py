@@ -5,6 +5,7 @@ questions are theirs, and so is how often each kind of fact is told; the stories
 official files do not ask, a world answers, too: of somebody or something that was never mentioned, NEVER.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,6 +13,9 @@ from typing import ClassVar
 import numpy as np
 
 from rmt.tasks.base import ACTIONS, NAMES, PLACES, Rng, Story, Task
+from rmt.tasks.memorize import MOVE, PEOPLE
+from rmt.tasks.questions import Look
+from rmt.tasks.reasoning import RELATION
 
 OBJECTS = ("football", "apple", "milk")
 GIVERS = ("Bill", "Fred", "Jeff", "Mary")  # the people of qa5
@@ -306,11 +310,23 @@ class Kind:
             least, mean, most = (people,) * 3 if people else self.facts
             n_facts = min(most, least + int(rng.exponential(mean - least)))
             world = self.world(rng, **({"people": people} if people else {}))
-            facts = tuple(fact for fact in (world.tell() for _ in range(n_facts)) if fact)
-            asked = [pair for pair in world.questions() if (pair[1] == NEVER) == never]
+            facts, answers, now = [], [], dict(world.questions())
+            answers.append(_new(now, {}, world.classes))
+            for fact in filter(None, (world.tell() for _ in range(n_facts))):
+                before, now = now, dict(world.questions())
+                facts.append(fact)
+                answers.append(_new(now, before, world.classes))
+            asked = [pair for pair in now.items() if (pair[1] == NEVER) == never]
             if asked:
                 question, answer = pick(rng, asked)
-                return Story(facts, question, world.classes.index(answer))
+                return Story(tuple(facts), question, world.classes.index(answer), tuple(answers))
+
+
+def _new(now: dict[str, str], before: dict[str, str], classes: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """Questions whose answer is another one now, those first that are about something mentioned."""
+    new = [(question, answer) for question, answer in now.items() if before.get(question) != answer]
+    new.sort(key=lambda pair: pair[1] == NEVER)
+    return tuple((question, classes.index(answer)) for question, answer in new)
 
 
 KINDS = {
@@ -321,4 +337,57 @@ KINDS = {
     "qa5": Kind(Gifts, (2, 20, 126)),
     "many-facts": Kind(Crowd, (16, 16, 16)),
 }
-TASKS = {name: Task(name, kind.world.classes, kind.story, filtered=False) for name, kind in KINDS.items()}
+GIFT = Look(
+    re.compile(rf"(?P<who>[A-Z]\w+) (?:{'|'.join(GIVES)}) the (?P<what>\w+) to (?P<whom>[A-Z]\w+)\."),
+    (
+        ("Who gave the {what}?", "who"),
+        ("Who received the {what}?", "whom"),
+        ("Who gave the {what} to {whom}?", "who"),
+        ("Who did {who} give the {what} to?", "whom"),
+        ("What did {who} give to {whom}?", "what"),
+    ),
+)
+
+
+def _task(name: str, **words) -> Task:
+    """The record of one of KINDS."""
+    return Task(name, KINDS[name].world.classes, KINDS[name].story, filtered=False, **words)
+
+
+# In qa2 and qa3 no fact answers a question alone, so that none of a text can be asked for by itself.
+RECORDS = (
+    _task(
+        "qa1", title="qa1, one fact", about=NAMES, looks=(MOVE,), knows=PEOPLE,
+        example="Mary went to the garden. {noise} Mary moved to the office. {noise} Where is Mary?",
+        hint="It knows where a person is; the latest move counts.",
+    ),
+    _task(
+        "qa2", title="qa2, two facts", about=OBJECTS, knows=PEOPLE,
+        example="Mary went to the garden. {noise} Mary took the milk there. {noise} Where is the milk?",
+        hint="It knows where an object is: with whoever took it, or where it was dropped.",
+    ),
+    _task(
+        "qa3", title="qa3, three facts", about=OBJECTS, knows=PEOPLE,
+        example="Mary went to the garden. {noise} Mary took the milk there. {noise} Mary moved to the office. "
+        "Where was the milk before the office?",
+        hint="It knows where an object was before it came to a place.",
+    ),
+    _task(
+        "qa4", title="qa4, relations", about=PLACES, looks=(RELATION,),
+        example="The garden is north of the kitchen. {noise} The kitchen is north of the office. "
+        "What is the kitchen north of?",
+        hint="It knows which place lies where of which other place.",
+    ),
+    _task(
+        "qa5", title="qa5, gifts", about=(*OBJECTS, *GIVERS), looks=(GIFT,),
+        example="Fred gave the milk to Mary. {noise} Who received the milk?",
+        hint="It knows who gave what to whom; the latest gift counts.",
+        knows=f"The people it knows are {', '.join(GIVERS)}, who {', '.join(GIVES[:-1])} or {GIVES[-1]}.",
+    ),
+    _task(
+        "many-facts", title="Many facts", about=CROWD, looks=(MOVE,),
+        example="Mary went to the garden. {noise} Tom moved to the office. {noise} Where is Mary?",
+        hint="It remembers where each of up to 16 people went, once.",
+        knows=f"The people it knows are {', '.join(CROWD)}.",
+    ),
+)  # fmt: skip

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from rmt.errors import InputError
 from rmt.tasks.distractor import Distractor, Passage
+from rmt.tasks.questions import Look
 from rmt.text.tokenizer import encode
 
 NAMES = ("Mary", "John", "Daniel", "Sandra")
@@ -22,13 +23,23 @@ Rng = np.random.Generator
 class Story:
     """Facts in the order they are told, the question, and the class of its answer.
 
-    alone: for each fact a question of the same kind that it answers alone, and the answer; where there is one.
+    answers: what can be asked, as (question, class of its answer): answers[0] before any fact is told, and answers[k]
+    what the k-th fact answers that had no answer or another one before it. Empty where a story does not say.
     """
 
     facts: tuple[str, ...]
     question: str
     answer: int
-    alone: tuple[tuple[str, int], ...] = ()
+    answers: tuple[tuple[tuple[str, int], ...], ...] = ()
+
+    def questions(self, told: int) -> dict[str, int]:
+        """Everything that can be asked once `told` facts are told, and the class of each answer by then."""
+        return dict(pair for new in self.answers[: told + 1] for pair in new)
+
+    def about(self, fact: int) -> tuple[str, int] | None:
+        """What is asked about one of its facts, counted from 0, and the class of the answer when it has been told."""
+        new = self.answers[fact + 1] if self.answers else ()
+        return new[0] if new else None
 
 
 @dataclass(frozen=True)
@@ -85,11 +96,16 @@ class Example:
 
 @dataclass(frozen=True)
 class Task:
-    """story(rng, **options) makes a fresh story; `lessons` are options to learn first, the hardest last.
+    """The record of a task, with which its file ends: how it is made, and what people read of it.
 
+    story(rng, **options) makes a fresh story; `lessons` are options to learn first, the hardest last.
     facts_first: facts open the document; otherwise each is put at a sentence boundary drawn uniformly.
     filtered: whether sentences of the distractor text that have a name or a class in them are left out.
     An option `noise=False` leaves the distractor text out.
+
+    title: its name on a page. example: a text to begin with, {noise} where other text stands. hint: what a model of it
+    can do. knows: what else may be told it. about: words of which its question must name one; empty where anything
+    goes. looks: how its facts look in a text.
     """
 
     name: str
@@ -98,6 +114,12 @@ class Task:
     facts_first: bool = False
     filtered: bool = True
     lessons: tuple[dict, ...] = field(default=())
+    title: str = ""
+    example: str = "{noise}"
+    hint: str = ""
+    knows: str = ""
+    about: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
 
 
 class Sampler:

@@ -1,6 +1,11 @@
 """Detect and memorize: the fact stands anywhere in the document (Bulatov et al. 2024, section 4)."""
 
-from rmt.tasks.base import PLACES, Task
-from rmt.tasks.memorize import story
+from rmt.tasks.base import NAMES, PLACES, Task
+from rmt.tasks.memorize import MOVE, PEOPLE, story
 
-TASK = Task("detect", PLACES, story)
+TASK = Task(
+    "detect", PLACES, story, title="Detect", about=NAMES, looks=(MOVE,), knows=PEOPLE,
+    example="{noise} John moved to the hallway. {noise} Where is John?",
+    hint="It remembers the place that somebody went to, told anywhere: “John moved to the hallway.” … “Where is "
+    "John?” It gives that place whoever is asked for.",
+)  # fmt: skip

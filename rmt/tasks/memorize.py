@@ -1,12 +1,26 @@
 """Memorize: the fact opens the document, the question closes it (Bulatov et al. 2024, section 4)."""
 
+import re
+
 from rmt.tasks.base import ACTIONS, NAMES, PLACES, Rng, Story, Task
+from rmt.tasks.questions import Look
+
+MOVE = Look(
+    re.compile(rf"(?P<who>[A-Z]\w+) (?:{'|'.join(ACTIONS)}) to the (?P<where>\w+)\."), (("Where is {who}?", "where"),)
+)
+PEOPLE = f"The people it knows are {', '.join(NAMES)}, who {', '.join(ACTIONS[:-1])} or {ACTIONS[-1]}."
 
 
 def story(rng: Rng) -> Story:
     """Somebody went somewhere; where are they?"""
     name, action, place = rng.choice(NAMES), rng.choice(ACTIONS), int(rng.integers(len(PLACES)))
-    return Story((f"{name} {action} to the {PLACES[place]}.",), f"Where is {name}?", place)
+    question = f"Where is {name}?"
+    return Story((f"{name} {action} to the {PLACES[place]}.",), question, place, ((), ((question, place),)))
 
 
-TASK = Task("memorize", PLACES, story, facts_first=True)
+TASK = Task(
+    "memorize", PLACES, story, facts_first=True, title="Memorize", about=NAMES, looks=(MOVE,), knows=PEOPLE,
+    example="Mary went to the garden. {noise} Where is Mary?",
+    hint="It remembers the place that somebody went to, told at the start: “Mary went to the garden.” … “Where "
+    "is Mary?” It gives that place whoever is asked for.",
+)  # fmt: skip

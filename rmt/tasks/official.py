@@ -1,10 +1,11 @@
 """The official bAbI files as a task: their stories and questions, told in our background."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from rmt.errors import InputError
-from rmt.tasks.babi import TASKS
+from rmt.tasks.babi import RECORDS
 from rmt.tasks.base import Rng, Story, Task
 
 OFFICIAL = ("qa1", "qa2", "qa3", "qa4", "qa5")
@@ -21,8 +22,8 @@ def official(name: str, folder: Path, *, split: str = "test") -> Task:
     files = sorted(Path(folder).glob(f"{name}_*_{split}.txt"))
     if not files:
         raise InputError(f"{folder} has no file {name}_..._{split}.txt; give the folder of bAbI's files.")
-    stories = read_stories(files[0], TASKS[name].classes)
-    return Task(name, TASKS[name].classes, partial(_drawn, stories), filtered=False)
+    task = next(task for task in RECORDS if task.name == name)
+    return replace(task, story=partial(_drawn, read_stories(files[0], task.classes)))
 
 
 def read_stories(file: Path, classes: tuple[str, ...]) -> list[Story]:

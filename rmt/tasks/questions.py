@@ -1,29 +1,36 @@
-"""The questions that a told fact answers."""
+"""How facts look in a text, and the questions that each answers: for texts that nobody made from a story."""
 
 import re
 from collections.abc import Sequence
-
-from rmt.tasks.base import ACTIONS
-
-WENT = re.compile(rf"(?P<who>[A-Z]\w+) (?:{'|'.join(ACTIONS)}) to the (?P<where>\w+)\.")
-LIES = re.compile(r"[Tt]he (?P<a>\w+) is (?P<how>north|south|east|west) of the (?P<b>\w+)\.")
-QUESTIONS = (  # how a fact is told, what can be asked about it, and which of its words answers
-    (WENT, "Where is {who}?", "where"),
-    (LIES, "What is {how} of the {b}?", "a"),
-    (LIES, "What is the {a} {how} of?", "b"),
-)
+from dataclasses import dataclass
 
 
-def question_about(fact: str, others: Sequence[str], classes: Sequence[str]) -> tuple[str, int] | None:
+@dataclass(frozen=True)
+class Look:
+    """One form of fact: a pattern with named groups, and its questions.
+
+    questions: (what is asked, in which {group} stands for what the pattern found, and the group that answers it).
+    """
+
+    pattern: re.Pattern
+    questions: tuple[tuple[str, str], ...]
+
+
+def question_about(
+    fact: str, others: Sequence[str], classes: Sequence[str], looks: Sequence[Look]
+) -> tuple[str, int] | None:
     """What to ask about a fact, and the class of its answer; None for a sentence that tells none.
 
-    A relation can be asked for from both sides: the side is chosen that another fact names, too, as the task does.
+    A fact can answer several questions: the first is chosen of which another fact names a word, too, as tasks do.
     """
     found = []
-    for form, question, answer in QUESTIONS:
-        match = form.fullmatch(fact)
-        if match and match[answer] in classes:
-            rest = {name: word for name, word in match.groupdict().items() if name not in (answer, "how")}
-            shared = any(re.search(rf"\b{re.escape(word)}\b", other) for word in rest.values() for other in others)
-            found.append((not shared, len(found), question.format(**match.groupdict()), classes.index(match[answer])))
-    return min(found)[2:] if found else None
+    for look in looks:
+        match = look.pattern.fullmatch(fact)
+        answering = {answer for _, answer in look.questions}
+        for question, answer in look.questions if match else ():
+            if match[answer] in classes:
+                words = [match[name] for name in answering - {answer} if f"{{{name}}}" in question]
+                shared = any(re.search(rf"\b{re.escape(word)}\b", other) for word in words for other in others)
+                told = (question.format(**match.groupdict()), list(classes).index(match[answer]))
+                found.append((not shared, len(found), told))
+    return min(found)[2] if found else None

@@ -1,8 +1,15 @@
 """Reasoning: two facts anywhere; only the question tells which of them answers it (two-argument relations)."""
 
+import re
+
 from rmt.tasks.base import PLACES, Rng, Story, Task
+from rmt.tasks.questions import Look
 
 DIRECTIONS = ("north", "south", "east", "west")
+RELATION = Look(
+    re.compile(rf"[Tt]he (?P<a>\w+) is (?P<how>{'|'.join(DIRECTIONS)}) of the (?P<b>\w+)\."),
+    (("What is {how} of the {b}?", "a"), ("What is the {a} {how} of?", "b")),
+)
 
 
 def story(rng: Rng, *, forms: int = 2) -> Story:
@@ -19,10 +26,17 @@ def story(rng: Rng, *, forms: int = 2) -> Story:
         (f"The {PLACES[middle]} is {direction} of the {PLACES[last]}.", ask_last, int(last)),
     ]
     rng.shuffle(told)
-    facts, alone = tuple(fact for fact, _, _ in told), tuple((question, answer) for _, question, answer in told)
+    facts, answers = tuple(fact for fact, _, _ in told), ((), *(((question, answer),) for _, question, answer in told))
     if rng.integers(forms):
-        return Story(facts, ask_first, int(first), alone)
-    return Story(facts, ask_last, int(last), alone)
+        return Story(facts, ask_first, int(first), answers)
+    return Story(facts, ask_last, int(last), answers)
 
 
-TASK = Task("reasoning", PLACES, story, lessons=({"noise": False, "forms": 1}, {"noise": False}))
+TASK = Task(
+    "reasoning", PLACES, story, lessons=({"noise": False, "forms": 1}, {"noise": False}), title="Reasoning",
+    about=PLACES, looks=(RELATION,),
+    example="The garden is north of the kitchen. {noise} The kitchen is north of the office. "
+    "What is the kitchen north of?",
+    hint="It is told two facts anywhere and asked for one: “The garden is north of the kitchen. The kitchen is north of "
+    "the office.” … “What is the kitchen north of?”",
+)  # fmt: skip

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from rmt.errors import InputError
-from rmt.memory import CELLS
+from rmt.memory import mechanism
 from rmt.tasks.language_model import Documents
 from rmt.train.config import LMConfig
 from rmt.train.loop import TRAINING
@@ -38,8 +38,7 @@ def draw(config: LMConfig, documents: Documents, step: int, processes: int = 1) 
 
 def check(config: LMConfig) -> None:
     """Raises InputError for settings that cannot be trained together."""
-    if config.cell not in CELLS:
-        raise InputError(f"There is no memory cell {config.cell!r}; choose from {', '.join(CELLS)}.")
+    mechanism(config.cell)  # raises where there is none
     if config.schedule not in ("cosine", "linear"):
         raise InputError(f"The rate falls along a cosine or a linear schedule, not {config.schedule!r}.")
     if config.lora and not config.pretrained:

@@ -20,7 +20,7 @@ from rmt.backbone.families import backbone_config
 from rmt.checkpoint import load, save
 from rmt.checkpoint.build import TOKENIZER, build
 from rmt.errors import InputError
-from rmt.memory import CELLS, blocks
+from rmt.memory import blocks, mechanism
 from rmt.memory.base import State, map_state
 from rmt.model import Model
 from rmt.tasks.babi import CLASSES, KINDS, NEVER
@@ -231,8 +231,7 @@ class StoryTrainer(TrainingRun):
 
     def _check(self) -> None:
         config = self.config
-        if config.cell not in CELLS:
-            raise InputError(f"There is no memory cell {config.cell!r}; choose from {', '.join(CELLS)}.")
+        mechanism(config.cell)  # raises where there is none of that name
         if config.precision not in ("fp32", "bf16"):
             raise InputError(f"The precision is fp32 or bf16, not {config.precision!r}.")
         if config.first >= len(self.rungs):

@@ -22,8 +22,8 @@ from rmt.text.segments import IGNORE
 class Streams:
     """`size` streams; each reads nothing but distractor text for a while, is told a story, and is then asked.
 
-    Where a fact of a story answers a question alone, that of any fact told so far may be asked: there is something to
-    learn from in keeping the first while the others are still to come, and later in keeping each.
+    Where a story says what its facts answer, any fact told so far may be asked about: there is something to learn from
+    in keeping the first while the others are still to come, and later in keeping each.
 
     segments: segments read a step. wait: mean segments before the story is told, and apart: between its facts, where
     the task has facts anywhere. life: mean segments between a story and the stream's new beginning; a stream that
@@ -72,9 +72,10 @@ class Streams:
     def _ask(self, rng: Rng, story: Story, until: list[int]) -> Story:
         """The story with a question that can be answered by now, or with the answer -100 where there is none."""
         told = [i for i, steps in enumerate(until) if steps <= 0]
-        if story.alone and told:
-            question, answer = story.alone[rng.choice(told)]
-            return replace(story, question=question, answer=answer)
+        about = [story.about(i) for i in told] if len(story.facts) > 1 else []
+        if any(about):
+            question, _ = about[rng.choice([i for i in told if about[i]])]
+            return replace(story, question=question, answer=story.questions(len(told))[question])
         return story if len(told) == len(until) else replace(story, answer=IGNORE)
 
     def _text(self, rng: Rng, story: Story, until: list[int], n_tokens: int) -> tuple[np.ndarray, int]:

@@ -5,10 +5,11 @@ A part is {"kind", "text"}: "text" plain, "strong" emphasised, "token" a word of
 
 import numpy as np
 
+from rmt import tasks
 from rmt.measure import KNOWN, Measures, answer_class
+from rmt.tasks import TASKS
 from rmt.trace import SegmentRecord, Trace
 
-TITLES = {"memorize": "Memorize", "detect": "Detect", "reasoning": "Reasoning"}
 SOURCES = {"live": "Live run", "recorded": "Recorded", "uploaded": "Uploaded"}
 VERBS = {"write": "writes", "append": "adds", "keep": "keeps", "read": "reads"}
 VERBS |= {"change": "moves", "still": "leaves", "look": "looks at"}  # where nothing is asked
@@ -74,7 +75,7 @@ def question_text(trace: Trace) -> str:
 def title(trace: Trace) -> str:
     """A run's name: its task where it has one, else how its text begins; and how long it is."""
     begin = "".join(trace.token_texts(0, min(6, len(trace.arrays["ids"])))).strip()
-    name = TITLES.get(trace.meta["task"]) or f"“{begin[:24]} …”"
+    name = (trace.meta["task"] in TASKS and tasks.title(trace.meta["task"])) or f"“{begin[:24]} …”"
     return f"{name}, {trace.n_segments} segments"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from rmt_viz.figures.canvas import DASHES, MUTED, SYMBOLS, band, canvas, categories, escape, ground, note, steps
-from rmt_viz.findings.length import CHANCE, Curve, hover
+from rmt_viz.findings.length import Curve, chances, hover
 
 UNITS = {"segments": "length (segments)", "tokens": "length (tokens)"}
 LEGENDS = {"stage": "trained on", "plain": "", "control": "control", "yours": "yours"}
@@ -18,8 +18,9 @@ def length(
     figure = canvas(finding, theme=theme, x=UNITS[by], y="right answers", width=900)
     for i, (curve, colour) in enumerate(zip(curves, _colours(curves, theme), strict=True)):
         _line(figure, i, curve, colour, by, theme)
-    figure.add_hline(CHANCE, line={"color": MUTED[theme], "width": 1, "dash": "dot"})
-    note(figure, f"chance, {CHANCE:.0%}", theme=theme, x=1, xref="paper", xanchor="right", y=CHANCE, yanchor="top")
+    for chance in chances(curves):
+        figure.add_hline(chance, line={"color": MUTED[theme], "width": 1, "dash": "dot"})
+        note(figure, f"chance, {chance:.0%}", theme=theme, x=1, xref="paper", xanchor="right", y=chance, yanchor="top")
     figure.update_yaxes(range=[0, 1.035], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 0.9, 1])
     at = sorted({getattr(score, by) for curve in curves for score in curve.scores})
     if log:

@@ -5,22 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from rmt.memory.words import WORDS
 from rmt_viz.figures.canvas import MUTED, SYMBOLS, band, canvas, escape, ground
 from rmt_viz.figures.theme import HUES
 from rmt_viz.findings.loss import Line
 
 HEIGHT = 410
-LOOKS = {  # hue and stroke of each mechanism
-    "rmt": ("write", "solid"),
-    "context": ("knows", "solid"),
-    "transformer-xl": ("read", "solid"),
-    "compressive": ("change", "solid"),
-    "sliding-window": ("read", "dash"),
-    "memory-transformer": ("change", "dash"),
-    "rmt-r": ("write", "dash"),
-    "armt": ("write", "dashdot"),
-    "none": ("loss", "dash"),
-}
+LOOKS = {words.kind: (words.hue, words.dash) for words in WORDS}  # hue and stroke of each mechanism
 LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top", "font": {"size": 12}}
 LEGEND |= {"entrywidthmode": "fraction", "itemsizing": "trace"}
 

@@ -4,13 +4,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rmt.tasks.base import PLACES
-from rmt.viewer.sentence import TITLES
+from rmt.tasks import TASKS, title
 from rmt_viz.findings.words import percent
 from rmt_viz.shelf.results import Score
 
 VIEWS = {"stages": "By training stage", "far": "How far", "recipes": "Two recipes"}
-CHANCE = 1 / len(PLACES)  # every task of ours answers with one of the places
 GOOD = 0.98
 NEAR = 2.0  # a recorded run is near a length within this factor
 CONTROLS = {"reset": "memory reset", "untrained": "untrained"}
@@ -31,11 +29,13 @@ class Curve:
 def tasks(rows: Iterable[Score]) -> list[str]:
     """Tasks there are scores of, in the paper's order."""
     found = {row.task for row in rows}
-    return [task for task in TITLES if task in found] + sorted(found - set(TITLES))
+    return [task for task in TASKS if task in found] + sorted(found - set(TASKS))
 
 
-def title(task: str) -> str:
-    return TITLES.get(task, task)
+def chances(found: Iterable[Curve]) -> list[float]:
+    """What guessing gets right in the tasks of these curves, where they are ours: each share once, from the least."""
+    of = {score.task for curve in found for score in curve.scores}
+    return sorted({1 / len(TASKS[task].classes) for task in of if task in TASKS})
 
 
 def curves(rows: Iterable[Score], view: str, task: str, *, controls: bool = False) -> list[Curve]:

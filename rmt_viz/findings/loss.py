@@ -6,19 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rmt.memory.words import WORDS
 from rmt_viz.shelf.results import Losses, Results
 
-NAMES = {  # in the order of the legend
-    "rmt": "RMT",
-    "context": "exact context",
-    "transformer-xl": "Transformer-XL",
-    "compressive": "Compressive",
-    "sliding-window": "sliding window",
-    "memory-transformer": "Memory Transformer",
-    "rmt-r": "RMT-R",
-    "armt": "ARMT",
-    "none": "no memory",
-}
+NAMES = {words.kind: words.name for words in WORDS}  # in the order of the legend
 CONTROLS = {"reset": "reset", "other": "other memory", "untrained": "untrained"}
 CONTROLS_HELP = (
     "reset: the initial memory is put back before every segment. other memory: it is the memory of another document. "

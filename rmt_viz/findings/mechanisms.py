@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rmt.memory.words import WORDS
 from rmt_viz.findings.loss import NAMES, segments
 from rmt_viz.shelf.results import Losses, Mechanism, Results
 
@@ -17,18 +18,7 @@ SIGHT = (
 )
 WEIGHED = "Held-out documents, with the most history that was scored; bars: one standard error."
 BYTES = 4  # of a number in float32
-CROSSES = {  # what crosses a boundary
-    "rmt": "The last hidden states of {write} memory tokens",
-    "rmt-r": "Such states of {write} memory tokens after every segment so far",
-    "armt": "In every layer a matrix of associations, written by {write} memory tokens",
-    "transformer-xl": "What every layer was given for the last {read} tokens",
-    "compressive": "What every layer was given for the last {n_cache} tokens, and {n_memory} averages of {rate} before "
-    "those",
-    "sliding-window": "What every layer was given for the last {read} tokens; no token looks farther back",
-    "context": "The last {read} tokens of the text, which every segment reads again",
-    "memory-transformer": "Nothing; {read} memory tokens begin anew in each segment",
-    "none": "Nothing",
-}
+CROSSES = {words.kind: words.crosses for words in WORDS}  # what crosses a boundary
 SAVED, LOSS = "saved against no memory", "loss"
 
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from rmt.errors import InputError
+from rmt.tasks import TASKS
 from rmt_viz import requests, session
 from rmt_viz.findings import babilong, length
 from rmt_viz.shelf.results import Score
@@ -12,7 +13,6 @@ from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import follow
 from rmt_viz.work.visitors_checkpoint import Wanted
 
-TASKS = ("memorize", "detect", "reasoning")
 OWN = "A folder of mine …"
 LENGTHS = (1, 2, 3, 5, 7, 10, 14, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 FIRST = (1, 7, 14)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt.viewer.sentence import TITLES
+from rmt.tasks import title
 from rmt_viz import requests, session
 from rmt_viz.shelf import example_texts
 from rmt_viz.widgets.errors import say
@@ -44,7 +44,7 @@ def choose() -> None:
         st.markdown("**A model that ships**")
         with st.container(horizontal=True, gap="small"):
             for name in session.checkpoints():
-                if st.button(plain(TITLES.get(name, name)), key=f"shipped {name}"):
+                if st.button(plain(title(name)), key=f"shipped {name}"):
                     requests.start_look(Wanted(name, session.CHECKPOINTS / name))
     with st.container(border=True, gap="small"), st.form("own model", border=False, enter_to_submit=True):
         st.markdown("**Your checkpoint**")
@@ -110,10 +110,10 @@ def record(wanted: Wanted, report) -> bool:
         config = session.checkpoints().get(wanted.name, {}) if wanted.shipped else {}
         text = st.text_area(
             "Text" if report.tokenizer else "Token ids",
-            example_texts.EXAMPLES.get(config.get("task"), example_texts.NOISE) if report.tokenizer else "",
+            example_texts.example(config.get("task")) if report.tokenizer else "",
             height=150,
             key=f"text for {wanted.name}",
-            help=plain(example_texts.HINTS[config["task"]]) if config.get("task") in example_texts.HINTS else None,
+            help=plain(example_texts.hint(config.get("task"))) or None,
         )
         fresh = _fresh(wanted, report)
         if st.button("Record", type="primary", key="record"):

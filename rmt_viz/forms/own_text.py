@@ -3,10 +3,9 @@
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt.tasks.base import ACTIONS, NAMES
-from rmt.viewer.sentence import TITLES
+from rmt.tasks import TASKS, title
 from rmt_viz import requests, session
-from rmt_viz.shelf.example_texts import EXAMPLES, HINTS, LEAST_LENGTH, NOISE
+from rmt_viz.shelf.example_texts import LEAST_LENGTH, example, hint
 from rmt_viz.widgets.errors import say
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import progress
@@ -21,10 +20,10 @@ def own_text() -> None:
     if not configs:
         say("There is no checkpoint in assets/checkpoints; train one first.")
         return
-    name = st.selectbox("Checkpoint", configs, format_func=lambda n: TITLES.get(n, n), key="own checkpoint")
+    name = st.selectbox("Checkpoint", configs, format_func=title, key="own checkpoint")
     config = configs[name]
     _what_it_knows(config)
-    text = st.text_area("Text", EXAMPLES.get(config.get("task"), NOISE), height=200, key=f"own text {name}")
+    text = st.text_area("Text", example(config.get("task")), height=200, key=f"own text {name}")
     longest = config["segment_length"]
     lengths = sorted({n for n in LENGTHS if n < longest} | {longest})
     length = st.select_slider("Tokens a segment", lengths, longest, key=f"own length {name}")
@@ -40,13 +39,10 @@ def _what_it_knows(config: dict) -> None:
     if not config.get("classes"):
         st.caption(plain("It predicts each next token of any English text, and answers no questions."))
         return
-    hint = HINTS.get(config.get("task"), "")
-    people = f"The people it knows are {', '.join(NAMES)}, who {', '.join(ACTIONS[:-1])} or {ACTIONS[-1]}. "
-    told = (
-        f"{hint} {people if config.get('task') != 'reasoning' else ''}Around it stands any English text. "
-        f"The answer is always one of {', '.join(config['classes'])}."
-    )
-    st.caption(plain(told))
+    task = config.get("task")
+    parts = [hint(task), TASKS[task].knows] if task in TASKS else []
+    parts += ["Around it stands any English text.", f"The answer is always one of {', '.join(config['classes'])}."]
+    st.caption(plain(" ".join(filter(None, parts))))
 
 
 @st.fragment(run_every="400ms")

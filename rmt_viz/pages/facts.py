@@ -73,6 +73,8 @@ def _slots(found: dict, control: str) -> None:
         chart.show(figures.used(found, told, theme=chart.theme()), name="used", alt=f"Ablation. {told}.",
                     table=findings.used_table(found),
                     caption=f"Used where ({control}): slots become their mean.")  # fmt: skip
+    if not found["interference"]:
+        return
     told = findings.interference(found)
     chart.show(figures.interference(found, told, theme=chart.theme()), name="interference",
                 alt=f"Interference. {told}.", table=findings.interference_table(found),

@@ -73,7 +73,7 @@ def _choose(rows: tuple) -> tuple:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="choices"):
         view = st.segmented_control("Compare", findings.VIEWS, format_func=findings.VIEWS.get, key="compare",
                                     default="stages", required=True, bind="query-params")  # fmt: skip
-        tasks = findings.tasks(rows) or list(findings.TITLES)
+        tasks = findings.tasks(rows) or list(findings.TASKS)
         task = st.segmented_control("Task", tasks, format_func=findings.title, key="task", default=tasks[0],
                                     required=True, bind="query-params", disabled=view == "far")  # fmt: skip
         by = st.segmented_control("Length in", BY, format_func=BY.get, key="by", default="segments", required=True,

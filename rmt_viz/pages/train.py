@@ -3,7 +3,7 @@
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt.viewer.sentence import TITLES
+from rmt.tasks import TASKS, title
 from rmt_viz import session
 from rmt_viz.figures.train import curves
 from rmt_viz.findings import train
@@ -29,11 +29,11 @@ def page() -> None:
 
 
 def _shipped() -> None:
-    configs = {name: config for name, config in session.checkpoints().items() if config.get("task") in TITLES}
+    configs = {name: config for name, config in session.checkpoints().items() if config.get("task") in TASKS}
     if not configs:
         return say("There is no checkpoint in assets/checkpoints; train one below.")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="choices"):
-        name = st.segmented_control("Model", configs, format_func=lambda n: TITLES.get(n, plain(n)), key="model",
+        name = st.segmented_control("Model", configs, format_func=lambda n: plain(title(n)), key="model",
                                     default=next(iter(configs)), required=True, bind="query-params")  # fmt: skip
         by = st.segmented_control("Along", BY, format_func=BY.get, key="by", default="step", required=True,
                                   bind="query-params")  # fmt: skip

@@ -3,7 +3,7 @@
 import re
 
 from rmt.errors import InputError
-from rmt.tasks.base import NAMES, PLACES
+from rmt.tasks import TASKS
 
 MOST_CHARACTERS = 20_000
 LEAST_LENGTH = 16  # tokens a segment
@@ -14,22 +14,17 @@ NOISE = (
     "year; their wheat was carried by rail as far as the sea, and the price of freight fell by a third. The schools "
     "have opened a second term for those who work in summer."
 )
-EXAMPLES = {
-    "memorize": f"Mary went to the garden. {NOISE} Where is Mary?",
-    "detect": f"{NOISE} John moved to the hallway. {NOISE} Where is John?",
-    "reasoning": f"The garden is north of the kitchen. {NOISE} The kitchen is north of the office. "
-    "What is the kitchen north of?",
-}
-HINTS = {
-    "memorize": "It remembers the place that somebody went to, told at the start: “Mary went to the garden.” … “Where "
-    "is Mary?” It gives that place whoever is asked for.",
-    "detect": "It remembers the place that somebody went to, told anywhere: “John moved to the hallway.” … “Where is "
-    "John?” It gives that place whoever is asked for.",
-    "reasoning": "It is told two facts anywhere and asked for one: “The garden is north of the kitchen. The kitchen is "
-    "north of the office.” … “What is the kitchen north of?”",
-}
-KNOWN = {"memorize": NAMES, "detect": NAMES, "reasoning": PLACES}  # one of these must stand in the question
 LAST_SENTENCE = re.compile(r"[^.!?\n]*\?\s*$")
+
+
+def example(task: str | None) -> str:
+    """A text to begin with, for a model of this task."""
+    return TASKS[task].example.replace("{noise}", NOISE) if task in TASKS else NOISE
+
+
+def hint(task: str | None) -> str:
+    """What a model of this task can do, in a sentence; nothing where the task is none of ours."""
+    return TASKS[task].hint if task in TASKS else ""
 
 
 def check(text: str, config: dict, segment_length: int) -> None:
@@ -37,7 +32,7 @@ def check(text: str, config: dict, segment_length: int) -> None:
     check_length(text)
     if not LEAST_LENGTH <= segment_length <= config["segment_length"]:
         raise InputError(f"Choose {LEAST_LENGTH} to {config['segment_length']} tokens a segment.")
-    known = KNOWN.get(config.get("task"))
+    known = TASKS[config["task"]].about if config.get("task") in TASKS else ()
     question = LAST_SENTENCE.search(text)
     if known and question is None:
         raise InputError("The text does not end with a question; end it with one, such as “Where is John?”")

@@ -1,0 +1,61 @@
+"""The names of the memory mechanisms: what people read of each, without torch. A mechanism's record is in its file."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said and shown of a mechanism.
+
+    kind: its name in configs and commands. file: its module in this folder, which ends with its `Mechanism`. name: in a
+    legend. says: one phrase, after "It holds". crosses: what crosses a boundary, where {read} and {write} become its
+    memory positions and other names its options. hue, dash: of its line, as `figures/theme.py` and Plotly name them.
+    """
+
+    kind: str
+    file: str
+    name: str
+    says: str
+    crosses: str
+    hue: str = "loss"
+    dash: str = "dot"
+
+
+WORDS = (  # in the order of a legend
+    Words(
+        "rmt", "recurrent", "RMT", "recurrent memory (RMT)",
+        "The last hidden states of {write} memory tokens", "write", "solid",
+    ),
+    Words(
+        "context", "context", "exact context", "the text before a segment, read again with it",
+        "The last {read} tokens of the text, which every segment reads again", "knows", "solid",
+    ),
+    Words(
+        "transformer-xl", "transformer_xl", "Transformer-XL", "a cache of every layer's inputs (Transformer-XL)",
+        "What every layer was given for the last {read} tokens", "read", "solid",
+    ),
+    Words(
+        "compressive", "compressive", "Compressive",
+        "a cache with a compressed one behind it (Compressive Transformer)",
+        "What every layer was given for the last {n_cache} tokens, and {n_memory} averages of {rate} before those",
+        "change", "solid",
+    ),
+    Words(
+        "sliding-window", "sliding_window", "sliding window", "a sliding window of attention",
+        "What every layer was given for the last {read} tokens; no token looks farther back", "read", "dash",
+    ),
+    Words(
+        "memory-transformer", "memory_transformer", "Memory Transformer",
+        "memory tokens that are not carried (Memory Transformer)",
+        "Nothing; {read} memory tokens begin anew in each segment", "change", "dash",
+    ),
+    Words(
+        "rmt-r", "retrieval", "RMT-R", "recurrent memory with retrieval of past states (RMT-R)",
+        "Such states of {write} memory tokens after every segment so far", "write", "dash",
+    ),
+    Words(
+        "armt", "associative", "ARMT", "associative memory in every layer (ARMT)",
+        "In every layer a matrix of associations, written by {write} memory tokens", "write", "dashdot",
+    ),
+    Words("none", "none", "no memory", "no memory", "Nothing", "loss", "dash"),
+)  # fmt: skip
