@@ -37,6 +37,6 @@ TASK = Task(
     about=PLACES, looks=(RELATION,),
     example="The garden is north of the kitchen. {noise} The kitchen is north of the office. "
     "What is the kitchen north of?",
-    hint="It is told two facts anywhere and asked for one: “The garden is north of the kitchen. The kitchen is north of "
-    "the office.” … “What is the kitchen north of?”",
+    hint="It is told two facts anywhere and asked for one: “The garden is north of the kitchen. The kitchen is north "
+    "of the office.” … “What is the kitchen north of?”",
 )  # fmt: skip
