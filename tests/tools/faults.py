@@ -132,7 +132,7 @@ TABLE = {
         ("MOST_SEGMENTS = 24", "MOST_SEGMENTS = 23", "a map of other moments"),
         ('answer = trace.meta["label"] if trace.meta["label"] is not None else None', "answer = 0", "another class"),
         ("for half in (False, True)", "for half in (True, False)", "without and alone exchanged"),
-        ("(told == answers[0])", "(told == answers[1])", "donor and receiver exchanged"),
+        ("for answer in answers]", "for answer in answers[::-1]]", "donor and receiver exchanged"),
         ('donors={"other": donor}', 'donors={"other": receiver}', "nothing is exchanged"),
         ("Transplant(1, donor=", "Transplant(0, donor=", "memory of another moment is given"),
         ("and other.answer != story.answer", "", "both runs may have one answer"),
