@@ -18,6 +18,7 @@ def launch(kind: str, folder, processes: int, *options: str) -> dict:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     command += [*options, str(ROOT / "tests" / "shared_work.py"), kind, str(folder)]
     environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment |= {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}  # see docs/scale.md
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, cwd=ROOT)
     # What was written counts, not how they ended: gloo may abort a process whose peer has left before it.
     assert (folder / "results.json").exists(), done.stderr[-4000:]

@@ -44,6 +44,8 @@ def test_both_job_files_run_one_command_that_exists():
     (script,) = container["args"]
     both = {command(text) for text in (SLURM.read_text(), script)}
     assert len(both) == 1
+    fresh = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"  # without it restarted processes wait for those that died
+    assert f"export {fresh}=1" in SLURM.read_text() and {"name": fresh, "value": "1"} in container["env"]
     name, checkpoint, *options = both.pop().split()
     known = {option for one in get_command(app).commands[name].params for option in one.opts}
     assert name == "evaluate" and checkpoint == '"$CHECKPOINT"'
