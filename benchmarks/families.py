@@ -194,8 +194,8 @@ def opened(folder: Path, stock) -> dict:
 
 
 def logits_gap(model, stock, ids) -> float:
-    """The greatest difference of our logits, or hidden states without a head, to the stock model's, to their "
-    "greatest."""
+    """The greatest difference of our logits, or hidden states without a head, to the stock model's, to their
+    greatest."""
     from rmt.text.segments import Segment
 
     backbone = model.backbone

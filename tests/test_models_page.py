@@ -245,3 +245,20 @@ def test_a_model_that_is_ready_records(looked, monkeypatch):
 def test_only_jobs_load_torch():
     assert "import torch" not in (ROOT / "rmt_viz" / "work" / "visitors_checkpoint.py").read_text()
     assert checkpoint.inspect.__module__ == "rmt.checkpoint.open"
+
+
+def test_an_adapter_does_not_reach_for_a_base_outside_the_root(tmp_path, monkeypatch):
+    import torch
+    from safetensors.torch import save_file
+
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "adapter").mkdir(parents=True)
+    outside.mkdir()
+    (root / "adapter" / "adapter_config.json").write_text(
+        json.dumps({"peft_type": "LORA", "base_model_name_or_path": str(outside)})
+    )
+    save_file({"base_model.model.a.lora_A.weight": torch.zeros(1, 1)}, root / "adapter" / "adapter_model.safetensors")
+    monkeypatch.setattr(visitors_checkpoint, "ROOT", root)
+    with pytest.raises(InputError, match="outside the folder this app may read") as refused:
+        visitors_checkpoint.look(Wanted("adapter"))
+    assert str(tmp_path) not in str(refused.value)

@@ -160,8 +160,8 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
 
 
 def _inside(place: Path) -> tuple[Path, list[str]]:
-    """Where in a folder of a training run the weights are, the latest where they are many, and what is said of the "
-    "others."""
+    """Where in a folder of a training run the weights are, the latest where they are many, and what is said of the
+    others."""
     inner = inner_checkpoints(place)
     if not inner:
         return place, []

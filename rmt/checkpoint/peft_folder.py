@@ -64,8 +64,8 @@ def find_adapter(place: Path) -> Adapter | None:
 
 
 def find_base(adapter: Adapter, backbone) -> Path:
-    """Where the base model of an adapter lies: where the caller says, beside the adapter, or under the name it "
-    "gives."""
+    """Where the base model of an adapter lies: where the caller says, beside the adapter, or under the name it
+    gives."""
     if backbone is not None:
         return locate(backbone)
     if (adapter.folder / "config.json").is_file():
@@ -91,8 +91,8 @@ def find_base(adapter: Adapter, backbone) -> Path:
 
 
 def joined(adapter: Adapter, base: Weights) -> Weights:
-    """The base model's tensors, with those that the adapter keeps whole in their place: a head, or larger "
-    "embeddings."""
+    """The base model's tensors, with those that the adapter keeps whole in their place: a head, or larger
+    embeddings."""
     whole = {}
     for name in adapter.weights.shapes:
         clean = name.removeprefix("base_model.model.").replace(".modules_to_save", "").replace(".base_layer", "")
@@ -110,8 +110,8 @@ def joined(adapter: Adapter, base: Weights) -> Weights:
 
 
 def merge(model: nn.Module, adapter: Adapter) -> nn.Module:
-    """The model with the adapter merged into its weights by peft. Raises InputError where it cannot be, or does "
-    "not fit."""
+    """The model with the adapter merged into its weights by peft. Raises InputError where it cannot be, or does
+    not fit."""
     from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PEFT_TYPE_TO_TUNER_MAPPING, PeftModel, set_peft_model_state_dict
 
     options = PEFT_TYPE_TO_CONFIG_MAPPING.get(adapter.kind)

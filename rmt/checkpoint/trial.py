@@ -69,8 +69,8 @@ def run(model: Model, length: int | None = None) -> None:
 
 @torch.inference_mode()
 def record_one(model: Model, length: int) -> Trial:
-    """Read one whole segment, record its attention, and see whether a memory could be put around a model without "
-    "one."""
+    """Read one whole segment, record its attention, and see whether a memory could be put around a model without
+    one."""
     length = min(length, MOST)
     run(model, length)
     segment, lacks = Segment(_ids(model, length)), model.about.config["cell"]["kind"] == "none"

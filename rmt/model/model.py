@@ -78,8 +78,8 @@ class Model(nn.Module):
         return next(self.parameters()).device
 
     def shares(self, logits: Tensor) -> Tensor:
-        """Probabilities (..., C) of a classifier's logits (..., C): of one class of all, or of each class on its "
-        "own."""
+        """Probabilities (..., C) of a classifier's logits (..., C): of one class of all, or of each class on its
+        own."""
         return logits.float().sigmoid() if self.about.answers == "several" else logits.float().softmax(-1)
 
     def _check_ids(self, ids) -> None:

@@ -43,8 +43,8 @@ FILES = (
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A tokenizer, the ids that its model was trained to see before a text and after it, and those of an encoder's "
-    "marks."""
+    """A tokenizer, the ids that its model was trained to see before a text and after it, and those of an encoder's
+    marks."""
 
     tokenizer: Tokenizer
     before: tuple[int, ...] = ()

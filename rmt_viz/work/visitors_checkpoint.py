@@ -95,6 +95,8 @@ def _places(wanted: Wanted) -> Iterator[tuple]:
     if wanted.backbone:
         given["backbone"] = _allowed(wanted.backbone, STOCK)
 
+    _check_base(folder, given["backbone"], wanted.name)
+
     def rename(text: str) -> str:
         for place, name in ((folder, wanted.name), (given["backbone"], wanted.backbone)):
             text = text.replace(str(place), name) if isinstance(place, Path) else text
@@ -104,6 +106,24 @@ def _places(wanted: Wanted) -> Iterator[tuple]:
         yield folder, given, rename
     except InputError as error:
         raise InputError(rename(str(error))) from None
+
+
+def _check_base(folder, backbone, name: str) -> None:
+    """Raises InputError where an adapter names a base model that visitors may not read: a folder outside the root."""
+    if backbone is not None or not isinstance(folder, Path):
+        return
+    from rmt.checkpoint.peft_folder import find_adapter
+
+    adapter = find_adapter(folder) if folder.is_dir() else None
+    said = adapter.config.get("base_model_name_or_path") if adapter else None
+    if not isinstance(said, str):
+        return
+    for place in (Path(said), adapter.folder / said):
+        if place.exists() and not place.resolve().is_relative_to(ROOT):
+            raise InputError(
+                f"{name} is an adapter of a base model that lies outside the folder this app may read; copy that model "
+                "under it, and give its folder as the backbone."
+            )
 
 
 def _allowed(name: str, known) -> Path | str:
