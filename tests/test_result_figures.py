@@ -42,7 +42,7 @@ def test_rows_are_read_as_they_stand(write):
 
 def test_a_missing_file_says_what_makes_it(tmp_path):
     for name in results.ROWS:
-        with pytest.raises(InputError, match=rf"no assets/results/{name}\.json yet; (make|python -m) "):
+        with pytest.raises(InputError, match=rf"no assets/results/{name}\.json yet; (recipes/|python -m )"):
             results.read(name, tmp_path)
 
 

@@ -32,7 +32,7 @@ def wrap(
     For a backbone by name and for LoRA see `rmt.checkpoint.adapter`. Raises InputError for what does not fit.
     """
     if not isinstance(model, nn.Module) or not hasattr(model, "config"):
-        raise InputError("Give a model of transformers; for one by its name use rmt.checkpoint.adapter.wrap.")
+        raise InputError("Give a model of transformers; for one by its name use rmt.adapter.wrap.")
     record = mechanism(cell)
     if isinstance(segment_length, bool) or not isinstance(segment_length, int) or segment_length < 1:
         raise InputError(f"A segment holds one token or more, not {ascii(segment_length)[:40]}.")

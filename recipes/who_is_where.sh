@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Makes: the checkpoint qa1 (who is where, unfiltered background), its bundled run with controls, and BABILong's table.
+# Takes: an hour and a half of one CPU core for training, as long again for scoring. Needs: make app (no GPU, no network).
+# The shipped weights were made in three parts: the lessons below (2,480 steps), 1,480 steps of an earlier form of the streams
+# (lives up to 1,000 segments, nothing given up, more facts; a command that is gone), and the streams below.
+source "$(dirname "$0")/common.sh"
+
+rmt train-stories --kinds qa1 --minutes 90 --stream-life 150 --stream-share 0.7 --rows 32 --go-on --out runs/qa1
+into qa1
+
+for control in none reset untrained; do
+  rmt record assets/checkpoints/qa1 --task qa1 --segments 12 --seed 6 --control "$control" --detail thin \
+    --out "$(traced qa1 "$control")"
+done
+"$PYTHON" -m benchmarks.babilong assets/checkpoints/qa1 --tasks qa1 --tokens 4k 32k --samples 200 100 --json \
+  > assets/results/babilong.json
