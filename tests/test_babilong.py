@@ -1,0 +1,58 @@
+"""BABILong's table on page Length: which lines it has, and what it says of the greatest length."""
+
+import json
+
+import pytest
+
+from rmt.errors import InputError
+from rmt_viz.findings import babilong
+from rmt_viz.shelf import results
+
+OTHERS = [{"model": "Another", "trained": "on the task", "accuracy": {"qa1": {"4k": 100, "128k": 78.5}}}]
+
+
+def row(**other):
+    known = {"task": "qa1", "checkpoint": "ours", "length": "4k", "tokens": 4032, "samples": 200}
+    return {**known, "accuracy": 0.945, "low": 0.904, "high": 0.969, **other}
+
+
+def written(folder, rows):
+    document = {"command": "c", "words_per_token": 0.75, "others": OTHERS, "results": rows}
+    (folder / "babilong.json").write_text(json.dumps(document))
+    return results.read("babilong", folder)
+
+
+def test_ours_stand_beside_what_others_report_at_the_lengths_that_anybody_has(tmp_path):
+    rows = [row(), row(never=True, accuracy=0.5), row(control="reset", accuracy=0.02), row(length="32k", tokens=32000)]
+    table = babilong.table(written(tmp_path, rows), "qa1")
+    assert list(table) == ["Model", "Trained", "4k tokens", "32k tokens", "128k tokens"]
+    assert table["Model"] == [
+        "ours", "ours, asked about what was never mentioned", "ours, memory reset at each boundary", "Another",
+    ]  # fmt: skip
+    assert table["4k tokens"] == [
+        "94.5% (90.4%–96.9%, 200 asked)", "50.0% (90.4%–96.9%, 200 asked)", "2.0% (90.4%–96.9%, 200 asked)", "100%",
+    ]  # fmt: skip
+    assert table["128k tokens"] == ["–", "–", "–", "78.5%"]
+
+
+def test_the_finding_is_of_what_was_told_at_the_greatest_length(tmp_path):
+    rows = [
+        row(),
+        row(length="32k", tokens=32000, accuracy=0.85),
+        row(length="32k", tokens=32000, never=True, accuracy=1),
+    ]
+    found = babilong.finding(written(tmp_path, rows), "qa1")
+    assert "At 32,000 tokens (24,000 words) 85.0% of 200 questions about what was told" in found
+
+
+def test_a_row_that_is_not_one_is_refused(tmp_path):
+    with pytest.raises(InputError, match="'never'"):
+        written(tmp_path, [row(never="yes")])
+
+
+def test_the_bundled_table_has_its_controls_beside_every_task():
+    bundled = results.read("babilong")
+    for task in babilong.tasks(bundled):
+        kinds = {(r.control, r.never) for r in bundled.rows if r.task == task}
+        assert {("none", False), ("reset", False)} <= kinds
+        assert all(r.low <= r.accuracy <= r.high for r in bundled.rows)
