@@ -44,6 +44,10 @@ class Sum(nn.Module):
         self.model = Table(VOCABULARY, DIM)
         self.answer = nn.Linear(DIM, CLASSES, bias=False)
 
+    @property
+    def embeddings(self) -> Tensor:
+        return self.model.weight
+
     def embed(self, ids: Tensor) -> Tensor:
         return self.model(ids)
 
