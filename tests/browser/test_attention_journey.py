@@ -116,9 +116,9 @@ def test_a_head_is_chosen_from_the_grid(visit):
 def test_figure_6_is_one_click(visit, picture):
     page = visit("attention?trace=reasoning")
     page.get_by_role("button", name="Figure 6").click()
-    whole(page, "1,2,4,8")
+    whole(page, "1,4,8")
     text = page.locator(".attention svg[role=img]").first.text_content()
-    for told in ("segment 1 · write", "segment 2 · keep", "segment 4 · append", "segment 8 · read"):
+    for told in ("segment 1 · write", "segment 4 · append", "segment 8 · read"):
         assert told in text
     page.wait_for_url("**beside=beats")
     picture(page, "attention-figure-6")
