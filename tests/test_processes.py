@@ -1,6 +1,7 @@
 """Several processes under torchrun, which is what `accelerate launch` starts: the tables of one, and lives that end."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -38,7 +39,7 @@ def two(tmp_path_factory) -> dict:
 def same_tables(found: dict, alone: dict) -> None:
     curves = [run.pop("language model") for run in (found, alone)]
     for mine, other in zip(*curves, strict=True):  # the mean of means, in single precision
-        assert mine == pytest.approx(other, rel=1e-4)
+        assert mine == pytest.approx(other, rel=1e-4, nan_ok=True)
     for name, table in alone.items():
         if name != "task":
             assert found[name] == table, name
@@ -52,6 +53,7 @@ def test_four_processes_make_the_tables_of_one(alone, tmp_path):
     same_tables(launch("results", tmp_path, 4), dict(alone))
 
 
+@pytest.mark.skipif("RMT_KILLS" not in os.environ, reason="kills and restarts for minutes: RMT_KILLS=1 runs it")
 def test_processes_that_die_go_on_where_they_were(two, alone, tmp_path):
     """One of two is killed while a task is scored, and again while one is trained; torchrun starts both anew."""
     found = launch("dies", tmp_path, 2, "--max-restarts", "4")
