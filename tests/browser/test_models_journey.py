@@ -25,7 +25,7 @@ def test_a_checkpoint_is_looked_at_recorded_and_watched(visit, picture, assets):
 
     page.get_by_role("button", name="Detect", exact=True).click()
     report = page.locator(".report")
-    expect(report).to_contain_text("It is ready: record a text with it.", timeout=PATIENCE_MS)
+    expect(report).to_contain_text("record a text with it.", timeout=PATIENCE_MS)
     expect(report.locator(".block")).to_have_text(["[CLS]", "8 memory", "[SEP]", "64 tokens", "[SEP]"])
     picture(page, "models-report")
     with page.expect_download() as waiting:
