@@ -16,9 +16,9 @@ LONG := adapter alone cause_pages cli evaluate facts fuzz gpu_benchmark growth m
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
-# First all that needs no browser, a process a core, then the browser tests in one process; it fails if either does.
+# First all that needs no browser, then the browser tests, a process a core each; it fails if either does.
 test: $(VENV)/test.done
-	$(SPREAD); status=$$?; $(PYTEST) tests/browser && exit $$status
+	$(SPREAD); status=$$?; $(PYTEST) tests/browser -n auto --dist loadfile && exit $$status
 
 quick: $(VENV)/test.done
 	$(SPREAD) -m "not slow" $(LONG:%=--ignore=tests/test_%.py)
