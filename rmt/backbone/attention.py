@@ -103,9 +103,9 @@ class Scores:
         return columns, rows
 
     def full(self) -> Tensor:
-        """(B, H, N, N), every probability."""
+        """(B, H, N, N), every probability; a key that stands behind the positions has its share and no column."""
         scores = _wide(self.query) @ _wide(self.key).transpose(-1, -2) * self.scale
-        return hide(scores, self.mask, self.causal, slice(0, scores.shape[-2])).softmax(-1)
+        return hide(scores, self.mask, self.causal, slice(0, scores.shape[-2])).softmax(-1)[..., : scores.shape[-2]]
 
 
 def _wide(tensor: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ def thin(layers: list[Scores] | list[tuple[Tensor, Tensor]], backbone: Backbone,
     if not backbone.fused:  # these went through their layer's softmax
         return Maps.cut(columns, rows, layout, answer)
     seen = columns.exp_()  # (L, B, H, R, N)
-    if backbone.causal:
+    if backbone.causal and not backbone.masks_all:
         seen = seen.triu_((layout.read or EMPTY).start)
         rows = hide(rows, None, True, layout.write or EMPTY)
     return Maps.cut(seen, rows.softmax(-1), layout, answer)
@@ -249,7 +249,9 @@ def _without(mask: Tensor | None, causal: bool, blocked: Tensor | None) -> Tenso
     if blocked is None:
         return mask
     seen = ~blocked[None]
-    return seen & mask if mask is not None else seen.tril() if causal else seen
+    if mask is not None:
+        return F.pad(seen, (0, mask.shape[-1] - seen.shape[-1]), value=True) & mask  # a null key stays
+    return seen.tril() if causal else seen
 
 
 @contextmanager
