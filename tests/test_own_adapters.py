@@ -218,13 +218,3 @@ def test_two_documents_are_not_one():
     for wrong in (3, -4, 1.5, True):
         with pytest.raises(InputError, match="The run has 3 segments"):
             replay(model, trace, wrong)
-
-
-@pytest.mark.parametrize("prefix", ["", "transformer."])
-def test_another_implementation_of_rmt_is_named(tmp_path, prefix):
-    from safetensors.torch import save_file
-
-    names = ("read_memory_emb", "memory_tokens", "token_emb.weight")
-    save_file({prefix + name: torch.ones(2, 4) for name in names}, tmp_path / "model.safetensors")
-    with pytest.raises(InputError, match="recurrent-memory-transformer-pytorch"):
-        inspect(tmp_path)

@@ -95,7 +95,7 @@ class Scores:
         read, write = layout.read or EMPTY, layout.write or EMPTY
         query, key, lse = (_wide(t).flatten(0, -3) for t in (self.query, self.key, self.lse[..., None, :]))
         columns = torch.baddbmm(lse, key[:, read], query.transpose(1, 2), beta=-1, alpha=self.scale)
-        rows = torch.baddbmm(lse, query[:, write], key.transpose(1, 2), beta=0, alpha=self.scale)
+        rows = torch.baddbmm(lse[..., :1], query[:, write], key.transpose(1, 2), beta=0, alpha=self.scale)
         columns, rows = (t.unflatten(0, self.query.shape[:-2]) for t in (columns, rows))
         if self.mask is not None:
             columns.masked_fill_(~self.mask[..., read].transpose(-1, -2), -torch.inf)

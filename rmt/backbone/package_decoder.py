@@ -9,12 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
-from transformers.modeling_outputs import BaseModelOutput, CausalLMOutput
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from rmt.backbone.internals import ALL_ATTENTION_FUNCTIONS, BaseModelOutput, CausalLMOutput
 
 FAMILY = "recurrent-memory-transformer-pytorch"
 MEMORY = -1  # the position of memory, which has no place in the text
-FIRST = 10_000  # the rotary position of a segment's first token; memory is at 0, the null key one before the first token
+FIRST = (
+    10_000  # the rotary position of a segment's first token; memory is at 0, the null key one before the first token
+)
 
 
 class PackageConfig(PreTrainedConfig):
@@ -40,7 +42,12 @@ class PackageConfig(PreTrainedConfig):
         self.vocab_size, self.hidden_size = vocab_size, hidden_size
         self.num_hidden_layers, self.num_attention_heads = num_hidden_layers, num_attention_heads
         self.head_dim, self.intermediate_size, self.n_memory = head_dim, intermediate_size, n_memory
-        self.n_positions, self.rotary, self.n_streams, self.value_residual = n_positions, rotary, n_streams, value_residual
+        self.n_positions, self.rotary, self.n_streams, self.value_residual = (
+            n_positions,
+            rotary,
+            n_streams,
+            value_residual,
+        )
         super().__init__(**{**options, "tie_word_embeddings": False})
 
     @property
@@ -124,7 +131,9 @@ class Layer(nn.ModuleList):
     """Attention, then a gated feed-forward part, each on residual streams of its own."""
 
     def __init__(self, config: PackageConfig, index: int):
-        super().__init__([Streams(config, Attention(config, index), index), Streams(config, feed_forward(config), index)])
+        super().__init__(
+            [Streams(config, Attention(config, index), index), Streams(config, feed_forward(config), index)]
+        )
 
     def forward(self, hidden: Tensor, *, mask: Tensor, values: Tensor | None, **options) -> tuple[Tensor, Tensor]:
         """hidden (B, N, R, D), and the values (B, H, N, d) of the first layer, which later ones mix into theirs."""

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import torch
 
+from rmt.checkpoint import package_rmt
 from rmt.checkpoint.backbone_config import RunArguments, backbone_config, beside, fit_tables, n_layers, read_run
 from rmt.checkpoint.build import COUNTS, FORMAT, build, check_config, check_counts, read_config, shared, tokenizer_file
 from rmt.checkpoint.heads import CLASSIFIER, Choice, by_tensors, choose, labels, lacking, surplus
 from rmt.checkpoint.locate import locate
 from rmt.checkpoint.peft_folder import Adapter, find_adapter, find_base, joined
-from rmt.checkpoint.recognise import Foreign, Source, recognise, spare, translate
+from rmt.checkpoint.recognise import PACKAGE, Foreign, Source, recognise, spare, translate
 from rmt.checkpoint.weights import FLOATS, Weights, find_weights, inner_checkpoints, open_weights, read_json
 from rmt.errors import InputError
 from rmt.model import Model
@@ -114,7 +115,10 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
     candidate.special_tokens = options.pop("special_tokens", True) is not False
     candidate.lora_scale = alpha / found.lora if found.lora and alpha else None
     cell = _cell_options(found, run, options, candidate)
-    stock = backbone_config(backbone, configs, run, found, weights)
+    if found.kind == PACKAGE:
+        stock = _package(candidate, run, backbone, options)
+    else:
+        stock = backbone_config(backbone, configs, run, found, weights)
     if stock is None:
         candidate.ask(
             "backbone",
@@ -214,6 +218,21 @@ def _quantized(config: dict, weights: Weights, candidate: Candidate) -> tuple[di
     return {key: value for key, value in config.items() if key != "quantization_config"}, None
 
 
+def _package(candidate: Candidate, run: RunArguments, backbone: str | None, options: dict) -> tuple[dict, str, None]:
+    """Its decoder's configuration, as `backbone_config` gives it."""
+    if backbone is not None:
+        raise InputError(f"A {PACKAGE} has a decoder of its own, whose sizes its tensors tell; leave out the backbone.")
+    config = package_rmt.sizes(candidate.found, candidate.weights)
+    package_rmt.check_told(run, options, config)
+    candidate.inferred += package_rmt.said(run, options)
+    if candidate.segment_length is None:
+        told = config["n_positions"], "its position table (seq_len)"
+        if told[0] is None:
+            told = run.get("seq_len"), "seq_len in its config.json"
+        candidate.segment_length, candidate.segment_length_from = told if isinstance(told[0], int) else (None, None)
+    return config, "the shapes of its tensors", None
+
+
 def _run_length(found: Foreign, run: RunArguments) -> tuple[int | None, str | None]:
     """The segment length from the run's arguments, given or by input_size, which counts memory and marks too."""
     length, size = run.get("segment_size", "segment_length"), run.get("input_size")
@@ -246,7 +265,16 @@ def _cell_options(found: Foreign, run: RunArguments, given: dict, candidate: Can
         options["correction"] = run.get("correction") is not False
         if "correction" not in given and run.get("correction") is None:
             candidate.inferred.append("The correction of z is taken to be on, as in the published models.")
-    unknown = given.keys() - set(OPTIONS.get(found.cell, ()))
+    known = OPTIONS.get(found.cell, ())
+    if found.kind == PACKAGE:
+        known = package_rmt.OPTIONS
+        told = {key: run.arguments[key] for key in package_rmt.OPTIONS if isinstance(run.arguments.get(key), bool)}
+        options |= told
+        for key in package_rmt.OPTIONS:
+            if key not in {**told, **given}:
+                candidate.ask(key, package_rmt.ASKED[key])
+        given = {k: v for k, v in given.items() if k not in package_rmt.ONLY}
+    unknown = given.keys() - set(known)
     if unknown:
         raise InputError(f"A {found.kind} has no option {', '.join(map(str, unknown))} to be told; leave it out.")
     return {**options, **given}
@@ -260,7 +288,10 @@ def _fit(candidate: Candidate, ours: bool) -> Model:
     _same_depth(candidate)
     model, extra = _empty(candidate), []
     if not ours:
-        candidate.sources, extra = translate(candidate.found, weights, model.backbone.model)
+        if candidate.found.kind == PACKAGE:
+            candidate.sources = package_rmt.sources(candidate.found, weights)
+        else:
+            candidate.sources, extra = translate(candidate.found, weights, model.backbone.model)
         candidate.ignored = [name for name in extra if spare(name) and not candidate.found.marks]
     _check_types({name for source in candidate.sources.values() for name in source.names}, weights)
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}

@@ -47,7 +47,9 @@ class RecurrentMemory(MemoryCell):
     @classmethod
     def fit(cls, backbone: Backbone, **options) -> "RecurrentMemory":
         if options.get("separate") and not backbone.causal:
-            raise InputError("Separate write memory is a decoder's; an encoder has one memory that is read and written.")
+            raise InputError(
+                "Separate write memory is a decoder's; an encoder has one memory that is read and written."
+            )
         if options.get("as_words") and backbone.head != "lm":
             raise InputError("Memory is read as words by the head of a causal language model, which this is not.")
         return super().fit(backbone, **options)
