@@ -35,7 +35,7 @@ def from_model(
     stock = merged(given) if hasattr(given, "peft_config") else shared_copy(given)
     check_stock(stock)
     words = vocabulary_of(tokenizer)
-    backbone = HFBackbone(stock, **{key: _mark(key, names, words, stock) for key, names in MARKS.items()})
+    backbone = HFBackbone(stock, **{key: mark(key, names, words, stock) for key, names in MARKS.items()})
     check_marks(backbone)
     classes, answers = answers_of(stock.config) if backbone.head == "classify" else ([], "one")
     name = type(stock).__name__
@@ -51,7 +51,7 @@ def from_model(
     return place(model, device or next(given.parameters()).device)
 
 
-def _mark(key: str, names: tuple[str, ...], words: Vocabulary | None, stock: nn.Module) -> int | None:
+def mark(key: str, names: tuple[str, ...], words: Vocabulary | None, stock: nn.Module) -> int | None:
     """The id of an encoder's mark: as its tokenizer says, or is spelled in it, or as its configuration says."""
     told = (getattr(words, key, None), mark_id(words and words.tokenizer, names))
     return next((i for i in (*told, getattr(stock.config, f"{key[:3]}_token_id", None)) if isinstance(i, int)), None)
