@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from inspect import signature
 from pathlib import Path
@@ -23,7 +24,7 @@ from benchmarks.common import arguments, report
 MOST = 20_000_000  # numbers of a model that is still tiny
 LENGTH, SLOTS = 16, 3
 LOGITS, MAPS = 1e-5, 5e-4
-SECONDS = 300  # for one class
+SECONDS = 120  # of a processor for one class: on a busy machine they may take an hour
 NO_MODEL = "no model"
 # Sizes by the names that configurations have for them; a class takes those it knows.
 SIZES = {
@@ -300,9 +301,31 @@ def worker() -> None:
         print(json.dumps(try_class(line.strip())), file=answers, flush=True)
 
 
+def _answer(process: subprocess.Popen, answers) -> str:
+    """The next line of a worker. Raises TimeoutError where it has ended or had its share of a processor."""
+    from queue import Empty
+
+    begun = _used(process)
+    while True:
+        try:
+            return answers.get(timeout=5)
+        except Empty:
+            if process.poll() is not None or _used(process) - begun > SECONDS:
+                raise TimeoutError from None
+
+
+def _used(process: subprocess.Popen) -> float:
+    """Seconds of a processor that a process has had; of the clock where the system does not say."""
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return time.monotonic()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def sweep(wanted: list[str], keep: Path) -> list[dict]:
     """What becomes of each, from the file of those done or anew; a class that ends its process is told so."""
-    from queue import Empty, Queue
+    from queue import Queue
     from threading import Thread
 
     keep.parent.mkdir(parents=True, exist_ok=True)
@@ -327,8 +350,8 @@ def sweep(wanted: list[str], keep: Path) -> list[dict]:
             try:
                 process.stdin.write(name + "\n")
                 process.stdin.flush()
-                row = json.loads(answers.get(timeout=SECONDS))
-            except (Empty, BrokenPipeError, ValueError):
+                row = json.loads(_answer(process, answers))
+            except (TimeoutError, BrokenPipeError, ValueError):
                 process.kill()
                 process, row = None, {"name": name, "outcome": "no answer", "why": "its process ended or took too long"}
             done[name] = row

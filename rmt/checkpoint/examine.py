@@ -35,6 +35,7 @@ class Candidate:
     backbone_from: str | None = None
     tokenizer: Path | None = None
     special_tokens: bool = True  # whether a text gets what the tokenizer puts around one
+    around: str | None = None  # what that is, as in "begins with <s>"; None where it is nothing
     lora_scale: float | None = None
     n_memory_known: bool = True
     adapter: Adapter | None = None  # of peft, to be merged into a stock model

@@ -174,7 +174,8 @@ def _vocabulary(candidate: Candidate, empty: Model) -> Vocabulary | None:
 def _tell_around(candidate: Candidate, found: Vocabulary) -> None:
     names = [" ".join(str(found.tokenizer.id_to_token(i)) for i in ids) for ids in (found.before, found.after)]
     ways = [f"{way} {name}" for way, name in zip(("begins with", "ends with"), names, strict=True) if name]
-    told = f"A text {' and '.join(ways)}, as its tokenizer has it"
+    candidate.around = " and ".join(ways)
+    told = f"A text {candidate.around}, as its tokenizer has it"
     if candidate.special_tokens:
         candidate.inferred.append(f"{told}; the option special_tokens=no leaves that out.")
     else:
