@@ -8,7 +8,7 @@ import torch
 from rmt.checkpoint import package_rmt
 from rmt.checkpoint.backbone_config import RunArguments, backbone_config, beside, fit_tables, n_layers, read_run
 from rmt.checkpoint.build import COUNTS, FORMAT, build, check_config, check_counts, read_config, shared, tokenizer_file
-from rmt.checkpoint.heads import CLASSIFIER, Choice, by_tensors, choose, labels, lacking, surplus
+from rmt.checkpoint.heads import CLASSIFIER, Choice, by_tensors, choose, labels, lacking, not_run, surplus
 from rmt.checkpoint.locate import locate
 from rmt.checkpoint.peft_folder import Adapter, find_adapter, find_base, joined
 from rmt.checkpoint.recognise import PACKAGE, Foreign, Source, recognise, spare, translate
@@ -314,6 +314,8 @@ def _fit_stock(candidate: Candidate) -> Model:
     whole = {n for n, t in choice.fit.empty.state_dict().items() if not t.is_floating_point()}  # tables of numbers
     _check_types({n for n in weights.shapes if n not in choice.fit.extra and not _ends(n, whole)}, weights)
     lost, wrong, extra = lacking(choice), list(choice.fit.wrong), surplus(choice)
+    if (lost or wrong or extra) and (reason := not_run(choice)):
+        raise InputError(f"{candidate.path} cannot be run. {reason}")
     if lost or extra:
         _same_depth(candidate)
     if lost or wrong or extra:
