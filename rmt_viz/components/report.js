@@ -26,7 +26,7 @@ function strip(blocks) {
 
 function facts({ facts, classes }) {
   const tiles = facts.map(([label, value]) => el("div", {}, el("dd", {}, value), el("dt", {}, label)))
-  const words = classes.length ? el("p", { class: "classes" }, "It answers with one of ", names(classes), ".") : ""
+  const words = classes.length ? el("p", { class: "classes" }, answers === "several" ? "It says yes or no to each of " : "It answers with one of ", names(classes), ".") : ""
   return el("section", {}, el("dl", {}, tiles), words)
 }
 

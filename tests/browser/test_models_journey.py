@@ -50,10 +50,10 @@ def test_a_checkpoint_is_looked_at_recorded_and_watched(visit, picture, assets):
 
 CHINESE = "我爱北京天安门。小明在哪里？小明在花园。"
 KINDS = {  # how the page looks, the text, what its report says, what a run of it shows
-    "adapter": ("light", "w5 w6 w7 w8 w9 w10 w11 w12 w13", "is merged into", "w12"),
-    "names": ("dark", "w5 w6 w7 w8 w9 w10 w11 w12 w13", "gives a class to every token: that head is left out", "w12"),
-    "several": ("light", "w5 w6 w7 w8 w9 w10 w11 w12 w13", "yes or no to each of its classes on its own", "w12"),
-    "chinese": ("dark", CHINESE, "which predicts masked tokens", "京"),
+    "adapter": ("light", "w5 w6 w7 w8 w9 w10 w11 w12 w13", "is merged into", "w8"),
+    "names": ("dark", "w5 w6 w7 w8 w9 w10 w11 w12 w13", "gives a class to every token: that head is left out", "w8"),
+    "several": ("light", "w5 w6 w7 w8 w9 w10 w11 w12 w13", "yes or no to each of its classes on its own", "w8"),
+    "chinese": ("dark", CHINESE, "which predicts masked tokens", "北"),
 }
 
 
@@ -92,11 +92,13 @@ def test_a_stranger_is_looked_at_recorded_and_watched(visit, picture, models, ki
     page.get_by_role("button", name="Look again").click()
     expect(report).to_contain_text("record a text with it.", timeout=PATIENCE_MS)
     expect(report).to_contain_text(said)
+    if kind == "several":
+        expect(report.locator(".classes")).to_have_text("It says yes or no to each of toxic, insult, threat.")
     picture(page, f"models-{kind}")
     page.get_by_role("textbox", name="Text", exact=True).fill(text)
     page.get_by_role("button", name="Record", exact=True).click()
     page.wait_for_url("**trace=live-*", timeout=PATIENCE_MS)
     page.locator(".surface[data-drawn]").wait_for()
     expect(page.locator("[data-testid=stSidebar]")).to_contain_text("untrained memory")
-    expect(page.locator(".surface")).to_contain_text("w5" if token.startswith("w") else "北")
+    expect(page.locator(".surface")).to_contain_text(token)
     picture(page, f"models-{kind}-watched")
