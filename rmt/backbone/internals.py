@@ -2,7 +2,7 @@
 
 from transformers.activations import ACT2FN
 from transformers.conversion_mapping import get_model_conversion_mapping
-from transformers.core_model_loading import WeightRenaming, apply_renamings
+from transformers.core_model_loading import WeightRenaming
 from transformers.modeling_outputs import (
     BaseModelOutputWithPastAndCrossAttentions,
     BaseModelOutputWithPoolingAndCrossAttentions,
@@ -20,7 +20,6 @@ __all__ = [
     "Conv1D",
     "ModelOutput",
     "WeightRenaming",
-    "apply_renamings",
     "class_of_config",
     "encoder_family",
     "get_model_conversion_mapping",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
-from rmt.backbone.internals import Conv1D, WeightRenaming, apply_renamings, get_model_conversion_mapping
+from rmt.backbone.internals import Conv1D, WeightRenaming, get_model_conversion_mapping
 from rmt.checkpoint.weights import Weights
 from rmt.errors import InputError
 
@@ -166,7 +166,13 @@ def spare(name: str) -> bool:
 def renamings(stock: nn.Module) -> list[Callable[[str], str]]:
     """What transformers renamed in this family over the years, as a function from an old name to its present one."""
     rules = [rule for rule in get_model_conversion_mapping(stock) or [] if isinstance(rule, WeightRenaming)]
-    return [lambda name: apply_renamings(name, rules)] if rules else []
+
+    def renamed(name: str) -> str:
+        for rule in rules:
+            name, _ = rule.rename_source_key(name)
+        return name
+
+    return [renamed] if rules else []
 
 
 def _renamer(
