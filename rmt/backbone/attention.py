@@ -197,9 +197,8 @@ def attention(
     for name in UNKNOWN:
         if options.get(name) is not None:
             raise InputError(
-                f"{type(module).__name__} uses {name!r}, which the fused kernel here does not know; give it to "
-                "load() or "
-                "wrap(), which then run transformers' own attention."
+                f"{type(module).__name__} uses {name!r}, which the fused kernel here does not know; give it to load() "
+                "or wrap(), which then run transformers' own attention."
             )
     capture, blocked = (
         own if own is not None else run for own, run in zip((capture, blocked), RUNNING.get(), strict=True)

@@ -90,8 +90,7 @@ class HFBackbone(nn.Module):
         if found is None:
             raise InputError(
                 f"{type(self.model).__name__} does not keep its {self.n_layers} layers one by one (they may share "
-                "their "
-                "weights), and this memory works inside layers; use recurrent memory, or another family."
+                "their weights), and this memory works inside layers; use recurrent memory, or another family."
             )
         return found
 
@@ -261,8 +260,7 @@ def _count(config, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InputError(
             f"The configuration of this {config.model_type} has no {name}: it has no attention of the kind that is "
-            "shown "
-            "here, so it is not run."
+            "shown here, so it is not run."
         )
     return value
 

@@ -176,9 +176,8 @@ def _inside(place: Path) -> tuple[Path, list[str]]:
     if len(inner) == 1:
         return latest, [f"Its weights are in {latest.relative_to(place)}."]
     return latest, [
-        f"It holds {len(inner)} checkpoints ({names}); this is {latest.relative_to(place)}, the latest. Give "
-        "another to "
-        "see that."
+        f"It holds {len(inner)} checkpoints ({names}); this is {latest.relative_to(place)}, the latest. Give another "
+        "to see that."
     ]
 
 

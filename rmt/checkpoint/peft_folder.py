@@ -84,9 +84,9 @@ def find_base(adapter: Adapter, backbone) -> Path:
         except InputError:
             pass
     raise InputError(
-        f"{adapter.folder} is a peft adapter without its base model, which it calls {ascii(said)[:100]} and which "
-        "is not "
-        "here. Give the base model's folder as backbone=…, or merge the two with peft (merge_and_unload) and save that."
+        f"{adapter.folder} is a peft adapter without its base model, which it calls {ascii(said)[:100]} and which is "
+        "not here. Give the base model's folder as backbone=…, or merge the two with peft (merge_and_unload) and save "
+        "that."
     )
 
 

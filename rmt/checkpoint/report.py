@@ -130,8 +130,7 @@ def _next(candidate: Candidate, trial: Trial | None, untried: str | None) -> str
     if trial.not_recorded:
         return (
             f"It runs, and its attention cannot be recorded: {trial.not_recorded} Record a text at detail 'memory', "
-            "which "
-            "keeps memory, loss and answer."
+            "which keeps memory, loss and answer."
         )
     if trial.no_memory:
         return f"It runs and is recorded as it is, without memory. {trial.no_memory}"

@@ -111,8 +111,7 @@ def unreadable(config: PretrainedConfig) -> str | None:
     if not classes:
         return (
             f"This is a {family}, a part of a larger model or of another kind than text: transformers' automatic "
-            "classes "
-            "open no language model, classifier or plain trunk of that family, and only those are run here."
+            "classes open no language model, classifier or plain trunk of that family, and only those are run here."
         )
     inputs = getattr(classes[0], "main_input_name", "input_ids")
     if inputs != "input_ids":

@@ -161,8 +161,7 @@ def _read(model: Model, segment: Segment, *, head: bool = True):
     except Exception as error:  # whatever a family trips over; the files may be sound
         raise InputError(
             f"{_name(model)} cannot be run here from word embeddings, as a memory needs it: it fails inside "
-            "transformers "
-            f"({_short(error)}). The folder may be sound; this program does not know the family."
+            f"transformers ({_short(error)}). The folder may be sound; this program does not know the family."
         ) from None
 
 
@@ -216,8 +215,7 @@ def _check_against_stock(model: Model, segment: Segment, output) -> None:
     if not gap < NEAR:
         raise InputError(
             f"{_name(model)} gives other numbers here than by itself in transformers (off by {float(gap):.0e}): it "
-            "does "
-            "something with ids or attention that this program does not know, so it is not run."
+            "does something with ids or attention that this program does not know, so it is not run."
         )
 
 

@@ -114,9 +114,8 @@ def vocabulary_of(tokenizer) -> Vocabulary | None:
     own = getattr(tokenizer, "backend_tokenizer", tokenizer)
     if not isinstance(own, Tokenizer):
         raise InputError(
-            f"A {type(tokenizer).__name__} is no tokenizer that is read here; give a fast one of transformers, or "
-            "one of "
-            "tokenizers, or leave it out and give token ids."
+            f"A {type(tokenizer).__name__} is no tokenizer that is read here; give a fast one of transformers, or one "
+            "of tokenizers, or leave it out and give token ids."
         )
     copy = Tokenizer.from_str(own.to_str())
     before, after = _around(copy)
