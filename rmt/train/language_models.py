@@ -63,7 +63,7 @@ class LMTrainer(TrainingRun):
         self.config, self.folder = config, folder
         self.until = min(until or config.steps, config.steps)
         self.accelerator = Accelerator(mixed_precision=precision, cpu=cpu)
-        self.kept = RunFolder(folder, config, main=self.accelerator.is_main_process)
+        self.run_folder = RunFolder(folder, config, main=self.accelerator.is_main_process)
         self.corpus = open_corpus(config.corpus)
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)

@@ -33,7 +33,7 @@ class TrainingRun:
 
     longest_step = math.inf  # seconds; whatever takes longer was a pause of the process and is not counted
     config: object  # with log_every and save_every
-    kept: RunFolder
+    run_folder: RunFolder
     optimizer: Optimizer
     at: Progress
 
@@ -84,7 +84,7 @@ class TrainingRun:
             self.at.seconds, before = self.at.seconds + min(now - before, self.longest_step), now
             if self._line_due() or self.over:
                 line, window = self._line(window), []
-                self.kept.write(line)
+                self.run_folder.write(line)
                 self._after_line(line)
                 if self._save_due() or self.over:
                     self._save()
@@ -96,13 +96,13 @@ class TrainingRun:
     def _save(self) -> None:
         """The checkpoint for users, and beside it what a resumed run needs; each appears whole or not at all."""
         state = self._state()  # of all processes, so every one of them takes part
-        if self.kept.main:
+        if self.run_folder.main:
             self._save_checkpoint()
-            self.kept.save({"optimizer": self.optimizer.state_dict(), "at": asdict(self.at), **state})
+            self.run_folder.save({"optimizer": self.optimizer.state_dict(), "at": asdict(self.at), **state})
 
     def _resume(self) -> None:
         """Go on from what the folder holds, if anything."""
-        saved = self.kept.saved()
+        saved = self.run_folder.saved()
         if saved:
             self._restore(saved)
             rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -110,7 +110,7 @@ class TrainingRun:
             for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate  # every step sets it, where it is kept: a GPU's is a tensor that stays in its place
             self.at = type(self.at)(**saved["at"])
-        self.kept.trim(self.at.step)
+        self.run_folder.trim(self.at.step)
 
 
 def parameter_groups(parameters: Iterable[Tensor], weight_decay: float) -> list[dict]:

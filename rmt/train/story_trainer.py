@@ -93,8 +93,8 @@ class StoryTrainer(TrainingRun):
         known = {name for kind in tasks_of(config) for name in KINDS[kind].world.classes}
         self.classes = tuple(name for name in CLASSES if name in known)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.kept = RunFolder(self.folder, config)
-        saved = self.kept.saved()
+        self.run_folder = RunFolder(self.folder, config)
+        saved = self.run_folder.saved()
         self.at = StoryProgress(**saved["at"]) if saved else StoryProgress(rung=config.first)
         tokenizer = self._tokenizer()
         self.spec = self._spec(tokenizer)

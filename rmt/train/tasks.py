@@ -52,7 +52,7 @@ class Trainer(TrainingRun):
             precision = "bf16" if torch.cuda.is_available() and not cpu else "no"
         self.config, self.folder = config, folder
         self.accelerator = Accelerator(mixed_precision=precision, cpu=cpu)
-        self.kept = RunFolder(folder, config, main=self.accelerator.is_main_process)
+        self.run_folder = RunFolder(folder, config, main=self.accelerator.is_main_process)
         if config.batch % self.accelerator.num_processes or config.streams % self.accelerator.num_processes:
             raise InputError(f"{self.accelerator.num_processes} processes cannot share a batch of {config.batch}.")
         if config.stream_keep and not config.n_memory:
