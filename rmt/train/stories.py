@@ -12,11 +12,12 @@ from functools import cache
 import numpy as np
 from tokenizers import Tokenizer
 
-from rmt.tasks.babi import KINDS, NEVER, World
+from rmt.tasks.babi import KINDS, NEVER
 from rmt.tasks.base import Rng
 from rmt.tasks.distractor import Distractor, documents
 from rmt.tasks.lures import lure
 from rmt.tasks.telling import Telling
+from rmt.tasks.worlds import World
 from rmt.text.segments import IGNORE
 from rmt.text.tokenizer import encode
 from rmt.train.rungs import Rung

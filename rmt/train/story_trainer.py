@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.optim import AdamW
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader
 
 from rmt.backbone.families import backbone_config
 from rmt.checkpoint import load, save
@@ -31,7 +31,8 @@ from rmt.train.config import StoryConfig
 from rmt.train.loop import TRAINING, Progress, TrainingRun, parameter_groups
 from rmt.train.run_folder import RunFolder
 from rmt.train.rungs import Rung, rungs, tasks_of
-from rmt.train.stories import ASKED, Chunk, StoryStreams, vocabulary_texts
+from rmt.train.stories import ASKED, Chunk, vocabulary_texts
+from rmt.train.story_chunks import Chunks
 from rmt.train.story_step import check, score
 
 OLD = 60  # segments after which a stream's answers are counted apart
@@ -45,37 +46,6 @@ class StoryProgress(Progress):
     since: int = 0
     began: float = 0.0
     done: bool = False
-
-
-class Chunks(IterableDataset):
-    """Chunks without end, from as many processes as a DataLoader starts; each has streams of its own.
-
-    rung: the number of the rung to read, and lost (processes, rows): the streams that are lost, both shared with those
-    processes. start: the step that the run goes on from.
-    """
-
-    def __init__(
-        self, config: StoryConfig, classes: tuple[str, ...], tokenizer: Tokenizer, rung, lost: Tensor, start: int = 0
-    ):
-        self.config, self.classes, self.tokenizer = config, classes, tokenizer
-        self.rung, self.lost, self.start = rung, lost, start
-
-    def __iter__(self) -> Iterator[tuple[int, Chunk]]:
-        """(number of the process, chunk), one after the other."""
-        process = get_worker_info()
-        group = process.id if process else 0
-        config, stages = self.config, rungs(self.config)
-        streams: dict[int, StoryStreams] = {}  # by rows: lessons of one segment have more
-        while True:
-            at = int(self.rung.value)
-            rows = config.rows if stages[at].unroll else config.lesson_rows
-            if rows not in streams:
-                rng = np.random.default_rng([TRAINING, config.seed, group, self.start, rows])
-                streams[rows] = StoryStreams(
-                    stages, self.classes, self.tokenizer, rows, config.segment_length, config.questions, rng,
-                    lost=self.lost[group].numpy() if rows == config.rows else None,
-                )  # fmt: skip
-            yield group, streams[rows].chunk(at)
 
 
 class StoryTrainer(TrainingRun):
