@@ -19,15 +19,16 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Kind:
-    """A task of bAbI: its world, and how many facts its official stories tell before a question: least, mean, most."""
+    """A task of bAbI: its world, and the facts before a question in the official stories: least, mean, most."""
 
     world: Callable[..., World]
     facts: tuple[int, int, int]
 
     def story(self, rng: Rng, *, never: bool = False, people: int | None = None) -> Story:
-        """A story as long as the official ones, and a question about what was told, or about what never was.
+        """Draw a story as long as the official ones, with a question about a fact.
 
-        people: how many, where a world can have more or fewer.
+        never: ask about a person or object that was never mentioned instead. people: their number, where the world has
+        no fixed one.
         """
         while True:
             least, mean, most = (people,) * 3 if people else self.facts
@@ -39,14 +40,14 @@ class Kind:
                 before, now = now, dict(world.questions())
                 facts.append(fact)
                 answers.append(_new(now, before, world.classes))
-            asked = [pair for pair in now.items() if (pair[1] == NEVER) == never]
-            if asked:
-                question, answer = pick(rng, asked)
+            candidates = [pair for pair in now.items() if (pair[1] == NEVER) == never]
+            if candidates:
+                question, answer = pick(rng, candidates)
                 return Story(tuple(facts), question, world.classes.index(answer), tuple(answers))
 
 
 def _new(now: dict[str, str], before: dict[str, str], classes: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
-    """Questions whose answer is another one now, those first that are about something mentioned."""
+    """The questions whose answer is new, with its class; first those whose answer is not NEVER."""
     new = [(question, answer) for question, answer in now.items() if before.get(question) != answer]
     new.sort(key=lambda pair: pair[1] == NEVER)
     return tuple((question, classes.index(answer)) for question, answer in new)
@@ -77,7 +78,7 @@ def _task(name: str, **words) -> Task:
     return Task(name, KINDS[name].world.classes, KINDS[name].story, filtered=False, **words)
 
 
-# In qa2 and qa3 no fact answers a question alone, so that none of a text can be asked for by itself.
+# qa2 and qa3 have no looks: there no fact answers a question alone.
 RECORDS = (
     _task(
         "qa1", title="qa1, one fact", about=NAMES, looks=(MOVE,), knows=PEOPLE,

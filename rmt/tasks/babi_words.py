@@ -11,7 +11,7 @@ DROPS = ("dropped", "discarded", "left", "put down")
 GIVES = ("gave", "handed", "passed")
 DIRECTIONS = {"north": "south", "south": "north", "east": "west", "west": "east"}
 NEVER = "never mentioned"
-# How else a move is told where stories are varied; the official files know ACTIONS alone.
+# Other words for a move, for varied stories; the official files have ACTIONS alone.
 MOVES = (
     "walked to", "ran to", "hurried to", "returned to", "came to", "headed to", "strolled to", "rushed to", "got to",
     "drove to", "crept to", "wandered to", "walked into", "ran into", "stepped into", "went into", "came into",

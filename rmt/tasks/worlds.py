@@ -25,19 +25,19 @@ from rmt.tasks.babi_words import (
 )
 from rmt.tasks.base import ACTIONS, NAMES, PLACES, Rng
 
-Question = tuple[str, str]  # what is asked, and the answer: one of CLASSES
+Question = tuple[str, str]  # the text of a question, and its answer: one of CLASSES
 
 
 def pick(rng: Rng, options):
-    """One of them, each as likely as another."""
+    """Draw one of the options uniformly."""
     return options[int(rng.integers(len(options)))]
 
 
 class World:
-    """A story that goes on: `tell` makes its next fact, `questions` are all that can be asked of it by then.
+    """An endless story: `tell` makes its next fact, `questions` lists all questions that it can answer by then.
 
-    short: facts and questions of two or three words, which is how a small model learns to bind them first. varied: half
-    of the moves are told in other words than the official ones.
+    short: facts and questions have two or three words, with which a small model learns to bind them first. varied: half
+    of the moves use other words than the official ones.
     """
 
     classes: tuple[str, ...]
@@ -46,24 +46,24 @@ class World:
         self.rng, self.short, self.varied = rng, short, varied
 
     def tell(self) -> str | None:
-        """The next fact as a sentence; None where there is no more to tell."""
+        """Tell the next fact as a sentence; None where there is none."""
         raise NotImplementedError
 
     def questions(self) -> list[Question]:
-        """Everything that can be asked now, with its answer."""
+        """All questions that can be asked now, with their answers."""
         raise NotImplementedError
 
 
 class People(World):
-    """People who go from place to place, carry objects there and hand them on; a fact happens only where it can.
+    """A world of people who go from place to place, carry objects and hand them on; only possible facts are told.
 
-    Everybody and everything is somewhere from the start, but a reader knows only what was told: who took the milk
-    before moving for the first time took it at a place that is not known.
+    All people and objects have a place from the start, but a reader knows only what was told: a person who takes the
+    milk before their first move takes it at an unknown place.
     """
 
     names: tuple[str, ...] = NAMES
-    shares: ClassVar = {"move": 1.0}  # how often each kind of fact is told
-    there: ClassVar = {"take": 1.0, "drop": 0.2}  # how often a sentence ends in "there"
+    shares: ClassVar = {"move": 1.0}  # frequency of each kind of fact
+    there: ClassVar = {"take": 1.0, "drop": 0.2}  # share of sentences that end in "there"
 
     def __init__(self, rng: Rng, **options):
         super().__init__(rng, **options)
@@ -73,7 +73,7 @@ class People(World):
         self.known: set[str] = set()  # people whose place was told
         self.seen: dict[str, str | None] = {}  # object -> the place where it is known to be
         self.before: dict[str, dict[str, str | None]] = {}  # object -> place -> where it was before it came there
-        self.given: dict[tuple[str, ...], str] = {}  # what the latest gift answers: see Gifts
+        self.given: dict[tuple[str, ...], str] = {}  # (role asked for, the other parts of a gift) -> answer: see Gifts
 
     def tell(self) -> str:
         kinds = list(self.shares)
@@ -84,7 +84,7 @@ class People(World):
                     return fact
 
     def moved(self, name: str, place: str) -> None:
-        """It was told that somebody went to a place, and what they carry went along."""
+        """Record that a person went to a place, with all that they carry."""
         self.place[name] = place
         self.known.add(name)
         for thing in self.carried(name):
@@ -92,17 +92,17 @@ class People(World):
             self.seen[thing] = place
 
     def took(self, name: str, thing: str) -> None:
-        """It was told that somebody took an object: it is where they are known to be."""
+        """Record that a person took an object, which is then where they are known to be."""
         self.holder[thing] = name
         self.seen[thing] = self.seen.get(thing) or (self.place[name] if name in self.known else None)
 
     def dropped(self, name: str, thing: str) -> None:
-        """It was told that somebody dropped an object."""
+        """Record that a person dropped an object."""
         self.holder.pop(thing, None)
         self.lies[thing] = self.place[name]
 
     def gave(self, name: str, thing: str, other: str) -> None:
-        """It was told that somebody gave an object to somebody else."""
+        """Record that a person gave an object to another."""
         self.holder[thing] = other
         self.given |= {
             ("giver", thing): name,
@@ -113,7 +113,7 @@ class People(World):
         }
 
     def carried(self, name: str) -> list[str]:
-        """What somebody carries."""
+        """The objects that a person carries."""
         return [thing for thing, holder in self.holder.items() if holder == name]
 
     def _move(self, name: str) -> str:
@@ -162,7 +162,7 @@ class People(World):
 
 
 class Persons(People):
-    """qa1: where is a person? The latest move counts."""
+    """The world of qa1: where is a person? The latest move counts."""
 
     classes = (*PLACES, NEVER)
 
@@ -172,7 +172,7 @@ class Persons(People):
 
 
 class Crowd(World):
-    """Many facts: each of K people went to a place, once; anybody of them is asked for. K is 1 to 16, log-uniformly."""
+    """The world of many facts: each of K people went to a place once; any may be asked for. K: 1 to 16, log-uniform."""
 
     classes = (*PLACES, NEVER)
     most = 16
@@ -196,7 +196,7 @@ class Crowd(World):
 
 
 class Objects(People):
-    """qa2: where is an object? With whoever carries it, or where it was dropped."""
+    """The world of qa2: where is an object? With the person who carries it, or where it was dropped."""
 
     classes = (*PLACES, NEVER)
     shares: ClassVar = {"move": 0.5, "take": 0.29, "drop": 0.21}
@@ -207,7 +207,7 @@ class Objects(People):
 
 
 class Before(People):
-    """qa3: where was an object before it was at a place? Its latest coming to that place counts."""
+    """The world of qa3: where was an object before a place? Its latest arrival at that place counts."""
 
     classes = (*PLACES, NEVER)
     shares: ClassVar = {"move": 0.5, "take": 0.28, "drop": 0.22}
@@ -223,13 +223,13 @@ class Before(People):
 
 
 class Relations(World):
-    """qa4: what is where of what? Three places in a line; the question says which of the two facts answers it."""
+    """The world of qa4: three places in a line, told in two facts; the question is about one of them."""
 
     classes = (*PLACES, NEVER)
 
     def __init__(self, rng: Rng, **options):
         super().__init__(rng, **options)
-        self.told: list[tuple[str, str, str]] = []  # place, direction, of which place
+        self.told: list[tuple[str, str, str]] = []  # the facts so far: place, direction, reference place
         places = [PLACES[i] for i in rng.permutation(len(PLACES))[:3]]
         direction = pick(rng, tuple(DIRECTIONS))
         pairs = [(places[0], direction, places[1]), (places[1], direction, places[2])]
@@ -247,21 +247,21 @@ class Relations(World):
         return f"{first} {direction} {second}." if self.short else f"The {first} is {direction} of the {second}."
 
     def questions(self) -> list[Question]:
-        """As the official ones: a direction and a place of a fact, from its front or from its back."""
+        """The official forms of questions: what is in a direction of a place, and what a place is in a direction of."""
         of, front = ("{1} {0}", "{0} {1}") if self.short else ("What is {1} of the {0}?", "What is the {0} {1} of?")
-        asked: dict[str, str] = {}
+        answers: dict[str, str] = {}
         for place in dict.fromkeys(place for first, _, second in self.told for place in (first, second)):
             for direction in DIRECTIONS:
-                asked[of.format(place, direction)] = asked[front.format(place, direction)] = NEVER
+                answers[of.format(place, direction)] = answers[front.format(place, direction)] = NEVER
         for first, direction, second in self.told:
-            for one, way, other in [(first, direction, second), (second, DIRECTIONS[direction], first)]:
-                asked[of.format(other, way)] = one
-                asked[front.format(one, way)] = other
-        return list(asked.items())
+            for place_of_fact, way, other in [(first, direction, second), (second, DIRECTIONS[direction], first)]:
+                answers[of.format(other, way)] = place_of_fact
+                answers[front.format(place_of_fact, way)] = other
+        return list(answers.items())
 
 
 class Gifts(People):
-    """qa5: who gave what to whom? The latest gift that fits the question counts."""
+    """The world of qa5: who gave what to whom? The latest gift that fits the question counts."""
 
     classes = (*GIVERS, *OBJECTS, NEVER)
     names = GIVERS
@@ -273,7 +273,7 @@ class Gifts(People):
         ("giver", 3): ("giver {} {}", "Who gave the {} to {}?"),
         ("receiver", 3): ("{} {}", "Who did {} give the {} to?"),
         ("thing", 3): ("{} {}", "What did {} give to {}?"),
-    }  # what is asked for and how many words say of which gift -> short, whole
+    }  # (role asked for, length of the key in `given`) -> short form, whole sentence
 
     def questions(self) -> list[Question]:
         never = {(role, thing): NEVER for thing in OBJECTS for role in ("giver", "receiver")}
