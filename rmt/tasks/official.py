@@ -37,8 +37,8 @@ def read_stories(file: Path, classes: tuple[str, ...]) -> list[Story]:
         question, *rest = text.split("\t")
         if not number.isdigit() or not text or (rest and rest[0] not in classes):
             raise InputError(
-                f"Line {line_number} of {file} is not as bAbI has it: a number and a fact, or a question, a tab and its "
-                "answer."
+                f"Line {line_number} of {file} is not as bAbI has it: a number and a fact, or a question, a tab and "
+                "its answer."
             )
         if number == "1":
             facts = []

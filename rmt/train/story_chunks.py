@@ -1,4 +1,4 @@
-"""The chunks that a story trainer reads, written by as many processes as a DataLoader starts."""
+"""The data set that a story trainer reads: chunks of stories, made in worker processes of a DataLoader."""
 
 from collections.abc import Iterator
 
@@ -14,10 +14,10 @@ from rmt.train.stories import Chunk, StoryStreams
 
 
 class Chunks(IterableDataset):
-    """Chunks without end, from as many processes as a DataLoader starts; each has streams of its own.
+    """An endless data set of chunks; each worker process of its DataLoader has streams of its own.
 
-    rung: the number of the rung to read, and lost (processes, rows): the streams that are lost, both shared with those
-    processes. start: the step that the run goes on from.
+    rung: the number of the rung to read, and lost (processes, rows): streams with many wrong answers, both shared with
+    the worker processes. start: the step that a resumed run starts at.
     """
 
     def __init__(
@@ -27,11 +27,11 @@ class Chunks(IterableDataset):
         self.rung, self.lost, self.start = rung, lost, start
 
     def __iter__(self) -> Iterator[tuple[int, Chunk]]:
-        """(number of the process, chunk), one after the other."""
+        """Yield (number of the process, chunk) without end."""
         process = get_worker_info()
         group = process.id if process else 0
         config, stages = self.config, rungs(self.config)
-        streams: dict[int, StoryStreams] = {}  # by rows: lessons of one segment have more
+        streams: dict[int, StoryStreams] = {}  # by number of rows: lessons of one segment have more
         while True:
             at = int(self.rung.value)
             rows = config.rows if stages[at].unroll else config.lesson_rows
