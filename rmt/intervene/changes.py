@@ -234,6 +234,7 @@ def _one(text: str) -> Change:
 
 
 def _timed_change(match: re.Match | None) -> Timed | None:
+    """Make a change of memory from a match of TIMED; None where it is none."""
     for pattern, make in VERBS.items() if match else ():
         if arguments := re.fullmatch(pattern, match["verb"]):
             first, last = int(match["first"]) - 1, _index(match["last"])
@@ -246,6 +247,7 @@ def _timed_change(match: re.Match | None) -> Timed | None:
 
 
 def _text_change(verb: str, start: str, end: str | None, rest: str | None) -> Edit | Move | None:
+    """Make a change of text from the groups of TEXT; None where it is none."""
     first, last = int(start) - 1, None if end is None else int(end)
     if (last is None) != (verb == "insert") or (rest is None) != (verb == "delete") or first >= (last or END):
         return None
