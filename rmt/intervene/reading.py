@@ -21,7 +21,7 @@ from rmt.intervene.changes import END, Ablate, Block, Change, Freeze, Noise, Res
 from rmt.intervene.rewrite import edited
 from rmt.memory.base import MemoryCell, State, Step, map_state
 from rmt.model import Model
-from rmt.model.asking import ask_state, states_at_once
+from rmt.model.ask import ask_state, states_at_once
 from rmt.model.unroll import unroll
 from rmt.recorder.run import fingerprint
 from rmt.text.segments import Segment, split

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rmt.memory.base import State, map_state
 from rmt.model import Model
-from rmt.model.asking import ask_state, states_at_once
+from rmt.model.ask import ask_state, states_at_once
 from rmt.model.provenance import made_by
 from rmt.recorder.document import read_document
 from rmt.tasks.base import Span
