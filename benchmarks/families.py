@@ -26,6 +26,11 @@ LENGTH, SLOTS = 16, 3
 LOGITS, MAPS = 1e-5, 5e-4
 SECONDS = 120  # of a processor for one class: on a busy machine they may take an hour
 NO_MODEL = "no model"
+REASONS = (  # of refusal, which hundreds of classes have in common: the summary counts these
+    "an encoder and a decoder in two halves", "a model of several parts", "a part of a larger model or of another kind",
+    "it reads pixel_values", "it reads input_features", "it reads input_values", "have no softmax attention",
+    "no class that is run here",
+)  # fmt: skip
 # Sizes by the names that configurations have for them; a class takes those it knows.
 SIZES = {
     "vocab_size": 64, "hidden_size": 32, "d_model": 32, "n_embd": 32, "dim": 32, "embed_dim": 32, "embedding_size": 32,
@@ -369,6 +374,7 @@ def markdown(rows: list[dict]) -> str:
     ends = ("ForCausalLM", "ForMaskedLM", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering")
     ends = (*ends, "ForPreTraining", "LMHeadModel")
     groups = {end: [row for row in rows if row["name"].endswith(end)] for end in ends}
+    rows = [row for row in rows if row["outcome"] != NO_MODEL]
     groups["others"] = [row for row in rows if not row["name"].endswith(ends)]
     outcomes = [outcome for outcome, _ in Counter(row["outcome"] for row in rows).most_common()]
     lines = [f"| class | {' | '.join(outcomes)} |", f"|---|{'---:|' * len(outcomes)}"]
@@ -378,9 +384,12 @@ def markdown(rows: list[dict]) -> str:
     near = [row for row in rows if row["outcome"].startswith("agrees")]
     logits, maps = (max((row.get(key, 0.0) for row in near), default=0.0) for key in ("logits", "maps"))
     lines += ["", f"Greatest gap of logits {logits:.1e}, of thin maps {maps:.1e}.", ""]
-    lines += ["| class | what is said |", "|---|---|"]
+    reasons = {row["name"]: reason for row in rows for reason in REASONS if reason in row.get("why", "")}
+    lines += ["| refused, as it is | classes |", "|---|---:|"]
+    lines += [f"| {reason} | {count} |" for reason, count in Counter(reasons.values()).most_common()]
+    lines += ["", "| class | what is said |", "|---|---|"]
     for row in rows:
-        if row["outcome"] not in ("agrees", "not made tiny"):
+        if row["outcome"] not in ("agrees", "not made tiny") and row["name"] not in reasons:
             said = row.get("why", "").replace("|", "\\|").replace("\n", " ")
             lines.append(f"| {row['name']} | {row['outcome']}: {said} |")
     return "\n".join(lines)

@@ -23,9 +23,9 @@ WHY_NOT = {
 }
 
 
-def sizes(found: Foreign, weights: Weights) -> dict:
+def sizes(recognised: Foreign, weights: Weights) -> dict:
     """The configuration of `rmt.backbone.package_decoder`, from the shapes of the tensors."""
-    shapes = {name.removeprefix(found.prefix): shape for name, shape in weights.shapes.items()}
+    shapes = {name.removeprefix(recognised.prefix): shape for name, shape in weights.shapes.items()}
     try:
         vocabulary, width = shapes["token_emb.weight"]
         _, heads, head_dim = shapes["layers.0.0.branch.null_kv"]
@@ -50,7 +50,7 @@ def sizes(found: Foreign, weights: Weights) -> dict:
         "rotary": "rotary_pos_emb.inv_freq" in shapes,
         "n_streams": streams,
         "value_residual": any(".learned_value_residual_mix." in name for name in shapes),
-        "n_memory": found.options["n_memory"],
+        "n_memory": recognised.options["n_memory"],
     }
 
 
@@ -98,12 +98,12 @@ def said(run: RunArguments, given: dict) -> list[str]:
     ]
 
 
-def sources(found: Foreign, weights: Weights) -> dict[str, Source]:
+def sources(recognised: Foreign, weights: Weights) -> dict[str, Source]:
     """Our tensor names -> where each comes from."""
     own = {"memory_tokens": "cell.memory", "read_memory_emb": "cell.read_embedding"}
     made = {}
     for name in weights.shapes:
-        theirs = name.removeprefix(found.prefix)
+        theirs = name.removeprefix(recognised.prefix)
         head = theirs.replace("to_logits.", "backbone.model.lm_head.") if theirs.startswith("to_logits.") else None
         made[own.get(theirs) or head or f"backbone.model.model.{theirs}"] = Source((name,))
     return made

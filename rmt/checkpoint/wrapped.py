@@ -1,4 +1,4 @@
-"""An untrained memory around a transformers model that is already in a program's hands."""
+"""Wrap an untrained memory around a transformers model that the calling program has already loaded."""
 
 import torch
 from torch import nn
@@ -15,7 +15,7 @@ from rmt.memory import mechanism
 from rmt.model import About, Model
 from rmt.text.tokenizer import vocabulary_of
 
-WRAPPED_LENGTH = 128  # tokens a segment, where nobody says
+WRAPPED_LENGTH = 128  # tokens a segment by default
 
 
 def wrap(
@@ -42,26 +42,26 @@ def wrap(
     record = mechanism(cell)
     if isinstance(segment_length, bool) or not isinstance(segment_length, int) or segment_length < 1:
         raise InputError(f"A segment holds one token or more, not {ascii(segment_length)[:40]}.")
-    words = vocabulary_of(tokenizer)
+    vocabulary = vocabulary_of(tokenizer)
     model = merged(model) if hasattr(model, "peft_config") else model
-    backbone = HFBackbone(model, **{key: mark(key, names, words, model) for key, names in MARKS.items()})
+    backbone = HFBackbone(model, **{key: mark(key, names, vocabulary, model) for key, names in MARKS.items()})
     check_marks(backbone)
     check_width(backbone, cell)
-    given = {"initial_std": spread(model.get_input_embeddings()), "n_memory": n_memory, **options}
+    cell_options = {"initial_std": spread(model.get_input_embeddings()), "n_memory": n_memory, **options}
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            memory = record.cell.fit(backbone, **given)
+            memory = record.cell.fit(backbone, **cell_options)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"The memory {cell} does not fit this model ({ascii(str(error))[:120]}); check its options."
         ) from None
     classes, answers = answers_of(model.config) if backbone.head == "classify" else ([], "one")
     about = About(f"{type(model).__name__}, untrained memory", classes=classes, trained=False, answers=answers)
-    tokens = words and words.tokenizer
-    wrapped = Model(backbone, memory, segment_length=segment_length, tokenizer=tokens, about=about).eval()
-    if words and backbone.causal and special_tokens:
-        wrapped.around = (words.before, words.after)
+    words = vocabulary and vocabulary.tokenizer
+    wrapped = Model(backbone, memory, segment_length=segment_length, tokenizer=words, about=about).eval()
+    if vocabulary and backbone.causal and special_tokens:
+        wrapped.around = (vocabulary.before, vocabulary.after)
     check_room(wrapped, segment_length)
     wrapped.to(next(model.parameters()).device)
     trial.run(wrapped)
