@@ -1,4 +1,4 @@
-"""Each thing a visitor can ask for, as a job for the worker, and what came of what was asked before."""
+"""What visitors can ask for: each request as a job for the worker, and the results of earlier ones."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,12 +13,12 @@ from rmt_viz.work.queue import Job
 
 
 def start_look(wanted: visitors_checkpoint.Wanted) -> Job:
-    """Find out in the background what a checkpoint is; the job's result is its report."""
+    """Start to inspect a checkpoint in the background; the job's result is the report."""
     return session.start("look", lambda progress: visitors_checkpoint.look(wanted), wanted)
 
 
 def start_own_run(wanted: visitors_checkpoint.Wanted, text: str, tokenizer: bool) -> Job:
-    """Record a text, or ids where there is no tokenizer, with a visitor's own checkpoint, in the background."""
+    """Start to record a text, or ids where there is no tokenizer, with a visitor's own checkpoint."""
     example_texts.check_length(text)
     document = text if tokenizer else example_texts.token_ids(text)
     shelf = session.library()
@@ -29,7 +29,7 @@ def start_own_run(wanted: visitors_checkpoint.Wanted, text: str, tokenizer: bool
 
 @contextmanager
 def _opened(wanted: visitors_checkpoint.Wanted) -> Iterator:
-    """A checkpoint ready to run, a shipped one loaded once for all. On the worker's thread only."""
+    """Open a checkpoint as a model; a shipped one is loaded once and stays. On the worker's thread only."""
     if wanted.shipped is None:
         with visitors_checkpoint.opened(wanted) as reader:
             yield reader
@@ -40,7 +40,7 @@ def _opened(wanted: visitors_checkpoint.Wanted) -> Iterator:
 
 
 def start_sample(checkpoint: str, segments: int) -> Job:
-    """Record a fresh sample of a shipped checkpoint's task; the job's result is the id of the trace."""
+    """Start to record a fresh sample of a shipped checkpoint's task; the job's result is the id of the trace."""
     wanted = visitors_checkpoint.Wanted(checkpoint, session.CHECKPOINTS / checkpoint)
 
     def work(progress) -> str:
@@ -53,7 +53,7 @@ def start_sample(checkpoint: str, segments: int) -> Job:
 def start_scoring(
     wanted: visitors_checkpoint.Wanted, lengths: Sequence[int], samples: int, controls: Sequence[str]
 ) -> Job:
-    """Score a checkpoint at some lengths; the job is about the rows, which grow as they come."""
+    """Start to score a checkpoint at some lengths; job.about holds the rows, which grow as they come."""
     rows = []
 
     def work(progress) -> list:
@@ -64,7 +64,7 @@ def start_scoring(
 
 
 def start_pair(wanted: visitors_checkpoint.Wanted, text: str) -> Job:
-    """Record a text with a language model and with its memory reset; the job's result is the id of the first."""
+    """Start to record a text with memory and with memory reset; the job's result is the id of the first."""
     example_texts.check_length(text)
 
     def work(progress) -> str:
@@ -78,14 +78,14 @@ def start_pair(wanted: visitors_checkpoint.Wanted, text: str) -> Job:
 
 
 def start_mechanisms(names: Sequence[str], text: str) -> Job:
-    """Read a text with each of these shipped checkpoints; the job's result is a row for each."""
+    """Start to read a text with each of these shipped checkpoints; the job's result is a row for each."""
     example_texts.check_length(text)
     folders = [session.CHECKPOINTS / name for name in names]
     return session.start("mechanisms", lambda progress: mechanisms.side_by_side(folders, text, progress))
 
 
 def start_run(text: str, checkpoint: str, segment_length: int) -> Job:
-    """Record a text in the background; the visitor's earlier run, if it still goes, is stopped.
+    """Start to record a text; the visitor's earlier run, if it still goes, is stopped.
 
     The job's result is the id of the trace. Raises InputError for a text that cannot be run.
     """
@@ -100,7 +100,7 @@ def _record(text: str, checkpoint: str, segment_length: int, progress) -> str:
 
 
 def example(run: Run) -> Run | None:
-    """The bundled what-if of a run."""
+    """The bundled what-if of a run, or None."""
     path = bundled_causes.example_of(run)
     if path is None:
         return None
@@ -109,7 +109,7 @@ def example(run: Run) -> Run | None:
 
 
 def what_if(run: Run, text: str) -> Run | None:
-    """The run with these changes, where somebody has had it made."""
+    """The run with these changes if it is bundled or has been made already, else None."""
     bundled = example(run)
     if bundled and bundled.trace.meta["changes"] == text:
         return bundled
@@ -117,7 +117,7 @@ def what_if(run: Run, text: str) -> Run | None:
 
 
 def start_what_if(run: Run, text: str) -> Job:
-    """Read a run again with these changes, in the background. Raises InputError for a run that is too long."""
+    """Start to read a run again with these changes. Raises InputError for a run that is too long."""
     causes.check(run)
     others = {donor.id: donor for donor in donors(run)}
 
@@ -129,7 +129,7 @@ def start_what_if(run: Run, text: str) -> Job:
 
 
 def donors(run: Run) -> list[Run]:
-    """Runs of the same weights that this visitor can open, controls among them, and the run itself."""
+    """The runs whose memory this visitor can transplant: runs of the same weights, controls and the run itself, too."""
     shelf, found = session.library(), [run]
     for name, _, _, _ in session.recorded():
         for control in shelf.controls(name):
@@ -143,12 +143,12 @@ def donors(run: Run) -> list[Run]:
 
 
 def slot_map(run: Run) -> dict | None:
-    """Both maps of a run's slots, where somebody has had them made."""
+    """Both maps of a run's slots if they have been made already, else None."""
     return session.found().get(("slots", run.id))
 
 
 def start_slot_map(run: Run) -> Job:
-    """Ablate each slot, and all but each, before each segment, in the background."""
+    """Start to ablate each slot, and all but each, before each segment."""
     causes.check(run)
     found = session.found()  # the worker has no session of its own
     return session.start(
@@ -157,12 +157,12 @@ def start_slot_map(run: Run) -> Job:
 
 
 def why(run: Run) -> dict | None:
-    """What made a run's answer: bundled, or as somebody has had it worked out."""
+    """The explanation of a run's answer if it is bundled or has been made already, else None."""
     return bundled_causes.why_of(run) or session.found().get(("why", run.id))
 
 
 def start_why(run: Run) -> Job:
-    """Explain a run in the background."""
+    """Start to explain a run."""
     causes.check(run)
     found = session.found()
     return session.start(

@@ -1,4 +1,4 @@
-"""The tour on a page: all its steps go to the browser at once, so that going on asks nothing of the page script."""
+"""Component: the tour. All steps are sent to the browser at once, so going on never runs the page script again."""
 
 import streamlit as st
 
@@ -20,7 +20,7 @@ _TOUR = st.components.v2.component(
 
 
 def show() -> None:
-    """Draw the step that the address names, the first one by default."""
+    """Draw the tour at the step that the address names, by default the first."""
     prefix = st.get_option("server.baseUrlPath").strip("/")
     steps = [laid_out(step) for step in STEPS]
     first = address.counted(str(st.query_params.get("step", "")), len(steps)) or 1
@@ -30,7 +30,7 @@ def show() -> None:
 
 
 def laid_out(step: Step) -> dict:
-    """A step as the browser takes it; where its run is not there, a sentence in the place of question and picture."""
+    """A step as data for the browser; where its run is missing, a sentence replaces question and picture."""
     told = {"title": step.title, "text": step.text, "look": step.look, "cards": step.cards}
     told["equations"] = [tour.symbols(line) for line in step.equations]
     try:

@@ -1,4 +1,4 @@
-"""The figures of Facts: lives of facts, where slots can be read and are used, and interference."""
+"""Figures of Facts: survival of facts, where slots can be read and are used, and interference."""
 
 from collections.abc import Sequence
 
@@ -41,7 +41,7 @@ def survival(found: dict[str, dict], finding: str, *, theme: str = "light") -> g
 
 
 def ledger(facts: Sequence[dict], finding: str, *, theme: str = "light") -> go.Figure:
-    """P(answer) of each fact of one run if its question came now; where it is told is marked."""
+    """P(answer) of each fact of one run if its question came now; dotted lines mark where each is told."""
     figure = canvas(
         finding, theme=theme, x="after segment (0: before the first)", y="P(answer) if asked now", width=500, height=360
     )
@@ -97,7 +97,7 @@ def used(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
 
 
 def interference(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
-    """P of the first and the second answer by segments since the second fact; one panel for each kind of it."""
+    """P of the first and the second answer by segments since the second fact; a panel for each kind of second."""
     figure = make_subplots(
         1, 2, subplot_titles=("about somebody else", "about the same"), shared_yaxes=True, horizontal_spacing=0.05
     )

@@ -1,4 +1,4 @@
-"""Mechanisms side by side: who sees whom, the loss that the numbers carried buy, and one text segment by segment."""
+"""Figures of Mechanisms: who sees whom, loss against numbers carried, and one text segment by segment."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,9 @@ OWN = -1.0  # a token's own segment, below the map's units: base-2 logarithms of
 
 
 def sight(rows: Sequence[Mechanism], finding: str, *, least: int, segments: int, theme: str = "light") -> go.Figure:
-    """A panel for each mechanism: a row for each token that looks, a column for each it may see.
+    """Who sees whom: a panel for each mechanism, with a row for each token that looks and a column for each looked at.
+
+    segments: how many the rows and columns are divided into. least: operations of a segment without memory, or 0.
 
     segments: how many the rows and columns are divided into. least: operations of a segment without memory, or 0.
     """
@@ -75,7 +77,7 @@ def _panel(row: Mechanism, segments: int, top: float, theme: str, *, bar: bool) 
 
 
 def _scale(top: float, theme: str) -> list:
-    """Grey for the own segment, then one accent, the stronger the fewer tokens share a place."""
+    """The colour scale: grey for the own segment, then one hue, stronger where fewer tokens share a place."""
     page, ink, _ = (hex_to_rgb(colour) for colour in PAGE[theme])
     accent = hex_to_rgb(HUES[theme]["read"])
     grey, cut = _mix(page, ink, 0.3), 0.5 / (top - OWN)
@@ -89,7 +91,7 @@ def _mix(one: tuple, other: tuple, share: float) -> str:
 
 
 def _frame(figure: go.Figure, n_panels: int, n: int, segments: int, theme: str) -> None:
-    """Axes in segments: a tick in the middle of each, a line at each boundary."""
+    """Draw the axes in segments: a tick in the middle of each, a line at each boundary."""
     width = n // segments
     ticks = {"tickvals": [width * s + (width + 1) / 2 for s in range(segments)], "ticks": "", "zeroline": False}
     ticks |= {"ticktext": [str(s + 1) for s in range(segments)], "tickfont": {"size": 11}, "range": [0.5, n + 0.5]}
@@ -109,7 +111,7 @@ def _frame(figure: go.Figure, n_panels: int, n: int, segments: int, theme: str) 
 
 
 def weight(found: Sequence[Point], finding: str, *, theme: str = "light") -> go.Figure:
-    """Loss against the numbers that cross a boundary; what carries nothing stands at the left."""
+    """Loss against the numbers that cross a boundary; mechanisms that carry nothing stand at the left."""
     figure = canvas(
         finding, theme=theme, x="numbers that cross a boundary", y="mean loss (nats)", width=480, height=410
     )

@@ -1,4 +1,4 @@
-"""Curves of training with the stages of the curriculum, and one text read at several moments of it."""
+"""Figures of Train: training curves with the stages of the curriculum, and one text read at several moments."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ NAMES = {"stream_loss": "loss on streams", "stream_accuracy": "accuracy on strea
 
 
 def curves(lines: Sequence[dict], finding: str, *, by: str = "step", theme: str = "light") -> go.Figure:
-    """Loss above, accuracy below, stages behind them. by: "step", "seconds" or "tokens"."""
+    """Loss above, accuracy below, the stages as background. by: "step", "seconds" or "tokens"."""
     figure = canvas(finding, theme=theme, x=UNITS[by], y="loss (nats)", width=900, height=390)
     title = {"text": "accuracy", "standoff": 8, "font": {"size": 13}}
     grid = figure.layout.yaxis.gridcolor
@@ -44,7 +44,7 @@ def curves(lines: Sequence[dict], finding: str, *, by: str = "step", theme: str 
 
 
 def _stage(figure: go.Figure, i: int, stage: Stage, x: Sequence[float], theme: str) -> None:
-    """Its ground, and between the curves its name, where there is room for it."""
+    """Draw a stage's background, and its name between the curves where there is room."""
     begin, end = x[stage.first - 1] if stage.first else 0, x[stage.last]
     if i % 2:
         figure.add_shape(
@@ -64,14 +64,14 @@ def _stage(figure: go.Figure, i: int, stage: Stage, x: Sequence[float], theme: s
 
 
 def short(name: str) -> str:
-    """A stage's name over its ground."""
+    """A stage's name, short enough to stand over its background."""
     if name == "streaming":
         return "streams"
     return name.split(" ")[0] if "," not in name else "lesson"
 
 
 def readings(found: Sequence[Reading], finding: str, *, theme: str = "light") -> go.Figure:
-    """P(answer) of one text, a row a moment of training and a column a segment read."""
+    """P(answer) of one text: a row for each moment of training, a column for each segment read."""
     n = len(found[0].knows)
     figure = canvas(finding, theme=theme, x="segments read when the question comes", y="", width=900)
     rows = [f"step {reading.step:,}" + (f" · {reading.label}" if reading.label else "") for reading in found]

@@ -1,4 +1,4 @@
-"""The figures of What if: two runs apart, and slots by moment."""
+"""Figures of What if: the difference of two runs, and the effect of each slot by segment."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from rmt_viz.figures.theme import HUES
 
 
 def apart(found: Contrast, finding: str, *, theme: str = "light") -> go.Figure:
-    """Changed less as it was: P(answer), how far the memories are apart, and the loss."""
+    """The changed run minus the original: P(answer), the distance of the memories, and the loss."""
     scored = bool(np.isfinite(found.loss).any())
     rows = [*(["answer"] if found.classes else []), "memory", *(["loss"] if scored else [])]
     figure = _stacked(rows, finding, theme=theme, width=900, height=130 + 120 * len(rows))

@@ -1,4 +1,4 @@
-"""BABILong's table: our scores beside what others report, by task and length. No torch, no streamlit."""
+"""BABILong's table: our scores beside those that others report, by task and length. No torch, no streamlit."""
 
 from rmt_viz.findings.words import percent
 from rmt_viz.shelf.results import Asked, Results
@@ -23,12 +23,12 @@ NOTE = (
 
 
 def tasks(results: Results) -> list[str]:
-    """Tasks there are scores of ours for, in order."""
+    """The tasks with scores of ours, in order."""
     return [name for name in TASKS if any(row.task == name for row in results.rows)]
 
 
 def table(results: Results, task: str) -> dict[str, list[str]]:
-    """Columns of the table of one task: who, how trained, and the share of right answers at each length."""
+    """Columns of one task's table: the model, how it was trained, and the share of right answers at each length."""
     ours = [row for row in results.rows if row.task == task]
     others = [other for other in results.about["others"] if task in other["accuracy"]]
     known = {row.length for row in ours} | {n for other in others for n in other["accuracy"][task]}
@@ -54,7 +54,7 @@ def _score(row: Asked | None) -> str:
 
 
 def finding(results: Results, task: str) -> str:
-    """What the table says of the greatest length that was scored."""
+    """A sentence on the score at the greatest length."""
     row = max(
         (r for r in results.rows if (r.task, r.control, r.never) == (task, "none", False)), key=lambda r: r.tokens
     )

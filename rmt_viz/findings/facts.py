@@ -1,4 +1,4 @@
-"""What the figures of Facts show, as a sentence each and as columns."""
+"""Findings of Facts: what each figure shows, as a sentence and as columns."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ KNOWN = 0.5
 
 
 def survival(found: dict[str, dict]) -> str:
-    """How long facts live in a checkpoint's memory."""
+    """A sentence on how many facts a checkpoint's memory captures, and how long it keeps them."""
     trained = found["trained"]
     last = trained["retention"][-1]
     told = f"{percent(trained['capture']['share'])} of {trained['facts']} facts are captured"
@@ -24,7 +24,7 @@ def survival(found: dict[str, dict]) -> str:
 
 
 def survival_table(found: dict[str, dict]) -> dict[str, Sequence]:
-    """One row for each control and distance."""
+    """Columns of the survival figure: a row for each control and distance."""
     rows = {name: [] for name in ("control", "segments since", "P mean", "P 10 %", "P 90 %", "right")}
     for control, document in found.items():
         of = document["survival"]
@@ -34,7 +34,7 @@ def survival_table(found: dict[str, dict]) -> dict[str, Sequence]:
 
 
 def ledger(facts: Sequence[dict]) -> str:
-    """Which facts of one run are there at its end."""
+    """A sentence on which facts of one run are still known at its end."""
     if not facts:
         return "This run tells no fact that can be asked for"
     there = [fact for fact in facts if fact["p"][-1] >= KNOWN]
@@ -47,13 +47,13 @@ def ledger(facts: Sequence[dict]) -> str:
 
 
 def ledger_table(facts: Sequence[dict]) -> dict[str, Sequence]:
-    """One row for each moment."""
+    """Columns of the facts of one run: a row for each moment."""
     n = len(facts[0]["p"]) if facts else 0
     return {"after segment": np.arange(n), **{f"{fact['text']} ({fact['answer']})": fact["p"] for fact in facts}}
 
 
 def used(found: dict) -> str:
-    """Which slots carry facts, by ablation."""
+    """A sentence on which slots carry facts, by ablation."""
     slots = found["slots"]
     n, best, others = len(slots["fall"]), slots["best"], slots["others"]
     k = n // 2
@@ -66,13 +66,13 @@ def used(found: dict) -> str:
 
 
 def used_table(found: dict) -> dict[str, Sequence]:
-    """One row for each number of slots ablated."""
+    """Columns of the ablations: a row for each number of slots ablated."""
     slots = found["slots"]
     return {"ablated": range(len(slots["best"])), "those that matter": slots["best"], "others": slots["others"]}
 
 
 def readable(found: dict) -> str:
-    """Where a linear probe finds the answer."""
+    """A sentence on where a linear probe finds the answer."""
     probes = found["probes"]
     right, moment = np.array(probes["right"]), probes["moments"].index(1) if 1 in probes["moments"] else 0
     low, high = right[moment].min(), right[moment].max()
@@ -83,7 +83,7 @@ def readable(found: dict) -> str:
 
 
 def readable_table(found: dict) -> dict[str, Sequence]:
-    """One row for each slot and moment."""
+    """Columns of the probes: a row for each slot and moment."""
     rows = {name: [] for name in ("slot", "segments since", "right", "shuffled")}
     of = found["probes"]
     for moment, right, shuffled in zip(of["moments"], of["right"], of["shuffled"], strict=True):
@@ -93,7 +93,7 @@ def readable_table(found: dict) -> dict[str, Sequence]:
 
 
 def interference(found: dict) -> str:
-    """What a second fact does to the first."""
+    """A sentence on what a second fact does to the first."""
     parts = []
     for kind, of in (("another", "about somebody else"), ("same", "about the same")):
         rows = found["interference"][kind]
@@ -103,7 +103,7 @@ def interference(found: dict) -> str:
 
 
 def interference_table(found: dict) -> dict[str, Sequence]:
-    """One row for each kind and moment."""
+    """Columns of the interference figure: a row for each kind of second fact and moment."""
     rows = {name: [] for name in ("second fact", "segments since", "P(first)", "P(second)")}
     for kind, of in found["interference"].items():
         for row in zip(of["distance"], of["first"]["mean"], of["second"]["mean"], strict=True):

@@ -1,4 +1,4 @@
-"""Which scores the Length page draws as which curve, and what they say. No torch, no streamlit."""
+"""Findings of Length: which scores make which curve, and what they say. No torch, no streamlit."""
 
 import math
 from collections.abc import Iterable
@@ -27,13 +27,13 @@ class Curve:
 
 
 def tasks(rows: Iterable[Score]) -> list[str]:
-    """Tasks there are scores of, in the paper's order."""
+    """The tasks with scores, in the paper's order."""
     found = {row.task for row in rows}
     return [task for task in TASKS if task in found] + sorted(found - set(TASKS))
 
 
 def chances(found: Iterable[Curve]) -> list[float]:
-    """What guessing gets right in the tasks of these curves, where they are ours: each share once, from the least."""
+    """The shares that guessing gets right in the tasks of these curves, each once, the least first."""
     of = {score.task for curve in found for score in curve.scores}
     return sorted({1 / len(TASKS[task].classes) for task in of if task in TASKS})
 
@@ -56,7 +56,7 @@ def curves(rows: Iterable[Score], view: str, task: str, *, controls: bool = Fals
 
 
 def yours(rows: Iterable[Score]) -> list[Curve]:
-    """The visitor's own scores."""
+    """The curves of the visitor's own scores."""
     rows = list(rows)
     mine = f"yours, {rows[0].checkpoint}" if rows else ""
     told = {"none": mine, **{control: f"{mine}, {name}" for control, name in CONTROLS.items()}}
@@ -81,7 +81,10 @@ def _farthest(rows: list[Score], task: str) -> list[Score]:
 
 
 def _same_start(rows: list[Score]) -> list[Score]:
-    """Of each recipe the model trained on as many segments as models of most recipes are, on the most of those.
+    """The scores of one model for each recipe: models trained on the same number of segments, where recipes allow.
+
+    That number is the one that most recipes have, the largest of several. Only the segment length at which most recipes
+    were scored is used.
 
     Models of other segment lengths than that at which most recipes were scored are left out.
     """
@@ -98,7 +101,7 @@ def _same_start(rows: list[Score]) -> list[Score]:
 
 
 def _controls(rows: list[Score], found: list[Curve]) -> list[Curve]:
-    """The controls of the checkpoints that are drawn, or of their tasks where those have none."""
+    """The control curves of the checkpoints that are drawn, or of their tasks where those have none."""
     shown = {_model(row) for curve in found for row in curve.scores}
     of = [row for row in rows if row.control in CONTROLS]
     of = [row for row in of if _model(row) in shown] or [r for r in of if r.task in {task for task, *_ in shown}]
@@ -123,7 +126,7 @@ def _seen(rows: Iterable[Score], field: str) -> list[str]:
 
 
 def finding(found: list[Curve], view: str, task: str) -> str:
-    """What the curves say, in one sentence."""
+    """A sentence on what the curves of this view say."""
     of = [curve for curve in found if curve.kind in ("plain", "stage")]
     if not of:
         return f"There are no scores of {title(task)} in this view."
@@ -136,7 +139,7 @@ def finding(found: list[Curve], view: str, task: str) -> str:
 
 
 def _stages(of: list[Curve], task: str) -> str:
-    """How models do at twice the length they were trained on, the paper's claim for five segments and more."""
+    """A sentence on models at twice the length they were trained on; the paper claims it for five segments and more."""
     twice = {}
     for curve in of:
         trained = curve.scores[0].trained_on
@@ -156,7 +159,7 @@ def _stages(of: list[Curve], task: str) -> str:
 
 
 def _recipes(of: list[Curve], task: str) -> str:
-    """The recipes at the greatest length at which all were scored."""
+    """A sentence on the recipes at the greatest length at which all were scored."""
     if len(of) < 2:
         return f"{title(task)}: one recipe has been scored, {of[0].name}; there is none to compare it with"
     common = set.intersection(*({row.segments for row in curve.scores} for curve in of))
@@ -168,13 +171,13 @@ def _recipes(of: list[Curve], task: str) -> str:
 
 
 def label(score: Score) -> str:
-    """A score as one of a list."""
+    """A score as an entry of a list."""
     how = CONTROLS.get(score.control, f"trained on {segments(score.trained_on)}" if score.trained_on else "yours")
     return f"{title(score.task)}, {how}: {segments(score.segments)}, {percent(score.accuracy)}"
 
 
 def told(score: Score) -> str:
-    """A score with its interval."""
+    """A score in words, with its interval."""
     return (
         f"{percent(score.accuracy)} of {score.samples:,} samples are right at {segments(score.segments)}, "
         f"{score.tokens:,} tokens; 95% interval {percent(score.low)} to {percent(score.high)}."
@@ -182,7 +185,7 @@ def told(score: Score) -> str:
 
 
 def table(found: Iterable[Curve]) -> dict[str, list]:
-    """The numbers of the curves, for the table and the CSV."""
+    """Columns of the curves' numbers, for the table and the CSV."""
     rows = [(curve.name, row) for curve in found for row in curve.scores]
     columns = ("task", "checkpoint", "trained_on", "recipe", "control", "segments", "tokens", "samples")
     numbers = ("accuracy", "low", "high")
@@ -192,7 +195,9 @@ def table(found: Iterable[Curve]) -> dict[str, list]:
 
 
 def nearest(score: Score, runs: Iterable[tuple[str, str, str, int]]) -> str | None:
-    """The recorded run closest in length to a score, of its checkpoint if there is one, within a factor of NEAR.
+    """The name of the recorded run closest in length to a score, within a factor of NEAR; None where there is none.
+
+    Runs of the score's own checkpoint come first. runs: (name, task, checkpoint, segments) of each.
 
     runs: (name, task, checkpoint, segments) each.
     """
@@ -203,6 +208,7 @@ def nearest(score: Score, runs: Iterable[tuple[str, str, str, int]]) -> str | No
 
 
 def segments(n: int) -> str:
+    """A number of segments in words: "1 segment", "2 segments"."""
     return f"{n:,} segment{'s' if n != 1 else ''}"
 
 

@@ -1,4 +1,4 @@
-"""Which losses the Loss page draws as which line, and what they say. No torch, no streamlit."""
+"""Findings of Loss: which losses make which line, and what they say. No torch, no streamlit."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ FIELDS = {EVERY: ("mean", "mean_stderr"), FIRST: ("first16", "first16_stderr")}
 
 @dataclass(frozen=True)
 class Line:
-    """A mechanism's loss in nats at x, and its standard error. control: whether it is one."""
+    """A mechanism's loss in nats at each x, with its standard error. control: whether the line is of a control."""
 
     name: str
     mechanism: str
@@ -34,6 +34,7 @@ class Line:
 
 
 def histories(rows: Iterable[Losses]) -> list[int]:
+    """The lengths of history (segments) that were scored."""
     return sorted({row.history for row in rows})
 
 
@@ -44,18 +45,19 @@ def usual(rows: Iterable[Losses]) -> int:
 
 
 def names(rows: Iterable[Losses]) -> list[str]:
-    """Every line there can be, controls among them, in the order of the legend."""
+    """The names of all lines, controls last, in the order of the legend."""
     order = {mechanism: i for i, mechanism in enumerate(NAMES)}
     found = {name(row): (row.control != "none", order.get(row.mechanism, len(order)), name(row)) for row in rows}
     return sorted(found, key=found.get)
 
 
 def plain_names(rows: Iterable[Losses]) -> list[str]:
+    """The names of the lines that are no controls."""
     return names(row for row in rows if row.control == "none")
 
 
 def name(row: Losses) -> str:
-    """A mechanism as people call it, and its control."""
+    """The name of a line: the mechanism's, and its control's."""
     told = NAMES.get(row.mechanism, row.mechanism)
     return told if row.control == "none" else f"{told}, {CONTROLS.get(row.control, row.control)}"
 
@@ -75,14 +77,14 @@ def by_position(rows: Iterable[Losses], history: int, shown: Sequence[str], *, l
 
 
 def at(rows: Iterable[Losses], history: int) -> list[Losses]:
-    """The rows of a history; what was scored with none at all, because it reads none, goes with every one."""
+    """The rows with this history; a mechanism that reads no history goes with every one."""
     rows = list(rows)
     reads = {name(row) for row in rows if row.history}
     return [row for row in rows if row.history == history or name(row) not in reads]
 
 
 def bins(n: int, *, log: bool) -> np.ndarray:
-    """Where bins of positions begin, and where the last one ends: of even width, or even on a log axis."""
+    """Edges of bins of positions, of even width on a linear or on a logarithmic axis."""
     if log:
         return np.unique(np.geomspace(1, n + 1, BINS).round().astype(int)) - 1
     return np.unique(np.linspace(0, n, min(n, BINS + 8) + 1).round().astype(int))
@@ -113,7 +115,9 @@ def _ordered(rows: Iterable[Losses], shown: Sequence[str]) -> list[Losses]:
 
 
 def gained(rows: Iterable[Losses], comparisons: Iterable[dict], history: int) -> str:
-    """What memory saves at the beginning of a segment, and how much of exact context's saving that is.
+    """A sentence on what memory saves at the beginning of a segment, as a share of what exact context saves.
+
+    Where most of it stays when memory is reset, as after training that the baseline did not have, that is said instead.
 
     Where most of it stays when memory is reset, as after training that the baseline did not have, that is said instead.
     """
@@ -134,7 +138,7 @@ def gained(rows: Iterable[Losses], comparisons: Iterable[dict], history: int) ->
 
 
 def _fraction(comparisons: Iterable[dict], history: int) -> str | None:
-    """Of the file's own comparisons, paired over documents: the share with its standard error."""
+    """The share of exact context's saving, with its standard error: the file's own comparison over documents."""
     for one in comparisons:
         of = one.get("of", {})
         if one.get("kind") == "fraction of exact context" and (of.get("mechanism"), of.get("history")) == (
@@ -148,7 +152,7 @@ def _fraction(comparisons: Iterable[dict], history: int) -> str | None:
 
 
 def falls(lines: Iterable[Line], over: str) -> str:
-    """How perplexity goes with history."""
+    """A sentence on how RMT's perplexity changes with history."""
     line = next((line for line in lines if line.name == NAMES["rmt"] and len(line.x) > 1), None)
     if line is None:
         return f"Perplexity against history, {over}"
@@ -158,14 +162,14 @@ def falls(lines: Iterable[Line], over: str) -> str:
 
 
 def provenance(found: Results) -> str:
-    """Where the numbers come from."""
+    """A sentence on where the numbers come from."""
     corpus, row = found.about.get("corpus", {}), found.rows[0]
     told = f"{row.documents} held-out documents of {corpus.get('name', 'the corpus')}, {row.targets} targets."
     return f"{told} Bands: one standard error over documents, at most; points pool neighbouring positions."
 
 
 def table(rows: Iterable[Losses], history: int, shown: Sequence[str]) -> dict[str, list]:
-    """Every position, unpooled."""
+    """Columns of the loss at every position, unpooled."""
     of = at(_ordered(rows, shown), history)
     return {
         "mechanism": [name(row) for row in of for _ in row.loss],
@@ -176,6 +180,7 @@ def table(rows: Iterable[Losses], history: int, shown: Sequence[str]) -> dict[st
 
 
 def history_table(lines: Iterable[Line]) -> dict[str, list]:
+    """Columns of perplexity and loss by history."""
     found = [(line, i) for line in lines for i in range(len(line.x))]
     return {
         "mechanism": [line.name for line, _ in found],
@@ -188,4 +193,5 @@ def history_table(lines: Iterable[Line]) -> dict[str, list]:
 
 
 def segments(n: int) -> str:
+    """A number of segments in words: "1 segment", "2 segments"."""
     return f"{n} segment{'s' if n != 1 else ''}"

@@ -1,4 +1,4 @@
-"""How a model learned to remember: its curves by stage, and one text read by it at several moments. Numpy only."""
+"""Findings of Train: training curves by stage, and one text read at several moments of training. Numpy only."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ UNITS = {"step": "steps", "seconds": "seconds", "tokens": "tokens"}
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a curriculum: its name, and the first and last of the lines that belong to it."""
+    """A stage of a curriculum: its name, and the indices of its first and last line of metrics."""
 
     name: str
     first: int
@@ -37,7 +37,7 @@ class Reading:
 
 
 def read(path: Path) -> list[dict]:
-    """The lines of a metrics.jsonl; a last line cut short by a kill is left out. Raises InputError without any."""
+    """The lines of a metrics.jsonl; a last line that a kill cut short is left out. Raises InputError without any."""
     try:
         texts = path.read_text().splitlines()
     except OSError:
@@ -54,7 +54,7 @@ def read(path: Path) -> list[dict]:
 
 
 def stages(lines: Sequence[dict]) -> list[Stage]:
-    """In the order of training."""
+    """The stages of a run, in the order of training."""
     found, at = [], 0
     for name, group in groupby(lines, key=lambda line: line["stage"]):
         n = len(list(group))
@@ -64,16 +64,17 @@ def stages(lines: Sequence[dict]) -> list[Stage]:
 
 
 def curriculum(lines: Sequence[dict]) -> list[dict]:
-    """The lines before the streams, where there are some."""
+    """The lines of the curriculum, before the streams; all lines where there is nothing else."""
     return [line for line in lines if line["stage"] != "streaming"] or list(lines)
 
 
 def steps_of(stage: Stage, lines: Sequence[dict]) -> int:
+    """How many steps a stage took."""
     return lines[stage.last]["step"] - (lines[stage.first - 1]["step"] if stage.first else 0)
 
 
 def finding(lines: Sequence[dict]) -> str:
-    """What the curves say, in a sentence."""
+    """A sentence on which stage was hardest."""
     taught = [stage for stage in stages(lines) if stage.name != "streaming"]
     if not taught:
         return f"{lines[-1]['step']:,} steps of streams"
@@ -85,6 +86,7 @@ def finding(lines: Sequence[dict]) -> str:
 
 
 def table(lines: Sequence[dict]) -> dict[str, list]:
+    """Columns of the metrics: a row for each line."""
     names = ["step", "stage", "loss", "accuracy", "stream_loss", "stream_accuracy", "tokens", "seconds"]
     return {
         name: [line.get(name, "" if name == "stage" else np.nan) for line in lines]
@@ -94,13 +96,13 @@ def table(lines: Sequence[dict]) -> dict[str, list]:
 
 
 def kept(knows: Sequence[float]) -> int:
-    """After how many of the segments the answer is known, counted back from the end without a gap."""
+    """For how many moments, counted back from the end without a gap, the answer is known."""
     last = np.asarray(knows)[::-1] >= KNOWN
     return int(np.argmin(last)) if not last.all() else len(last)
 
 
 def reading_finding(readings: Sequence[Reading]) -> str:
-    """When the model came to know the answer at the end of the text."""
+    """A sentence on the step from which the model knows the answer at the end of the text."""
     first = next((i for i, reading in enumerate(readings) if kept(reading.knows)), None)
     n = len(readings[0].knows) - 1
     if first is None:
@@ -111,7 +113,7 @@ def reading_finding(readings: Sequence[Reading]) -> str:
 
 
 def reading_table(readings: Sequence[Reading]) -> dict[str, list]:
-    """One row a reading and segment."""
+    """Columns of the readings: a row for each reading and segment."""
     rows = [(r.label, r.step, s, p) for r in readings for s, p in enumerate(r.knows)]
     columns = ("read", "step", "after segment", "P(answer)")
     return dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))

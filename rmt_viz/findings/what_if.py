@@ -1,4 +1,4 @@
-"""What the figures of What if show, as a sentence each and as columns."""
+"""Findings of What if: what each figure shows, as a sentence and as columns."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ MATTERS = 0.1  # a fall of P(answer) worth a word
 
 
 def what_if(one: Trace, other: Trace, found: Contrast) -> str:
-    """What a change did."""
+    """A sentence on what the change did to the answer and to memory."""
     if found.first is None:
         return "Nothing changes: the two runs are the same, to the last bit"
     where = f"memory parts ways in segment {found.first + 1}"
@@ -27,7 +27,7 @@ def what_if(one: Trace, other: Trace, found: Contrast) -> str:
 
 
 def blank(other: Trace) -> str:
-    """What runs with other facts answer that were changed alike, "" where that was not counted."""
+    """A sentence on what runs with other facts answer after the same change; "" where that was not counted."""
     found = other.meta.get("blank")
     if not found:
         return ""
@@ -38,7 +38,7 @@ def blank(other: Trace) -> str:
 
 
 def what_if_table(found: Contrast) -> dict[str, Sequence]:
-    """One row for each moment."""
+    """Columns of the two runs: a row for each moment."""
     table = {"after segment": np.arange(len(found.apart)), "distance of the memories": found.apart}
     for name, before, after in zip(found.classes, found.before, found.after, strict=True):
         table |= {f"P({name}) as it was": before, f"P({name}) changed": after}
@@ -48,7 +48,7 @@ def what_if_table(found: Contrast) -> dict[str, Sequence]:
 
 
 def slot_map(found: dict) -> str:
-    """What ablation of single slots and of all but one tells."""
+    """A sentence on which slots the answer needs, and which are enough alone."""
     without, alone, whole = (np.array(found[name], float) for name in ("without", "alone", "whole"))
     if found["answer"] is None:
         return f"Without the whole memory the mean loss rises by up to {whole.max():.3f} nats"
@@ -77,7 +77,7 @@ def slot_map(found: dict) -> str:
 
 
 def slot_map_table(found: dict) -> dict[str, Sequence]:
-    """One row for each segment and slot; slot 0 is all of them."""
+    """Columns of the slot map: a row for each segment and slot; slot 0 stands for all of them."""
     rows = {"segment": [], "slot": [], "without": [], "alone": []}
     for i, segment in enumerate(found["segments"]):
         for slot, (one, alone) in enumerate(zip(found["without"][i], found["alone"][i], strict=True), 1):

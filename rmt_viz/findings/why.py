@@ -1,4 +1,4 @@
-"""What the figures of Why show, as a sentence each and as columns."""
+"""Findings of Why: what each figure shows, as a sentence and as columns."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ LOGIT = 0.5  # a part of a logit worth a word
 
 
 def why(found: dict, run: Run) -> str:
-    """To what the output is owed."""
+    """A sentence on the segment that the output is owed to."""
     earlier = np.array(found["segments"][:-1])
     if not len(earlier) or np.abs(earlier).max() < LOGIT:
         local = f"the last segment alone gives {found['segments'][-1]:.2f}"
@@ -26,19 +26,19 @@ def why(found: dict, run: Run) -> str:
 
 
 def why_table(found: dict) -> dict[str, Sequence]:
-    """One row for each segment."""
+    """Columns of the figure by segment: what the logit loses without each."""
     return {"segment": range(1, len(found["segments"]) + 1), "part of the logit": found["segments"]}
 
 
 def tokens_table(found: dict, run: Run) -> dict[str, Sequence]:
-    """One row for each token."""
+    """Columns of the integrated gradients: a row for each token."""
     starts = run.trace.arrays["starts"]
     of = np.searchsorted(starts, np.arange(len(found["tokens"])), side="right")
     return {"segment": of, "token": run.trace.tokens, "part of the logit": found["tokens"]}
 
 
 def local(found: dict) -> str:
-    """Memory against the local text, of a classifier."""
+    """A sentence on what memory adds to the output that the local text gives."""
     if not found["classes"]:
         gain = np.array(found["memory"])
         return f"Memory changes the log probability of a token of the last segment by {gain.mean():+.2f} on average"
@@ -48,18 +48,18 @@ def local(found: dict) -> str:
 
 
 def base(found: dict) -> str:
-    """What stands for memory where it is taken away."""
+    """The value that memory takes where it is ablated, in words."""
     return "its mean over runs with other facts" if found.get("baseline_memory") == "mean" else "its initial value"
 
 
 def local_table(found: dict) -> dict[str, Sequence]:
-    """One row for each class, or token of the last segment."""
+    """Columns of memory against local text: a row for each class, or token of the last segment."""
     names = found["classes"] or range(1, len(found["local"]) + 1)
     return {"of": list(names), "without memory of its own": found["local"], "memory adds": found["memory"]}
 
 
 def by_slot(found: dict) -> str:
-    """What single slots carry of the output before the last segment."""
+    """A sentence on the slot without which the logit falls most."""
     values = np.array(found["slots"])
     if not len(values) or np.abs(values).max() < LOGIT:
         most = np.abs(values).max() if len(values) else 0.0
@@ -69,5 +69,5 @@ def by_slot(found: dict) -> str:
 
 
 def by_slot_table(found: dict) -> dict[str, Sequence]:
-    """One row for each slot."""
+    """Columns of the figure by slot: what the logit loses without each."""
     return {"slot": range(1, len(found["slots"]) + 1), "part of the logit": found["slots"]}

@@ -1,4 +1,4 @@
-"""Widgets of the Length page: a point of the figure and its recorded run, and a checkpoint scored by the visitor."""
+"""Forms of Length: a point of the figure with its recorded run, and a checkpoint scored by the visitor."""
 
 import streamlit as st
 
@@ -22,7 +22,7 @@ POINT, CHART, CURVES = "length point", "chart length", "length curves"
 
 
 def pick() -> None:
-    """A click on a point of the figure chooses it in the list, too."""
+    """Select in the list the point that was clicked in the figure."""
     points = session.held(CHART).selection.points
     shown = {
         (i, j): score for i, curve in enumerate(session.held(CURVES, []))
@@ -34,7 +34,7 @@ def pick() -> None:
 
 
 def point(curves: list[length.Curve], watch) -> None:
-    """One score in words, and the recorded run of about its length: the one there is, on `watch`, or a new one."""
+    """A score in words, with a link to a recorded run of about its length on `watch`, or a button that records one."""
     session.hold(CURVES, curves)
     options = [score for curve in curves for score in curve.scores]
     if not options:
@@ -64,7 +64,7 @@ def _run_of(score: Score, watch) -> None:
 
 
 def own() -> None:
-    """A checkpoint scored in the background."""
+    """The form that scores a checkpoint in the background."""
     with st.container(border=True, gap="small"):
         st.markdown("**Score a checkpoint yourself**")
         shipped = [name for name, config in session.every_checkpoint().items() if config.get("task") in TASKS]

@@ -1,4 +1,4 @@
-"""Widgets of the Loss page: which text, and a text of the visitor's own read with a language model."""
+"""Forms of Loss: which text, and the visitor's own text read with a language model."""
 
 from collections.abc import Sequence
 
@@ -32,7 +32,7 @@ TEXT = (
 
 
 def mechanisms(rows: Sequence[Losses]) -> list[str]:
-    """Mechanisms and controls that are switched on; controls wait to be."""
+    """The names of the mechanisms and controls that are switched on; at first no control is."""
     names = loss.plain_names(rows)
     controls = [name for name in loss.names(rows) if name not in names]
     with st.container(horizontal=True, gap="small"):
@@ -45,7 +45,7 @@ def mechanisms(rows: Sequence[Losses]) -> list[str]:
 
 
 def pick_text() -> str | None:
-    """The recorded run to look at: bundled ones that have a reset control, and the visitor's own."""
+    """The recorded run to look at, out of those with a reset control; None where there is none."""
     names = session.scored_runs()
     if not names:
         st.info(plain("There is no recorded run of a language model with its reset control yet; record a text below."))
@@ -62,7 +62,7 @@ def _title(name: str) -> str:
 
 
 def own_text() -> str | None:
-    """A text read twice, with memory and with memory reset, in the background. The id of the run that just ended."""
+    """The form that reads a text with memory and with memory reset. Returns the id of a run that has just ended."""
     with st.expander("Your own text, or your own checkpoint", expanded=not session.scored_runs()):
         models = session.language_models()
         with st.form("pair form", border=False):

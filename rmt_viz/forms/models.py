@@ -1,4 +1,4 @@
-"""Widgets for a visitor's own checkpoint: choose it, tell what its files do not, record a text, upload a trace."""
+"""Forms of Models: choose a checkpoint, add what its files do not say, record a text, upload a trace."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -21,7 +21,7 @@ MOST_MB = 50
 
 @dataclass(frozen=True)
 class Need:
-    """What no file may hold: the field of Wanted or the option, as a report asks for it, and its label."""
+    """A setting that a checkpoint's files may lack: its name in `Wanted` or among the options, and its label."""
 
     name: str
     label: str
@@ -39,7 +39,7 @@ NEEDS = (
 
 
 def choose() -> None:
-    """Shipped models, each a click; then a name."""
+    """The form for a checkpoint: a button for each shipped one, then a field for a folder or a hub name."""
     with st.container(border=True, gap="small"):
         st.markdown("**A model that ships**")
         with st.container(horizontal=True, gap="small"):
@@ -63,7 +63,7 @@ def choose() -> None:
 
 
 def upload() -> bool:
-    """A recorded run from elsewhere. Returns whether it has just been taken in: it is the one that Watch shows."""
+    """The form for a recorded run in a file. Returns whether a trace was just added, which Watch then shows."""
     with st.container(border=True, gap="small"):
         st.markdown("**A recorded run**")
         label = "A trace, as python -m rmt record makes one"
@@ -77,7 +77,7 @@ def upload() -> bool:
 
 
 def tell(wanted: Wanted, asks: list[str]) -> None:
-    """Fields for what a report asks for, and for what the visitor has told already."""
+    """Fields for the settings that a report asks for, and for those that the visitor has given already."""
     told = {**{field.name: getattr(wanted, field.name) for field in fields(wanted)}, **dict(wanted.options)}
     needs = [need for need in NEEDS if told.get(need.name) or need.name in asks]
     if not needs:
@@ -104,7 +104,7 @@ def _field(need: Need, name: str, value):
 
 
 def record(wanted: Wanted, report) -> bool:
-    """A text, and its run in the background. Returns whether a run has just ended: it is the one that Watch shows."""
+    """The form that records a text. Returns whether a run has just ended, which Watch then shows."""
     with st.container(border=True, gap="small"):
         st.markdown("**Record your own text**")
         config = session.checkpoints().get(wanted.name, {}) if wanted.shipped else {}

@@ -1,4 +1,4 @@
-"""Widgets of the Train page: a small run made by the visitor, and one text read at several moments of training."""
+"""Forms of Train: a small training run, and one text read at several moments of training."""
 
 import streamlit as st
 
@@ -15,7 +15,7 @@ SEEDS = 1000
 
 
 def small_run() -> None:
-    """The form, and while the run goes its progress, with a button that ends it."""
+    """The form that starts a training run; while it goes, its progress and a button that stops it."""
     with st.container(border=True, gap="small"):
         st.markdown("**Train one yourself**")
         st.caption(
@@ -55,7 +55,7 @@ def readings(slot: str, name: str, watch) -> None:
 
 
 def reread(name: str) -> None:
-    """The same text read with the checkpoint of each stage that ships, in the background."""
+    """The button that reads one text with the checkpoint of each shipped stage, in the background."""
     stages = training.stages_of(session.CHECKPOINTS / name)
     trace = next((run for run, _, checkpoint, _ in session.recorded() if checkpoint == name), None)
     if not stages or trace is None:
@@ -67,7 +67,7 @@ def reread(name: str) -> None:
 
 
 def growing(slot: str) -> training.Grown | None:
-    """What has come so far of a run that goes, or has ended."""
+    """The state of a training or reading job, running or ended, or None."""
     job = session.current(slot)
     return job.about if job else None
 
@@ -86,7 +86,7 @@ def _reread(name: str, stages: list, id: str) -> None:
 
 
 def _follow(slot: str, opening: str, step: str) -> None:
-    """Its progress; what was read before it was stopped stays."""
+    """Show the job's progress; readings made before it was stopped stay."""
 
     def size() -> int:
         grown = growing(slot)

@@ -1,4 +1,4 @@
-"""Cost: what does it cost?"""
+"""Cost: what does it cost, beside full attention?"""
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ from rmt_viz.widgets.markdown import plain
 
 
 def page() -> None:
-    """Operations counted by formula, under a convention that the visitor chooses; below, what was measured."""
+    """Operations counted by formula, under a convention that the visitor chooses; below them the measurements."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("What does it cost?", anchor=False)
         st.caption("Full attention compares each token with every other; RMT compares those of a segment. Count them.")

@@ -15,7 +15,7 @@ BANDS = "Lines: means over facts; bands: 10 to 90 % of them. The question is put
 
 
 def page() -> None:
-    """The life of facts in many runs, and in the one that the sidebar names."""
+    """The life of facts in many runs of a checkpoint, and in the run chosen in the sidebar."""
     picked = pick_run()
     if picked is None:
         return
@@ -60,7 +60,7 @@ def _ledger(run) -> None:
 
 
 def _slots(found: dict, control: str) -> None:
-    """Where facts can be read, beside where they are used, beside what a second fact does."""
+    """Three figures: where facts can be read, which slots are used, and what a second fact does to the first."""
     one, two = st.columns(2, gap="medium")
     if "probes" in found:
         with one:

@@ -1,4 +1,4 @@
-"""Loss: what does memory buy?"""
+"""Loss: what does memory bring a language model?"""
 
 import streamlit as st
 
@@ -16,7 +16,7 @@ ON = {"Held-out documents": "lm", "With SmolLM2": "lm-smollm2", "One text": None
 
 
 def page() -> None:
-    """Means over documents that no model was trained on, or one text token by token."""
+    """Mean losses over documents that no model was trained on, or the loss of one text token by token."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("What does memory buy?", anchor=False)
         st.caption("How surprised a model is by each token of a segment, with more or less of the text before it.")

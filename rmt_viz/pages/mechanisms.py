@@ -1,4 +1,4 @@
-"""Mechanisms: how do others carry the past?"""
+"""Mechanisms: how do other mechanisms carry the past?"""
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ from rmt_viz.widgets.markdown import plain
 
 
 def page() -> None:
-    """Who sees whom, what crosses a boundary, what that costs and buys, and one text through all of them."""
+    """Who sees whom, what crosses a boundary and what it costs, the loss it saves, and one text through all mechanisms."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("How do others carry the past?", anchor=False)
         st.caption("The same text in the same segments; what differs is what one segment leaves to the next.")

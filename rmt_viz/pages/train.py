@@ -17,7 +17,7 @@ BY = {"step": "Steps", "seconds": "Seconds", "tokens": "Tokens"}
 
 
 def page() -> None:
-    """The curves of a shipped model; the same text over its training; a small run of one's own."""
+    """The training curves of a shipped model, one text read over its training, and a form for a small run."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("How does it learn to remember?", anchor=False)
         st.caption(

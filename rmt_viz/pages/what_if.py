@@ -16,7 +16,7 @@ from rmt_viz.widgets.markdown import plain
 
 
 def page() -> None:
-    """A run beside what becomes of it with its memory, text or attention changed, on one cursor."""
+    """A run beside the same run with its memory, text or attention changed, on one cursor."""
     picked = pick_run()
     if picked is None:
         return
@@ -42,7 +42,7 @@ def page() -> None:
 
 
 def _slots(run) -> None:
-    """Which slots matter: ablate each, and all but each, before each segment."""
+    """The figure of which slots matter: each ablated, and all but each, before each segment."""
     found = bundled_causes.slots_of(run) or requests.slot_map(run)
     if found:
         told = findings.slot_map(found)

@@ -1,4 +1,4 @@
-"""Why: which segments and tokens made this output?"""
+"""Why: which segments, slots and tokens made this answer?"""
 
 import streamlit as st
 
@@ -17,7 +17,7 @@ TAKES = (
 
 
 def page() -> None:
-    """The parts of a run's output: by segment, by slot, by token, and memory against the local text."""
+    """The parts of a run's output: by segment, by token, by slot, and memory against the local text."""
     picked = pick_run()
     if picked is None:
         return

@@ -1,4 +1,4 @@
-"""How far a visitor's job is, with the button that ends it, and what went wrong with it."""
+"""Progress of a visitor's job: how far it is, a button that cancels it, and its error."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,10 @@ STEPS = "{done:,} of at most {total:,} steps"
 def follow(
     slot: str, opening: str = OPENING, step: str = SEGMENTS, *, size: Callable[[], int] = int, forget: bool = True
 ) -> None:
-    """Say of the visitor's job of a slot how far it is, or why it failed.
+    """Show the progress of the visitor's job of this kind, or why it failed.
+
+    opening: the text before the first step; step: the text of each step. The page runs again when the job ends, and
+    whenever size(), the amount of results there is to draw, has grown. forget: a failed or stopped job is removed.
 
     opening: what is done before the first step; step: each one. The page runs again when the job ends, and whenever
     size(), which says how much of it there is to draw, has grown. forget: one that failed or was stopped is gone.
@@ -45,7 +48,7 @@ def _waiting(slot: str, opening: str, step: str, size: Callable[[], int], drawn:
 
 
 def progress(job: Job, opening: str, key: str, step: str = SEGMENTS) -> bool:
-    """Draw it; whether the visitor asks it to stop."""
+    """Draw a progress bar and a button that cancels. Returns whether the button was pressed."""
     told = "Waiting for another run to end" if job.state == "waiting" else opening
     told = step.format(done=job.done, total=job.total) if job.total else told
     st.progress(job.done / max(job.total, 1), told)
@@ -53,7 +56,7 @@ def progress(job: Job, opening: str, key: str, step: str = SEGMENTS) -> bool:
 
 
 def offer(slot: str, label: str, start, step: str) -> None:
-    """A button that starts a job, then its progress and cancel, then what was wrong."""
+    """A button that starts a job; while the job runs its progress and cancel button; then its error, if it failed."""
     job = session.current(slot)
     follow(slot, step=step, forget=False)
     if job and job.live:

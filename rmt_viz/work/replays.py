@@ -1,4 +1,4 @@
-"""Segments run again for the pages: whole attention maps and slots as words, on a thread of their own, kept a while."""
+"""Replays of segments for the pages: whole attention maps and slots as words, on a thread of their own, cached."""
 
 import threading
 import time
@@ -22,14 +22,14 @@ KEPT = 512  # answers
 
 @dataclass
 class Asked:
-    """A replay somebody wants: its job and when it was last asked for."""
+    """A replay that a page has asked for: its job, and when it was last asked for (seconds, monotonic)."""
 
     job: Job
     at: float
 
 
 class Replays:
-    """Runs segments again when they are asked for, one after another, and keeps the last ones.
+    """A queue of replays, run one after another, with a cache of the last results.
 
     open_model: run -> its model; raises InputError where its weights are not here. Called on the worker's thread.
     """
@@ -39,7 +39,7 @@ class Replays:
         self.lock, self.asked, self.warm = threading.Lock(), OrderedDict(), False
 
     def ask(self, run: Run, segment: int, work: Callable, wait: float | None = None) -> Job:
-        """The job of work(model, run, segment), done or on its way; asked again until it is done."""
+        """The job of work(model, run, segment), done or on its way; a caller asks again until it is done."""
         key = (run.id, segment, work.__name__)
         with self.lock:
             asked = self.asked.get(key)
@@ -60,6 +60,7 @@ class Replays:
         return found
 
     def _make_room(self) -> None:
+        """Drop the oldest results beyond ROOM bytes of maps, or all old ones beyond KEPT results."""
         size = 0
         for key, asked in reversed(list(self.asked.items())):
             size += getattr(getattr(asked.job.result, "attention", None), "nbytes", 0)
@@ -68,7 +69,7 @@ class Replays:
 
 
 def whole_maps(model, run: Run, segment: int) -> SegmentRecord:
-    """The segment with its attention (L, H, N, N)."""
+    """The replayed segment with its whole attention maps (L, H, N, N). Raises InputError where they are too large."""
     from rmt.recorder import replay
 
     record, backbone = run.trace.segments[segment], model.backbone

@@ -1,4 +1,4 @@
-"""What the worker does for Train: a small run, and a text read at several moments of training. Torch comes in here."""
+"""Jobs of Train: a small training run, and one text read at several moments of training."""
 
 import shutil
 import tempfile
@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """A small run: documents of up to so many segments, and the seed of its weights and samples."""
+    """A small training run: the most segments of a document, and the seed of weights and samples."""
 
     segments: int = 3
     seed: int = 0
@@ -31,7 +31,7 @@ class Plan:
 
 @dataclass
 class Grown:
-    """What has come of it so far, for the page to draw while it goes. of: what the readings are of, in words."""
+    """The state of a training run, which the page draws while it goes. of: the text of the readings, in words."""
 
     of: str = ""
     lines: list[dict] = field(default_factory=list)
@@ -39,7 +39,9 @@ class Grown:
 
 
 def train(plan: Plan, grown: Grown, shelf: Library, tokenizer: Path, progress: Progress) -> str:
-    """Teach a tiny memory to memorize; returns the id of the trained model's run, its controls beside it.
+    """Train a tiny model on memorize; returns the id of the trained model's run, whose controls are added, too.
+
+    tokenizer: a file to begin with, if it exists. Raises InputError where the run does not learn.
 
     tokenizer: a file to begin with, if it is there. Raises InputError where the run does not learn.
     """
@@ -92,14 +94,14 @@ def reread(stages: list[Path], trace: Trace, grown: Grown, shelf: Library, progr
 
 
 def stages_of(checkpoint: Path) -> list[Path]:
-    """Folders of stages, as a run keeps them or as they ship beside the checkpoint, in the order of training."""
+    """The folders of a checkpoint's stages, kept inside it or shipped beside it, in the order of training."""
     places = (checkpoint / "stages", checkpoint.with_name(f"{checkpoint.name}-stages"))
     found = [p.parent for place in places for p in place.glob("*/config.json") if p.parent.name.isdigit()]
     return sorted(found, key=lambda folder: int(folder.name))
 
 
 def _sample(model, segments: int) -> tuple:
-    """Token ids of a fresh sample that training never sees, and where its facts and question stand."""
+    """Token ids of a fresh sample that training never sees, and its spans, label and seed."""
     import numpy as np
 
     from rmt.evaluate import EVALUATION
@@ -119,7 +121,7 @@ def _record(model, document: tuple, control: str | None = None) -> Trace:
 
 
 def _reading(model, document: tuple, label: str, step: int, shelf: Library | None) -> Reading:
-    """shelf: where the run is kept, for the readings that can be opened."""
+    """A reading of the document with the model as it is. shelf: where to add the run, None for no link to it."""
     trace = _record(model, document)
     model.train()
     return Reading(label, step, tuple(map(float, knows(trace))), shelf.add(trace, keep=False) if shelf else "")
