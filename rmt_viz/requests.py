@@ -12,12 +12,12 @@ from rmt_viz.work import causes, mechanisms, score, visitors_checkpoint
 from rmt_viz.work.queue import Job
 
 
-def start_look(wanted: visitors_checkpoint.Wanted) -> Job:
+def start_look(wanted: visitors_checkpoint.CheckpointChoice) -> Job:
     """Start to inspect a checkpoint in the background; the job's result is the report."""
     return session.start("look", lambda progress: visitors_checkpoint.look(wanted), wanted)
 
 
-def start_own_run(wanted: visitors_checkpoint.Wanted, text: str, tokenizer: bool) -> Job:
+def start_own_run(wanted: visitors_checkpoint.CheckpointChoice, text: str, tokenizer: bool) -> Job:
     """Start to record a text, or ids where there is no tokenizer, with a visitor's own checkpoint."""
     example_texts.check_length(text)
     document = text if tokenizer else example_texts.token_ids(text)
@@ -28,20 +28,20 @@ def start_own_run(wanted: visitors_checkpoint.Wanted, text: str, tokenizer: bool
 
 
 @contextmanager
-def _opened(wanted: visitors_checkpoint.Wanted) -> Iterator:
+def _opened(wanted: visitors_checkpoint.CheckpointChoice) -> Iterator:
     """Open a checkpoint as a model; a shipped one is loaded once and stays. On the worker's thread only."""
     if wanted.shipped is None:
         with visitors_checkpoint.opened(wanted) as reader:
             yield reader
         return
     reader = session.model(wanted.name)
-    score.cut(reader, wanted.segment_length or session.config_of(wanted.name)["segment_length"])
+    score.set_segment_length(reader, wanted.segment_length or session.config_of(wanted.name)["segment_length"])
     yield reader
 
 
 def start_sample(checkpoint: str, segments: int) -> Job:
     """Start to record a fresh sample of a shipped checkpoint's task; the job's result is the id of the trace."""
-    wanted = visitors_checkpoint.Wanted(checkpoint, session.CHECKPOINTS / checkpoint)
+    wanted = visitors_checkpoint.CheckpointChoice(checkpoint, session.CHECKPOINTS / checkpoint)
 
     def work(progress) -> str:
         with _opened(wanted) as reader:
@@ -51,7 +51,7 @@ def start_sample(checkpoint: str, segments: int) -> Job:
 
 
 def start_scoring(
-    wanted: visitors_checkpoint.Wanted, lengths: Sequence[int], samples: int, controls: Sequence[str]
+    wanted: visitors_checkpoint.CheckpointChoice, lengths: Sequence[int], samples: int, controls: Sequence[str]
 ) -> Job:
     """Start to score a checkpoint at some lengths; job.about holds the rows, which grow as they come."""
     rows = []
@@ -63,7 +63,7 @@ def start_scoring(
     return session.start("score", work, rows)
 
 
-def start_pair(wanted: visitors_checkpoint.Wanted, text: str) -> Job:
+def start_pair(wanted: visitors_checkpoint.CheckpointChoice, text: str) -> Job:
     """Start to record a text with memory and with memory reset; the job's result is the id of the first."""
     example_texts.check_length(text)
 
@@ -95,7 +95,7 @@ def start_run(text: str, checkpoint: str, segment_length: int) -> Job:
 
 def _record(text: str, checkpoint: str, segment_length: int, progress) -> str:
     reader = session.model(checkpoint)
-    score.cut(reader, segment_length)
+    score.set_segment_length(reader, segment_length)
     return session.library().add(score.record_text(reader, text, progress))
 
 
@@ -104,8 +104,8 @@ def example(run: Run) -> Run | None:
     path = bundled_causes.example_of(run)
     if path is None:
         return None
-    made = _kept(("example", run.id))
-    return made or _keep(("example", run.id), Trace.open(path), run, "recorded")
+    made = _cached_run(("example", run.id))
+    return made or _cache_run(("example", run.id), Trace.open(path), run, "recorded")
 
 
 def what_if(run: Run, text: str) -> Run | None:
@@ -113,7 +113,7 @@ def what_if(run: Run, text: str) -> Run | None:
     bundled = example(run)
     if bundled and bundled.trace.meta["changes"] == text:
         return bundled
-    return _kept(("what-if", run.id, text))
+    return _cached_run(("what-if", run.id, text))
 
 
 def start_what_if(run: Run, text: str) -> Job:
@@ -123,60 +123,60 @@ def start_what_if(run: Run, text: str) -> Job:
 
     def work(progress) -> str:
         made = causes.change(session.maker, run, text, others, progress)
-        return _keep(("what-if", run.id, text), made, run, "live").id
+        return _cache_run(("what-if", run.id, text), made, run, "live").id
 
     return session.start("what-if", work, (run.id, text))
 
 
 def donors(run: Run) -> list[Run]:
     """The runs whose memory this visitor can transplant: runs of the same weights, controls and the run itself, too."""
-    shelf, found = session.library(), [run]
+    library, others = session.library(), [run]
     for name, _, _, _ in session.recorded():
-        for control in shelf.controls(name):
+        for control in library.controls(name):
             try:
-                other = shelf.open(with_control(name, control))
+                other = library.open(with_control(name, control))
             except InputError:
                 continue
             if other.id != run.id and other.trace.complete:
-                found.append(other)
-    return causes.donors_of(run, found)
+                others.append(other)
+    return causes.donors_of(run, others)
 
 
 def slot_map(run: Run) -> dict | None:
     """Both maps of a run's slots if they have been made already, else None."""
-    return session.found().get(("slots", run.id))
+    return session.result_cache().get(("slots", run.id))
 
 
 def start_slot_map(run: Run) -> Job:
     """Start to ablate each slot, and all but each, before each segment."""
     causes.check(run)
-    found = session.found()  # the worker has no session of its own
+    cache = session.result_cache()  # the worker has no session of its own
     return session.start(
-        "slots", lambda progress: found.put(("slots", run.id), causes.map_slots(session.maker, run, progress)), run.id
+        "slots", lambda progress: cache.put(("slots", run.id), causes.map_slots(session.maker, run, progress)), run.id
     )
 
 
 def why(run: Run) -> dict | None:
     """The explanation of a run's answer if it is bundled or has been made already, else None."""
-    return bundled_causes.why_of(run) or session.found().get(("why", run.id))
+    return bundled_causes.why_of(run) or session.result_cache().get(("why", run.id))
 
 
 def start_why(run: Run) -> Job:
     """Start to explain a run."""
     causes.check(run)
-    found = session.found()
+    cache = session.result_cache()
     return session.start(
-        "why", lambda progress: found.put(("why", run.id), causes.explain(session.maker, run, progress)), run.id
+        "why", lambda progress: cache.put(("why", run.id), causes.explain(session.maker, run, progress)), run.id
     )
 
 
-def _keep(key: tuple, trace: Trace, of: Run, source: str) -> Run:
+def _cache_run(key: tuple, trace: Trace, of: Run, source: str) -> Run:
     shelf = session.library()
     id = shelf.add(trace, source, maker=of.maker)
-    session.found().put(key, id)
+    session.result_cache().put(key, id)
     return shelf.open(id)
 
 
-def _kept(key: tuple) -> Run | None:
-    id, shelf = session.found().get(key), session.library()
+def _cached_run(key: tuple) -> Run | None:
+    id, shelf = session.result_cache().get(key), session.library()
     return shelf.open(id) if id and shelf.has(id) else None

@@ -1,6 +1,5 @@
 """State shared by all visitors and state of one: the only module that touches st.cache_* and st.session_state."""
 
-import gc
 import json
 import re
 from collections.abc import Callable
@@ -11,10 +10,10 @@ import streamlit as st
 from rmt.errors import InputError
 from rmt_viz.findings import one_text
 from rmt_viz.shelf import results
-from rmt_viz.shelf.found import Found
 from rmt_viz.shelf.kept_runs import KeptRuns
 from rmt_viz.shelf.library import ASSETS, LIVE, Library, Run, with_control
-from rmt_viz.work import visitors_checkpoint
+from rmt_viz.shelf.result_cache import ResultCache
+from rmt_viz.work import shipped_models, visitors_checkpoint
 from rmt_viz.work.queue import Job, Worker
 from rmt_viz.work.replays import Replays
 
@@ -36,23 +35,14 @@ def worker() -> Worker:
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def model(name: str):
-    """A shipped checkpoint, loaded once; torch comes in here and nowhere else. Only the worker's thread runs it."""
-    import torch
-
-    from rmt.checkpoint import load
-
-    torch.set_num_threads(1)
-    loaded = load(CHECKPOINTS / name)
-    loaded.about.name = name  # a folder of a stage says no more than its number
-    gc.collect()
-    gc.freeze()  # what torch brought stays for good; looking through it at each collection would stall the viewers
-    return loaded
+    """The model of a shipped checkpoint, opened once for all visitors. Only the worker's thread runs it."""
+    return shipped_models.open_shipped(CHECKPOINTS / name, name)
 
 
 @st.cache_resource(show_spinner=False)
-def found() -> Found:
-    """What was worked out for visitors."""
-    return Found()
+def result_cache() -> ResultCache:
+    """The results that jobs have computed, one cache for all visitors."""
+    return ResultCache()
 
 
 @st.cache_resource(show_spinner=False)
@@ -63,13 +53,11 @@ def replays() -> Replays:
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _untrained(name: str, seed: int):
-    from rmt.checkpoint import untrained
-
-    return untrained(CHECKPOINTS / name, seed=seed)
+    return shipped_models.open_untrained(CHECKPOINTS / name, seed)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _visitors(wanted: visitors_checkpoint.Wanted):
+def _visitors(wanted: visitors_checkpoint.CheckpointChoice):
     with visitors_checkpoint.opened(wanted) as reader:
         return reader
 
@@ -126,11 +114,11 @@ def reset_of(id: str):
     return shelf.open(f"{id}.reset") if "." not in id and shelf.has(f"{id}.reset") else None
 
 
-def start(slot: str, work: Callable, about: object = None) -> Job:
+def start(kind: str, work: Callable, about: object = None) -> Job:
     """Start work(progress) in the background: one job for each visitor and kind; an earlier one is stopped."""
-    stop(slot)
-    st.session_state[slot] = worker().submit(work, about)
-    return st.session_state[slot]
+    stop(kind)
+    st.session_state[kind] = worker().submit(work, about)
+    return st.session_state[kind]
 
 
 def held(key: str, default=None):
@@ -143,23 +131,23 @@ def hold(key: str, value) -> None:
     st.session_state[key] = value
 
 
-def stop(slot: str) -> None:
+def stop(kind: str) -> None:
     """Stop and remove the visitor's job of this kind, if there is one."""
-    if current(slot):
-        st.session_state.pop(slot).stop.set()
+    if current(kind):
+        st.session_state.pop(kind).stop.set()
 
 
-def current(slot: str) -> Job | None:
+def current(kind: str) -> Job | None:
     """The visitor's job of this kind, running or ended, or None."""
-    return st.session_state.get(slot)
+    return st.session_state.get(kind)
 
 
-def take_finished(slot: str) -> str | None:
+def take_finished(kind: str) -> str | None:
     """The id of the trace that a finished job of this kind has made; each is returned once, else None."""
-    job = current(slot)
+    job = current(kind)
     if job is None or job.state != "done":
         return None
-    del st.session_state[slot]
+    del st.session_state[kind]
     st.session_state.setdefault("runs", []).append(job.result)
     return job.result
 
@@ -216,9 +204,8 @@ def begin(key: str, first, allowed, *, asked: bool = False) -> None:
         held = first
     if key == "trace" and st.session_state.get("wanted") in allowed:
         held = st.session_state.pop("wanted")
-    if arrived(f"widget {key}") or held != st.session_state.get(
-        key
-    ):  # on another page it is another widget, which begins anew
+    # On another page the widget is another one, which loses its value.
+    if arrived(f"widget {key}") or held != st.session_state.get(key):
         st.session_state[key] = held
 
 

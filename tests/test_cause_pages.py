@@ -21,8 +21,7 @@ from rmt_viz.findings import facts as facts_finding
 from rmt_viz.findings import what_if as what_if_finding
 from rmt_viz.findings import why as why_finding
 from rmt_viz.server import address
-from rmt_viz.shelf import bundled_causes
-from rmt_viz.shelf import found as found_shelf
+from rmt_viz.shelf import bundled_causes, result_cache
 from rmt_viz.shelf.library import Library, Run
 from rmt_viz.work import causes, queue
 
@@ -46,9 +45,9 @@ def toys(monkeypatch, make_trace):
     folder = make_trace("toy").path.parent
     make_trace("toy.reset", control="reset", fact=None)
     make_trace("long", segments=600)
-    library, kept = Library(folder), found_shelf.Found()
+    library, kept = Library(folder), result_cache.ResultCache()
     monkeypatch.setattr(session, "library", lambda: library)
-    monkeypatch.setattr(session, "found", lambda: kept)
+    monkeypatch.setattr(session, "result_cache", lambda: kept)
     return library
 
 
@@ -138,7 +137,7 @@ def test_a_bad_change_in_the_address_is_a_sentence(toys, bad):
 def test_a_made_run_stands_beside_its_original(toys, make_trace):
     one = toys.open("toy")
     id = toys.add(make_trace("made", fact=5))
-    session.found().put(("what-if", "toy", "reset@4"), id)
+    session.result_cache().put(("what-if", "toy", "reset@4"), id)
     assert requests.what_if(one, "reset@4").id == id and requests.what_if(one, "reset@5") is None
     at = run("what_if", trace="toy", change="reset@4")
     data = json.loads(at.get("bidi_component")[0].proto.json)
@@ -293,8 +292,8 @@ def test_an_explanation_of_other_weights_is_not_shown(toys, monkeypatch, tmp_pat
 
 
 def test_what_was_worked_out_is_kept_for_a_while():
-    found = found_shelf.Found()
-    for i in range(found_shelf.KEPT + 1):
+    found = result_cache.ResultCache()
+    for i in range(result_cache.MOST + 1):
         found.put(("why", str(i)), i)
     assert found.get(("why", "0")) is None and found.get(("why", "1")) == 1
 

@@ -232,5 +232,5 @@ def test_a_pair_can_be_cancelled_between_its_runs():
 
 def test_names_of_checkpoints_stay_inside(tmp_path, monkeypatch):
     monkeypatch.setattr(visitors_checkpoint, "ROOT", tmp_path)
-    with pytest.raises(InputError), visitors_checkpoint.opened(visitors_checkpoint.Wanted("../outside")):
+    with pytest.raises(InputError), visitors_checkpoint.opened(visitors_checkpoint.CheckpointChoice("../outside")):
         pass

@@ -53,7 +53,7 @@ FORBIDDEN = {
     "rmt_viz/work": {"streamlit", "plotly"},
     **{
         f"rmt_viz/{name}": TORCH
-        for name in ("shelf", "server", "components", "widgets", "forms", "pages", "requests.py")
+        for name in ("shelf", "server", "components", "widgets", "forms", "pages", "requests.py", "session.py")
     },
 }
 STATE = ("st.cache_", "st.session_state")  # Streamlit's own memory: rmt_viz/session.py alone touches it

@@ -23,8 +23,6 @@ def sight(rows: Sequence[Mechanism], finding: str, *, least: int, segments: int,
     """Who sees whom: a panel for each mechanism, with a row for each token that looks and a column for each looked at.
 
     segments: how many the rows and columns are divided into. least: operations of a segment without memory, or 0.
-
-    segments: how many the rows and columns are divided into. least: operations of a segment without memory, or 0.
     """
     if not rows:
         raise InputError("Choose a mechanism.")

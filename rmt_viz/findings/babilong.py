@@ -1,7 +1,7 @@
 """BABILong's table: our scores beside those that others report, by task and length. No torch, no streamlit."""
 
 from rmt_viz.findings.words import percent
-from rmt_viz.shelf.results import Asked, Results
+from rmt_viz.shelf.results import BabilongScore, Results
 
 TASKS = {
     "qa1": "Where is a person?", "qa2": "Where is an object?", "qa3": "Where was an object before?",
@@ -47,7 +47,7 @@ def table(results: Results, task: str) -> dict[str, list[str]]:
     return {name: [line[i] for line in lines] for i, name in enumerate(columns)}
 
 
-def _score(row: Asked | None) -> str:
+def _score(row: BabilongScore | None) -> str:
     if row is None:
         return "–"
     return f"{percent(row.accuracy)} ({percent(row.low)}–{percent(row.high)}, {row.samples} asked)"

@@ -85,8 +85,6 @@ def _same_start(rows: list[Score]) -> list[Score]:
 
     That number is the one that most recipes have, the largest of several. Only the segment length at which most recipes
     were scored is used.
-
-    Models of other segment lengths than that at which most recipes were scored are left out.
     """
     tried = {n: len({row.recipe for row in rows if row.segment_length == n}) for n in {r.segment_length for r in rows}}
     rows = [row for row in rows if row.segment_length == max(tried, key=tried.get)]
@@ -198,8 +196,6 @@ def nearest(score: Score, runs: Iterable[tuple[str, str, str, int]]) -> str | No
     """The name of the recorded run closest in length to a score, within a factor of NEAR; None where there is none.
 
     Runs of the score's own checkpoint come first. runs: (name, task, checkpoint, segments) of each.
-
-    runs: (name, task, checkpoint, segments) each.
     """
     of = [(name, checkpoint, n) for name, task, checkpoint, n in runs if task == score.task and n]
     away = [(checkpoint != score.checkpoint, abs(math.log(n / score.segments)), name) for name, checkpoint, n in of]

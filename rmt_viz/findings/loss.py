@@ -118,8 +118,6 @@ def gained(rows: Iterable[Losses], comparisons: Iterable[dict], history: int) ->
     """A sentence on what memory saves at the beginning of a segment, as a share of what exact context saves.
 
     Where most of it stays when memory is reset, as after training that the baseline did not have, that is said instead.
-
-    Where most of it stays when memory is reset, as after training that the baseline did not have, that is said instead.
     """
     found = {row.mechanism: row for row in at(rows, history) if row.control == "none"}
     if "rmt" not in found or "none" not in found:

@@ -11,7 +11,7 @@ from rmt_viz.widgets import links
 from rmt_viz.widgets.errors import say
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import follow
-from rmt_viz.work.visitors_checkpoint import Wanted
+from rmt_viz.work.visitors_checkpoint import CheckpointChoice
 
 OWN = "A folder of mine …"
 LENGTHS = (1, 2, 3, 5, 7, 10, 14, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -87,7 +87,7 @@ def _start(name: str, folder: str, at: list[int], samples: int, reset: bool) -> 
             raise InputError("Choose one length at least.")
         if name == OWN and not folder:
             raise InputError("Give the folder of your checkpoint.")
-        wanted = Wanted(folder) if name == OWN else Wanted(name, session.CHECKPOINTS / name)
+        wanted = CheckpointChoice(folder) if name == OWN else CheckpointChoice(name, session.CHECKPOINTS / name)
         requests.start_scoring(wanted, at, samples, ("none", "reset") if reset else ("none",))
     except InputError as error:
         say(str(error))

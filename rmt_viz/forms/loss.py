@@ -11,7 +11,7 @@ from rmt_viz.shelf.results import Losses
 from rmt_viz.widgets.errors import say
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import follow
-from rmt_viz.work.visitors_checkpoint import Wanted
+from rmt_viz.work.visitors_checkpoint import CheckpointChoice
 
 OWN = "A folder, or a name of the hub …"
 LONGEST_NAME = 200
@@ -83,7 +83,7 @@ def _start(name: str, folder: str, text: str, length: int | None) -> None:
     try:
         if name == OWN and not folder:
             raise InputError("Give the folder of your checkpoint, or its name on the hub.")
-        own = Wanted(folder, segment_length=length)
-        requests.start_pair(own if name == OWN else Wanted(name, session.CHECKPOINTS / name, length), text)
+        own = CheckpointChoice(folder, segment_length=length)
+        requests.start_pair(own if name == OWN else CheckpointChoice(name, session.CHECKPOINTS / name, length), text)
     except InputError as error:
         say(str(error))

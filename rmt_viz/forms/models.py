@@ -12,7 +12,7 @@ from rmt_viz.widgets.errors import say
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import follow
 from rmt_viz.work import visitors_checkpoint
-from rmt_viz.work.visitors_checkpoint import Wanted
+from rmt_viz.work.visitors_checkpoint import CheckpointChoice
 
 LONGEST_NAME = 200
 FRESH = 10  # slots of an untrained memory, as `rmt.checkpoint.adapter.wrap` has them
@@ -21,7 +21,7 @@ MOST_MB = 50
 
 @dataclass(frozen=True)
 class Need:
-    """A setting that a checkpoint's files may lack: its name in `Wanted` or among the options, and its label."""
+    """A setting that a checkpoint's files may lack: its field or option name, and its label."""
 
     name: str
     label: str
@@ -45,7 +45,7 @@ def choose() -> None:
         with st.container(horizontal=True, gap="small"):
             for name in session.checkpoints():
                 if st.button(plain(title(name)), key=f"shipped {name}"):
-                    requests.start_look(Wanted(name, session.CHECKPOINTS / name))
+                    requests.start_look(CheckpointChoice(name, session.CHECKPOINTS / name))
     with st.container(border=True, gap="small"), st.form("own model", border=False, enter_to_submit=True):
         st.markdown("**Your checkpoint**")
         name = st.text_input(
@@ -57,7 +57,7 @@ def choose() -> None:
         )
         if st.form_submit_button("Look at it", type="primary"):
             if name.strip():
-                requests.start_look(Wanted(name.strip()))
+                requests.start_look(CheckpointChoice(name.strip()))
             else:
                 say("Give the folder of a checkpoint, or its name on the hub.")
 
@@ -76,7 +76,7 @@ def upload() -> bool:
     return taken
 
 
-def tell(wanted: Wanted, asks: list[str]) -> None:
+def tell(wanted: CheckpointChoice, asks: list[str]) -> None:
     """Fields for the settings that a report asks for, and for those that the visitor has given already."""
     told = {**{field.name: getattr(wanted, field.name) for field in fields(wanted)}, **dict(wanted.options)}
     needs = [need for need in NEEDS if told.get(need.name) or need.name in asks]
@@ -87,7 +87,7 @@ def tell(wanted: Wanted, asks: list[str]) -> None:
         for need in needs:
             told[need.name] = _field(need, wanted.name, told.get(need.name))
         if st.form_submit_button("Look again", type="primary"):
-            known = {f.name for f in fields(Wanted)}
+            known = {f.name for f in fields(CheckpointChoice)}
             options = tuple((n.name, told[n.name]) for n in needs if n.name not in known and told[n.name])
             given = {n.name: told[n.name] or None for n in needs if n.name in known}
             requests.start_look(replace(wanted, **given, options=options))
@@ -103,7 +103,7 @@ def _field(need: Need, name: str, value):
     return st.text_input(need.label, value or "", max_chars=LONGEST_NAME, key=key).strip()
 
 
-def record(wanted: Wanted, report) -> bool:
+def record(wanted: CheckpointChoice, report) -> bool:
     """The form that records a text. Returns whether a run has just ended, which Watch then shows."""
     with st.container(border=True, gap="small"):
         st.markdown("**Record your own text**")
@@ -129,7 +129,7 @@ def record(wanted: Wanted, report) -> bool:
     return session.take_finished_run()
 
 
-def _fresh(wanted: Wanted, report) -> int:
+def _fresh(wanted: CheckpointChoice, report) -> int:
     if report.cell != "none" or wanted.shipped or not report.wraps:
         return 0
     return st.number_input(

@@ -12,7 +12,7 @@ from rmt_viz.widgets.markdown import plain
 
 
 def page() -> None:
-    """Who sees whom, what crosses a boundary and what it costs, the loss it saves, and one text through all mechanisms."""
+    """Who sees whom, what crosses a boundary, what it costs and saves, and one text through all mechanisms."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("How do others carry the past?", anchor=False)
         st.caption("The same text in the same segments; what differs is what one segment leaves to the next.")

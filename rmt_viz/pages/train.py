@@ -49,9 +49,9 @@ def _shipped() -> None:
 
 def _own() -> None:
     form.small_run()
-    grown = form.growing("train")
-    if grown and grown.lines:
-        _curves(list(grown.lines), "yours", "step", "Live. From scratch.")
+    log = form.log_of("train")
+    if log and log.lines:
+        _curves(list(log.lines), "yours", "step", "Live. From scratch.")
         form.readings("train", "yours", watch.listed())
 
 

@@ -62,8 +62,6 @@ def read(params: Mapping[str, str], limits: Mapping, defaults: Mapping | None = 
     """The view that the address asks for: field -> value; a missing or wrong value becomes the default, never an error.
 
     limits: the fields to read, each with the largest number or the allowed words.
-
-    limits: field -> the largest number, or the allowed words.
     """
     values = dict.fromkeys(limits) | {k: v for k, v in (defaults or {}).items() if k in limits}
     for field in FIELDS:

@@ -72,15 +72,15 @@ async def attention(request: Request) -> Response:
 
 
 def _attention(run: Run, request: Request) -> bytes:
-    made, asked = run.trace.meta["made_by"], request.query_params
+    made, query = run.trace.meta["made_by"], request.query_params
     index = _index(request.path_params["index"], run.trace.done)
-    chosen = {name: _index(asked.get(name), made[f"{name}s"]) for name in ("layer", "head")}
+    chosen = {name: _index(query.get(name), made[f"{name}s"]) for name in ("layer", "head")}
     job = session.replays().ask(run, index, replays.whole_maps)
     record = job.result if job.state == "done" else run.trace.segments[index]
     at = None
-    if job.state == "done" and asked.keys() >= {"row", "column"}:
-        at = tuple(_index(asked[name], record.attention.shape[-1]) for name in ("row", "column"))
-    return maps.attention(run.trace, record, how=asked.get("how", "mean"), at=at, **chosen, **_told(job))
+    if job.state == "done" and query.keys() >= {"row", "column"}:
+        at = tuple(_index(query[name], record.attention.shape[-1]) for name in ("row", "column"))
+    return maps.attention(run.trace, record, how=query.get("how", "mean"), at=at, **chosen, **_replay_state(job))
 
 
 async def moves(request: Request) -> Response:
@@ -112,7 +112,7 @@ async def words(request: Request) -> Response:
 
 def _words(run: Run, index: int) -> bytes:
     job = session.replays().ask(run, index, replays.slots_as_words)
-    return memory_slices.words(run.trace, index, job.result, **_told(job))
+    return memory_slices.words(run.trace, index, job.result, **_replay_state(job))
 
 
 def _segment_of(run: Run, request: Request) -> int:
@@ -120,11 +120,11 @@ def _segment_of(run: Run, request: Request) -> int:
 
 
 def _other(request: Request) -> Run | None:
-    asked = request.query_params.get("with")
-    return session.library().open(asked) if asked else None
+    id = request.query_params.get("with")
+    return session.library().open(id) if id else None
 
 
-def _told(job: Job) -> dict:
+def _replay_state(job: Job) -> dict:
     """The state of a replay, as fields of a slice."""
     if job.live or job.state == "cancelled":
         return {"state": "loading", "again": replays.AGAIN_MS}

@@ -40,7 +40,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Asked:
+class BabilongScore:
     """Accuracy on a BABILong task at one length.
 
     never: the questions are about what was never mentioned. stories: "ours", or "official" for BABILong's own.
@@ -121,7 +121,7 @@ ROWS = {
     "lm": (Losses, "results"),
     "lm-smollm2": (Losses, "results"),
     "length": (Score, "results"),
-    "babilong": (Asked, "results"),
+    "babilong": (BabilongScore, "results"),
     "cost": (Measured, "measured"),
     "mechanisms": (Mechanism, "results"),
 }

@@ -16,34 +16,31 @@ STEPS = "{done:,} of at most {total:,} steps"
 
 
 def follow(
-    slot: str, opening: str = OPENING, step: str = SEGMENTS, *, size: Callable[[], int] = int, forget: bool = True
+    kind: str, opening: str = OPENING, step: str = SEGMENTS, *, size: Callable[[], int] = int, forget: bool = True
 ) -> None:
     """Show the progress of the visitor's job of this kind, or why it failed.
 
     opening: the text before the first step; step: the text of each step. The page runs again when the job ends, and
     whenever size(), the amount of results there is to draw, has grown. forget: a failed or stopped job is removed.
-
-    opening: what is done before the first step; step: each one. The page runs again when the job ends, and whenever
-    size(), which says how much of it there is to draw, has grown. forget: one that failed or was stopped is gone.
     """
-    job = session.current(slot)
+    job = session.current(kind)
     if job and job.state == "failed":
         say(job.error)
         if forget:
-            session.stop(slot)
+            session.stop(kind)
     elif job and job.live:
-        _waiting(slot, opening, step, size, size(), forget)
+        _waiting(kind, opening, step, size, size(), forget)
 
 
 @st.fragment(run_every="400ms")
-def _waiting(slot: str, opening: str, step: str, size: Callable[[], int], drawn: int, forget: bool) -> None:
-    job = session.current(slot)
+def _waiting(kind: str, opening: str, step: str, size: Callable[[], int], drawn: int, forget: bool) -> None:
+    job = session.current(kind)
     if job is None or not job.live or size() != drawn:
         st.rerun()
-    if progress(job, opening, f"{slot} cancel", step):
+    if progress(job, opening, f"{kind} cancel", step):
         job.stop.set()
         if forget:
-            session.stop(slot)
+            session.stop(kind)
             st.rerun()
 
 
@@ -55,13 +52,13 @@ def progress(job: Job, opening: str, key: str, step: str = SEGMENTS) -> bool:
     return st.button("Cancel", key=key)
 
 
-def offer(slot: str, label: str, start, step: str) -> None:
+def offer(kind: str, label: str, start, step: str) -> None:
     """A button that starts a job; while the job runs its progress and cancel button; then its error, if it failed."""
-    job = session.current(slot)
-    follow(slot, step=step, forget=False)
+    job = session.current(kind)
+    follow(kind, step=step, forget=False)
     if job and job.live:
         return
-    if st.button(label, icon=":material/search:", key=f"{slot} start"):
+    if st.button(label, icon=":material/search:", key=f"{kind} start"):
         try:
             start()
         except InputError as error:

@@ -16,7 +16,7 @@ MOST_TOKENS = 25_000_000  # of one scoring, over all lengths and samples: longer
 Progress = Callable[[int, int], None]
 
 
-def cut(model, segment_length: int) -> None:
+def set_segment_length(model, segment_length: int) -> None:
     """Set the length of the segments that a model reads: safe, as only the worker's one thread runs it.
 
     Raises InputError for one that does not fit the model.

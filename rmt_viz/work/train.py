@@ -30,20 +30,18 @@ class Plan:
 
 
 @dataclass
-class Grown:
-    """The state of a training run, which the page draws while it goes. of: the text of the readings, in words."""
+class TrainingLog:
+    """The log of a training run for the page to draw: metrics and readings. of: the text of the readings, in words."""
 
     of: str = ""
     lines: list[dict] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
 
 
-def train(plan: Plan, grown: Grown, shelf: Library, tokenizer: Path, progress: Progress) -> str:
+def train(plan: Plan, log: TrainingLog, shelf: Library, tokenizer: Path, progress: Progress) -> str:
     """Train a tiny model on memorize; returns the id of the trained model's run, whose controls are added, too.
 
     tokenizer: a file to begin with, if it exists. Raises InputError where the run does not learn.
-
-    tokenizer: a file to begin with, if it is there. Raises InputError where the run does not learn.
     """
     import torch
 
@@ -58,26 +56,26 @@ def train(plan: Plan, grown: Grown, shelf: Library, tokenizer: Path, progress: P
         config = TrainConfig(task="memorize", segments=plan.segments, seed=plan.seed, save_every=10**9, **SHAPE, **PACE)
         trainer = Trainer(config, folder, cpu=True)
         document = _sample(trainer.model, plan.segments + BEYOND)
-        grown.readings.append(_reading(trainer.model, document, "untrained", 0, shelf))
+        log.readings.append(_reading(trainer.model, document, "untrained", 0, shelf))
         trainer.model.about.trained = True
         for i, line in enumerate(trainer.steps()):
-            learned = grown.lines[-1]["stage"] if grown.lines and line["stage"] != grown.lines[-1]["stage"] else None
-            grown.lines.append(line)
+            learned = log.lines[-1]["stage"] if log.lines and line["stage"] != log.lines[-1]["stage"] else None
+            log.lines.append(line)
             progress(trainer.at.stage, len(trainer.stages))
             if learned or i % EVERY == EVERY - 1:
                 label = f"after {learned}" if learned else ""
-                grown.readings.append(_reading(trainer.model, document, label, line["step"], learned and shelf))
+                log.readings.append(_reading(trainer.model, document, label, line["step"], learned and shelf))
         model, fresh = load(folder, device="cpu"), untrained(folder, device="cpu")
     for reader in (model, fresh):
         reader.about.name = NAME
-    last = _reading(model, document, "at the end", grown.lines[-1]["step"], shelf)
-    grown.readings.append(last)
+    last = _reading(model, document, "at the end", log.lines[-1]["step"], shelf)
+    log.readings.append(last)
     shelf.add(_record(model, document, control="reset"), of=last.run, keep=False)
     shelf.add(_record(fresh, document), of=last.run, keep=False)
     return last.run
 
 
-def reread(stages: list[Path], trace: Trace, grown: Grown, shelf: Library, progress: Progress) -> None:
+def reread(stages: list[Path], trace: Trace, log: TrainingLog, shelf: Library, progress: Progress) -> None:
     """Read a recorded run's text with the checkpoint of each stage, in the order of training."""
     from rmt.checkpoint import load
     from rmt.tasks.base import Span
@@ -89,7 +87,7 @@ def reread(stages: list[Path], trace: Trace, grown: Grown, shelf: Library, progr
         ended = model.about.config.get("ended", {})
         model.about.name = f"{trace.meta['made_by']['checkpoint']}, after stage {folder.name}"
         label = f"after {folder.name} segment{'s' * (folder.name != '1')}"
-        grown.readings.append(_reading(model, document, label, ended.get("step", 0), shelf))
+        log.readings.append(_reading(model, document, label, ended.get("step", 0), shelf))
         progress(i + 1, len(stages))
 
 

@@ -15,7 +15,7 @@ MOST_TOLD = 5  # problems of one trace that are worth a visitor's time
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CheckpointChoice:
     """A checkpoint as a visitor asks for it; a field that is None is taken from the checkpoint's files.
 
     name: of a shipped one, else a folder under the root, a hub name, or one of `rmt.checkpoint.packages.PRETRAINED`.
@@ -31,7 +31,7 @@ class Wanted:
     detail: str = "thin"  # what is recorded of a text: less where a model's attention cannot be
 
 
-def look(wanted: Wanted):
+def look(wanted: CheckpointChoice):
     """The `rmt.checkpoint.report.Report` of a checkpoint, in which local paths are replaced by the visitor's names."""
     from rmt.checkpoint import inspect
 
@@ -43,7 +43,7 @@ def look(wanted: Wanted):
     return replace(report, **{**told, "path": wanted.name})
 
 
-def read(wanted: Wanted, document, progress: Callable[[int, int], None]) -> Trace:
+def read(wanted: CheckpointChoice, document, progress: Callable[[int, int], None]) -> Trace:
     """The trace of a text, or of token ids, read with the checkpoint."""
     from rmt.recorder import record
 
@@ -52,7 +52,7 @@ def read(wanted: Wanted, document, progress: Callable[[int, int], None]) -> Trac
 
 
 @contextmanager
-def opened(wanted: Wanted) -> Iterator:
+def opened(wanted: CheckpointChoice) -> Iterator:
     """Open the checkpoint as a model; error messages have local paths replaced."""
     from rmt.checkpoint import load
     from rmt.checkpoint.adapter import wrap
@@ -83,7 +83,7 @@ def take_in(content: bytes) -> Trace:
 
 
 @contextmanager
-def _places(wanted: Wanted) -> Iterator[tuple]:
+def _places(wanted: CheckpointChoice) -> Iterator[tuple]:
     """Locate the checkpoint: (folder or name, options for `load`, rename); error messages have local paths replaced.
 
     rename(text) replaces local paths in a text by the names that the visitor gave.
