@@ -28,7 +28,6 @@ METHODS = {  # the memory cell, its options, and whether the text is cut
     "full attention, fused": ("none", {}, False),
     "full attention, eager": ("none", {}, False),
 }
-BASELINE = "nothing read"  # the program and the model before the first token
 
 
 class Text:

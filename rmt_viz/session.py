@@ -221,8 +221,8 @@ def comparable(id: str) -> list[str]:
     """The ids of the runs that a run can be compared with: its own controls first, then all others."""
     shelf, own = library(), id.partition(".")[0]
     names = [own, *(name for name in [*shelf.names(), *own_runs()] if name != own)]
-    found = [with_control(name, control) for name in names for control in shelf.controls(name)]
-    return sorted((other for other in found if other != id), key=lambda other: not other.startswith(f"{own}."))
+    ids = [with_control(name, control) for name in names for control in shelf.controls(name)]
+    return sorted((other for other in ids if other != id), key=lambda other: not other.startswith(f"{own}."))
 
 
 def newest_run() -> str | None:
@@ -232,27 +232,27 @@ def newest_run() -> str | None:
 
 def recorded() -> list[tuple[str, str, str, int]]:
     """(name, task, checkpoint, segments) of each run that this visitor can open; damaged ones are left out."""
-    found = []
+    runs = []
     for name in [*library().names(), *own_runs()]:
         try:
             trace = library().open(name).trace
         except InputError:
             continue
-        found.append((name, trace.meta["task"] or "", trace.meta["made_by"]["checkpoint"], trace.n_segments))
-    return found
+        runs.append((name, trace.meta["task"] or "", trace.meta["made_by"]["checkpoint"], trace.n_segments))
+    return runs
 
 
 def scored_runs() -> list[str]:
     """The ids of runs of language models with a reset control of the same text; the visitor's own come last."""
-    found = []
+    names = []
     for name in [*library().names(), *own_runs()]:
         try:
             reset = reset_of(name)
             if reset and one_text.comparable(library().open(name).trace, reset.trace):
-                found.append(name)
+                names.append(name)
         except InputError:
             continue
-    return found
+    return names
 
 
 def language_models() -> list[str]:

@@ -60,7 +60,7 @@ def test_the_first_screen_is_a_finished_answer(page):
     assert not at.error
     charts = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in at.get("plotly_chart")]
     told = " ".join([at.subheader[0].value, *charts])
-    expected = {"what_if": "The answer turns from", "facts": "facts are captured", "why": "is owed to segment"}
+    expected = {"what_if": "The answer turns from", "facts": "facts are captured", "why": "depends most on segment"}
     assert expected[page] in told.replace("\\", "")
     assert len(charts) == {"what_if": 2, "facts": 5, "why": 3}[page]
     under = [json.loads(component.proto.json) for component in at.get("bidi_component") if component.proto.json]
@@ -180,7 +180,7 @@ def test_two_runs_apart(make_trace):
     assert found.first == 3 and found.apart[4] > 0 and not found.apart[:4].any()
     assert found.before.shape == found.after.shape == (1, 9)
     told = what_if_finding.what_if(one, other, found)
-    assert told == "The answer stays hallway (0.90, now 0.90), though memory parts ways in segment 4"
+    assert told == "The answer stays hallway (0.90, now 0.90), though the memories differ from segment 4 on"
     figure = what_if_figure.apart(found, told, theme="dark")
     assert [trace.name for trace in figure.data] == ["Δ P(hallway)", "memories apart"]
     assert set(what_if_finding.what_if_table(found)) >= {
@@ -218,7 +218,7 @@ MAP = {
         ({"without": [[0.0, 0.5]] * 3}, "slot 2 is needed"),
         ({"without": [[0.0, 0.0], [0.0, 0.0], [0.4, 0.5]]}, "a slot by itself is needed only before segment 3"),
         ({"without": [[0.5, 0.5]] * 3}, "slots 1 and 2 are needed"),
-        ({"whole": [0.0] * 3}, "does not hang on memory"),
+        ({"whole": [0.0] * 3}, "does not depend on memory"),
     ],
 )
 def test_the_slot_map_says_what_it_shows(changed, told):
@@ -262,11 +262,11 @@ def explained(n: int = 8, tokens: int = 96) -> dict:
 def test_an_explanation_in_words_and_figures(make_trace):
     shown, found = Run("toy", make_trace(), "live"), explained()
     assert why_finding.why(found, shown).startswith(
-        "hallway is owed to segment 4: without it, its logit is 5.0 lower; the token"
+        "hallway depends most on segment 4: without it, its logit is 5.0 lower; the token"
     )
     assert why_finding.local(found) == "Memory adds +5.0 to hallway; without what is its own it would say bathroom"
     assert why_finding.by_slot(found) == "Slot 2 carries most: taking it away lowers the logit by 0.90"
-    assert "owed to no earlier segment" in why_finding.why(found | {"segments": [0.0] * 7 + [2.0]}, shown)
+    assert "depends on no earlier segment" in why_finding.why(found | {"segments": [0.0] * 7 + [2.0]}, shown)
     groups = credit.groups(shown, np.array(found["tokens"]))
     assert [group["title"] for group in groups][:1] == ["Segment 1"] and len(groups) == 4
     assert any(max(group["values"]) == 4.0 for group in groups)

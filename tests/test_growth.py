@@ -135,7 +135,7 @@ def test_the_page_shows_what_was_recorded_and_what_grows(monkeypatch):
     from rmt_viz.forms import train as own_training
 
     grown = training.TrainingLog("a sample", list(LINES), [Reading("untrained", 0, (0.1, 0.2), "nowhere")])
-    monkeypatch.setattr(own_training, "growing", lambda slot: grown if slot == "train" else None)
+    monkeypatch.setattr(own_training, "log_of", lambda slot: grown if slot == "train" else None)
 
     def script():
         from rmt_viz.pages import train

@@ -134,9 +134,11 @@ def test_one_text_is_told_of_the_segments_that_have_a_past(files):
     assert [line.name for line in saved] == ["RMT", "Transformer-XL"]
     assert np.allclose(saved[0].y, [0, 0.1, 0.1]) and np.allclose(saved[1].y, [0, 0.2, 0.2])
     told = "Over the 2 segments after the first Transformer-XL saves most: 0.20 nats a token"
-    assert mechanisms.told(saved, mechanisms.SAVED) == told
+    assert mechanisms.course_finding(saved, mechanisms.SAVED) == told
     losses = mechanisms.courses(rows, mechanisms.LOSS)
-    assert len(losses) == 3 and "Transformer-XL has the lowest loss: 2.90" in mechanisms.told(losses, mechanisms.LOSS)
+    assert len(losses) == 3 and "Transformer-XL has the lowest loss: 2.90" in mechanisms.course_finding(
+        losses, mechanisms.LOSS
+    )
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def root(tmp_path, monkeypatch):
 def test_a_report_asks_for_what_no_file_says_and_then_runs(root):
     found = visitors_checkpoint.look(CheckpointChoice("decoder"))
     assert found.path == "decoder" and not found.ready
-    assert found.asks == ["backbone", "segment_length"] and found.next == "Tell it below, and look again."
+    assert found.asks == ["backbone", "segment_length"] and found.next == "Enter it below, and look again."
     told = CheckpointChoice("decoder", segment_length=SEGMENT, backbone="backbone")
     assert visitors_checkpoint.look(told).ready and str(root) not in json.dumps(
         visitors_checkpoint.look(told).as_dict()

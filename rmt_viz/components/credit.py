@@ -28,10 +28,10 @@ def groups(run: Run, values: np.ndarray) -> list[dict]:
     """The drawn segments: title, note, token texts and attributions of each."""
     starts = run.trace.arrays["starts"]
     size = np.add.reduceat(np.abs(values), starts[:-1])
-    found = []
+    drawn = []
     for s in sorted(np.argsort(-size, kind="stable")[:MOST].tolist()):
         a, b = int(starts[s]), int(starts[s + 1])
-        found.append(
+        drawn.append(
             {
                 "title": f"Segment {s + 1}",
                 "note": f"all its tokens together: {values[a:b].sum():+.2f}",
@@ -39,4 +39,4 @@ def groups(run: Run, values: np.ndarray) -> list[dict]:
                 "values": np.round(values[a:b], 4).tolist(),
             }
         )
-    return found
+    return drawn

@@ -34,16 +34,16 @@ def show(report) -> None:
 
 def laid_out(report) -> dict:
     """The report as data for the browser: every sentence once, under its heading, and the numbers beside them."""
-    first, *said = report.sentences()
+    first, *rest = report.sentences()
     tail = [*report.inferred, *report.missing, report.next]
-    said = said[: len(said) - len(tail)]
-    layout = [sentence for sentence in said if sentence.startswith("A segment ")]
-    backbone = [sentence for sentence in said if sentence.startswith("Its backbone ")]
+    rest = rest[: len(rest) - len(tail)]
+    layout = [sentence for sentence in rest if sentence.startswith("A segment ")]
+    backbone = [sentence for sentence in rest if sentence.startswith("Its backbone ")]
     groups = (
         ("What it is", [first, *backbone]),
         ("How a segment is read", layout),
         ("Inferred", report.inferred),
-        ("To know", [sentence for sentence in said if sentence not in (*layout, *backbone)]),
+        ("To know", [sentence for sentence in rest if sentence not in (*layout, *backbone)]),
         ("Missing", report.missing),
         ("What to do", [report.next]),
     )
@@ -53,7 +53,7 @@ def laid_out(report) -> dict:
         "blocks": blocks(report.layout or ""),
         "facts": [[label, _number(value)] for name, label in FACTS if (value := getattr(report, name)) is not None],
         "classes": report.classes,
-        "groups": [{"title": title, "sentences": told} for title, told in groups if told],
+        "groups": [{"title": title, "sentences": lines} for title, lines in groups if lines],
     }
 
 

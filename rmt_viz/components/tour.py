@@ -31,24 +31,24 @@ def show() -> None:
 
 def laid_out(step: Step) -> dict:
     """A step as data for the browser; where its run is missing, a sentence replaces question and picture."""
-    told = {"title": step.title, "text": step.text, "look": step.look, "cards": step.cards}
-    told["equations"] = [tour.symbols(line) for line in step.equations]
+    data = {"title": step.title, "text": step.text, "look": step.look, "cards": step.cards}
+    data["equations"] = [tour.symbols(line) for line in step.equations]
     try:
         run = session.library().open(step.trace)
     except InputError:
-        return {**told, "missing": f"The run {step.trace} is not among the recorded ones, so there is no picture here."}
+        return {**data, "missing": f"The run {step.trace} is not among the recorded ones, so there is no picture here."}
     s, colours = tour.at(step, run), slices.colours(run, None)
-    asked = step.ask(run, s)
+    question = step.ask(run, s)
     name, _, control = step.trace.partition(".")
     query = {"trace": name, "control": control or None, "segment": s + 1, "colour": step.colour}
     return {
-        **told,
+        **data,
         "run": run.id,
         "view": {"segment": s + 1, "colour": step.colour if step.colour in colours else None},
         "colours": colours,
         "watch": address.link(query, {}),
-        "question": asked.text,
-        "choices": list(asked.choices),
-        "right": asked.right,
-        "told": asked.told,
+        "question": question.text,
+        "choices": list(question.choices),
+        "right": question.right,
+        "told": question.told,
     }

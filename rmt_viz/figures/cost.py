@@ -142,11 +142,11 @@ def _ticks(values: Sequence[float]) -> list[float]:
     """Round numbers in the range of the values for a log axis, few enough that labels do not touch."""
     decades = range(int(np.floor(np.log10(min(values)))), int(np.ceil(np.log10(max(values)))) + 1)
     for digits in (range(1, 10), (1, 2, 5), (1,)):
-        found = [digit * 10.0**e for e in decades for digit in digits]
-        found = [x for x in found if min(values) / 1.3 <= x <= 1.3 * max(values)]
-        if len(found) < MANY:
+        ticks = [digit * 10.0**e for e in decades for digit in digits]
+        ticks = [x for x in ticks if min(values) / 1.3 <= x <= 1.3 * max(values)]
+        if len(ticks) < MANY:
             break
-    return found
+    return ticks
 
 
 def _si(x: float, unit: str) -> str:

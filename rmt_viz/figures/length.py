@@ -68,8 +68,8 @@ def _dash(curve: Curve, i: int) -> str:
 def _group_title(figure: go.Figure, curve: Curve) -> dict | None:
     """The legend's title over the first line of each kind."""
     text = LEGENDS[curve.kind]
-    told = {trace.legendgrouptitle.text for trace in figure.data}
-    return {"text": text} if text and text not in told else None
+    titles = {trace.legendgrouptitle.text for trace in figure.data}
+    return {"text": text} if text and text not in titles else None
 
 
 def _colours(curves: Sequence[Curve], theme: str) -> list[str]:
@@ -82,10 +82,10 @@ def _colours(curves: Sequence[Curve], theme: str) -> list[str]:
 
 def _apart(values: Sequence[int], factor: float = 1.45) -> list[int]:
     """Values whose labels do not run into each other on a log axis, out of sorted ones; always the last."""
-    kept: list[int] = []
+    spaced: list[int] = []
     for value in values:
-        if not kept or value >= factor * kept[-1]:
-            kept.append(value)
-    if kept and kept[-1] != values[-1]:
-        kept[-1] = values[-1]
-    return kept
+        if not spaced or value >= factor * spaced[-1]:
+            spaced.append(value)
+    if spaced and spaced[-1] != values[-1]:
+        spaced[-1] = values[-1]
+    return spaced

@@ -71,12 +71,12 @@ def by_history(lines: Sequence[Line], finding: str, *, log: bool = True, theme: 
 
 def _looks(lines: Sequence[Line], theme: str) -> list[tuple[Line, str, dict]]:
     """Each line with its colour and stroke, the same in every selection of lines; controls are grey."""
-    found, controls = [], iter(("dot", "dashdot", "longdash") * len(lines))
+    looks, controls = [], iter(("dot", "dashdot", "longdash") * len(lines))
     for line in lines:
         hue, dash = LOOKS.get(line.mechanism, ("loss", "dot"))
         if line.control:
-            found.append((line, MUTED[theme], {"color": MUTED[theme], "width": 1.8, "dash": next(controls)}))
+            looks.append((line, MUTED[theme], {"color": MUTED[theme], "width": 1.8, "dash": next(controls)}))
         else:
             width = 3 if line.mechanism == "rmt" else 2
-            found.append((line, HUES[theme][hue], {"color": HUES[theme][hue], "width": width, "dash": dash}))
-    return found
+            looks.append((line, HUES[theme][hue], {"color": HUES[theme][hue], "width": width, "dash": dash}))
+    return looks

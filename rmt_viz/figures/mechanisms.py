@@ -47,8 +47,8 @@ def sight(rows: Sequence[Mechanism], finding: str, *, least: int, segments: int,
 
 
 def _words(row: Mechanism, least: int) -> str:
-    told = " · ".join(filter(None, (carried(row), times(row, least))))
-    return f"<b>{escape(name(row))}</b><br>{told}"
+    details = " · ".join(filter(None, (carried(row), times(row, least))))
+    return f"<b>{escape(name(row))}</b><br>{details}"
 
 
 def _panel(row: Mechanism, segments: int, top: float, theme: str, *, bar: bool) -> go.Heatmap:
@@ -108,16 +108,16 @@ def _frame(figure: go.Figure, n_panels: int, n: int, segments: int, theme: str) 
     figure.update_yaxes(title={"text": "segment that looks", "font": {"size": 11.5}, "standoff": 2}, col=1)
 
 
-def weight(found: Sequence[Point], finding: str, *, theme: str = "light") -> go.Figure:
+def weight(points: Sequence[Point], finding: str, *, theme: str = "light") -> go.Figure:
     """Loss against the numbers that cross a boundary; mechanisms that carry nothing stand at the left."""
     figure = canvas(
         finding, theme=theme, x="numbers that cross a boundary", y="mean loss (nats)", width=480, height=410
     )
-    some = [point.numbers for point in found if point.numbers]
+    some = [point.numbers for point in points if point.numbers]
     low = np.floor(np.log10(min(some, default=10)))
     high = np.ceil(np.log10(max(some, default=100)))
     at = lambda numbers: np.log10(numbers) if numbers else low - 0.7  # noqa: E731
-    for i, point in enumerate(found):
+    for i, point in enumerate(points):
         hue, _ = LOOKS.get(point.mechanism, ("loss", ""))
         symbol = SYMBOLS[i % len(SYMBOLS)]
         figure.add_trace(

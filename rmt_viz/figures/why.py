@@ -25,11 +25,11 @@ def local_and_memory(found: dict, finding: str, *, theme: str = "light") -> go.F
     """The last segment's logit of each class with memory ablated, and what memory adds to it."""
     figure = canvas(finding, theme=theme, x="logit", y="", width=430, height=330)
     names = [escape(name) for name in found["classes"]]
-    for key, told, hue in (("local", "without memory of its own", "loss"), ("memory", "what memory adds", "knows")):
+    for key, label, hue in (("local", "without memory of its own", "loss"), ("memory", "what memory adds", "knows")):
         figure.add_trace(
             go.Bar(
-                y=names, x=found[key], name=told, orientation="h", marker_color=HUES[theme][hue],
-                hovertemplate="%{y}: %{x:.2f}<extra>" + told + "</extra>",
+                y=names, x=found[key], name=label, orientation="h", marker_color=HUES[theme][hue],
+                hovertemplate="%{y}: %{x:.2f}<extra>" + label + "</extra>",
             )
         )  # fmt: skip
     figure.update_layout(barmode="group", legend=LEGEND, margin_t=figure.layout.margin.t + 22)

@@ -46,11 +46,11 @@ class Count:
 
 def counts(chosen: Convention, tokens: int) -> list[Count]:
     """The conventions in use, with the chosen one added where it differs from all of them."""
-    found = [Count(SHORT.get(name, name), convention, LENGTH) for name, convention in CONVENTIONS.items()]
-    found.insert(2, Count(f"{SHORT[PAPER.name]}, {PAPER_LENGTH:,} tokens", PAPER, PAPER_LENGTH))
-    if not any(same(count, chosen, tokens) for count in found):
-        found.append(Count(CHOSEN, chosen, tokens))
-    return found
+    ways = [Count(SHORT.get(name, name), convention, LENGTH) for name, convention in CONVENTIONS.items()]
+    ways.insert(2, Count(f"{SHORT[PAPER.name]}, {PAPER_LENGTH:,} tokens", PAPER, PAPER_LENGTH))
+    if not any(same(count, chosen, tokens) for count in ways):
+        ways.append(Count(CHOSEN, chosen, tokens))
+    return ways
 
 
 def same(count: Count, chosen: Convention, tokens: int) -> bool:
@@ -65,8 +65,8 @@ def ratios(count: Count, models: Iterable[Sizes], segment: int = SEGMENT) -> np.
 
 def agrees(count: Count, segment: int = SEGMENT) -> bool:
     """Whether a way of counting gives the paper's two ratios, rounded as the paper rounds them."""
-    found = ratios(count, [OPT[name] for name in IN_PAPER], segment)
-    return [round(x) for x in found] == list(IN_PAPER.values())
+    values = ratios(count, [OPT[name] for name in IN_PAPER], segment)
+    return [round(x) for x in values] == list(IN_PAPER.values())
 
 
 def curves(sizes: Sizes, convention: Convention, tokens: int, segment: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -84,27 +84,27 @@ def headline(sizes: Sizes, convention: Convention, tokens: int, segment: int) ->
     return f"{sizes.name}: full attention takes ×{number(times)} the operations of RMT at {tokens:,} tokens"
 
 
-def agreement(found: Sequence[Count], segment: int) -> str:
+def agreement(ways: Sequence[Count], segment: int) -> str:
     """A sentence on how many ways of counting give the paper's ratios."""
-    told = " and ".join(f"×{times} ({name})" for name, times in IN_PAPER.items())
-    good = [count for count in found if agrees(count, segment)]
+    in_paper = " and ".join(f"×{times} ({name})" for name, times in IN_PAPER.items())
+    good = [count for count in ways if agrees(count, segment)]
     many = {0: "none", 1: "one"}.get(len(good), len(good))
-    return f"The paper’s {told} come out in {many} of these {len(found)} ways of counting"
+    return f"The paper’s {in_paper} come out in {many} of these {len(ways)} ways of counting"
 
 
-def table(found: Sequence[Count], models: Sequence[Sizes], segment: int) -> dict[str, list]:
+def table(ways: Sequence[Count], models: Sequence[Sizes], segment: int) -> dict[str, list]:
     """Columns of the figure of conventions: a row for each way of counting, the ratio of each model."""
-    values = [ratios(count, models, segment) for count in found]
+    values = [ratios(count, models, segment) for count in ways]
     columns = {sizes.name: [round(float(row[i]), 1) for row in values] for i, sizes in enumerate(models)}
-    return {"convention": [count.name for count in found], "tokens": [count.tokens for count in found], **columns}
+    return {"convention": [count.name for count in ways], "tokens": [count.tokens for count in ways], **columns}
 
 
 def methods(rows: Iterable[Measured]) -> dict[str, list[Measured]]:
     """method -> its measurements, the shortest length first."""
-    found: dict[str, list[Measured]] = {}
+    by_method: dict[str, list[Measured]] = {}
     for row in sorted(rows, key=lambda row: (_order(row.method), row.tokens)):
-        found.setdefault(row.method, []).append(row)
-    return found
+        by_method.setdefault(row.method, []).append(row)
+    return by_method
 
 
 def _order(method: str) -> tuple:
@@ -112,9 +112,9 @@ def _order(method: str) -> tuple:
     return (METHODS.index(names[0]) if names else len(METHODS)), method
 
 
-def measured_table(found: dict[str, list[Measured]]) -> dict[str, list]:
+def measured_table(by_method: dict[str, list[Measured]]) -> dict[str, list]:
     """Columns of the measurements: method, tokens, seconds and peak memory."""
-    rows = [row for of in found.values() for row in of]
+    rows = [row for of in by_method.values() for row in of]
     return {name: [getattr(row, name) for row in rows] for name in ("method", "tokens", "seconds", "peak_bytes")}
 
 
@@ -130,17 +130,19 @@ def longer(rows: Sequence[Measured]) -> list[Measured]:
     return [row for row in rows if row.tokens >= middle]
 
 
-def time_grows(found: dict[str, list[Measured]]) -> str:
+def time_grows(by_method: dict[str, list[Measured]]) -> str:
     """A sentence on the power of length with which each method's time grows, over the longer half."""
-    powers = {name: slope(longer(rows), "seconds") for name, rows in found.items() if len(longer(rows)) > 1}
-    told = [f"{title(name)} {power:.2f}" for name, power in powers.items()]
-    return f"Time grows with this power of length: {', '.join(told)}"
+    powers = {name: slope(longer(rows), "seconds") for name, rows in by_method.items() if len(longer(rows)) > 1}
+    growth = [f"{title(name)} {power:.2f}" for name, power in powers.items()]
+    return f"Time grows with this power of length: {', '.join(growth)}"
 
 
-def memory_grows(found: dict[str, list[Measured]]) -> str:
+def memory_grows(by_method: dict[str, list[Measured]]) -> str:
     """A sentence on each method's peak memory at the greatest length, over that at the least."""
-    told = [f"{title(name)} ×{number(r[-1].peak_bytes / r[0].peak_bytes)}" for name, r in found.items() if len(r) > 1]
-    return f"Peak memory grows: {', '.join(told)}"
+    growth = [
+        f"{title(name)} ×{number(r[-1].peak_bytes / r[0].peak_bytes)}" for name, r in by_method.items() if len(r) > 1
+    ]
+    return f"Peak memory grows: {', '.join(growth)}"
 
 
 def missing(result: Results) -> list[tuple[str, int]]:

@@ -28,13 +28,13 @@ class Curve:
 
 def tasks(rows: Iterable[Score]) -> list[str]:
     """The tasks with scores, in the paper's order."""
-    found = {row.task for row in rows}
-    return [task for task in TASKS if task in found] + sorted(found - set(TASKS))
+    scored = {row.task for row in rows}
+    return [task for task in TASKS if task in scored] + sorted(scored - set(TASKS))
 
 
-def chances(found: Iterable[Curve]) -> list[float]:
+def chances(drawn: Iterable[Curve]) -> list[float]:
     """The shares that guessing gets right in the tasks of these curves, each once, the least first."""
-    of = {score.task for curve in found for score in curve.scores}
+    of = {score.task for curve in drawn for score in curve.scores}
     return sorted({1 / len(TASKS[task].classes) for task in of if task in TASKS})
 
 
@@ -51,18 +51,18 @@ def curves(rows: Iterable[Score], view: str, task: str, *, controls: bool = Fals
         of = [row for row in plain if row.task == task and row.recipe == "curriculum"]
         stages = sorted({row.trained_on for row in of})
         chosen = [(segments(n), "stage", [row for row in of if row.trained_on == n]) for n in stages]
-    found = [_curve(name, kind, of) for name, kind, of in chosen if of]
-    return found + (_controls(rows, found) if controls else [])
+    drawn = [_curve(name, kind, of) for name, kind, of in chosen if of]
+    return drawn + (_controls(rows, drawn) if controls else [])
 
 
 def yours(rows: Iterable[Score]) -> list[Curve]:
     """The curves of the visitor's own scores."""
     rows = list(rows)
     mine = f"yours, {rows[0].checkpoint}" if rows else ""
-    told = {"none": mine, **{control: f"{mine}, {name}" for control, name in CONTROLS.items()}}
+    names = {"none": mine, **{control: f"{mine}, {name}" for control, name in CONTROLS.items()}}
     return [
         _curve(name, "yours" if control == "none" else "control", [row for row in rows if row.control == control])
-        for control, name in told.items()
+        for control, name in names.items()
         if any(row.control == control for row in rows)
     ]
 
@@ -90,17 +90,17 @@ def _same_start(rows: list[Score]) -> list[Score]:
     rows = [row for row in rows if row.segment_length == max(tried, key=tried.get)]
     starts = {n: len({row.recipe for row in rows if row.trained_on == n}) for n in {r.trained_on for r in rows}}
     rows = [row for row in rows if row.trained_on == max(starts, key=lambda n: (starts[n], n))]
-    found = []
+    chosen = []
     for recipe in _seen(rows, "recipe"):
         of = [row for row in rows if row.recipe == recipe]
         best = max(of, key=lambda row: row.tokens)
-        found += [row for row in of if _model(row) == _model(best)]
-    return found
+        chosen += [row for row in of if _model(row) == _model(best)]
+    return chosen
 
 
-def _controls(rows: list[Score], found: list[Curve]) -> list[Curve]:
+def _controls(rows: list[Score], drawn: list[Curve]) -> list[Curve]:
     """The control curves of the checkpoints that are drawn, or of their tasks where those have none."""
-    shown = {_model(row) for curve in found for row in curve.scores}
+    shown = {_model(row) for curve in drawn for row in curve.scores}
     of = [row for row in rows if row.control in CONTROLS]
     of = [row for row in of if _model(row) in shown] or [r for r in of if r.task in {task for task, *_ in shown}]
     keys = sorted({(row.control, _model(row)) for row in of})
@@ -123,9 +123,9 @@ def _seen(rows: Iterable[Score], field: str) -> list[str]:
     return sorted({getattr(row, field) for row in rows})
 
 
-def finding(found: list[Curve], view: str, task: str) -> str:
+def finding(drawn: list[Curve], view: str, task: str) -> str:
     """A sentence on what the curves of this view say."""
-    of = [curve for curve in found if curve.kind in ("plain", "stage")]
+    of = [curve for curve in drawn if curve.kind in ("plain", "stage")]
     if not of:
         return f"There are no scores of {title(task)} in this view."
     if view == "stages":
@@ -164,8 +164,8 @@ def _recipes(of: list[Curve], task: str) -> str:
     if not common:
         return f"{title(task)}: the recipes were not scored at one length"
     at = max(common)
-    told = [f"{percent(r.accuracy)} with {curve.name}" for curve in of for r in curve.scores if r.segments == at]
-    return f"{title(task)} at {segments(at)}: {'; '.join(told)}"
+    shares = [f"{percent(r.accuracy)} with {curve.name}" for curve in of for r in curve.scores if r.segments == at]
+    return f"{title(task)} at {segments(at)}: {'; '.join(shares)}"
 
 
 def label(score: Score) -> str:
@@ -174,7 +174,7 @@ def label(score: Score) -> str:
     return f"{title(score.task)}, {how}: {segments(score.segments)}, {percent(score.accuracy)}"
 
 
-def told(score: Score) -> str:
+def in_words(score: Score) -> str:
     """A score in words, with its interval."""
     return (
         f"{percent(score.accuracy)} of {score.samples:,} samples are right at {segments(score.segments)}, "
@@ -182,9 +182,9 @@ def told(score: Score) -> str:
     )
 
 
-def table(found: Iterable[Curve]) -> dict[str, list]:
+def table(drawn: Iterable[Curve]) -> dict[str, list]:
     """Columns of the curves' numbers, for the table and the CSV."""
-    rows = [(curve.name, row) for curve in found for row in curve.scores]
+    rows = [(curve.name, row) for curve in drawn for row in curve.scores]
     columns = ("task", "checkpoint", "trained_on", "recipe", "control", "segments", "tokens", "samples")
     numbers = ("accuracy", "low", "high")
     return {"curve": [name for name, _ in rows]} | {

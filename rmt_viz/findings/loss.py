@@ -40,15 +40,15 @@ def histories(rows: Iterable[Losses]) -> list[int]:
 
 def usual(rows: Iterable[Losses]) -> int:
     """The history to begin with: four segments, or the most there is."""
-    found = histories(rows)
-    return 4 if 4 in found else found[-1]
+    lengths = histories(rows)
+    return 4 if 4 in lengths else lengths[-1]
 
 
 def names(rows: Iterable[Losses]) -> list[str]:
     """The names of all lines, controls last, in the order of the legend."""
     order = {mechanism: i for i, mechanism in enumerate(NAMES)}
-    found = {name(row): (row.control != "none", order.get(row.mechanism, len(order)), name(row)) for row in rows}
-    return sorted(found, key=found.get)
+    order_of = {name(row): (row.control != "none", order.get(row.mechanism, len(order)), name(row)) for row in rows}
+    return sorted(order_of, key=order_of.get)
 
 
 def plain_names(rows: Iterable[Losses]) -> list[str]:
@@ -58,8 +58,8 @@ def plain_names(rows: Iterable[Losses]) -> list[str]:
 
 def name(row: Losses) -> str:
     """The name of a line: the mechanism's, and its control's."""
-    told = NAMES.get(row.mechanism, row.mechanism)
-    return told if row.control == "none" else f"{told}, {CONTROLS.get(row.control, row.control)}"
+    label = NAMES.get(row.mechanism, row.mechanism)
+    return label if row.control == "none" else f"{label}, {CONTROLS.get(row.control, row.control)}"
 
 
 def by_position(rows: Iterable[Losses], history: int, shown: Sequence[str], *, log: bool) -> list[Line]:
@@ -119,33 +119,33 @@ def gained(rows: Iterable[Losses], comparisons: Iterable[dict], history: int) ->
 
     Where most of it stays when memory is reset, as after training that the baseline did not have, that is said instead.
     """
-    found = {row.mechanism: row for row in at(rows, history) if row.control == "none"}
-    if "rmt" not in found or "none" not in found:
+    by_mechanism = {row.mechanism: row for row in at(rows, history) if row.control == "none"}
+    if "rmt" not in by_mechanism or "none" not in by_mechanism:
         return f"Loss by position after {segments(history)} of history"
-    saved = found["none"].first16 - found["rmt"].first16
-    told = f"RMT saves {saved:.2f} nats in the first 16 positions" if saved > 0 else "RMT saves nothing"
-    whole = found["none"].first16 - found["context"].first16 if "context" in found else 0
+    saved = by_mechanism["none"].first16 - by_mechanism["rmt"].first16
+    sentence = f"RMT saves {saved:.2f} nats in the first 16 positions" if saved > 0 else "RMT saves nothing"
+    whole = by_mechanism["none"].first16 - by_mechanism["context"].first16 if "context" in by_mechanism else 0
     part = _fraction(comparisons, history) or (f"{saved / whole:.0%}" if whole > 0 else None)
     reset = [row.first16 for row in at(rows, history) if (row.mechanism, row.control) == ("rmt", "reset")]
-    stays = found["none"].first16 - reset[0] if reset else 0
+    stays = by_mechanism["none"].first16 - reset[0] if reset else 0
     if saved > 0 and stays > saved / 2:
-        told += f", {stays:.2f} of them with memory reset, too"
+        sentence += f", {stays:.2f} of them with memory reset, too"
     elif part and history and saved > 0:
-        told += f", {part} of what exact context saves"
-    return f"With {segments(history)} of history {told}"
+        sentence += f", {part} of what exact context saves"
+    return f"With {segments(history)} of history {sentence}"
 
 
 def _fraction(comparisons: Iterable[dict], history: int) -> str | None:
     """The share of exact context's saving, with its standard error: the file's own comparison over documents."""
-    for one in comparisons:
-        of = one.get("of", {})
-        if one.get("kind") == "fraction of exact context" and (of.get("mechanism"), of.get("history")) == (
+    for comparison in comparisons:
+        of = comparison.get("of", {})
+        if comparison.get("kind") == "fraction of exact context" and (of.get("mechanism"), of.get("history")) == (
             "rmt",
             history,
         ):
-            found = one.get("first16", {})
-            if isinstance(found.get("fraction"), float):
-                return f"{found['fraction']:.0%} ± {found.get('stderr', math.nan):.0%}"
+            first16 = comparison.get("first16", {})
+            if isinstance(first16.get("fraction"), float):
+                return f"{first16['fraction']:.0%} ± {first16.get('stderr', math.nan):.0%}"
     return None
 
 
@@ -159,11 +159,11 @@ def falls(lines: Iterable[Line], over: str) -> str:
     return f"RMT’s perplexity {way} from {first:.1f} to {last:.1f} with {segments(int(line.x[-1]))} of history"
 
 
-def provenance(found: Results) -> str:
+def provenance(results: Results) -> str:
     """A sentence on where the numbers come from."""
-    corpus, row = found.about.get("corpus", {}), found.rows[0]
-    told = f"{row.documents} held-out documents of {corpus.get('name', 'the corpus')}, {row.targets} targets."
-    return f"{told} Bands: one standard error over documents, at most; points pool neighbouring positions."
+    corpus, row = results.about.get("corpus", {}), results.rows[0]
+    sentence = f"{row.documents} held-out documents of {corpus.get('name', 'the corpus')}, {row.targets} targets."
+    return f"{sentence} Bands: one standard error over documents, at most; points pool neighbouring positions."
 
 
 def table(rows: Iterable[Losses], history: int, shown: Sequence[str]) -> dict[str, list]:
@@ -179,14 +179,14 @@ def table(rows: Iterable[Losses], history: int, shown: Sequence[str]) -> dict[st
 
 def history_table(lines: Iterable[Line]) -> dict[str, list]:
     """Columns of perplexity and loss by history."""
-    found = [(line, i) for line in lines for i in range(len(line.x))]
+    points = [(line, i) for line in lines for i in range(len(line.x))]
     return {
-        "mechanism": [line.name for line, _ in found],
-        "history (segments)": [int(line.x[i]) for line, i in found],
-        "perplexity": [math.exp(line.loss[i]) for line, i in found],
-        "loss (nats)": [float(line.loss[i]) for line, i in found],
-        "standard error": [float(line.stderr[i]) for line, i in found],
-        "documents": [line.rows[i].documents for line, i in found],
+        "mechanism": [line.name for line, _ in points],
+        "history (segments)": [int(line.x[i]) for line, i in points],
+        "perplexity": [math.exp(line.loss[i]) for line, i in points],
+        "loss (nats)": [float(line.loss[i]) for line, i in points],
+        "standard error": [float(line.stderr[i]) for line, i in points],
+        "documents": [line.rows[i].documents for line, i in points],
     }
 
 

@@ -91,18 +91,18 @@ class Point:
 
 def points(rows: Sequence[Mechanism], losses: Iterable[Losses]) -> list[Point]:
     """A point for each mechanism that was scored, with the most history of its scores."""
-    found, losses = [], [row for row in losses if row.control == "none"]
+    result, losses = [], [row for row in losses if row.control == "none"]
     for row in rows:
-        scored = [one for one in losses if one.mechanism == row.mechanism]
+        scored = [losses_of for losses_of in losses if losses_of.mechanism == row.mechanism]
         if scored:
-            best = max(scored, key=lambda one: one.history)
-            found.append(Point(name(row), row.mechanism, row.numbers[-1], best.mean, best.mean_stderr))
-    return found
+            best = max(scored, key=lambda losses_of: losses_of.history)
+            result.append(Point(name(row), row.mechanism, row.numbers[-1], best.mean, best.mean_stderr))
+    return result
 
 
-def bought(found: Sequence[Point]) -> str:
+def bought(scored: Sequence[Point]) -> str:
     """A sentence on the loss that RMT saves, against the numbers that it carries."""
-    by = {point.mechanism: point for point in found}
+    by = {point.mechanism: point for point in scored}
     rmt, other, alone = by.get("rmt"), by.get("transformer-xl") or by.get("context"), by.get("none")
     if not (rmt and other and alone and other.numbers and alone.loss > other.loss):
         return "Loss against the numbers that cross a boundary"
@@ -122,7 +122,9 @@ class Course:
 
 def courses(rows: Sequence[Mechanism], of: str) -> list[Course]:
     """The loss of each mechanism by segment of one text, or what it saves against no memory."""
-    scored = [row for row in rows if row.loss and len(row.loss) == len(next(one.loss for one in rows if one.loss))]
+    scored = [
+        row for row in rows if row.loss and len(row.loss) == len(next(other.loss for other in rows if other.loss))
+    ]
     alone = next((row.loss for row in scored if row.mechanism == "none"), None)
     if of == SAVED and alone:
         return [
@@ -131,7 +133,7 @@ def courses(rows: Sequence[Mechanism], of: str) -> list[Course]:
     return [Course(name(row), row.mechanism, np.array(row.loss)) for row in scored]
 
 
-def told(lines: Sequence[Course], of: str) -> str:
+def course_finding(lines: Sequence[Course], of: str) -> str:
     """A sentence on the mechanism that saves most, or has the lowest loss, over the segments after the first."""
     later = {line.name: float(line.y[1:].mean()) for line in lines if len(line.y) > 1}
     if not later:
@@ -143,25 +145,27 @@ def told(lines: Sequence[Course], of: str) -> str:
     return f"Over the {n} after the first {best} has the lowest loss: {later[best]:.2f} nats a token"
 
 
-def text_of(found: Results) -> str:
+def text_of(results: Results) -> str:
     """A sentence on which text was read."""
-    return f"{found.about.get('text', {}).get('name', 'One text')}, which no model was trained on. Means over segments."
+    return (
+        f"{results.about.get('text', {}).get('name', 'One text')}, which no model was trained on. Means over segments."
+    )
 
 
-def beginnings(found: Results, n: int) -> list[str]:
+def beginnings(results: Results, n: int) -> list[str]:
     """The first words of each of n segments of the text."""
-    parts = found.about.get("text", {}).get("segments", [])
+    parts = results.about.get("text", {}).get("segments", [])
     return [f"“{' '.join(part.split())[:60]} …”" for part in map(str, parts)][:n] + [""] * (n - len(parts))
 
 
-def counted(found: Results) -> str:
+def counted(results: Results) -> str:
     """A sentence on the model whose numbers the table shows, and how operations are counted."""
-    made, row = (found.about.get("made_by") or [{}])[0], found.rows[0]
+    made, row = (results.about.get("made_by") or [{}])[0], results.rows[0]
     shape = f"{made.get('backbone', 'A decoder')} of {made.get('layers', '?')} layers"
     return (
         f"{shape}, segments of {row.segment_length} tokens. Operations are counted as they run: here a cached position "
         f"passes through a layer’s attention again, which keeping its keys and values would spare. "
-        f"Made by {found.command}."
+        f"Made by {results.command}."
     )
 
 
@@ -180,12 +184,12 @@ def table(rows: Sequence[Mechanism], least: int) -> dict[str, list[str]]:
 
 def sight_table(rows: Sequence[Mechanism]) -> dict[str, list]:
     """Columns of who sees whom: a row for each pair of tokens of which one sees the other."""
-    found = [(row, i, j, n) for row in rows for i, line in enumerate(row.seen) for j, n in enumerate(line) if n]
+    cells = [(row, i, j, n) for row in rows for i, line in enumerate(row.seen) for j, n in enumerate(line) if n]
     return {
-        "mechanism": [name(row) for row, *_ in found],
-        "token that looks": [i + 1 for _, i, _, _ in found],
-        "token looked at": [j + 1 for _, _, j, _ in found],
-        "tokens that share its place": [n for *_, n in found],
+        "mechanism": [name(row) for row, *_ in cells],
+        "token that looks": [i + 1 for _, i, _, _ in cells],
+        "token looked at": [j + 1 for _, _, j, _ in cells],
+        "tokens that share its place": [n for *_, n in cells],
     }
 
 
@@ -198,11 +202,11 @@ def course_table(lines: Sequence[Course]) -> dict[str, list]:
     }
 
 
-def point_table(found: Sequence[Point]) -> dict[str, list]:
+def point_table(scored: Sequence[Point]) -> dict[str, list]:
     """Columns of loss against numbers carried."""
     return {
-        "mechanism": [point.name for point in found],
-        "numbers": [point.numbers for point in found],
-        "mean loss (nats)": [point.loss for point in found],
-        "standard error": [point.stderr for point in found],
+        "mechanism": [point.name for point in scored],
+        "numbers": [point.numbers for point in scored],
+        "mean loss (nats)": [point.loss for point in scored],
+        "standard error": [point.stderr for point in scored],
     }

@@ -82,28 +82,28 @@ def saved(trace: Trace, reset: Trace) -> tuple[float, float, int]:
 
 def lines(trace: Trace, reset: Trace, *, log: bool) -> list[Line]:
     """Loss by position, mean of the segments after the first, with standard errors over them."""
-    found = []
+    drawn = []
     for name, mechanism, of in (("with memory", "rmt", trace), ("memory reset", "none", reset)):
         table = _table(np.array(of.arrays["loss"]), of)[1:]  # (S - 1, T)
         edges = bins(table.shape[1], log=log)
         pooled = np.ma.stack([table[:, a:b].mean(1) for a, b in pairwise(edges)], 1)
         error = pooled.std(0, ddof=1) / np.sqrt(pooled.count(0)) if len(pooled) > 1 else np.ma.zeros(pooled.shape[1])
         middle, mean = (edges[:-1] + edges[1:] + 1) / 2, pooled.mean(0)
-        kept = ~np.ma.getmaskarray(mean)
-        values = (middle[kept], mean.compressed(), error.filled(0.0)[kept])
-        found.append(Line(name, mechanism, name != "with memory", *values))
-    return found
+        scored = ~np.ma.getmaskarray(mean)
+        values = (middle[scored], mean.compressed(), error.filled(0.0)[scored])
+        drawn.append(Line(name, mechanism, name != "with memory", *values))
+    return drawn
 
 
 def finding(trace: Trace, reset: Trace) -> str:
     """A sentence on what memory does to this text's loss."""
     mean, error, n = saved(trace, reset)
-    told = f"over {n} segments" if n > 1 else "in one segment"
+    over = f"over {n} segments" if n > 1 else "in one segment"
     spread = f" ± {error:.3f}" if np.isfinite(error) else ""
     if np.isfinite(error) and abs(mean) <= 2 * error:
-        return f"Memory changes this text’s loss by {-mean:+.3f}{spread} nats a token {told}: no more than chance would"
+        return f"Memory changes this text’s loss by {-mean:+.3f}{spread} nats a token {over}: no more than chance would"
     verb = "saves" if mean > 0 else "costs"
-    return f"Memory {verb} {abs(mean):.3f}{spread} nats a token {told}"
+    return f"Memory {verb} {abs(mean):.3f}{spread} nats a token {over}"
 
 
 def table(trace: Trace, reset: Trace) -> dict[str, list]:

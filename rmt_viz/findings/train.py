@@ -55,12 +55,12 @@ def read(path: Path) -> list[dict]:
 
 def stages(lines: Sequence[dict]) -> list[Stage]:
     """The stages of a run, in the order of training."""
-    found, at = [], 0
+    result, at = [], 0
     for name, group in groupby(lines, key=lambda line: line["stage"]):
         n = len(list(group))
-        found.append(Stage(name, at, at + n - 1))
+        result.append(Stage(name, at, at + n - 1))
         at += n
-    return found
+    return result
 
 
 def curriculum(lines: Sequence[dict]) -> list[dict]:
@@ -81,8 +81,8 @@ def finding(lines: Sequence[dict]) -> str:
     hardest = max(taught, key=lambda stage: steps_of(stage, lines))
     n, total = steps_of(hardest, lines), lines[taught[-1].last]["step"]
     streamed = lines[-1]["step"] - total
-    told = f"“{hardest.name}” is the hardest stage: {n:,} of {total:,} steps of the curriculum"
-    return told + (f", then {streamed:,} steps of streams" if streamed else "")
+    sentence = f"“{hardest.name}” is the hardest stage: {n:,} of {total:,} steps of the curriculum"
+    return sentence + (f", then {streamed:,} steps of streams" if streamed else "")
 
 
 def table(lines: Sequence[dict]) -> dict[str, list]:
@@ -95,19 +95,18 @@ def table(lines: Sequence[dict]) -> dict[str, list]:
     }
 
 
-def kept(knows: Sequence[float]) -> int:
-    """For how many moments, counted back from the end without a gap, the answer is known."""
-    last = np.asarray(knows)[::-1] >= KNOWN
-    return int(np.argmin(last)) if not last.all() else len(last)
+def knows_at_the_end(reading: Reading) -> bool:
+    """Whether the answer is known after the last segment."""
+    return reading.knows[-1] >= KNOWN
 
 
 def reading_finding(readings: Sequence[Reading]) -> str:
     """A sentence on the step from which the model knows the answer at the end of the text."""
-    first = next((i for i, reading in enumerate(readings) if kept(reading.knows)), None)
+    first = next((i for i, reading in enumerate(readings) if knows_at_the_end(reading)), None)
     n = len(readings[0].knows) - 1
     if first is None:
         return f"At no moment of training does it know the answer after all {n} segments"
-    if any(not kept(reading.knows) for reading in readings[first:]):
+    if any(not knows_at_the_end(reading) for reading in readings[first:]):
         return f"It first knows the answer after all {n} segments at step {readings[first].step:,}, not always since"
     return f"From step {readings[first].step:,} on it knows the answer after all {n} segments"
 

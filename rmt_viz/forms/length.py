@@ -43,7 +43,7 @@ def point(curves: list[length.Curve], watch) -> None:
         st.markdown("**What happens at a length**")
         session.begin(POINT, max(options, key=lambda score: (score.tokens, score.trained_on)), options)
         score = st.selectbox("Click a point above, or choose one", options, format_func=length.label, key=POINT)
-        st.markdown(plain(length.told(score)))
+        st.markdown(plain(length.in_words(score)))
         _run_of(score, watch)
 
 

@@ -78,18 +78,18 @@ def upload() -> bool:
 
 def tell(wanted: CheckpointChoice, asks: list[str]) -> None:
     """Fields for the settings that a report asks for, and for those that the visitor has given already."""
-    told = {**{field.name: getattr(wanted, field.name) for field in fields(wanted)}, **dict(wanted.options)}
-    needs = [need for need in NEEDS if told.get(need.name) or need.name in asks]
+    values = {**{field.name: getattr(wanted, field.name) for field in fields(wanted)}, **dict(wanted.options)}
+    needs = [need for need in NEEDS if values.get(need.name) or need.name in asks]
     if not needs:
         return
     with st.form("missing"):
-        st.markdown("**Tell what no file says**")
+        st.markdown("**What no file says**")
         for need in needs:
-            told[need.name] = _field(need, wanted.name, told.get(need.name))
+            values[need.name] = _field(need, wanted.name, values.get(need.name))
         if st.form_submit_button("Look again", type="primary"):
             known = {f.name for f in fields(CheckpointChoice)}
-            options = tuple((n.name, told[n.name]) for n in needs if n.name not in known and told[n.name])
-            given = {n.name: told[n.name] or None for n in needs if n.name in known}
+            options = tuple((n.name, values[n.name]) for n in needs if n.name not in known and values[n.name])
+            given = {n.name: values[n.name] or None for n in needs if n.name in known}
             requests.start_look(replace(wanted, **given, options=options))
             st.rerun()
 

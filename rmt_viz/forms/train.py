@@ -38,19 +38,19 @@ def readings(kind: str, name: str, watch) -> None:
     log = log_of(kind)
     if log is None or not log.readings:
         return
-    found = list(log.readings)
-    finding = train.reading_finding(found)
+    moments = list(log.readings)
+    finding = train.reading_finding(moments)
     chart.show(
-        figures.readings(found, finding, theme=chart.theme()),
+        figures.readings(moments, finding, theme=chart.theme()),
         name=f"{name}-readings",
         alt=f"Probability of the answer by moment of training and segments read. {finding}.",
-        table=train.reading_table(found),
+        table=train.reading_table(moments),
         caption=f"Live: {log.of}, read at each of these moments. Each row is one model, each column one question.",
     )
-    kept = [reading for reading in found if reading.run and session.library().has(reading.run)]
+    openable = [reading for reading in moments if reading.run and session.library().has(reading.run)]
     with st.container(horizontal=True, gap="small"):
         st.caption("Open in Watch:", width="content")
-        for reading in kept:
+        for reading in openable:
             links.to_run(watch, reading.run, plain(reading.label))
 
 

@@ -66,26 +66,26 @@ def build(run: Run, changes: tuple[ch.Change, ...]) -> None:
             if changes and st.button("Add to it", key="change add", disabled=new is None):
                 put((*changes, new))
         if changes:
-            kept = st.pills(
-                "Changes; a click takes one back",
+            remaining = st.pills(
+                "Changes; click one to remove it",
                 range(len(changes)),
                 selection_mode="multi",
                 default=[*range(len(changes))],
                 format_func=lambda i: plain(ch.said(changes[i])[:80]),
                 key=f"changes {ch.write(changes)}",
                 label_visibility="collapsed",
-                help="A click takes a change back.",
+                help="Click a change to remove it.",
             )
-            if len(kept) < len(changes):
-                put(tuple(changes[i] for i in sorted(kept)))
+            if len(remaining) < len(changes):
+                put(tuple(changes[i] for i in sorted(remaining)))
 
 
 def made(run: Run, changes: tuple[ch.Change, ...]) -> Run | None:
     """The run with these changes, when it is ready; until then None, with its progress or its error shown."""
     text = ch.write(changes)
-    found = requests.what_if(run, text)
-    if found is not None:
-        return found
+    ready = requests.what_if(run, text)
+    if ready is not None:
+        return ready
     job = session.current("what-if")
     if job is None or job.about != (run.id, text):
         try:
@@ -189,9 +189,9 @@ def _transplant(run: Run) -> ch.Change | None:
 
 
 def _told(run: Run) -> str:
-    told = facts(run)
+    known = facts(run)
     return (
-        f"“{told[0].text}”, {run.trace.n_segments} segments" if told else f"{run.id}, {run.trace.n_segments} segments"
+        f"“{known[0].text}”, {run.trace.n_segments} segments" if known else f"{run.id}, {run.trace.n_segments} segments"
     )
 
 

@@ -33,11 +33,11 @@ def page() -> None:
 
 def _held_out(name: str, log: bool, choices) -> None:
     try:
-        found = session.result(name)
+        results = session.result(name)
     except InputError as error:
         st.info(plain(str(error)))
         return
-    rows, theme = found.rows, chart.theme()
+    rows, theme = results.rows, chart.theme()
     with choices:
         history = st.segmented_control("History (segments)", loss.histories(rows), key="history", required=True,
                                        default=loss.usual(rows), bind="query-params")  # fmt: skip
@@ -46,11 +46,11 @@ def _held_out(name: str, log: bool, choices) -> None:
     shown = form.mechanisms(rows)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        finding = loss.gained(rows, found.about.get("comparisons", []), history)
+        finding = loss.gained(rows, results.about.get("comparisons", []), history)
         lines = loss.by_position(rows, history, shown, log=log)
         chart.show(figures.by_position(lines, finding, log=log, theme=theme), name="loss-by-position",
                     alt=f"Loss in nats at each position of a segment. {finding}.",
-                    table=loss.table(rows, history, shown), caption=loss.provenance(found))  # fmt: skip
+                    table=loss.table(rows, history, shown), caption=loss.provenance(results))  # fmt: skip
     with right:
         lines = loss.by_history(rows, shown, over)
         finding = loss.falls(lines, over)

@@ -63,7 +63,7 @@ def _curves(lines: list[dict], name: str, by: str, caption: str) -> None:
         name=f"training-{name}",
         alt=f"Loss and accuracy of {name} in training, by stage of the curriculum. {finding}.",
         table=train.table(lines),
-        caption=f"{caption} Ground and number: the stage, by its segments.{streams}",
+        caption=f"{caption} Background and number: the stage, by its segments.{streams}",
     )
 
 

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from rmt.intervene import changes
 
 NUMBER = re.compile(r"[0-9]{1,9}")
-COLOURS = ("write", "read", "loss", "gain")
 
 
 def among(text: str, allowed) -> str | None:
@@ -73,5 +72,5 @@ def read(params: Mapping[str, str], limits: Mapping, defaults: Mapping | None = 
 
 def link(values: Mapping, defaults: Mapping) -> str:
     """The query string of a permalink, fields in the table's order; "" where every value is the default."""
-    kept = {f.name: values[f.name] for f in FIELDS if values.get(f.name) not in (None, defaults.get(f.name))}
-    return f"?{urlencode(kept)}" if kept else ""
+    query = {f.name: values[f.name] for f in FIELDS if values.get(f.name) not in (None, defaults.get(f.name))}
+    return f"?{urlencode(query)}" if query else ""

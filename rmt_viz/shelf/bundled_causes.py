@@ -35,24 +35,24 @@ def _read(kind: str, path: Path, stamp: int) -> dict:
 
 def of_checkpoint(run: Run) -> dict[str, dict]:
     """control -> facts counted over many runs of the checkpoint that made this run; only the counted controls."""
-    name, found = run.trace.meta["made_by"]["checkpoint"], {}
+    name, documents = run.trace.meta["made_by"]["checkpoint"], {}
     for control in CONTROLS:
         document = bundled("facts", with_control(name, control))
         if document:
-            found[control] = document
-    return found
+            documents[control] = document
+    return documents
 
 
 def why_of(run: Run) -> dict | None:
     """The bundled explanation of a run, or None."""
-    found = bundled("why", run.id, run.trace.meta["made_by"]["fingerprint"]) if run.source == "recorded" else None
-    return found if found and len(found.get("tokens", [])) == len(run.trace.arrays["ids"]) else None
+    document = bundled("why", run.id, run.trace.meta["made_by"]["fingerprint"]) if run.source == "recorded" else None
+    return document if document and len(document.get("tokens", [])) == len(run.trace.arrays["ids"]) else None
 
 
 def slots_of(run: Run) -> dict | None:
     """The bundled slot map of a run, or None."""
-    found = bundled("slots", run.id, run.trace.meta["made_by"]["fingerprint"]) if run.source == "recorded" else None
-    return found and found["map"]
+    document = bundled("slots", run.id, run.trace.meta["made_by"]["fingerprint"]) if run.source == "recorded" else None
+    return document and document["map"]
 
 
 def example_of(run: Run) -> Path | None:

@@ -32,8 +32,8 @@ class Library:
 
     def names(self) -> list[str]:
         """The names of the bundled traces without their controls, the one to begin with first."""
-        found = {path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}")}
-        return sorted((name for name in found if BUNDLED.fullmatch(name) and "." not in name), key=_first)
+        names = {path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}")}
+        return sorted((name for name in names if BUNDLED.fullmatch(name) and "." not in name), key=_first)
 
     def controls(self, name: str) -> list[str]:
         """The controls that a trace has, out of trained, reset and untrained."""

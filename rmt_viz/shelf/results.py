@@ -163,7 +163,7 @@ def _row(kind: type, raw: dict, name: str):
         try:
             values[field.name] = TYPES[field.type](value)
         except (TypeError, ValueError, OverflowError):
-            raise InputError(f"A row of {name} has no good {field.name!r}; make it again.") from None
+            raise InputError(f"A row of {name} has no valid {field.name!r}; make it again.") from None
     return kind(**values)
 
 
@@ -197,24 +197,24 @@ def _numbers(values) -> tuple[float, ...]:
 
 def _counts(values) -> tuple[int, ...]:
     """One or more whole numbers, none below 0."""
-    found = tuple(map(_whole, values))
-    if not found or min(found) < 0:
+    counts = tuple(map(_whole, values))
+    if not counts or min(counts) < 0:
         raise ValueError
-    return found
+    return counts
 
 
 def _square(rows) -> tuple[tuple[int, ...], ...]:
     """Rows of counts, as many as there are columns."""
-    found = tuple(map(_counts, rows))
-    if not found or {len(row) for row in found} != {len(found)}:
+    counts = tuple(map(_counts, rows))
+    if not counts or {len(row) for row in counts} != {len(counts)}:
         raise ValueError
-    return found
+    return counts
 
 
 def _options(value) -> dict:
     if not isinstance(value, dict):
         raise TypeError
-    return {str(key): one for key, one in value.items() if isinstance(one, int | float | str)}
+    return {str(key): option for key, option in value.items() if isinstance(option, int | float | str)}
 
 
 TYPES = {

@@ -46,9 +46,9 @@ def _waiting(kind: str, opening: str, step: str, size: Callable[[], int], drawn:
 
 def progress(job: Job, opening: str, key: str, step: str = SEGMENTS) -> bool:
     """Draw a progress bar and a button that cancels. Returns whether the button was pressed."""
-    told = "Waiting for another run to end" if job.state == "waiting" else opening
-    told = step.format(done=job.done, total=job.total) if job.total else told
-    st.progress(job.done / max(job.total, 1), told)
+    text = "Waiting for another run to end" if job.state == "waiting" else opening
+    text = step.format(done=job.done, total=job.total) if job.total else text
+    st.progress(job.done / max(job.total, 1), text)
     return st.button("Cancel", key=key)
 
 

@@ -68,8 +68,8 @@ def score(
         )
     for i, control in enumerate(controls):
         before = i * total // len(controls)
-        told = lambda done, _, before=before: progress(before + done, total)  # noqa: E731
-        for row in evaluate(model, segments=list(lengths), samples=samples, control=control, progress=told):
+        report = lambda done, _, before=before: progress(before + done, total)  # noqa: E731
+        for row in evaluate(model, segments=list(lengths), samples=samples, control=control, progress=report):
             rows.extend(scores(model.about.task, model.about.name, 0, "yours", [row]))
     return rows
 

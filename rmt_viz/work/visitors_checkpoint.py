@@ -37,10 +37,10 @@ def look(wanted: CheckpointChoice):
 
     with _places(wanted) as (folder, given, rename):
         report = inspect(folder, **given)
-        told = {name: _each(value, rename) for name, value in asdict(report).items()}
+        renamed = {name: _each(value, rename) for name, value in asdict(report).items()}
     if report.asks:
-        told["next"] = "Tell it below, and look again."
-    return replace(report, **{**told, "path": wanted.name})
+        renamed["next"] = "Enter it below, and look again."
+    return replace(report, **{**renamed, "path": wanted.name})
 
 
 def read(wanted: CheckpointChoice, document, progress: Callable[[int, int], None]) -> Trace:
@@ -72,10 +72,10 @@ def take_in(content: bytes) -> Trace:
     """The trace in an uploaded file, checked to its last number. Raises InputError with what is wrong with it."""
     path, keep = temporary()
     path.write_bytes(content)
-    wrong = validate(path)
-    if wrong:
-        more = [f"And {len(wrong) - MOST_TOLD} more like these."] if len(wrong) > MOST_TOLD else []
-        raise InputError(" ".join([*wrong[:MOST_TOLD], *more]).replace(path.name, "The file"))
+    problems = validate(path)
+    if problems:
+        more = [f"And {len(problems) - MOST_TOLD} more like these."] if len(problems) > MOST_TOLD else []
+        raise InputError(" ".join([*problems[:MOST_TOLD], *more]).replace(path.name, "The file"))
     trace = Trace.open(path, keep=keep)
     if not trace.done:
         raise InputError("The file holds no whole segment yet; go on recording it.")
@@ -118,10 +118,10 @@ def _check_base(folder, backbone, name: str) -> None:
     from rmt.checkpoint.peft_folder import find_adapter
 
     adapter = find_adapter(folder) if folder.is_dir() else None
-    said = adapter.config.get("base_model_name_or_path") if adapter else None
-    if not isinstance(said, str):
+    base = adapter.config.get("base_model_name_or_path") if adapter else None
+    if not isinstance(base, str):
         return
-    for place in (Path(said), adapter.folder / said):
+    for place in (Path(base), adapter.folder / base):
         if place.exists() and not place.resolve().is_relative_to(ROOT):
             raise InputError(
                 f"{name} is an adapter of a base model that lies outside the folder this app may read; copy that model "
