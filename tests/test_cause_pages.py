@@ -1,12 +1,11 @@
 """What if, Facts and Why without a browser: what stands on the page, what is asked of the worker, what goes wrong."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from app_pages import modules_of, open_page
 from streamlit.testing.v1 import AppTest
 
 from rmt.errors import InputError
@@ -31,12 +30,7 @@ EXAMPLES = sorted((ROOT / "assets" / "what_if").glob("*.trace.safetensors"))
 
 
 def run(page: str, **params) -> AppTest:
-    at = AppTest.from_string(f"from rmt_viz.pages import {page}\n{page}.page()", default_timeout=120)
-    for name, value in params.items():
-        at.query_params[name] = value
-    at.run()
-    assert not at.exception, at.exception
-    return at
+    return open_page(page, query=params)
 
 
 @pytest.fixture
@@ -69,16 +63,7 @@ def test_the_first_screen_is_a_finished_answer(page):
 
 
 def test_the_three_pages_open_without_torch():
-    code = """
-import json, sys
-from streamlit.testing.v1 import AppTest
-for page in ("what_if", "facts", "why"):
-    at = AppTest.from_string(f"from rmt_viz.pages import {page}\\n{page}.page()", default_timeout=120).run()
-    assert not at.exception, at.exception
-print(json.dumps(sorted(sys.modules)))
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert not {"torch", "transformers", "captum"} & set(json.loads(done.stdout.splitlines()[-1]))
+    assert not {"torch", "transformers", "captum"} & modules_of("what_if", "facts", "why")
 
 
 def test_the_command_behind_each_bundled_number_is_with_it():

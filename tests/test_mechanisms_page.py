@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from app_pages import open_page
 from foreign import tiny
 from streamlit.testing.v1 import AppTest
 from test_result_figures import losses_row
@@ -55,12 +56,7 @@ def files(tmp_path, monkeypatch):
 
 
 def run(**state) -> AppTest:
-    at = AppTest.from_string("from rmt_viz.pages import mechanisms\nmechanisms.page()", default_timeout=30)
-    for key, value in state.items():
-        at.session_state[key] = value
-    at.run()
-    assert not at.exception, at.exception
-    return at
+    return open_page("mechanisms", state=state)
 
 
 def titles(at: AppTest) -> list[str]:
