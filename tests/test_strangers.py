@@ -9,7 +9,7 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from strangers import IDS, LENGTH, MARKED, V, agrees, saved, stock, tokenizer, change_config
+from strangers import IDS, LENGTH, MARKED, V, agrees, change_config, saved, stock, tokenizer
 
 from rmt.checkpoint import inspect, load, untrained
 from rmt.commands.common import read_ids, read_text
