@@ -8,7 +8,7 @@ import pytest
 from app_pages import open_page
 from foreign import tiny
 from streamlit.testing.v1 import AppTest
-from test_result_figures import losses_row
+from tables import losses_row
 
 from rmt.checkpoint import save
 from rmt.checkpoint.build import build

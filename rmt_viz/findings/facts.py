@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rmt.measure import KNOWN
 from rmt_viz.findings.words import add_row, percent
-
-KNOWN = 0.5
 
 
 def survival(documents: dict[str, dict]) -> str:

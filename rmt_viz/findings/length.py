@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rmt.tasks import TASKS, title
-from rmt_viz.findings.words import percent
+from rmt_viz.findings.words import percent, segments
 from rmt_viz.shelf.results import Score
 
 VIEWS = {"stages": "By training stage", "far": "How far", "recipes": "Two recipes"}
@@ -201,11 +201,6 @@ def nearest(score: Score, runs: Iterable[tuple[str, str, str, int]]) -> str | No
     away = [(checkpoint != score.checkpoint, abs(math.log(n / score.segments)), name) for name, checkpoint, n in of]
     near = sorted(item for item in away if item[1] <= math.log(NEAR))
     return near[0][2] if near else None
-
-
-def segments(n: int) -> str:
-    """A number of segments in words: "1 segment", "2 segments"."""
-    return f"{n:,} segment{'s' if n != 1 else ''}"
 
 
 def hover(score: Score) -> tuple[str, str, str]:

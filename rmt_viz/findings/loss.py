@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rmt.memory.words import WORDS
+from rmt_viz.findings.words import segments
 from rmt_viz.shelf.results import Losses, Results
 
 NAMES = {words.kind: words.name for words in WORDS}  # in the order of the legend
@@ -188,8 +189,3 @@ def history_table(lines: Iterable[Line]) -> dict[str, list]:
         "standard error": [float(line.stderr[i]) for line, i in points],
         "documents": [line.rows[i].documents for line, i in points],
     }
-
-
-def segments(n: int) -> str:
-    """A number of segments in words: "1 segment", "2 segments"."""
-    return f"{n} segment{'s' if n != 1 else ''}"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rmt.memory.words import WORDS
-from rmt_viz.findings.loss import NAMES, segments
+from rmt_viz.findings.loss import NAMES
+from rmt_viz.findings.words import segments
 from rmt_viz.shelf.results import Losses, Mechanism, Results
 
 SEGMENTS = 4  # in the pictures of who sees whom

@@ -13,6 +13,11 @@ def listed(indices: Sequence[int]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def segments(n: int) -> str:
+    """A number of segments in words: "1 segment", "2,000 segments"."""
+    return f"{n:,} segment{'s' if n != 1 else ''}"
+
+
 def add_row(rows: dict[str, list], *values) -> None:
     """Append a row: one value to each column."""
     for column, value in zip(rows.values(), values, strict=True):

@@ -6,6 +6,7 @@ from rmt.errors import InputError
 from rmt.tasks import TASKS
 from rmt_viz import requests, session
 from rmt_viz.findings import babilong, length
+from rmt_viz.findings.words import segments
 from rmt_viz.shelf.results import Score
 from rmt_viz.widgets import links
 from rmt_viz.widgets.errors import say
@@ -52,13 +53,13 @@ def _run_of(score: Score, watch) -> None:
     near = length.nearest(score, runs)
     if near:
         n = next(n for name, *_, n in runs if name == near)
-        label = f"Open the recorded run of {length.segments(n)}"
+        label = f"Open the recorded run of {segments(n)}"
         links.to_run(watch, near, label, icon=":material/visibility:")
     if score.checkpoint not in session.every_checkpoint():
         if not near:
             st.caption(plain(f"No run near this length is bundled, and its checkpoint {score.checkpoint} is not here."))
         return
-    if st.button(f"Record a run of {length.segments(score.segments)}", key="length record"):
+    if st.button(f"Record a run of {segments(score.segments)}", key="length record"):
         requests.start_sample(score.checkpoint, score.segments)
     follow("run")
 

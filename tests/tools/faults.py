@@ -26,7 +26,7 @@ TESTS = {  # the tests that watch a file
     "rmt/causes/samples.py": (*KNOWN, "tests/test_facts.py"),
     "rmt/causes/slot_effects.py": (*KNOWN, "tests/test_effects.py"),
     "rmt/causes/attribute.py": ("tests/test_attribute.py",),
-    "rmt/evaluate/loss_by_position.py": ("tests/test_per_position.py",),
+    "rmt/evaluate/loss_by_position.py": ("tests/test_per_position.py", "tests/test_loss_comparisons.py"),
     "rmt/intervene/block.py": ("tests/test_paths.py",),
     "rmt/causes/blank_answer.py": KNOWN,
     "rmt/causes/why.py": (*KNOWN, "tests/test_attribute.py"),
