@@ -7,12 +7,12 @@ from rmt_viz.forms.pick_run import pick_run
 
 
 def page() -> None:
-    """The stepping surface over the run chosen in the sidebar."""
+    """The stepping surface over the run that the sidebar names."""
     picked = pick_run()
     if picked is not None:
         surface.show(*picked)
 
 
 def listed():
-    """The Watch page as Streamlit's list of pages has it, for the frame and for links."""
+    """The page as Streamlit lists it, for the frame and for links to it."""
     return st.Page(page, title="Watch", url_path="watch", default=True)
