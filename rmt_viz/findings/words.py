@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rmt.tasks.interval import percent
 
-__all__ = ["add_row", "listed", "percent"]
+__all__ = ["add_row", "listed", "percent", "segments"]
 
 
 def listed(indices: Sequence[int]) -> str:
