@@ -248,7 +248,9 @@ def test_special_tokens_are_switched_off_for_a_run(looked, monkeypatch, tmp_path
     started, found = [], made_report(**CALM, ready=True, segment_length=8, cell="none", tokenizer=True)
     monkeypatch.setattr(asked, "start_own_run", lambda *args: started.append(args))
     assert not looked("done", result=found).toggle
-    at = looked("done", Wanted("mine", options=(("retrieve", "top_1"),)), replace(found, around="begins with <s>"))
+    at = looked(
+        "done", CheckpointChoice("mine", options=(("retrieve", "top_1"),)), replace(found, around="begins with <s>")
+    )
     assert at.toggle[0].value and at.toggle[0].label == r"The text begins with \<s\>"
     at.text_area[0].set_value("Any text.").run()
     at.button(key="record").click().run()
@@ -269,7 +271,7 @@ def test_a_run_without_special_tokens_has_none(tmp_path, monkeypatch):
     words.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", 3)])
     words.save(str(folder / "tokenizer.json"))
     monkeypatch.setattr(visitors_checkpoint, "ROOT", tmp_path)
-    wanted = Wanted("llama", segment_length=SEGMENT)
+    wanted = CheckpointChoice("llama", segment_length=SEGMENT)
     assert visitors_checkpoint.look(wanted).around == "begins with [CLS]"
     for fresh in (0, 2):
         for options, ids in (((), [3, 5, 6]), ((("special_tokens", "no"),), [5, 6])):
@@ -286,8 +288,8 @@ def test_options_of_the_package_are_chosen(looked, monkeypatch, tmp_path):
     monkeypatch.setattr(visitors_checkpoint, "ROOT", tmp_path)
     monkeypatch.setattr(asked, "start_look", started.append)
     folder(tmp_path / "theirs", kept(kind)[0])
-    report = visitors_checkpoint.look(Wanted("theirs"))
-    at = looked("done", Wanted("theirs"), report)
+    report = visitors_checkpoint.look(CheckpointChoice("theirs"))
+    at = looked("done", CheckpointChoice("theirs"), report)
     assert [box.label.split()[-1] for box in at.selectbox] == report.asks and options(kind)[report.asks[0]]
     at.selectbox[0].set_value("yes")
     next(button for button in at.button if button.label == "Look again").click().run()

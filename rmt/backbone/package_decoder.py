@@ -270,7 +270,7 @@ def visible(places: Tensor, mask: Tensor | None) -> Tensor:
     order, memory = torch.arange(n, device=places.device), places == MEMORY
     started = (~memory).cumsum(1) > 0
     read, write = memory & ~started, memory & started
-    earlier = (order[:, None] >= order) & ~write[:, None, :]
+    earlier = order[:, None] >= order  # of which write memory, that stands last, is no part to a token
     seen = torch.where(read[:, :, None], read[:, None, :], earlier) | write[:, :, None]  # (B, N, N)
     if mask is not None:
         seen = seen & (mask[:, None, :] if mask.dim() == 2 else mask[:, 0, -1:]).bool()

@@ -145,9 +145,9 @@ def _fresh(wanted: CheckpointChoice, report) -> int:
     )
 
 
-def _special(wanted: Wanted, report) -> tuple[tuple[str, str], ...]:
+def _special(wanted: CheckpointChoice, report) -> tuple[tuple[str, str], ...]:
     """What to add to the options where a text is read without its special tokens."""
-    if not report.around or not report.tokenizer:
+    if not report.around or not report.tokenizer or wanted.shipped:
         return ()
     on = st.toggle(
         plain(f"The text {report.around}"),
