@@ -9,10 +9,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from rmt.viewer import bundle
 from rmt_viz.pages import (
     attention,
     compare,
     cost,
+    experiment,
     facts,
     length,
     loss,
@@ -28,6 +30,7 @@ from rmt_viz.pages import (
 
 PAGES = {
     "See": [
+        experiment.listed(),
         watch.listed(),
         st.Page(tour.page, title="Tour", url_path="tour"),
         st.Page(attention.page, title="Attention", url_path="attention"),
@@ -50,12 +53,13 @@ PAGES = {
         st.Page(train.page, title="Train", url_path="train"),
     ],
 }
-STYLE = Path(__file__).parent / "rmt_viz" / "components" / "frame.css"
+STYLES = (Path(__file__).parent / "rmt_viz" / "components" / "frame.css", bundle.HERE / "facts.css")
 
 page = st.navigation(PAGES, position="hidden")
 title = f"{page.title} · RMT Viz"
-st.set_page_config(page_title=title, page_icon="🧠", layout="wide", initial_sidebar_state="expanded")
-st.html(STYLE)
+st.set_page_config(page_title=title, page_icon="🧠", layout="wide", initial_sidebar_state="auto")
+for style in STYLES:
+    st.html(style)
 with st.sidebar:
     for section, pages in PAGES.items():
         st.caption(section)
