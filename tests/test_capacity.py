@@ -14,7 +14,7 @@ from rmt.errors import InputError
 from rmt.memory.base import MemoryCell, Step
 from rmt.model import About, Model
 from rmt.tasks import distractor
-from rmt.tasks.babi import CROWD, NEVER
+from rmt.tasks.babi_words import CROWD, NEVER
 from rmt.tasks.base import ACTIONS, PLACES
 from rmt.text.tokenizer import train_tokenizer
 from rmt_viz.figures import capacity as figures

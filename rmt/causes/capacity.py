@@ -11,8 +11,9 @@ from rmt.errors import InputError
 from rmt.intervene import Progress, read
 from rmt.memory.base import State, map_state
 from rmt.model import Model
+from rmt.model.ask import ask_state
 from rmt.tasks import TASKS
-from rmt.tasks.babi import CROWD, NEVER
+from rmt.tasks.babi_words import CROWD, NEVER
 from rmt.tasks.base import PLACES, Sampler, Story
 from rmt.text.tokenizer import encode
 
@@ -115,7 +116,7 @@ def ask_each(model: Model, state: State, rows: Sequence[int], questions: Sequenc
             words = torch.tensor([list(questions[i]) for i in part], device=model.device)
             index = torch.tensor([rows[i] for i in part], device=model.device)
             memory = map_state(lambda tensor, index=index: tensor[index], state)
-            given[part] = model.shares(model(words, state=memory).logits).double().cpu().numpy()
+            given[part] = ask_state(model, memory, words).double().cpu().numpy()
     return given
 
 
