@@ -29,9 +29,9 @@ class Capacity:
     """What is held of `told` facts, over documents of so many segments; the question is a segment of its own.
 
     accuracy: the share of people whose place is answered, low to high its 95 % interval over documents. held: facts,
-    corrected for guessing among the places: told * (accuracy - 1/6) / (1 - 1/6), not below 0; held_low and held_high are
-    the same of the interval's ends. by_order: the accuracy of the first
-    person told of, the second, and so on. never: the share of people never mentioned of whom it says so.
+    corrected for guessing among the places: told * (accuracy - 1/6) / (1 - 1/6), not below 0; held_low and held_high
+    the same at the interval's ends. by_order: the accuracy about the first person told of, the second, and so on.
+    never: the share of people never mentioned of whom the answer says so.
     """
 
     told: int
