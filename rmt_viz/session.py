@@ -9,11 +9,12 @@ import streamlit as st
 
 from rmt.errors import InputError
 from rmt_viz.findings import one_text
-from rmt_viz.shelf import results
+from rmt_viz.shelf import experiment, results
 from rmt_viz.shelf.kept_runs import KeptRuns
 from rmt_viz.shelf.library import ASSETS, LIVE, Library, Run, with_control
 from rmt_viz.shelf.result_cache import ResultCache
 from rmt_viz.work import shipped_models, visitors_checkpoint
+from rmt_viz.work.experiment import Experiments
 from rmt_viz.work.queue import Job, Worker
 from rmt_viz.work.replays import Replays
 
@@ -49,6 +50,13 @@ def result_cache() -> ResultCache:
 def replays() -> Replays:
     """The queue of replays, one for all visitors."""
     return Replays(maker)
+
+
+@st.cache_resource(show_spinner=False)
+def experiments() -> Experiments:
+    """The front page's experiments, as they are asked for."""
+    name = experiment.CHECKPOINT
+    return Experiments(lambda trained: model(name) if trained else _untrained(name, 0))
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
