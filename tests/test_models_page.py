@@ -1,4 +1,7 @@
-"""The Models page without a browser: reports laid out, what visitors may name, uploads, and what goes wrong."""
+"""The Models page without a browser: reports laid out, what visitors may name, uploads, and what goes wrong.
+
+More than 300 lines: one page, whose tests share one folder of checkpoints and one way to open the page.
+"""
 
 import importlib.util
 import json
