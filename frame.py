@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from rmt.viewer import bundle
 from rmt_viz.pages import (
     attention,
     compare,
@@ -48,12 +49,13 @@ PAGES = {
         st.Page(train.page, title="Train", url_path="train"),
     ],
 }
-STYLE = Path(__file__).parent / "rmt_viz" / "components" / "frame.css"
+STYLES = (Path(__file__).parent / "rmt_viz" / "components" / "frame.css", bundle.HERE / "facts.css")
 
 page = st.navigation(PAGES, position="hidden")
 title = f"{page.title} · RMT Viz"
 st.set_page_config(page_title=title, page_icon="🧠", layout="wide", initial_sidebar_state="expanded")
-st.html(STYLE)
+for style in STYLES:
+    st.html(style)
 with st.sidebar:
     for section, pages in PAGES.items():
         st.caption(section)

@@ -109,7 +109,7 @@ def _page(trace: Trace, packed: Mapping[str, str]) -> str:
     return TEMPLATE.format(
         policy=POLICY,
         title=html.escape(title(trace)),
-        style=bundle.read("page.css") + bundle.style(),
+        style=bundle.read("page.css") + bundle.read("facts.css") + bundle.style(),
         runs="\n".join(RUN.format(name=name, packed=text) for name, text in packed.items()),
         script=bundle.script(*bundle.MODULES, "source.js", "offline.js"),
     )
