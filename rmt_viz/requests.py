@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rmt.errors import InputError
+from rmt.intervene.changes import write
 from rmt.trace import Trace
 from rmt_viz import session
 from rmt_viz.shelf import bundled_causes, example_texts
@@ -116,13 +117,24 @@ def what_if(run: Run, text: str) -> Run | None:
     return _kept(("what-if", run.id, text))
 
 
+def reset_what_if(run: Run, changes) -> tuple[Run, Run] | None:
+    """The reset control of a run and the same changes made to it, where both are there."""
+    control = session.reset_of(run.id)
+    made = what_if(control, write(changes)) if control else None
+    return (control, made) if made else None
+
+
 def start_what_if(run: Run, text: str) -> Job:
     """Read a run again with these changes, in the background. Raises InputError for a run that is too long."""
     causes.check(run)
     others = {donor.id: donor for donor in donors(run)}
 
+    control = session.reset_of(run.id) if causes.edits_text(text) and run.trace.questions else None
+
     def work(progress) -> str:
         made = causes.change(session.maker, run, text, others, progress)
+        if control:
+            _keep(("what-if", control.id, text), causes.change(session.maker, control, text, {}, None), run, "live")
         return _keep(("what-if", run.id, text), made, run, "live").id
 
     return session.start("what-if", work, (run.id, text))

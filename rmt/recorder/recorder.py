@@ -18,6 +18,7 @@ from rmt.model.unroll import unroll
 from rmt.recorder.batches import join, plan
 from rmt.recorder.run import Recording, begin, fingerprint, keep, reached, stored, to_numpy
 from rmt.recorder.watcher import Recorder
+from rmt.tasks.asking import Asking
 from rmt.tasks.base import Span
 from rmt.text.segments import Segment
 from rmt.trace import SegmentRecord, Trace
@@ -35,6 +36,7 @@ def record(
     label: int | None = None,
     control: str | None = None,
     seed: int | None = None,
+    asking: Sequence[Asking] = (),
     loss: bool = True,
 ) -> Trace:
     """Run a model over a document and keep what its memory did.
@@ -43,11 +45,13 @@ def record(
     write, a temporary file by default; where it holds this very recording, begun and not finished, that goes on
     to the same end. progress(done, n_segments) is called after each segment.
     spans and label: where facts and question stand, and the right class, as a task's example gives them; in a
-    string they are looked for. control "reset" puts the initial memory back before every segment.
+    string they are looked for. asking: what is put to every state, with what is right when (`rmt.tasks.asking`); by
+    default what the model's task offers, held against the text. control "reset" puts the initial memory back before
+    every segment.
     loss: score a language model at every token; without it the head, most of a small model's work, never runs.
     Raises InputError for a text that cannot be recorded.
     """
-    known = {"out": out, "spans": spans, "label": label, "seed": seed}
+    known = {"out": out, "spans": spans, "label": label, "seed": seed, "asking": asking}
     return record_all(model, [text], known=[known], detail=detail, progress=progress, control=control, loss=loss)[0]
 
 
@@ -64,9 +68,9 @@ def record_all(
 ) -> list[Trace]:
     """Run a model over several documents at once, as far as their segments are as long, and keep of each its trace.
 
-    known: for each what `record` takes of one text: out, spans, label, seed; the rest is as there. progress counts
-    the segments of all. Products of a batch may round differently: states are those of a run alone to about 1e-5 in
-    float32 and 1e-12 in float64, and so is a replay, which is of one document.
+    known: for each what `record` takes of one text: out, spans, label, seed, asking; the rest is as there. progress
+    counts the segments of all. Products of a batch may round differently: states are those of a run alone to about 1e-5
+    in float32 and 1e-12 in float64, and so is a replay, which is of one document.
     """
     if detail not in DETAILS:
         raise InputError(f"There is no level of detail {detail!r}; choose {', '.join(DETAILS)}.")

@@ -14,7 +14,7 @@ import numpy as np
 
 from rmt.tasks.base import ACTIONS, NAMES, PLACES, Rng, Story, Task
 from rmt.tasks.memorize import MOVE, PEOPLE
-from rmt.tasks.questions import Look
+from rmt.tasks.questions import NEVER, Look
 from rmt.tasks.reasoning import RELATION
 
 OBJECTS = ("football", "apple", "milk")
@@ -25,7 +25,6 @@ TAKES = ("got", "grabbed", "took", "picked up")
 DROPS = ("dropped", "discarded", "left", "put down")
 GIVES = ("gave", "handed", "passed")
 DIRECTIONS = {"north": "south", "south": "north", "east": "west", "west": "east"}
-NEVER = "never mentioned"
 # How else a move is told where stories are varied; the official files know ACTIONS alone.
 MOVES = (
     "walked to", "ran to", "hurried to", "returned to", "came to", "headed to", "strolled to", "rushed to", "got to",
@@ -354,15 +353,19 @@ def _task(name: str, **words) -> Task:
     return Task(name, KINDS[name].world.classes, KINDS[name].story, filtered=False, **words)
 
 
+def _asks(names: tuple[str, ...], question: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name, question.format(name)) for name in names)
+
+
 # In qa2 and qa3 no fact answers a question alone, so that none of a text can be asked for by itself.
 RECORDS = (
     _task(
-        "qa1", title="qa1, one fact", about=NAMES, looks=(MOVE,), knows=PEOPLE,
+        "qa1", title="Who is where", about=NAMES, looks=(MOVE,), knows=PEOPLE, asks=_asks(NAMES, "Where is {}?"),
         example="Mary went to the garden. {noise} Mary moved to the office. {noise} Where is Mary?",
         hint="It knows where a person is; the latest move counts.",
     ),
     _task(
-        "qa2", title="qa2, two facts", about=OBJECTS, knows=PEOPLE,
+        "qa2", title="qa2, two facts", about=OBJECTS, knows=PEOPLE, asks=_asks(OBJECTS, "Where is the {}?"),
         example="Mary went to the garden. {noise} Mary took the milk there. {noise} Where is the milk?",
         hint="It knows where an object is: with whoever took it, or where it was dropped.",
     ),

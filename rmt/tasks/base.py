@@ -103,9 +103,10 @@ class Task:
     filtered: whether sentences of the distractor text that have a name or a class in them are left out.
     An option `noise=False` leaves the distractor text out.
 
-    title: its name on a page. example: a text to begin with, {noise} where other text stands. hint: what a model of it
-    can do. knows: what else may be told it. about: words of which its question must name one; empty where anything
-    goes. looks: how its facts look in a text.
+    title: its name on a page. keeps: what its models keep, where that is less than the name says. example: a text to
+    begin with, {noise} where other text stands. hint: what a model of it can do. knows: what else may be told it.
+    about: words of which its question must name one; empty where anything goes. looks: how its facts look in a text.
+    asks: (whom or what about, question) of what can be asked at any moment, in the order of their rows.
     """
 
     name: str
@@ -115,11 +116,13 @@ class Task:
     filtered: bool = True
     lessons: tuple[dict, ...] = field(default=())
     title: str = ""
+    keeps: str = ""
     example: str = "{noise}"
     hint: str = ""
     knows: str = ""
     about: tuple[str, ...] = ()
     looks: tuple[Look, ...] = ()
+    asks: tuple[tuple[str, str], ...] = ()
 
 
 class Sampler:

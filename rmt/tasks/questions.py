@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+NEVER = "never mentioned"  # the class of a question about what no text told of
+
 
 @dataclass(frozen=True)
 class Look:

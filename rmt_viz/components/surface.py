@@ -26,7 +26,9 @@ def limits(run: Run, page: str = "watch") -> dict:
         "memory": {"range": done},
         "compare": {"range": done, "show": ["watch", "memory", "loss"]},
     }
+    who = [one.name for one in run.measures.followed]
     return {
+        **({"who": who} if who else {}),
         "segment": done,
         "layer": made["layers"],
         "head": made["heads"],
@@ -50,6 +52,11 @@ def _beside(run: Run, other: Run, names: tuple[str, str] | None) -> dict:
     return {"run": other.id, "names": names, "over": max(run.trace.done, other.trace.done)}
 
 
+def _answers(runs: tuple[Run, Run]) -> list[dict]:
+    """Of each run its answers about each that can be asked for, at every moment."""
+    return [{one.name: one.answer.tolist() for one in run.measures.followed} for run in runs]
+
+
 def show(
     run: Run,
     name: str,
@@ -59,11 +66,13 @@ def show(
     beside: tuple[Run, str | None] | None = None,
     names: tuple[str, str] | None = None,
     also: dict[str, str | None] | None = None,
+    reset: tuple[Run, Run] | None = None,
 ) -> None:
     """Draw the surface as the address asks for it; stepping in it never comes back here.
 
     name, control: what the sidebar chose, for the address. page: whose cards. beside: a second run and how the
-    address calls it; names: what stands over the two. also: what else the address says.
+    address calls it; names: what stands over the two. also: what else the address says. reset: the two with memory
+    reset, the control of what is answered about each that can be asked for.
     """
     begin = {**defaults(run), **BEGIN.get(page, {})}
     allowed = limits(run, page)
@@ -82,6 +91,7 @@ def show(
             "name": name,
             "fixed": {key: value for key, value in fixed.items() if value},
             "page": page,
+            "reset": _answers(reset) if reset else None,
             "beside": _beside(run, beside[0], names) if beside else None,
             "fields": list(limits(run, page)),
             "view": wanted,

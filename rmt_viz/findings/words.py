@@ -18,6 +18,11 @@ def listed(indices: Sequence[int]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def names(words: Sequence[str]) -> str:
+    """Words in a list: Mary, John and Daniel."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 def add_row(rows: dict[str, list], *values) -> None:
     """Put a value at the end of each column."""
     for column, value in zip(rows.values(), values, strict=True):

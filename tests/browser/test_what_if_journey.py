@@ -11,7 +11,7 @@ FLIPPED = re.compile(r"The answer turns from \w+ \([\d.]+\) to office \([\d.]+\)
 
 
 def test_edit_the_fact_see_the_answer_flip_share_the_link(visit, picture):
-    page = visit("what-if")
+    page = visit("what-if?trace=detect")
     title = page.get_by_role("heading", level=3)
     expect(title).to_contain_text("to garden")
     expect(page.locator(".surface .side")).to_have_count(2)
