@@ -12,6 +12,7 @@ into qa1
 for control in none reset untrained; do
   rmt record assets/checkpoints/qa1 --task qa1 --segments 12 --seed 6 --control "$control" --detail thin \
     --out "$(traced qa1 "$control")"
+  rmt record assets/checkpoints/qa1 --task qa1 --segments 64 --seed 6 --control "$control" --out "$(traced qa1-64 "$control")"
 done
 recipes/causes.sh qa1
 "$PYTHON" -m benchmarks.babilong assets/checkpoints/qa1 --tasks qa1 --tokens 4k 32k --samples 200 100 --json \

@@ -68,7 +68,8 @@ def _answer(classes: list[str], logits: np.ndarray) -> list | None:
 def facts(model: Model, trace: Trace, reading: Reading, usual: Tensor) -> list[dict]:
     """Each fact of a run that can be asked for: P(answer) at every moment, and how far it falls without a slot.
 
-    p (S + 1,); slots (M + 1,): before the last segment, to the usual memory (M, D'), the last number of all slots.
+    until: where a later fact ends that answers its question anew. p (S + 1,); slots (M + 1,): before the last segment,
+    to the usual memory (M, D'), the last number of all slots.
     """
     if model.backbone.head != "classify" or model.tokenizer is None:
         return []
@@ -80,6 +81,7 @@ def facts(model: Model, trace: Trace, reading: Reading, usual: Tensor) -> list[d
             "end": fact.end,
             "question": fact.question,
             "answer": trace.classes[fact.answer],
+            "until": fact.until,
             "p": _rounded(row),
             "slots": _rounded(slots_of(model, reading.states[-2], fact, usual)),
         }
