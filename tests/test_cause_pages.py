@@ -61,7 +61,7 @@ def test_the_first_screen_is_a_finished_answer(page):
     assert not at.error
     charts = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in at.get("plotly_chart")]
     told = " ".join([at.subheader[0].value, *charts])
-    expected = {"what_if": "The answer turns from", "facts": "facts are captured", "why": "is owed to segment"}
+    expected = {"what_if": "stay; memory parts ways in segment", "facts": "facts are captured", "why": "is owed to segment"}
     assert expected[page] in told.replace("\\", "")
     assert len(charts) == {"what_if": 2, "facts": 5, "why": 3}[page]
     under = [json.loads(component.proto.json) for component in at.get("bidi_component") if component.proto.json]

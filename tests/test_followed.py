@@ -7,8 +7,11 @@ import pytest
 
 from rmt.measure import measure
 from rmt.measure.beats import Series, Turns, find_turns
+from rmt.measure.contrast import contrast
 from rmt.viewer import slices
 from rmt.viewer.sentence import sentence
+from rmt_viz.findings import facts as findings
+from rmt_viz.findings import what_if
 from rmt_viz.server import address
 from rmt_viz.shelf.library import Run
 
@@ -150,3 +153,40 @@ def test_a_wrong_turn_is_a_loss(run):
 def test_the_address_knows_whom_it_is_about(run):
     assert address.read({"who": "John"}, {"who": [*PEOPLE]}, {"who": "Mary"})["who"] == "John"
     assert address.read({"who": "<b>"}, {"who": [*PEOPLE]}, {"who": "Mary"})["who"] == "Mary"
+
+
+def fact(question: str, p: float, until: int | None = None) -> dict:
+    return {"question": question, "answer": "garden", "text": "…", "p": [0.0, p], "end": 5, "until": until}
+
+
+def test_facts_that_were_replaced_are_not_asked_to_be_there():
+    told = findings.ledger([fact("a", 0.1, 9), fact("a", 0.9), fact("b", 0.2)])
+    assert told == "1 of the 2 facts that hold at the end are there; of 1 that were replaced, none is answered still"
+    assert findings.ledger([fact("a", 0.9), fact("b", 0.2)]) == "1 of 2 facts are there at the end"
+
+
+def test_a_fact_is_placed_with_whose_it_is(run):
+    one, other = findings.placed([fact("Where is John?", 0.9, 30), fact("Where is Ada?", 0.9)], run)
+    assert (one["told"], one["replaced"], one["who"]) == (1, 3, 1), "segments of twelve tokens"
+    assert other["replaced"] is None and other["who"] is None
+
+
+def test_a_what_if_says_who_is_affected_and_who_stays(run, make_trace):
+    other = make_trace("other", people=PEOPLE, classes=CLASSES)
+    found = contrast(run.trace, other)
+    assert [one.name for one in found.people] == [*PEOPLE] and all(one.stays for one in found.people)
+    shares = np.array(other.arrays["asked_each"])
+    shares[3:, 1] = np.roll(shares[3:, 1], 1, -1)  # John is elsewhere from the third segment to the end
+    shares[2, 0] = np.roll(shares[2, 0], 1, -1)  # and Mary after the second alone
+    other.arrays["asked_each"] = shares
+    memory = np.array(other.arrays["memory"])
+    memory[2:] += 1
+    other.arrays["memory"] = memory
+    found = contrast(run.trace, other)
+    told = what_if.what_if(run.trace, other, found)
+    assert told.startswith(
+        "John: office becomes kitchen; Mary: another answer after segment 2, not at the end; Daniel st"
+    )
+    assert told.endswith("stays; memory parts ways in segment 2")
+    table = what_if.people_table(run.trace, found)
+    assert len(table["about"]) == 27 and table["changed"][table["about"].index("John") + 8] == "kitchen"

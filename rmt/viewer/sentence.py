@@ -202,8 +202,9 @@ def _followed(trace: Trace, measures: Measures, followed: Followed, s: int) -> l
     if known:
         of = NUMBERS[len(known)] if len(known) < len(NUMBERS) else str(len(known))
         n = int(sum(known))
-        told = f"All {of}" if n == len(known) else f"{NUMBERS[n] if n < len(NUMBERS) else n} of {of}".capitalize()
-        parts.append(_part(f". {told} are right now"))
+        count = ("none" if n == 0 else NUMBERS[n] if n < len(NUMBERS) else str(n)).capitalize()
+        told = f"All {of} are" if n == len(known) else f"{count} of {of} {'is' if n < 2 else 'are'}"
+        parts.append(_part(f". {told} right now"))
     return [*parts, _part(".")]
 
 

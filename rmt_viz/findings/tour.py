@@ -117,8 +117,8 @@ def _without(run: Run, s: int) -> Question:
         "answer still right at the end?",
         SHARES,
         _share(run, s),
-        f"{_list(run, s)}: {_count(run, s)} right. The weights and the text are the same: what knew the others is the "
-        "memory.",
+        f"{_list(run, s)}: {_count(run, s)} right. The weights and the text are the same as before: what knew "
+        "the rest was the memory.",
     )
 
 

@@ -6,7 +6,8 @@ import { locked } from "./panel.js"
 import { askedOf, pickWho } from "./people.js"
 import { factHue } from "./theme.js"
 
-const LEFT = 104
+const LEFT = 104 // or as much as the longest answer and its mark need
+const LETTER = 7.6
 const RIGHT = 100
 const ROW = 27
 const SURE = 0.5 // an answer that is surer than this is wrong where another one is right
@@ -46,19 +47,20 @@ function label(frame, asked) {
   return `If asked now: ${frame.overview.meta.classes[i]} with ${shown(after)}, before ${shown(before)}`
 }
 
-function bar(name, i, width, { theme }, asked) {
+function bar(name, i, width, { overview, theme }, asked) {
+  const left = Math.max(LEFT, ...overview.meta.classes.map((each) => Math.min(each.length, 20) * LETTER + 26))
   const [before, after] = [asked.before[i], asked.after[i]]
-  const [y, room] = [i * ROW + 4, Math.max(0, width - LEFT - RIGHT)]
+  const [y, room] = [i * ROW + 4, Math.max(0, width - left - RIGHT)]
   const top = best(asked.after) === i
   const right = asked.right === i
   const hue = asked.who == null ? theme.knows : factHue(theme, asked.who)
   const fill = right || asked.right == null ? hue : theme.muted
   return svg("g", {},
     words(0, y + 13, visible(name) + (right ? " ✓" : top && asked.right != null && after >= SURE ? " ✗" : ""), { "font-size": 13, "font-weight": top ? 700 : 400 }),
-    box(LEFT, y, room, 18, theme.soft, { rx: 5 }),
-    box(LEFT, y, after * room, 18, fill, { rx: Math.min(5, after * room) }),
+    box(left, y, room, 18, theme.soft, { rx: 5 }),
+    box(left, y, after * room, 18, fill, { rx: Math.min(5, after * room) }),
     before > 0.005
-      ? box(LEFT + 1, y + 1, before * room - 2, 16, "none", {
+      ? box(left + 1, y + 1, before * room - 2, 16, "none", {
         rx: 4, stroke: theme.ink, "stroke-width": 1.5, "stroke-dasharray": "3 3", opacity: 0.7,
       })
       : null,

@@ -76,7 +76,7 @@ export function binOf(overview, segment) {
 function build(width, frame, act) {
   const { overview, theme } = frame
   const rows = rowsOf(overview)
-  const scores = scoresWidth(overview, width)
+  const scores = Math.max(...frame.all.map((each) => scoresWidth(each.overview, width))) // one axis for two runs
   const [right, columns] = [Math.max(RIGHT, scores), Math.max(...frame.all.map((each) => bins(each.overview)))]
   const place = {
     width, right, scores, left: LABELS, step: (width - LABELS - right) / columns, top: HEAD, row: frame.rowHeight,
