@@ -27,10 +27,13 @@ for name in $NAMES; do
     rmt what-if "assets/checkpoints/$name" "$trace" --map --json > "assets/results/slots.$run.json"
   done
 
-  length=(--segments 16)
-  test "$name" != detect || length=(--segments 50 --transplants)
-  facts "$name" "${length[@]}" > "assets/results/facts.$name.json"
+  case $name in # a probe looks for one answer in a memory, and qa1's holds several
+    detect) own=(--segments 50 --transplants) controls=(--segments 16 --samples 100) ;;
+    qa1) own=(--segments 16 --samples 100 --no-probe) controls=(--segments 16 --samples 50 --no-probe) ;;
+    *) own=(--segments 16) controls=(--segments 16 --samples 100) ;;
+  esac
+  facts "$name" "${own[@]}" > "assets/results/facts.$name.json"
   for control in reset untrained; do
-    facts "$name" --segments 16 --samples 100 --control "$control" > "assets/results/facts.$name.$control.json"
+    facts "$name" "${controls[@]}" --control "$control" > "assets/results/facts.$name.$control.json"
   done
 done
