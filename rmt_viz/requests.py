@@ -77,6 +77,13 @@ def start_pair(wanted: visitors_checkpoint.CheckpointChoice, text: str) -> Job:
     return session.start("pair", work, wanted)
 
 
+def start_capacity(checkpoint: str, facts: Sequence[tuple[str, str]], seed: int) -> Job:
+    """Tell a shipped checkpoint of people one by one; the job's result is what is answered about each after each."""
+    told = tuple(facts)
+    work = lambda progress: causes.one_by_one(session.model(checkpoint), told, seed)  # noqa: E731
+    return session.start("capacity", work, (checkpoint, told, seed))
+
+
 def start_mechanisms(names: Sequence[str], text: str) -> Job:
     """Start to read a text with each of these shipped checkpoints; the job's result is a row for each."""
     example_texts.check_length(text)

@@ -3,7 +3,7 @@
 Nothing here loads torch before a job runs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rmt.errors import InputError
 from rmt.intervene import changes as ch
@@ -41,6 +41,13 @@ def explain(open_model: Callable, run: Run, progress) -> dict:
     from rmt.causes.why import why
 
     return why(open_model(run), run.trace, progress=progress)
+
+
+def one_by_one(model, facts: Sequence[tuple[str, str]], seed: int):
+    """What is answered about each person after each fact, (K + 1, people, classes). On the worker's thread."""
+    from rmt.causes.capacity import one_by_one
+
+    return one_by_one(model, facts, seed=seed)
 
 
 def donors_of(run: Run, others: list[Run]) -> list[Run]:
