@@ -1,4 +1,6 @@
-"""The script behind every page: the list of pages, the sidebar's frame, then the page itself.
+"""The script behind every page: the list of pages and the sidebar, then the page itself.
+
+It stands beside app.py because Streamlit would read a pages/ folder next to its script as pages of its older kind.
 
 It stands beside app.py because Streamlit takes a pages/ folder next to its script for pages of the old kind.
 """
@@ -10,8 +12,10 @@ import streamlit as st
 from rmt.viewer import bundle
 from rmt_viz.pages import (
     attention,
+    capacity,
     compare,
     cost,
+    experiment,
     facts,
     length,
     loss,
@@ -27,6 +31,7 @@ from rmt_viz.pages import (
 
 PAGES = {
     "See": [
+        experiment.listed(),
         watch.listed(),
         st.Page(tour.page, title="Tour", url_path="tour"),
         st.Page(attention.page, title="Attention", url_path="attention"),
@@ -40,6 +45,7 @@ PAGES = {
     ],
     "Measure": [
         st.Page(loss.page, title="Loss", url_path="loss"),
+        st.Page(capacity.page, title="Capacity", url_path="capacity"),
         st.Page(length.page, title="Length", url_path="length"),
         st.Page(cost.page, title="Cost", url_path="cost"),
         st.Page(mechanisms.page, title="Mechanisms", url_path="mechanisms"),
@@ -53,7 +59,7 @@ STYLES = (Path(__file__).parent / "rmt_viz" / "components" / "frame.css", bundle
 
 page = st.navigation(PAGES, position="hidden")
 title = f"{page.title} · RMT Viz"
-st.set_page_config(page_title=title, page_icon="🧠", layout="wide", initial_sidebar_state="expanded")
+st.set_page_config(page_title=title, page_icon="🧠", layout="wide", initial_sidebar_state="auto")
 for style in STYLES:
     st.html(style)
 with st.sidebar:

@@ -1,4 +1,4 @@
-// What the benchmark does on a page: act, and say after how many milliseconds the result was painted.
+// Actions of the benchmark on a page; each returns the milliseconds until its result was painted.
 const everything = (root) =>
   [...root.querySelectorAll("*")].flatMap((node) => [node, ...(node.shadowRoot ? everything(node.shadowRoot) : [])])
 const find = (css) => everything(document).find((node) => node.matches(css))
@@ -32,5 +32,13 @@ window.bench = {
     const was = body.dataset.whole
     press(key)
     return until(() => body.dataset.whole && body.dataset.whole !== was)
+  },
+  // Frames a second, over three seconds.
+  frames() {
+    return new Promise((done) => {
+      let [began, n] = [performance.now(), 0]
+      const next = (now) => (now - began > 3000 ? done((1000 * n) / (now - began)) : ((n += 1), requestAnimationFrame(next)))
+      requestAnimationFrame(next)
+    })
   },
 }

@@ -1,4 +1,4 @@
-"""The app's budgets, measured in a real Chromium and by twenty viewers at once, over runs of 128 tokens a segment.
+"""Benchmark of the app's budgets, in a real Chromium and with twenty viewers at once, on runs of 128 tokens a segment.
 
 The runs are made first, by an untrained model of 4 layers and 4 heads (what is timed does not depend on the weights):
 one of 8 segments, one of 64 with thin maps, one of `--long` segments. A row has what was measured, its budget and
@@ -45,7 +45,7 @@ STEP, CHOOSE, WHOLE = (f"(given) => bench.{name}(given)" for name in ("step", "c
 
 
 def make_assets(folder: Path, long: int) -> None:
-    """A checkpoint and three runs of it; the tokenizer is a shipped one, the text is chance."""
+    """Write a checkpoint and three runs of it; the tokenizer is a shipped one, the text is random."""
     tokenizer = open_tokenizer(ROOT / "assets" / "checkpoints" / "detect" / "tokenizer.json")
     vocabulary = tokenizer.get_vocab_size()
     shape = {"layers": LAYERS, "width": WIDTH, "heads": HEADS, "vocabulary": vocabulary}
@@ -61,6 +61,9 @@ def make_assets(folder: Path, long: int) -> None:
     checkpoint.save(build(spec, tokenizer), spec, place)
     model, rng = checkpoint.load(place, device="cpu"), np.random.default_rng(0)
     (folder / "traces").mkdir()
+    (folder / "results").mkdir()
+    shutil.copyfile(ROOT / "assets" / "results" / "experiment.json", folder / "results" / "experiment.json")
+    (folder / "checkpoints" / "qa1").symlink_to(ROOT / "assets" / "checkpoints" / "qa1", target_is_directory=True)
     for name, segments, detail in (("a-eight", 8, "thin"), ("b-middle", 64, "thin"), ("c-long", long, "summary")):
         ids = rng.integers(4, vocabulary, segments * LENGTH)
         record(model, ids, detail=detail, out=folder / "traces" / f"{name}.trace.safetensors", loss=segments <= 64)
@@ -68,7 +71,7 @@ def make_assets(folder: Path, long: int) -> None:
 
 @contextmanager
 def serving(assets: Path) -> Iterator[tuple[str, int]]:
-    """(address, process id) of the app, run as a visitor would run it."""
+    """Run the app as a visitor would; yields its address and its process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -93,14 +96,18 @@ def serving(assets: Path) -> Iterator[tuple[str, int]]:
 
 
 def row(what: str, values: list[float], budget: float, unit: str = "ms", quantile: float = 0.95) -> dict:
-    """A budget and what was measured: the quantile that it is about, and the median beside it."""
-    found = float(np.quantile(values, quantile))
-    told = {"what": what, f"p{round(100 * quantile)}": round(found, 2), "median": round(statistics.median(values), 2)}
-    return {**told, "unit": unit, "budget": budget, "held": found <= budget, "n": len(values)}
+    """A row of results: a budget, the quantile that it is about, the median, and whether it is held."""
+    measured = float(np.quantile(values, quantile))
+    figures = {
+        "what": what,
+        f"p{round(100 * quantile)}": round(measured, 2),
+        "median": round(statistics.median(values), 2),
+    }
+    return {**figures, "unit": unit, "budget": budget, "held": measured <= budget, "n": len(values)}
 
 
 def opened(browser, address: str, query: str, ready: str) -> tuple[Page, float]:
-    """A new visitor's page, and the milliseconds until it is painted."""
+    """Open a page as a new visitor; the page, and milliseconds until it is painted."""
     page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
     page.add_init_script(path=ACTIONS)
     page.set_default_timeout(120_000)
@@ -111,26 +118,28 @@ def opened(browser, address: str, query: str, ready: str) -> tuple[Page, float]:
 
 
 def timed(page: Page, script: str, given: list, pause: int = 80) -> list[float]:
-    """Milliseconds from what is done to what is painted, each when the last has settled."""
-    found = []
+    """Milliseconds from an action to its painted result, for each action, one after another."""
+    times = []
     for each in given:
-        found.append(page.evaluate(script, each))
+        times.append(page.evaluate(script, each))
         page.wait_for_timeout(pause)
-    return found
+    return times
 
 
 def first_picture(browser, assets: Path) -> dict:
+    """Row: the time until a new visitor's first picture."""
     times = []
     for _ in range(STARTS):
         with serving(assets) as (address, _):
-            page, took = opened(browser, address, "", ".surface[data-drawn]")
+            page, took = opened(browser, address, "", ".experiment[data-state=ready]")
             page.context.close()
             times.append(took / 1000)
     return row("first picture after the server answers", times, 3, "s")
 
 
 def stepping(browser, address: str, steps: int) -> list[dict]:
-    page, _ = opened(browser, address, "?trace=b-middle&segment=1", ".surface[data-drawn]")
+    """Rows: the time of a step, steps under rapid key presses, and the time of a change of layer or head."""
+    page, _ = opened(browser, address, "watch?trace=b-middle&segment=1", ".surface[data-drawn]")
     keys = (["ArrowRight"] * 60 + ["ArrowLeft"] * 60) * (1 + steps // 120)
     rows = [row("step to painted, 128 tokens", timed(page, STEP, keys[:steps]), 100)]
     page.keyboard.press("Home")
@@ -149,7 +158,34 @@ def stepping(browser, address: str, steps: int) -> list[dict]:
     return rows
 
 
+def experiment(browser, address: str, edits: int) -> list[dict]:
+    """The front page: an edit of the first fact in 16 segments until it is drawn, and frames a second at play."""
+    page, _ = opened(browser, address, "", ".experiment[data-state=ready]")
+    page.get_by_label("Segments of noise before the question").focus()
+    times: list[float] = []
+    for i in range(-2, edits):  # first the model is opened, and more noise makes it 16 segments
+        began = time.perf_counter()
+        before = page.locator(".experiment").get_attribute("data-read")
+        if i < 0:
+            page.keyboard.press("ArrowRight")
+        else:
+            page.locator(".chip").first.click()
+            page.get_by_label("Where", exact=True).select_option(index=i % 6)
+            page.get_by_label("How", exact=True).select_option(index=i // 6 % 5)
+            began = time.perf_counter()
+            page.get_by_role("button", name="Read it so").click()
+        page.locator(f'.experiment[data-state=ready]:not([data-read="{before}"])').wait_for()
+        times.append(1000 * (time.perf_counter() - began))
+    page.get_by_role("button", name="Play").click()
+    frames = page.evaluate("() => bench.frames()")
+    page.context.close()
+    rate = {"what": "frames a second while the experiment plays", "median": round(frames, 1), "budget": 30,
+            "held": frames >= 30}  # fmt: skip
+    return [row("an edit of the first of 16 segments to painted", times[2:], 1000), rate]
+
+
 def whole_maps(browser, address: str, steps: int) -> dict:
+    """Rows: the time until a segment's whole maps are drawn."""
     page, _ = opened(browser, address, "attention?trace=b-middle&segment=1", "[data-whole]")
     times = timed(page, WHOLE, ["ArrowRight"] * min(steps, 60), 700)
     page.context.close()
@@ -157,12 +193,12 @@ def whole_maps(browser, address: str, steps: int) -> dict:
 
 
 def long_and_short(browser, address: str, long: int, steps: int) -> list[dict]:
-    """Opening, and a step, of the long run over the short one's; both in turn, so that other work slows both."""
+    """Rows: opening and stepping of the long run over the short one's, in turns, so that other work slows both."""
     times = {name: {"open": [], "step": []} for name in ("a-eight", "c-long")}
     for i in range(max(3, steps // 10)):
         for name in times:
             at = 1 + i % 6 if name == "a-eight" else random.Random(i).randrange(1, long - 8)
-            page, took = opened(browser, address, f"?trace={name}&segment={at}", ".surface[data-drawn]")
+            page, took = opened(browser, address, f"watch?trace={name}&segment={at}", ".surface[data-drawn]")
             times[name]["open"].append(took)
             times[name]["step"] += timed(page, STEP, ["ArrowRight", "ArrowLeft", "ArrowRight"])
             page.context.close()
@@ -177,7 +213,7 @@ def long_and_short(browser, address: str, long: int, steps: int) -> list[dict]:
 
 
 def viewer(address: str, seconds: float, seed: int, times: list[float], length: int) -> None:
-    """One viewer: opens the run, then a step a second to a segment of its own, with the next one fetched ahead."""
+    """One viewer: opens the run, then steps once a second to a segment of its own, with the next one fetched ahead."""
     rng, connection = random.Random(seed), http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
 
     def get(path: str) -> float:
@@ -199,8 +235,8 @@ def viewer(address: str, seconds: float, seed: int, times: list[float], length: 
 
 
 def load(browser, address: str, seconds: float) -> dict:
-    """Twenty viewers; one of them a Chromium that stays on the page, so that the server has a session, too."""
-    page, _ = opened(browser, address, "?trace=b-middle", ".surface[data-drawn]")
+    """Rows: twenty viewers at once; one is a Chromium that stays on the page, so that the server has a session, too."""
+    page, _ = opened(browser, address, "watch?trace=b-middle", ".surface[data-drawn]")
     times: list[float] = []
     viewers = [threading.Thread(target=viewer, args=(address, seconds, i, times, 64)) for i in range(VIEWERS - 1)]
     for one in viewers:
@@ -222,8 +258,8 @@ def resident(pid: int) -> float:
 
 
 def memory(browser, address: str, pid: int, steps: int, long: int) -> dict:
-    """What the server holds after so many steps over what it held after the first ones."""
-    page, _ = opened(browser, address, "?trace=c-long&segment=1", ".surface[data-drawn]")
+    """Rows: the server's memory after so many steps, over its memory after the first ones."""
+    page, _ = opened(browser, address, "watch?trace=c-long&segment=1", ".surface[data-drawn]")
     before = 0.0
     for i in range(steps + WARM):
         if i == WARM:
@@ -237,6 +273,7 @@ def memory(browser, address: str, pid: int, steps: int, long: int) -> dict:
 
 
 def main() -> None:
+    """Measure all budgets and print them."""
     given = arguments(__doc__, steps=100, load_seconds=60.0, memory_steps=2000, long=4096)
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
@@ -251,7 +288,8 @@ def main() -> None:
             rows.append(load(browser, address, given.load_seconds))
             rows.append(memory(browser, address, pid, given.memory_steps, given.long))
             rows += long_and_short(browser, address, given.long, given.steps)
-            rows.append(whole_maps(browser, address, given.steps))  # last: it brings torch into the server
+            rows.append(whole_maps(browser, address, given.steps))  # from here on torch is in the server
+            rows += experiment(browser, address, max(5, given.steps // 5))
         browser.close()
     report(rows, given.json, viewers=VIEWERS, model=f"{LAYERS} layers, {HEADS} heads, width {WIDTH}, {SLOTS} slots")
 

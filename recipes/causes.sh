@@ -37,3 +37,6 @@ for name in $NAMES; do
     facts "$name" "${controls[@]}" --control "$control" > "assets/results/facts.$name.$control.json"
   done
 done
+
+# What the first page draws before anything is computed: under a minute.
+"$PYTHON" -m rmt_viz.work.experiment

@@ -87,4 +87,4 @@ def test_the_address_opens_a_step(asked, first):
     assert not at.exception, at.exception
     data = json.loads(at.get("bidi_component")[0].proto.json)
     assert data["first"] == first and [step["title"] for step in data["steps"]] == TITLES
-    assert data["steps"][5]["watch"].startswith("?trace=qa1&control=reset&segment=")
+    assert data["steps"][5]["watch"].startswith("watch?trace=qa1&control=reset&segment=")

@@ -1,4 +1,4 @@
-"""The Recurrent Memory Transformer: memory tokens read beside each segment and written by reading it."""
+"""The Recurrent Memory Transformer: memory tokens are read and written in each segment and carried to the next."""
 
 import torch
 from torch import Tensor, nn
@@ -16,48 +16,86 @@ class RecurrentMemory(MemoryCell):
     [CLS] memory [SEP] tokens [SEP]. The next state is the last hidden state of the write memory, after the
     final norm, fed back raw. The state is a tensor (B, M, D).
 
-    as_words: read the state as the mean of the word embeddings that the language model's own head gives to it, instead
-    of raw. For pretrained decoders: beside word embeddings, hidden states are of another size and kind (SmolLM2's are
-    sixteen times as large), and what is read as noise is learned to be ignored. The papers' memory is raw.
+    as_words: feed the state back not raw but as a mean of word embeddings, weighted by the language model head's
+    distribution for each slot. For pretrained decoders, whose hidden states differ in scale and kind from word
+    embeddings (SmolLM2's are sixteen times as large), so that training learns to ignore them. The papers' memory is
+    raw.
+
+    separate: memory as in the package recurrent-memory-transformer-pytorch, for decoders: the write memory is the same
+    learned tokens in every segment, and a learned embedding is added to the read memory. The first state is zeros.
+    add_write_to_next_write_mem and always_have_read_memories are options of that package: whether the state is added to
+    the write memory, too, and whether the read memory of the first segment, which is the embedding alone, is seen.
     """
 
-    def __init__(self, dim: int, n_memory: int = 10, *, initial_std: float = 0.02, as_words: bool = False):
+    def __init__(
+        self,
+        dim: int,
+        n_memory: int = 10,
+        *,
+        initial_std: float = 0.02,
+        as_words: bool = False,
+        separate: bool = False,
+        add_write_to_next_write_mem: bool = False,
+        always_have_read_memories: bool = True,
+    ):
         super().__init__(dim, n_memory)
         self.memory = nn.Parameter(torch.randn(n_memory, dim) * initial_std)
-        self.as_words = bool(as_words)
+        self.as_words, self.separate = bool(as_words), bool(separate)
+        self.add_to_write, self.always_read = bool(add_write_to_next_write_mem), bool(always_have_read_memories)
+        if self.separate:
+            self.read_embedding = nn.Parameter(torch.randn(n_memory, dim) * initial_std)
 
     @classmethod
     def fit(cls, backbone: Backbone, **options) -> "RecurrentMemory":
+        if options.get("separate") and not backbone.causal:
+            raise InputError(
+                "Separate write memory is a decoder's; an encoder has one memory that is read and written."
+            )
         if options.get("as_words") and backbone.head != "lm":
             raise InputError("Memory is read as words by the head of a causal language model, which this is not.")
         return super().fit(backbone, **options)
 
     def initial(self, batch: int) -> Tensor:
-        return self.memory.expand(batch, -1, -1)
+        memory = torch.zeros_like(self.memory) if self.separate else self.memory
+        return memory.expand(batch, -1, -1)
 
     def step(self, backbone: Backbone, segment: Segment, state: Tensor) -> tuple[Step, Tensor]:
         memory = words(backbone, state) if self.as_words else state
-        if backbone.causal:
+        if self.separate:
+            x, layout, mask = self._separate_input(backbone, segment, memory)
+        elif backbone.causal:
             x, layout, mask = decoder_input(backbone, segment, memory, memory)
         else:
             x, layout, mask = encoder_input(backbone, segment, memory)
         output = backbone(x, layout=layout, mask=mask)
         return Step(output, layout), keep_unread(backbone, segment, output.hidden[:, layout.write], state)
 
+    def _separate_input(
+        self, backbone: Backbone, segment: Segment, state: Tensor
+    ) -> tuple[Tensor, Layout, Tensor | None]:
+        write = self.memory.expand(len(state), -1, -1)
+        write = write + state if self.add_to_write else write
+        x, layout, mask = decoder_input(backbone, segment, state + self.read_embedding, write)
+        if self.always_read:
+            return x, layout, mask
+        mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask.bool()
+        empty = (state == 0).all(-1)  # (B, M): what was never written is seen by nobody
+        return x, layout, torch.cat([mask[:, layout.read] & ~empty, mask[:, layout.read.stop :]], dim=1)
+
     def slots(self, state: Tensor) -> Tensor:
         return state
 
 
 def words(backbone: Backbone, state: Tensor) -> Tensor:
-    """The mean word embedding (B, M, D) under the distribution that the head gives to each slot of state (B, M, D)."""
-    given = wide(backbone.unembed(state.flatten(0, 1))).softmax(-1)  # (B M, V)
-    return (given @ backbone.embeddings).view(state.shape)
+    """The mean word embedding (B, M, D) under the head's distribution for each slot of state (B, M, D)."""
+    distribution = wide(backbone.unembed(state.flatten(0, 1))).softmax(-1)  # (B M, V)
+    return (distribution @ backbone.embeddings).view(state.shape)
 
 
 def decoder_input(
     backbone: Backbone, segment: Segment, read: Tensor, write: Tensor
 ) -> tuple[Tensor, Layout, Tensor | None]:
-    """[read | tokens | write] from memory tokens read (B, R, D) and write (B, W, D)."""
+    """Build a decoder's input [read | tokens | write] from memory tokens read (B, R, D) and write (B, W, D)."""
     x = backbone.embed(segment.ids)  # (B, T, D)
     r, t, w = read.shape[1], x.shape[1], write.shape[1]
     x = torch.cat([read, x, write], dim=1)  # (B, R + T + W, D)
@@ -69,7 +107,10 @@ def decoder_input(
 
 
 def encoder_input(backbone: Backbone, segment: Segment, memory: Tensor) -> tuple[Tensor, Layout, Tensor | None]:
-    """[CLS] memory [SEP] tokens [SEP]; the second [SEP] follows the last real token, padding comes after it."""
+    """Build an encoder's input [CLS] memory [SEP] tokens [SEP]; the second [SEP] follows the last real token.
+
+    Padding comes after it.
+    """
     ids, mask = segment.ids, segment.mask
     B, T = ids.shape  # noqa: N806
     m = memory.shape[1]
@@ -83,9 +124,9 @@ def encoder_input(backbone: Backbone, segment: Segment, memory: Tensor) -> tuple
 
 
 def keep_unread(backbone: Backbone, segment: Segment, after, before):
-    """The state after a segment, but for rows of an encoder that have no token in it: those keep the one before.
+    """The state after a segment; rows of an encoder without a token in the segment keep the state before.
 
-    A decoder reads its padding as a segment like any other, as the reference implementation does.
+    A decoder reads a segment of padding like any other, as the reference implementation does.
     """
     if backbone.causal or segment.mask is None:
         return after

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rmt.tasks.babi_words import NEVER
 from rmt.tasks.base import Span, Story, Task
-from rmt.tasks.questions import NEVER
 from rmt.tasks.spans import SENTENCE
 
 

@@ -1,4 +1,4 @@
-"""Finding facts and the question in a text that a person typed."""
+"""Find facts and the question in a text that a person typed."""
 
 import re
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ COMMON = frozenset(
 
 
 def find_spans(text: str, token_ends: np.ndarray, classes: list[str], looks: Sequence[Look] = ()) -> list[Span]:
-    """The question is the last sentence if it ends in "?"; a fact is a sentence before it that shares a word with
-    it and names one of the classes, or that looks like one.
+    """Find the spans of facts and question, in tokens, in order.
 
-    token_ends: where each token ends in the text, in characters. Returns spans in tokens, in order.
+    The question is the last sentence if it ends in "?"; a fact is an earlier sentence that shares a word with it and
+    contains one of the classes, or that has one of the looks. token_ends: the end of each token in the text, in characters.
     """
     sentences = list(SENTENCE.finditer(text))
     sentences = [match for match in sentences if match[0].strip()]

@@ -17,16 +17,16 @@ from rmt.trace import SegmentRecord, Trace
 from rmt.viewer import people
 from rmt.viewer.sentence import question_text, remark, sentence
 
-BINS = 256  # of the spine, whatever the length of the run
+BINS = 256  # bins of the spine, for any length of the run
 WINDOW = 24  # segments around the current one in the grid of change
 TYPES = {"f": "<f4", "i": "<i4", "u": "<i4"}
 
 
 @dataclass(frozen=True)
 class Run:
-    """An opened trace: its id, whether it is "recorded", "live" or "uploaded", and the measures of the whole run.
+    """A run to show: its id, its trace, its source ("recorded", "live" or "uploaded"), and its measures.
 
-    maker: what opens the model that made it again, where it is one that a visitor brought.
+    maker: opens the model that made the run again, where it is a visitor's own.
     """
 
     id: str
@@ -40,7 +40,7 @@ class Run:
 
 
 def pack(meta: dict, **arrays: np.ndarray) -> bytes:
-    """The bytes of a slice; numbers go as float32 or int32."""
+    """Pack a slice as bytes; numbers become float32 or int32."""
     parts, index, offset = [], {}, 0
     for name, array in arrays.items():
         data = np.ascontiguousarray(array, TYPES[np.asarray(array).dtype.kind])
@@ -54,10 +54,10 @@ def pack(meta: dict, **arrays: np.ndarray) -> bytes:
 
 
 def overview(run: Run, over: int = 0, controls: Mapping[str, Run] | None = None) -> bytes:
-    """The whole run in a size that does not grow with it: pooled rows of the spine, beats, marks, scales.
+    """Make the slice of the whole run, in constant size: pooled rows of the spine, beats, marks, scales.
 
-    over: segments of a longer run that it is to be pooled like, as the two are drawn on one axis. controls: the same
-    text with memory reset, and by weights that were never trained.
+    over: segments of a longer run whose bins are used, as the two are drawn on one axis. controls: the same text with
+    memory reset, and by weights that were never trained.
     """
     trace, measures = run.trace, run.measures
     at = edges(max(over, trace.done), BINS)
@@ -95,7 +95,10 @@ def overview(run: Run, over: int = 0, controls: Mapping[str, Run] | None = None)
 
 
 def segment(run: Run, index: int, layer: int | None = None, head: int | None = None, reset: Run | None = None) -> bytes:
-    """One segment. layer, head: whose maps; None for the mean of all. reset: the run's reset control, for gain."""
+    """Make the slice of one segment.
+
+    layer, head: of the maps, None for the mean of all. reset: the run's reset control, for the gain in loss.
+    """
     meta, arrays = segment_parts(run, index, layer, head, reset)
     return pack(meta, **arrays)
 
@@ -108,7 +111,7 @@ def segment_parts(
     reset: Run | None = None,
     maps: bool = True,
 ) -> tuple[dict, dict[str, np.ndarray]]:
-    """What `segment` packs; without its maps where they are not wanted."""
+    """The meta and arrays that `segment` packs. maps: False leaves out the thin maps."""
     trace, measures = run.trace, run.measures
     record = trace.segments[index]
     start = max(0, min(index - WINDOW // 2, trace.done - WINDOW))
@@ -142,7 +145,7 @@ def segment_parts(
 
 
 def colours(run: Run, reset: Run | None) -> list[str]:
-    """What tokens can be coloured by in this run."""
+    """The values that tokens can be coloured by in this run."""
     loss = np.isfinite(run.measures.loss).any()
     return [
         *(block for block in ("write", "read") if run.measures.shares and run.measures.shares[block].any()),
