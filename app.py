@@ -7,8 +7,8 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
+from rmt_viz.server import experiment, routes
 from rmt_viz.server.headers import SafeHeaders
-from rmt_viz.server.routes import ROUTES
 from rmt_viz.widgets.errors import show_error
 
 
@@ -29,7 +29,7 @@ async def lifespan(app):
 app = st.App(
     Path(__file__).parent / "frame.py",
     lifespan=lifespan,
-    routes=ROUTES,
+    routes=[*routes.ROUTES, *experiment.ROUTES],
     middleware=[Middleware(SafeHeaders)],
     on_script_error=show_error,
 )

@@ -12,6 +12,7 @@ from rmt_viz.pages import (
     attention,
     compare,
     cost,
+    experiment,
     facts,
     length,
     loss,
@@ -27,6 +28,7 @@ from rmt_viz.pages import (
 
 PAGES = {
     "See": [
+        experiment.listed(),
         watch.listed(),
         st.Page(tour.page, title="Tour", url_path="tour"),
         st.Page(attention.page, title="Attention", url_path="attention"),

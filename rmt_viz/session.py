@@ -10,11 +10,12 @@ import streamlit as st
 
 from rmt.errors import InputError
 from rmt_viz.findings import one_text
-from rmt_viz.shelf import results
+from rmt_viz.shelf import experiment, results
 from rmt_viz.shelf.found import Found
 from rmt_viz.shelf.kept_runs import KeptRuns
 from rmt_viz.shelf.library import ASSETS, LIVE, Library, Run, with_control
 from rmt_viz.work import visitors_checkpoint
+from rmt_viz.work.experiment import Experiments
 from rmt_viz.work.queue import Job, Worker
 from rmt_viz.work.replays import Replays
 
@@ -56,6 +57,13 @@ def found() -> Found:
 @st.cache_resource(show_spinner=False)
 def replays() -> Replays:
     return Replays(maker)
+
+
+@st.cache_resource(show_spinner=False)
+def experiments() -> Experiments:
+    """The front page's experiments, as they are asked for."""
+    name = experiment.CHECKPOINT
+    return Experiments(lambda trained: model(name) if trained else _untrained(name, 0))
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

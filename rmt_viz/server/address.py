@@ -71,6 +71,11 @@ def read(params: Mapping[str, str], limits: Mapping, defaults: Mapping | None = 
     return values
 
 
+def names_a_run(params: Mapping[str, str]) -> bool:
+    """Whether an address says something of a run: any of the fields."""
+    return any(field.name in params for field in FIELDS)
+
+
 def link(values: Mapping, defaults: Mapping) -> str:
     """The query of a permalink, "" where everything is as it is by default; fields in the table's order."""
     kept = {f.name: values[f.name] for f in FIELDS if values.get(f.name) not in (None, defaults.get(f.name))}
