@@ -55,7 +55,7 @@ STYLES = (Path(__file__).parent / "rmt_viz" / "components" / "frame.css", bundle
 
 page = st.navigation(PAGES, position="hidden")
 title = f"{page.title} · RMT Viz"
-st.set_page_config(page_title=title, page_icon="🧠", layout="wide", initial_sidebar_state="expanded")
+st.set_page_config(page_title=title, page_icon="🧠", layout="wide", initial_sidebar_state="auto")
 for style in STYLES:
     st.html(style)
 with st.sidebar:

@@ -63,12 +63,9 @@ export function editProse(root, parts, segment, characters, onChange) {
 const shut = (event) => event.target.closest("dialog").close()
 
 function form(root, title, onDone, label, fields, more) {
-  const onsubmit = (event) => {
-    event.preventDefault()
-    shut(event)
-    onDone()
-  }
-  const buttons = el("div", { class: "buttons" }, el("button", { type: "submit", class: "main" }, label), more)
-  dialog(root, title, el("form", { class: "edit", onsubmit }, fields, buttons))
+  const done = (event) => { shut(event); onDone() }
+  const onkeydown = (event) => { if (event.key === "Enter" && event.target.tagName === "INPUT") done(event) }
+  const buttons = el("div", { class: "buttons" }, button(label, done, { class: "main" }), more)
+  dialog(root, title, el("div", { class: "edit", onkeydown }, fields, buttons))
   root.querySelector("dialog[open] :is(select, textarea)")?.focus()
 }

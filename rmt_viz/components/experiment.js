@@ -110,9 +110,10 @@ class Page {
     this.noise = el("div", { class: "card noise" }, el("header", {}, this.amount), el("div", { class: "stack", "aria-hidden": "true" }),
       this.slider, el("p", { class: "now" }))
     this.asked = el("div", { class: "people", role: "group", "aria-label": "Whom to ask for" })
-    this.question = el("div", { class: "question" }, el("header", {}, el("b", {}, "The question")), el("p", {}, "Where is …"), this.asked)
+    this.question = el("div", { class: "question" }, el("header", {}, el("b", {}, "The question")), el("p", {}, "Where is …"), this.asked,
+      el("p", { class: "note" }, "It is put to a copy of the memory: the model sees the 8 slots and the question, and nothing of the text."))
     this.node = svg("svg", { class: "lanes", role: "img" })
-    this.lanes = new Lanes(this.node, "The slots of the memory and what they carry of each fact")
+    this.lanes = new Lanes(this.node, "The 8 memory tokens (slots), from segment to segment, with what each carries of every fact")
     this.answers = el("div", { class: "answers" })
     this.track = el("div", { class: "track" }, this.list, this.noise, this.question, this.node, this.answers)
     this.stage = el("div", { class: "stage", tabindex: 0, role: "region", "aria-label": "The experiment" }, this.track)
@@ -164,8 +165,8 @@ class Page {
     this.exchanging.hidden = this.condition !== "changed" || !facts.length
     this.exchange.replaceChildren(...facts.map(({ who, where, segment, index }) =>
       el("option", { value: index, selected: index === this.fact }, `${who}, ${where} (segment ${segment + 1})`)))
-    this.undo.disabled = !this.past.length
-    this.again.disabled = same(text, this.start)
+    this.undo.hidden = !this.past.length
+    this.again.hidden = same(text, this.start)
   }
 
   get words() {

@@ -5,8 +5,10 @@
 
 import { svg, clamp, range } from "./dom.js"
 
-const SAMPLES = 8 // points of a ribbon in each segment
-const UNIT = 0.4 // of a lane's width: a slot that differs by its own length
+const SAMPLES = 12 // points of a ribbon in each segment
+export const UNIT = 0.5 // of a lane's width: a slot that differs by its own length
+const CLOSE = 16 // pixels between boundaries
+const GROWS = 40 // pixels in which a fact comes into a slot
 const ROOM = 0.96 // of a lane that ribbons may fill
 const TOKEN = 24 // length of a slot along the text
 
@@ -17,7 +19,7 @@ const ease = (x) => { const t = clamp(x, 0, 1); return t * t * (3 - 2 * t) }
 // down: whether the text runs downwards.
 export class Lanes {
   constructor(node, label) {
-    this.node = node
+    Object.assign(this, { node, caption: `${label} →` })
     this.clip = svg("rect", { x: 0, y: 0, width: 0, height: 0 })
     this.ribbons = svg("g", { "clip-path": "url(#told)" })
     this.tracks = svg("g")
@@ -35,12 +37,13 @@ export class Lanes {
     const { stops, end, wide, down } = place
     this.slots = run.slots[0].length
     const across = this.slots * wide
-    const [width, height] = down ? [across, place.length] : [place.length, across]
+    const [width, height] = down ? [across, place.length] : [place.length, across + 18]
     for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` })) {
       this.node.setAttribute(name, value)
     }
     this.tracks.replaceChildren(
       ...range(this.slots).map((m) => this.line([stops[0], this.centre(m)], [end, this.centre(m)], "track")),
+      svg("text", { class: "caption", x: stops[0], y: across + 13, visibility: down ? "hidden" : null }, this.caption),
       ...(look.reset ? stops.slice(1).map((x) => this.line([x, 0], [x, across], "cut")) : []),
     )
     this.ribbons.replaceChildren(...this.entries(), ...this.bodies())
@@ -60,16 +63,17 @@ export class Lanes {
     return svg("path", { d: `M${this.at(from)}L${this.at(to)}`, class: kind })
   }
 
-  // How far slot m carries each fact between boundaries n and n + 1, at share s of the way: (F,) widths.
+  // How wide each fact is in slot m at share s of the way from boundary n to the next: (F,). Widths change where a fact
+  // enters, in a segment without one all the way through it.
   widths(m, n, s) {
     const { run, place, look } = this
-    const after = run.slots[n + 1]?.[m] ?? run.slots[n][m]
     const [from, to] = [place.stops[n], place.stops[n + 1] ?? place.end]
-    const widths = after.map((value, f) => {
+    const here = place.enters.filter((along) => along > from && along < to)
+    const widths = (run.slots[n + 1] ?? run.slots[n])[m].map((after, f) => {
       const before = look.reset ? 0 : run.slots[n][m][f]
-      const enters = place.enters[f]
-      const begin = enters > from && enters < to ? (enters - from) / (to - from) : 0
-      return (before + (value - before) * ease((s - begin) / Math.max(1 - begin, 0.05) / 0.8)) * UNIT * place.wide
+      const begin = here.includes(place.enters[f]) ? place.enters[f] : Math.min(...here, to)
+      const [start, length] = here.length ? [begin, Math.min(GROWS, (to - begin) * 0.8)] : [from, to - from]
+      return (before + (after - before) * ease((from + (to - from) * s - start) / length)) * UNIT * place.wide
     })
     const all = widths.reduce((sum, width) => sum + width, 0)
     const fits = Math.min(1, (ROOM * place.wide) / Math.max(all, 1e-9))
@@ -82,7 +86,7 @@ export class Lanes {
     const facts = range(run.slots[0][0].length)
     return range(this.slots).flatMap((m) => {
       const points = range(place.stops.length - 1).flatMap((n) =>
-        range(SAMPLES + 1).map((k) => ({ n, s: k / SAMPLES, widths: this.widths(m, n, k / SAMPLES) }))
+        this.samples(n).map((s) => ({ n, s, widths: this.widths(m, n, s) }))
       )
       if (!look.reset) points.push({ n: place.stops.length - 1, s: 1, widths: points.at(-1)?.widths ?? [] })
       return facts.filter((f) => points.some(({ widths }) => widths[f] > 0.3)).map((f) => {
@@ -97,6 +101,13 @@ export class Lanes {
         return svg("path", { d: `M${upper.join("L")}L${lower.reverse().join("L")}z`, ...this.paint(f) })
       })
     })
+  }
+
+  // Shares of the way between two boundaries at which a ribbon has a point: none in between where they are close.
+  samples(n) {
+    const { stops } = this.place
+    const points = stops[n + 1] - stops[n] < CLOSE ? 1 : SAMPLES
+    return range(points + 1).map((k) => k / points)
   }
 
   top(m, widths, f) {
@@ -116,7 +127,7 @@ export class Lanes {
       if (along == null || n < 1) return []
       return range(this.slots).filter((m) => run.slots[n][m][f] > 0.1).map((m) => {
         const width = Math.max(run.slots[n][m][f] * UNIT * place.wide, 0.8)
-        const [c, far] = [this.centre(m), along + (place.stops[n] - along) * 0.45]
+        const [c, far] = [this.centre(m), along + Math.min(GROWS, place.stops[n] - along) * 0.6]
         const d = `M${this.at([along, 0])}C${this.at([along, c * 0.7])} ${this.at([along, c])} ${this.at([far, c])}`
         const faint = this.look.faint[f] ? " faint" : ""
         return svg("path", { d, class: `entry${faint}`, style: `stroke: ${this.look.hues[f]}`, "stroke-width": round(width) })

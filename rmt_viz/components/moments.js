@@ -1,9 +1,11 @@
 // What the experiment shows of its result: the lanes where the cards are, the answer, one moment after another.
 
 import { clamp, el, range } from "./dom.js"
+import { UNIT } from "./lanes.js"
 import { hue } from "./story.js"
 
 const NARROW = 760 // pixels of the page under which the text runs downwards
+const THIN = 19 // pixels of a lane there
 const PACE = 1100 // milliseconds a boundary
 const MOST_NOISE = 5 // boundaries' time that noise takes, however long it is
 
@@ -19,12 +21,13 @@ export function layout(page) {
   page.track.style.setProperty("--columns", `${columns.join(" ")} minmax(100px, 1.1fr) 64px minmax(184px, 1.5fr)`)
   page.track.style.setProperty("--segments", text.segments.length)
   if (!result || result.text.segments.length !== text.segments.length) return
+  page.track.style.setProperty("--across", `${page.run.slots[0].length * THIN}px`)
   page.scrub.max = page.last
   const n = Math.min(Math.floor(page.moment ?? page.last), page.last)
   told(page, n) // the lanes end where the answer stands
   page.lanes.draw(page.run, place(page, down), look(page))
   legend(page)
-  page.finding.textContent = finding(page)
+  page.finding.replaceChildren(...strong(finding(page), result.classes))
   page.notes.replaceChildren(...result.notes.map((note) => el("p", {}, note)))
   show(page)
 }
@@ -42,7 +45,7 @@ function place(page, down) {
     const start = told ? (cards[told - 1][far] + rest[near]) / 2 : rest[near]
     return start + ((rest[far] - start) * (n - told)) / Math.max(result.total - told, 1) - box[near]
   })
-  const wide = down ? 19 : clamp((window.innerHeight - 500) / 8, 23, 38)
+  const wide = down ? THIN : clamp((window.innerHeight - 540) / 8, 22, 44)
   const end = stops.at(-1) + 18
   const length = down ? end + 64 : box.width
   const enters = result.facts.map((fact, f) => {
@@ -51,7 +54,8 @@ function place(page, down) {
     const middle = (down ? chip.top + chip.height / 2 : chip.left + chip.width / 2) - box[near]
     return clamp(middle, stops[fact.segment] + 4, stops[fact.segment + 1] - 12)
   })
-  const row = answers.querySelector("li.best")?.getBoundingClientRect()
+  const final = result.runs[page.condition === "reset" ? "reset" : "memory"].answers.at(-1)[page.row][result.people.indexOf(page.who)]
+  const row = answers.querySelectorAll("li")[best(final)]?.getBoundingClientRect()
   const goal = down ? 4 * wide : row ? row.top + row.height / 2 - box.top : 4 * wide
   return { stops, enters, end, wide, down, length, goal }
 }
@@ -74,6 +78,11 @@ function finding({ result, condition, who, people, fact, weights }) {
   return before ? `${before[0].toUpperCase()}${before.slice(1)}. ${said}` : said
 }
 
+// A sentence in which the answers are set strong.
+function strong(sentence, classes) {
+  return sentence.split(new RegExp(`(\\b(?:${classes.join("|")})\\b)`)).map((part, i) => (i % 2 ? el("strong", {}, part) : part))
+}
+
 // Show a moment: a boundary and the share of the way to the next one; all of the run where none is chosen.
 export function show(page) {
   const { result, last } = page
@@ -91,7 +100,7 @@ function told(page, n) {
   const q = people.indexOf(page.who)
   const { answers } = page.run
   const sentences = result.moments[condition === "reset" ? "reset" : "memory"]
-  const said = n === page.last ? `Then the question is asked: ${sentences[n]}` : sentences[n]
+  const said = n === page.last ? `${sentences[n]} Then the question is asked.` : sentences[n]
   page.said.textContent = page.moment == null ? "Play it, or take any moment: click a lane, or move the slider with the arrow keys." : said
   page.scrub.setAttribute("aria-valuetext", sentences[n])
   const cards = [...page.list.children, page.noise]
@@ -102,10 +111,19 @@ function told(page, n) {
     const given = answers[at]?.[row]?.[q]
     const shown = given && !(card === page.noise && !page.text.noise)
     card.querySelector(".now").replaceChildren(...(shown && reached
-      ? [el("span", {}, `${page.who}?`), `${result.classes[best(given)]} `, el("small", {}, percent(Math.max(...given)))] : []))
+      ? [el("span", {}, `${page.who}? `, el("small", {}, percent(Math.max(...given)))), result.classes[best(given)]] : []))
   })
   answer(page, answers[n], q)
   table(page)
+}
+
+// Where the text has said by a boundary that the person is; null where the server calls no answer right.
+function truth(page, n) {
+  const { result, who, row } = page
+  if (result.truth[result.people.indexOf(who)] == null) return null
+  const told = result.facts.filter((fact) => fact.who === who && fact.segment < result.boundaries[n]).at(-1)
+  if (!told) return "never mentioned"
+  return row && result.facts[row - 1] === told ? told.exchanged : told.where
 }
 
 // The answer at this moment, and in a changed text the one of the text as it was.
@@ -119,14 +137,18 @@ function answer(page, rows, q) {
     return line
   })
   const when = shown === last ? "asked at the end" : shown ? `asked after segment ${result.boundaries[shown]}` : "asked before the text"
-  page.answers.replaceChildren(el("header", {}, el("b", {}, result.classes[best(now)]), el("span", {}, when)), el("ol", { "aria-label": `Where is ${who}?` }, lines))
+  const right = truth(page, shown)
+  const said = result.classes[best(now)]
+  page.answers.dataset.right = right == null ? "unknown" : String(right === said)
+  const verdict = right == null ? "" : right === said ? " · right" : ` · wrong: ${right}`
+  page.answers.replaceChildren(el("header", {}, el("b", {}, said), el("span", {}, when + verdict)), el("ol", { "aria-label": `Where is ${who}?` }, lines))
 }
 
 function legend(page) {
   const { people, facts, lanes } = page
   const hues = people.filter((who) => facts.some((fact) => fact.who === who)).map((who) =>
     el("span", {}, el("i", { class: "dot", style: `--hue: ${hue(people, who)}` }), who))
-  const unit = Math.round(lanes.place.wide * 0.4)
+  const unit = Math.round(lanes.place.wide * UNIT)
   page.legend.replaceChildren(
     el("p", { class: "people" }, hues, facts.some(({ old }) => old) ? el("span", { class: "note" }, "paler: a later fact replaces it") : null),
     el("p", {}, el("b", {}, "Colour in a slot: "), "exchange that one fact for another place, read the text again, and the slot is so much another vector. ",

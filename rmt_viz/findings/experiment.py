@@ -141,7 +141,7 @@ def _taken(experiment: Experiment, fact: int, after: np.ndarray) -> str:
     most, who = float(after[:, fact].max()), experiment.facts[fact][1].who
     if most < HOLDS:
         return f"No slot takes it up: exchange it, and a slot differs by {most:.2f} of its length at most."
-    return f"{_slots(np.flatnonzero(after[:, fact] >= HOLDS))} up {who}’s fact (by up to {most:.2f} of the length)."
+    return f"{_slots(np.flatnonzero(after[:, fact] >= HOLDS))} up {who}’s fact (exchange it: up to {most:.2f} of a slot’s length)."
 
 
 def _given_up(experiment: Experiment, fact: int, before: np.ndarray, after: np.ndarray) -> str:
