@@ -122,7 +122,7 @@ def test_what_cannot_be_read_is_a_sentence(model, change, told):
 
 def test_a_memory_that_grows_is_refused():
     with pytest.raises(InputError, match="grows with the text"):
-        carried_facts(tiny("llama", "retrieval", head="classify"), *texts(), QUESTIONS)
+        carried_facts(tiny("llama", "rmt-r", head="classify"), *texts(), QUESTIONS)
 
 
 def test_a_text_without_facts_is_read(model):

@@ -41,15 +41,16 @@ def surface(at: AppTest) -> dict:
 
 
 def run(**params) -> AppTest:
+    """Watch, opened as its links open it and as those did that were made when it was the first page."""
     at = AppTest.from_file(str(ROOT / "frame.py"), default_timeout=30)
-    for name, value in params.items():
+    for name, value in (params or {"segment": ""}).items():
         at.query_params[name] = value
     at.run()
     assert not at.exception, at.exception
     return at
 
 
-def test_the_first_page_is_a_finished_answer(shelf):
+def test_watch_begins_with_a_finished_answer(shelf):
     data = surface(run())
     assert data["run"] == "other" and data["view"]["segment"] == 2, "open at the segment that writes"
     assert data["fixed"] == {} and data["keys"]
@@ -73,11 +74,13 @@ NONSENSE = {
     **dict.fromkeys(("beside", "range", "change", "compare", "drawn", "mechanisms", "streams", "causal"), "9-2"),
 }
 
+OWN_NONSENSE = dict.fromkeys(("ask", "memory", "fact", "weights", "text"), "<b>x")  # what names a run opens Watch
+
 
 @pytest.mark.parametrize("page", PAGES)
 def test_an_address_of_nonsense_opens_every_page(page):
     at = AppTest.from_string(f"from rmt_viz.pages import {page}\n{page}.page()", default_timeout=60)
-    for name, value in NONSENSE.items():
+    for name, value in NONSENSE.items() if page != "experiment" else OWN_NONSENSE.items():
         at.query_params[name] = value
     at.run()
     assert not at.exception, at.exception

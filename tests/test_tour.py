@@ -82,4 +82,4 @@ def test_the_address_opens_a_step(asked, first):
     assert not at.exception, at.exception
     data = json.loads(at.get("bidi_component")[0].proto.json)
     assert data["first"] == first and [step["title"] for step in data["steps"]] == TITLES
-    assert data["steps"][4]["watch"].startswith("?trace=detect&control=reset&segment=")
+    assert data["steps"][4]["watch"].startswith("watch?trace=detect&control=reset&segment=")

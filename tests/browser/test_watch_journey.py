@@ -43,7 +43,7 @@ def steps(page, n: int) -> list[float]:
 
 
 def test_the_first_picture_is_a_finished_answer(visit, picture):
-    page = visit()
+    page = visit("watch")
     expect(page.locator(".sentence")).to_contain_text(re.compile(r"Segment \d+ of \d+ writes a fact"))
     for card in CARDS:
         expect(page.locator(f".panel.{card} svg[role], .panel.{card} .strip").first).to_be_visible()
@@ -165,7 +165,7 @@ def test_a_control_shows_the_same_segment(visit, picture):
 
 
 def test_own_text_runs_live(visit, picture):
-    page = visit()
+    page = visit("watch")
     page.get_by_role("button", name="Your own text").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("bathroom, hallway, garden, office, bedroom, kitchen")
@@ -268,7 +268,7 @@ def test_every_figure_says_what_it_shows(visit):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_both_themes_fit_the_screen(visit, picture, theme, width, height):
-    page = visit(size={"width": width, "height": height}, theme=theme)
+    page = visit("watch", size={"width": width, "height": height}, theme=theme)
     page.wait_for_timeout(300)
     picture(page, f"watch-{theme}-{width}x{height}")
     overflow = page.evaluate(
