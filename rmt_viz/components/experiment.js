@@ -122,6 +122,7 @@ class Page {
     this.said = el("p", { class: "said", "aria-live": "polite" })
     this.legend = el("div", { class: "legend" })
     this.numbers = el("details", { ontoggle: () => table(this) }, el("summary", {}, "The numbers of this moment"), el("div", { class: "scrolls" }))
+    this.track.onpointerenter = this.track.onfocusin = () => this.reader.warm(this.text, this.weights)
     const tip = tips(this.root)
     this.node.onpointermove = (event) => this.result && tip(event, tell(this, this.lanes.pick(event)))
     this.node.onpointerleave = () => tip(null)

@@ -15,6 +15,13 @@ export class TextReader {
     if (this.kept.size > ROUNDED + 2) this.kept.delete([...this.kept.keys()][2]) // the bundled ones come first
   }
 
+  // Have the model opened, and a text read, for what comes next: the first edit need not wait for it then.
+  warm(text, model) {
+    if (this.warmed) return
+    this.warmed = true
+    this.once({ ...text, model })
+  }
+
   stop() {
     this.turn += 1
   }
@@ -23,6 +30,7 @@ export class TextReader {
     const turn = (this.turn += 1)
     const kept = this.kept.get(JSON.stringify([text, model]))
     if (kept) return this.on.found(kept, null)
+    this.warmed = true
     const began = performance.now()
     this.on.state("Reading the text again …", null)
     while (turn === this.turn) {

@@ -15,7 +15,7 @@ from rmt_viz.work.queue import Job
 
 PATH = "/rmt/experiment"
 MOST_BYTES = 1 << 18
-AGAIN_MS = 60
+AGAIN_MS = {False: 250, True: 60}  # before it is asked again: while the model is opened, while it reads
 
 
 async def read(request: Request) -> JSONResponse:
@@ -49,7 +49,7 @@ def _told(job: Job) -> dict:
         raise InputError(job.error)
     if job.state == "done":
         return {"state": "ready", **job.result}
-    return {"state": "loading", "again": AGAIN_MS, "done": job.done, "total": job.total}
+    return {"state": "loading", "again": AGAIN_MS[job.total > 0], "done": job.done, "total": job.total}
 
 
 ROUTES = [Route(PATH, read, methods=["POST"])]

@@ -21,11 +21,14 @@ def ready(page):
     return root
 
 
+PATIENCE_MS = 180_000  # the first edit opens the model, on a busy machine
+
+
 def reread(page, act) -> None:
     """Do something that makes the text be read again, and wait until it was."""
     before = ready(page).get_attribute("data-read")
     act()
-    expect(page.locator(f'.experiment[data-state=ready]:not([data-read="{before}"])')).to_be_visible()
+    expect(page.locator(f'.experiment[data-state=ready]:not([data-read="{before}"])')).to_be_visible(timeout=PATIENCE_MS)
 
 
 def opened(visit, query="", **options):
