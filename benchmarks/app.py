@@ -159,7 +159,7 @@ def stepping(browser, address: str, steps: int) -> list[dict]:
 
 
 def experiment(browser, address: str, edits: int) -> list[dict]:
-    """The front page: an edit of the first fact in 16 segments until it is drawn, and the frames of a second of play."""
+    """The front page: an edit of the first fact in 16 segments until it is drawn, and frames a second at play."""
     page, _ = opened(browser, address, "", ".experiment[data-state=ready]")
     page.get_by_label("Segments of noise before the question").focus()
     times: list[float] = []

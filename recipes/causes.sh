@@ -30,3 +30,6 @@ for name in detect memorize reasoning; do
     facts "$name" --segments 16 --samples 100 --control "$control" > "assets/results/facts.$name.$control.json"
   done
 done
+
+# What the first page draws before anything is computed: under a minute.
+"$PYTHON" -m rmt_viz.work.experiment

@@ -30,6 +30,11 @@ def told(*facts: str, prose: str = "It rained.", noise: int = 0) -> Experiment:
     return Experiment(segments, noise)
 
 
+def fact(who: str, how: str, where: str) -> dict:
+    """A text of one fact as a browser sends it."""
+    return {"segments": [[{"who": who, "how": how, "where": where}]], "noise": 1, "model": "trained"}
+
+
 def rows(*best: str) -> np.ndarray:
     """(1 + F, C): what is answered with 0.9, in the text as it is and with each fact exchanged."""
     found = np.full((len(best), len(CLASSES)), 0.1 / 6)
@@ -47,10 +52,9 @@ def test_a_text_is_read_as_it_was_written():
 
 
 def test_facts_in_prose_become_facts():
-    parts = find_facts("All was  quiet.\nMary went back to the garden. Bob moved to the castle. Mary was in the kitchen.")
-    assert parts == [
-        "All was  quiet.", Told("Mary", "went back", "garden"), Told("Bob", "moved", "castle"), "Mary was in the kitchen."
-    ]  # fmt: skip
+    prose = "All was  quiet.\nMary went back to the garden. Bob moved to the castle. Mary was in the kitchen."
+    facts = [Told("Mary", "went back", "garden"), Told("Bob", "moved", "castle")]
+    assert find_facts(prose) == ["All was  quiet.", *facts, "Mary was in the kitchen."]
     assert find_facts("Mary went to the garden, and the sun shone.") == ["Mary went to the garden, and the sun shone."]
 
 
@@ -64,8 +68,9 @@ def test_facts_in_prose_become_facts():
         ({"segments": "ab", "noise": 1, "model": "trained"}, "reload"),
         ({"segments": [[1]], "noise": 1, "model": "trained"}, "prose or a fact"),
         ({"segments": [[{"who": "Mary"}]], "noise": 1, "model": "trained"}, "prose or a fact"),
-        ({"segments": [[{"who": "<b>x", "how": "went", "where": "garden"}]], "noise": 1, "model": "trained"}, "one word"),
-        ({"segments": [[{"who": "Mary", "how": "flew", "where": "garden"}]], "noise": 1, "model": "trained"}, "one of"),
+        (fact("<b>x", "went", "garden"), "one word"),
+        (fact("Mary", "went", "the garden"), "one word"),
+        (fact("Mary", "flew", "garden"), "one of"),
         ({"segments": [], "noise": 0, "model": "trained"}, "no text"),
         ({"segments": [["a"]] * 33, "noise": 0, "model": "trained"}, "too long"),
         ({"segments": [["a" * 20_001]], "noise": 0, "model": "trained"}, "too long"),
@@ -84,11 +89,12 @@ def test_more_facts_than_can_be_exchanged_are_refused():
 
 def test_a_fact_is_exchanged_for_a_place_that_no_fact_tells():
     text = told("Mary garden", "John office", "Mary bedroom")
-    for fact, (_, own) in enumerate(text.facts):
-        other, place = text.exchanged(fact)
+    for at, (_, own) in enumerate(text.facts):
+        other, place = text.exchanged(at)
         assert place not in {"garden", "office", "bedroom"}
-        assert [f.where for _, f in other.facts] == [place if i == fact else f.where for i, (_, f) in enumerate(text.facts)]
-        assert other.facts[fact][1].who == own.who
+        places = ["garden", "office", "bedroom"]
+        assert [f.where for _, f in other.facts] == [*places[:at], place, *places[at + 1 :]]
+        assert other.facts[at][1].who == own.who
     full = told(*(f"Mary {place}" for place in PLACES))
     assert all(full.exchanged(f)[1] != PLACES[f] for f in range(6)), "where all are told, at least another one"
     assert told("Mary castle").exchanged(0)[1] in PLACES
@@ -175,7 +181,10 @@ def test_a_moment_says_what_the_slots_took_up_and_what_they_lost():
     slots[1:, 2, 0], slots[2:, 2, 0], slots[2:, [2, 6], 1] = 1.2, 0.1, 0.9
     first, one, two, three, _ = findings.moments(text, 4, (0, 1, 2, 3, 4), slots, reset=False)
     assert "initial memory" in first
-    assert one == "Segment 1 of 4 reads “Mary went to the garden.” Slot 3 takes up Mary’s fact (exchange it: up to 1.20 of a slot’s length)."
+    assert one == (
+        "Segment 1 of 4 reads “Mary went to the garden.” Slot 3 takes up Mary’s fact (exchange it: up to 1.20 of a "
+        "slot’s length)."
+    )
     assert "Slots 3 and 7 take up Mary’s fact" in two and "Slot 3 loses Mary’s first fact." in two
     assert three == "Segment 3 of 4: background, the slots keep what they carry (largest change 0.00)."
     nothing = findings.moments(text, 4, (0, 1, 2, 4), np.zeros((4, 8, 2)), reset=True)

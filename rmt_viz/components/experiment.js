@@ -7,14 +7,9 @@ import { cards } from "./cards.js"
 import { Lanes } from "./lanes.js"
 import { editFact, editProse } from "./editor.js"
 import { TextReader } from "./reader.js"
+import { CONDITIONS, WEIGHTS, choice, fromLink, toLink } from "./switches.js"
 import { layout, play, show, table, tell } from "./moments.js"
 
-const CONDITIONS = [
-  ["memory", "With memory", "The state after a segment is what the next one begins with"],
-  ["reset", "Reset", "The memory is put back to its initial value at every boundary: the control"],
-  ["changed", "Fact changed", "One fact of the text tells of another place"],
-]
-const WEIGHTS = [["trained", "Trained", "The shipped model"], ["untrained", "Untrained", "Fresh weights of the same shape: the control"]]
 const NOISE = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100, 150, 200, 300, 400]
 const pages = new WeakMap()
 
@@ -38,7 +33,7 @@ class Page {
       found: (result, ms) => this.take(result, ms),
       failed: (sentence) => this.fail(sentence),
     })
-    this.fromAddress()
+    fromLink(this)
     for (const [name, result] of Object.entries(data.bundled ?? {})) {
       if (result?.runs) this.reader.keep(this.start, name, result)
     }
@@ -202,7 +197,7 @@ class Page {
     this.drawCards()
     this.layout()
     this.reader.read(this.text, this.weights)
-    this.toAddress()
+    toLink(this)
   }
 
   move(fact, segment) {
@@ -238,7 +233,7 @@ class Page {
     this.drawCards()
     if (this.weights !== weights) this.reader.read(this.text, this.weights)
     else this.layout()
-    this.toAddress()
+    toLink(this)
   }
 
   // What the server says.
@@ -317,47 +312,4 @@ class Page {
     event.preventDefault()
     acts[event.key]()
   }
-
-  // The address: everything that is not as at first, so that a link opens the same experiment.
-
-  toAddress() {
-    const query = new URLSearchParams()
-    if (this.who !== this.data.names[0]) query.set("ask", this.who)
-    if (this.condition !== "memory") query.set("memory", this.condition)
-    if (this.picked != null) query.set("fact", String(this.picked + 1))
-    if (this.weights !== "trained") query.set("weights", this.weights)
-    if (!same(this.text, this.start)) query.set("text", JSON.stringify(this.text))
-    const told = query.toString()
-    window.history.replaceState(window.history.state, "", window.location.pathname + (told ? `?${told}` : ""))
-  }
-
-  fromAddress() {
-    const query = new URLSearchParams(window.location.search)
-    const among = (name, list) => (list.some(([id]) => id === query.get(name)) ? query.get(name) : null)
-    this.text = textIn(query.get("text")) ?? this.text
-    this.condition = among("memory", CONDITIONS) ?? this.condition
-    this.weights = among("weights", WEIGHTS) ?? this.weights
-    this.who = this.people.includes(query.get("ask")) ? query.get("ask") : this.who
-    const fact = Number(query.get("fact"))
-    this.picked = Number.isInteger(fact) && fact >= 1 && fact <= this.facts.length ? fact - 1 : null
-  }
-}
-
-// A text from an address, if it is one; the server checks what is in it.
-function textIn(told) {
-  try {
-    const { segments, noise } = JSON.parse(told ?? "null")
-    const whole = segments.every((parts) => Array.isArray(parts) && parts.every((part) =>
-      typeof part === "string" || ["who", "how", "where"].every((name) => typeof part[name] === "string")))
-    return whole && Number.isInteger(noise) ? { segments, noise } : null
-  } catch {
-    return null
-  }
-}
-
-// Buttons of which one is pressed.
-function choice(label, options, onPick) {
-  const buttons = options.map(([id, name, title]) => button(name, () => onPick(id), { title, "data-id": id }))
-  const node = el("div", { class: "choice", role: "group", "aria-label": label }, buttons)
-  return { node, show: (id) => { for (const one of buttons) one.setAttribute("aria-pressed", String(one.dataset.id === id)) } }
 }

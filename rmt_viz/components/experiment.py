@@ -8,7 +8,9 @@ from rmt_viz.components import HERE
 from rmt_viz.server.experiment import PATH
 from rmt_viz.shelf import experiment
 
-MODULES = ("story.js", "cards.js", "lanes.js", "editor.js", "reader.js", "moments.js", "experiment.js")  # each after those it imports
+MODULES = (  # each after those it imports
+    "story.js", "cards.js", "lanes.js", "editor.js", "reader.js", "switches.js", "moments.js", "experiment.js",
+)  # fmt: skip
 LINKS = (  # page, label, what is there
     ("watch", "Watch", "one recorded run, segment by segment: what is written, kept and read"),
     ("what-if", "What if", "cut, freeze or swap the memory of a run and see its answer change"),

@@ -40,17 +40,18 @@ def _asked(experiment: Experiment, who: str, rows: np.ndarray, classes: Sequence
     facts = [fact for _, fact in experiment.facts]
     move = [f for f in range(len(facts)) if best[f + 1] != best[0]]
     stay = [f for f in range(len(facts)) if best[f + 1] == best[0]]
-    told = [f"Asked where {who} is, it answers {_answer(rows[0], classes)}{_verdict(experiment, who, classes[best[0]])}"]
+    verdict = _verdict(experiment, who, classes[best[0]])
+    told = f"Asked where {who} is, it answers {_answer(rows[0], classes)}{verdict}"
     if not facts:
-        return f"{told[0]} The text tells no fact."
+        return f"{told} The text tells no fact."
     if not move:
         every = "the fact" if len(facts) == 1 else "any fact"
-        return f"{told[0]} Exchange {every} and it stays: nothing that the text tells reaches this answer."
+        return f"{told} Exchange {every} and it stays: nothing that the text tells reaches this answer."
     each = [f"exchange {_whose(experiment, f)} and it answers {classes[best[f + 1]]}" for f in move]
     if stay:
         each.append(f"exchange {_listed(experiment, stay) if len(stay) < MANY else 'any other'} and it stays")
     sentence = "; ".join(each)
-    return f"{told[0]} {sentence[0].upper()}{sentence[1:]}."
+    return f"{told} {sentence[0].upper()}{sentence[1:]}."
 
 
 def _verdict(experiment: Experiment, who: str, answer: str) -> str:
@@ -63,7 +64,7 @@ def _verdict(experiment: Experiment, who: str, answer: str) -> str:
 
 def _whose(experiment: Experiment, fact: int) -> str:
     """A fact as a sentence calls it: by its person, and where it stands if the person has several."""
-    segment, told = experiment.facts[fact]
+    told = experiment.facts[fact][1]
     own = [f for f, (_, other) in enumerate(experiment.facts) if other.who == told.who]
     if len(own) == 1:
         return f"{told.who}’s fact"
@@ -80,9 +81,7 @@ def _listed(experiment: Experiment, facts: Sequence[int]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def _changed(
-    experiment: Experiment, fact: int, place: str, who: str, rows: np.ndarray, classes: Sequence[str]
-) -> str:
+def _changed(experiment: Experiment, fact: int, place: str, who: str, rows: np.ndarray, classes: Sequence[str]) -> str:
     """What exchanging one fact makes of an answer."""
     told = experiment.facts[fact][1]
     before, after = int(rows[0].argmax()), int(rows[fact + 1].argmax())
@@ -141,7 +140,8 @@ def _taken(experiment: Experiment, fact: int, after: np.ndarray) -> str:
     most, who = float(after[:, fact].max()), experiment.facts[fact][1].who
     if most < HOLDS:
         return f"No slot takes it up: exchange it, and a slot differs by {most:.2f} of its length at most."
-    return f"{_slots(np.flatnonzero(after[:, fact] >= HOLDS))} up {who}’s fact (exchange it: up to {most:.2f} of a slot’s length)."
+    slots = _slots(np.flatnonzero(after[:, fact] >= HOLDS))
+    return f"{slots} up {who}’s fact (exchange it: up to {most:.2f} of a slot’s length)."
 
 
 def _given_up(experiment: Experiment, fact: int, before: np.ndarray, after: np.ndarray) -> str:

@@ -40,7 +40,8 @@ class Reader:
         """
         from rmt.causes.carried_facts import carried_facts
 
-        experiment = check(replace(experiment, segments=cut(experiment.segments, self._ends, self.model.segment_length)))
+        segments = cut(experiment.segments, self._ends, self.model.segment_length)
+        experiment = check(replace(experiment, segments=segments))
         facts, classes = experiment.facts, self.model.about.classes
         others, places = zip(*map(experiment.exchanged, range(len(facts))), strict=True) if facts else ((), ())
         text, exchanged = self._ids(experiment), [self._ids(other) for other in others]
@@ -48,9 +49,8 @@ class Reader:
         questions = [self._encode(f"Where is {who}?") for who in people]
         runs = {}
         for name in ("memory", "reset"):
-            run = carried_facts(
-                self.model, text, exchanged, questions, reset=name == "reset", at=at, known=self.known, progress=progress
-            )
+            given = {"reset": name == "reset", "at": at, "known": self.known, "progress": progress}
+            run = carried_facts(self.model, text, exchanged, questions, **given)
             runs[name] = {"slots": run.slots, "answers": run.answers, "effects": run.effects}
         told = [
             {"segment": s, "who": fact.who, "how": fact.how, "where": fact.where, "exchanged": place}
@@ -104,7 +104,7 @@ class Reader:
 
 
 def boundaries(told: int, noise: int) -> tuple[int, ...]:
-    """The boundaries that are looked at: all of the told segments, and of the noise at most DRAWN, its last among them."""
+    """The boundaries that are looked at: all of the told segments, at most DRAWN of the noise, and the last."""
     step = -(-noise // DRAWN)
     return (*range(told + 1), *(told + i for i in range(step, noise, step or 1)), *([told + noise] if noise else []))
 
@@ -139,9 +139,7 @@ def make(experiment: Experiment = DEFAULT) -> dict:
 
     folder = ASSETS / "checkpoints" / CHECKPOINT
     models = {"trained": load(folder, device="cpu"), "untrained": untrained(folder, device="cpu")}
-    made = {
-        name: Reader(model).read(replace(experiment, trained=name == "trained")) for name, model in models.items()
-    }
+    made = {name: Reader(model).read(replace(experiment, trained=name == "trained")) for name, model in models.items()}
     return {"command": "python -m rmt_viz.work.experiment", "checkpoint": CHECKPOINT, **made}
 
 

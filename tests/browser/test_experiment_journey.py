@@ -11,6 +11,14 @@ from playwright.sync_api import expect
 LAYOUT = Path(__file__).with_name("layout.js").read_text()
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
 UPSTREAM = {"list", "listitem"}  # Streamlit's own sidebar; nothing of ours
+FOCUSED = """() => {
+  let node = document.activeElement
+  while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement
+  return node.textContent
+}"""
+FONTS = """(root) => [...root.querySelectorAll("*")]
+  .filter((node) => node.textContent.trim() && !node.children.length && node.checkVisibility())
+  .map((node) => parseFloat(getComputedStyle(node).fontSize))"""
 SIZES = {"projector": (1280, 720), "large": (1920, 1080), "phone": (390, 844)}
 
 
@@ -28,7 +36,9 @@ def reread(page, act) -> None:
     """Do something that makes the text be read again, and wait until it was."""
     before = ready(page).get_attribute("data-read")
     act()
-    expect(page.locator(f'.experiment[data-state=ready]:not([data-read="{before}"])')).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(f'.experiment[data-state=ready]:not([data-read="{before}"])')).to_be_visible(
+        timeout=PATIENCE_MS
+    )
 
 
 def opened(visit, query="", **options):
@@ -45,7 +55,8 @@ def test_an_edit_moves_the_answer_and_reset_takes_it_away(visit, picture):
     page = opened(visit)
     expect(page.get_by_role("heading", level=1)).to_contain_text(re.compile("recurrent.*segment.*memory tokens"))
     expect(answer(page)).to_have_text("bedroom")
-    expect(page.locator(".finding")).to_contain_text(re.compile(r"Exchange Mary’s latest fact and it answers \w+; exchange any other and"))
+    finding = re.compile(r"Exchange Mary’s latest fact and it answers \w+; exchange any other and it stays")
+    expect(page.locator(".finding")).to_contain_text(finding)
     assert page.locator(".lanes path.stream").count() > 1
     picture(page, "experiment-first")
 
@@ -106,7 +117,7 @@ def test_the_keyboard_does_everything(visit):
     chip.focus()
     reread(page, lambda: page.keyboard.press("Shift+ArrowLeft"))
     expect(page.locator('.card[data-segment="4"] .chip')).to_have_count(2)
-    assert page.evaluate("() => { let n = document.activeElement; while (n.shadowRoot?.activeElement) n = n.shadowRoot.activeElement; return n.textContent }") == "Danielhallway"
+    assert page.evaluate(FOCUSED) == "Danielhallway"
     reread(page, lambda: page.keyboard.press("Delete"))
     expect(page.locator(".chip")).to_have_count(4)
     page.get_by_role("button", name="Daniel?").click()
@@ -141,8 +152,8 @@ def test_what_the_model_does_not_know_is_said(visit):
 def test_pasted_prose_is_text_and_never_markup(visit):
     page = opened(visit)
     page.get_by_role("button", name="Edit the prose of segment 3").click()
-    hostile = "<img src=x onerror='window.hacked = 1'> $a$ :red[b]. John went to the garden. " + "The sea was calm. " * 30
-    page.get_by_label("Prose, part 1").fill(hostile)
+    hostile = "<img src=x onerror='window.hacked = 1'> $a$ :red[b]. John went to the garden. "
+    page.get_by_label("Prose, part 1").fill(hostile + "The sea was calm. " * 30)
     reread(page, page.get_by_role("button", name="Read it so").click)
     expect(page.locator('.card[data-segment="2"]')).to_contain_text("<img src=x")
     expect(page.locator('.card[data-segment="2"] .chip')).to_have_text("Johngarden")
@@ -213,8 +224,7 @@ def test_it_fits_every_screen_and_is_for_everybody(visit, picture, name, theme):
         found = Axe().run(page, options=RULES).response["violations"]
         wrong += [f"{r['id']}: {n['html'][:140]}" for r in found if r["id"] not in UPSTREAM for n in r["nodes"][:3]]
         picture(page, f"experiment-{query}-{theme}-{width}x{height}")
-    sizes = page.locator(".experiment").evaluate("(root) => [...root.querySelectorAll('*')].filter((n) => n.textContent.trim() && !n.children.length && n.checkVisibility()).map((n) => parseFloat(getComputedStyle(n).fontSize))")
-    assert min(sizes) >= 12
+    assert min(page.locator(".experiment").evaluate(FONTS)) >= 12
     assert not wrong, "\n".join(wrong)
 
 
