@@ -10,6 +10,7 @@ import { TextReader } from "./reader.js"
 import { CONDITIONS, WEIGHTS, choice, fromLink, toLink } from "./switches.js"
 import { layout, play, show, table, tell } from "./moments.js"
 
+const TRY = "Try it: drag a fact to another segment, or click it to change it."
 const NOISE = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100, 150, 200, 300, 400]
 const pages = new WeakMap()
 
@@ -96,7 +97,7 @@ class Page {
     this.exchanging = el("label", { class: "pick" }, el("span", {}, "which?"), this.exchange)
     this.undo = button("Undo", () => this.back(), { title: "Take the last edit back (Ctrl Z)" })
     this.again = button("Start over", () => this.edit(this.start), { title: "The text as it was at first" })
-    this.status = el("p", { class: "status", role: "status" })
+    this.status = el("p", { class: "status", role: "status" }, TRY)
     this.bar = el("progress", { max: 1, "aria-label": "Reading the text" })
     this.list = el("ol", { class: "cards", "aria-label": "The text, segment by segment" })
     this.slider = el("input", { type: "range", min: 0, max: NOISE.length - 1, "aria-label": "Segments of noise before the question",
@@ -255,7 +256,7 @@ class Page {
     this.root.dataset.state = "ready"
     this.root.dataset.read = String(Number(this.root.dataset.read ?? 0) + 1)
     this.stage.removeAttribute("aria-busy")
-    this.status.textContent = ms == null ? "" : `Read again in ${(ms / 1000).toFixed(1)} s.`
+    this.status.textContent = ms == null ? TRY : `Read again in ${(ms / 1000).toFixed(1)} s.`
     this.status.classList.remove("wrong")
     this.drawCards()
     this.layout()

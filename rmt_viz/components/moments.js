@@ -151,10 +151,9 @@ function legend(page) {
   const unit = Math.round(lanes.place.wide * UNIT)
   page.legend.replaceChildren(
     el("p", { class: "people" }, hues, facts.some(({ old }) => old) ? el("span", { class: "note" }, "paler: a later fact replaces it") : null),
-    el("p", {}, el("b", {}, "Colour in a slot: "), "exchange that one fact for another place, read the text again, and the slot is so much another vector. ",
-      el("span", { class: "unit" }, el("i", { style: `height: ${unit}px` }), " = by its own whole length (1.0)."),
-      " The scale is the same in every run."),
-    el("p", {}, el("b", {}, "Flow into the answer: "), "that width, times how far the answer’s probabilities move when the fact is exchanged (0 to 1). Both are effects of a change to the text; attention is not used."),
+    el("p", {}, el("b", {}, "Colour in a slot: "), "exchange that one fact for another place, read again, and the slot differs by so much. ",
+      el("span", { class: "unit" }, el("i", { style: `height: ${unit}px` }), " = its whole length (1.0),"), " on one scale for all runs."),
+    el("p", {}, el("b", {}, "Flow into the answer: "), "that width, times how far the answer’s probabilities move then (0 to 1). Both are effects of changing the text; attention is not used."),
   )
 }
 
