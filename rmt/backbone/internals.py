@@ -1,8 +1,8 @@
-"""Everything taken from inside transformers, its public classes apart: what a new release may move, gathered here."""
+"""All imports from transformers' internals, which a new release may move; public classes are imported elsewhere."""
 
 from transformers.activations import ACT2FN
 from transformers.conversion_mapping import get_model_conversion_mapping
-from transformers.core_model_loading import WeightRenaming, apply_renamings
+from transformers.core_model_loading import WeightRenaming
 from transformers.modeling_outputs import (
     BaseModelOutputWithPastAndCrossAttentions,
     BaseModelOutputWithPoolingAndCrossAttentions,
@@ -20,7 +20,6 @@ __all__ = [
     "Conv1D",
     "ModelOutput",
     "WeightRenaming",
-    "apply_renamings",
     "class_of_config",
     "encoder_family",
     "get_model_conversion_mapping",
@@ -28,5 +27,5 @@ __all__ = [
 
 
 def encoder_family(model_type: str | None) -> bool:
-    """Whether transformers has masked language models of this family: its tokens see what comes after them."""
+    """Whether a family has masked language models in transformers, so that its tokens see what comes after them."""
     return model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES

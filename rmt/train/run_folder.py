@@ -1,4 +1,4 @@
-"""What a training run keeps in its folder: the curves (metrics.jsonl), and what the same command goes on from."""
+"""The folder of a training run: its metrics (metrics.jsonl), and the state that the same command resumes from."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ from rmt.errors import InputError
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run's folder. config: the dataclass of its settings. main: whether this process is the one that writes."""
+    """A run's folder. config: the dataclass of its settings. main: whether this process writes to it."""
 
     path: Path
     config: object
@@ -24,14 +24,14 @@ class RunFolder:
                 file.write(json.dumps(line) + "\n")
 
     def save(self, state: dict) -> None:
-        """What a resumed run needs; it appears whole or not at all."""
+        """Save the state that a resumed run needs; the file appears whole or not at all."""
         if self.main:
             part = self.path / "resume.pt.part"
             torch.save({"config": asdict(self.config), **state}, part)
             part.replace(self.path / "resume.pt")
 
     def saved(self) -> dict | None:
-        """What `save` kept, None in a new folder. Raises InputError where that run had other settings."""
+        """Read the saved state, None in a new folder. Raises InputError where that run had other settings."""
         file, config = self.path / "resume.pt", asdict(self.config)
         if not file.exists():
             return None
@@ -45,7 +45,7 @@ class RunFolder:
         return saved
 
     def trim(self, step: int) -> None:
-        """Leave out metrics of steps after this one: a resumed run takes them again."""
+        """Remove the metrics of steps after this one, which a resumed run takes again."""
         metrics = self.path / "metrics.jsonl"
         if self.main:
             lines = metrics.read_text().splitlines(keepends=True) if metrics.exists() else []

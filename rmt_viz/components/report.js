@@ -1,4 +1,4 @@
-// The report of a checkpoint: names and sentences are text nodes, as everything here.
+// The report of a checkpoint; all names and sentences are text nodes.
 
 import { el } from "./dom.js"
 import { readTheme } from "./theme.js"

@@ -27,7 +27,7 @@ run, and weights are opened as numbers only. From the report, one click records 
 
 
 def page() -> None:
-    """Choose on the left; the report and the recording on the right."""
+    """The forms for a checkpoint on the left; its report and the recording on the right."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("Can I see mine?", anchor=False)
         st.caption("Choose a checkpoint, read what it is, record a text with it, and step through the run.")

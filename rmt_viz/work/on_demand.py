@@ -1,4 +1,4 @@
-"""Work done when it is asked for, one after another on a thread of its own, and its results kept a while."""
+"""A queue of work that pages ask for until it is done, on a thread of its own, with a cache of the last results."""
 
 import threading
 import time
@@ -8,60 +8,61 @@ from dataclasses import dataclass
 
 from rmt_viz.work.queue import Cancel, Job, Worker
 
-PATIENCE = 0.35  # seconds that a viewer's request waits for its answer before it is told to ask again,
-COLD = 0.02  # and before anything was run: torch comes in then, and whoever steps on meanwhile is not held up
+PATIENCE = 0.35  # seconds that a request waits for its result before the viewer is told to ask again;
+COLD = 0.02  # the same until the first work is done: importing torch takes longer than anybody should be held up
 AGAIN_MS = 250
-FORGOTTEN = 2.0  # seconds after which what nobody asks for any more is not run
-ROOM = 64 << 20  # bytes of results kept, as far as `OnDemand.size` tells
-KEPT = 512  # answers
+FORGOTTEN = 2.0  # seconds after its last request from which work is no longer worth doing
+ROOM = 64 << 20  # bytes of results in the cache, as far as `OnDemand.size` counts them
+KEPT = 512  # results in the cache
 
 
 @dataclass
-class Asked:
-    """Work somebody wants: its job and when it was last asked for."""
+class WorkRequest:
+    """Work that a page has asked for: its job, and when it was last asked for (seconds, monotonic)."""
 
     job: Job
     at: float
 
 
 class OnDemand:
-    """Does what is asked for, one after another, and keeps the last results. forgotten: see FORGOTTEN."""
+    """A queue of work, done one after another, with a cache of the last results. forgotten: see FORGOTTEN."""
 
     def __init__(self, *, forgotten: float = FORGOTTEN):
         self.worker, self.forgotten = Worker(), forgotten
-        self.lock, self.asked, self.warm = threading.Lock(), OrderedDict(), False
+        self.lock, self.requests, self.warm = threading.Lock(), OrderedDict(), False
 
     def ask(self, key: Hashable, work: Callable, wait: float | None = None) -> Job:
-        """The job of work(progress), done or on its way; asked again until it is done. key: what is wanted."""
+        """The job of work(progress), done or on its way; a caller asks again until it is done. key: what is wanted."""
         with self.lock:
-            asked = self.asked.get(key)
-            if asked is None or asked.job.state == "cancelled":
-                asked = self.asked[key] = Asked(Job(work), time.monotonic())
-                asked.job = self.worker.submit(lambda progress: self._run(asked, work, progress))
-            asked.at = time.monotonic()
-            self.asked.move_to_end(key)
+            request = self.requests.get(key)
+            if request is None or request.job.state == "cancelled":
+                request = self.requests[key] = WorkRequest(Job(work), time.monotonic())
+                request.job = self.worker.submit(lambda progress: self._run(request, work, progress))
+            request.at = time.monotonic()
+            self.requests.move_to_end(key)
             self._make_room()
-        asked.job.ended.wait((PATIENCE if self.warm else COLD) if wait is None else wait)
-        return asked.job
+        request.job.ended.wait((PATIENCE if self.warm else COLD) if wait is None else wait)
+        return request.job
 
-    def _run(self, asked: Asked, work: Callable, progress: Callable[[int, int], None]):
-        def wanted(done: int, total: int) -> None:
-            if time.monotonic() - asked.at > self.forgotten:
+    def _run(self, request: WorkRequest, work: Callable, progress: Callable[[int, int], None]):
+        def check(done: int, total: int) -> None:
+            if time.monotonic() - request.at > self.forgotten:
                 raise Cancel
             progress(done, total)
 
-        wanted(0, 0)
-        found = work(wanted)
+        check(0, 0)
+        result = work(check)
         self.warm = True
-        return found
+        return result
 
     def size(self, result: object) -> int:
-        """Bytes of a result that count."""
+        """The bytes of a result that count toward ROOM."""
         return 0
 
     def _make_room(self) -> None:
+        """Drop the oldest results beyond ROOM bytes, or all old ones beyond KEPT results."""
         size = 0
-        for key, asked in reversed(list(self.asked.items())):
-            size += self.size(asked.job.result)
-            if not asked.job.live and (size > ROOM or len(self.asked) > KEPT):
-                del self.asked[key]
+        for key, request in reversed(list(self.requests.items())):
+            size += self.size(request.job.result)
+            if not request.job.live and (size > ROOM or len(self.requests) > KEPT):
+                del self.requests[key]

@@ -1,4 +1,4 @@
-"""Long work away from the pages: one worker, so that runs wait for each other; progress and cancel."""
+"""A queue of jobs for one worker thread: jobs run one after another, report progress and can be cancelled."""
 
 import logging
 import threading
@@ -17,9 +17,9 @@ class Cancel(BaseException):  # not an Exception: no handler on the way may swal
 
 @dataclass
 class Job:
-    """Work in progress. state: waiting, running, done, cancelled or failed; error is a sentence.
+    """A piece of work and its progress. state: waiting, running, done, cancelled or failed; error is a sentence.
 
-    about: what was asked for, for whoever shows it.
+    about: what the job works on, for the page that shows it.
     """
 
     work: Callable
@@ -34,6 +34,7 @@ class Job:
 
     @property
     def live(self) -> bool:
+        """Whether the job waits or runs."""
         return self.state in ("waiting", "running")
 
     def progress(self, done: int, total: int) -> None:
@@ -43,6 +44,7 @@ class Job:
         self.done, self.total = done, total
 
     def run(self) -> None:
+        """Run the work, once; never raises."""
         try:
             self._run()
         finally:
@@ -72,7 +74,7 @@ class Worker:
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="job")
 
     def submit(self, work: Callable, about: object = None) -> Job:
-        """work(progress) is called when its turn comes; progress(done, total) reports and may stop it."""
+        """Queue a job: work(progress) is called when its turn comes; progress(done, total) reports and may stop it."""
         job = Job(work, about)
         self.pool.submit(job.run)
         return job

@@ -1,4 +1,4 @@
-"""Segments run again for the pages: whole attention maps and slots as words, on a thread of their own, kept a while."""
+"""Replays of segments for the pages: whole attention maps and slots as words, on a thread of their own, cached."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ LARGEST = 1 << 30  # bytes of one segment's maps
 
 
 class Replays(OnDemand):
-    """Runs segments again when they are asked for, one after another, and keeps the last ones.
+    """A queue of replays, run one after another, with a cache of the last results.
 
     open_model: run -> its model; raises InputError where its weights are not here. Called on the worker's thread.
     """
@@ -22,7 +22,7 @@ class Replays(OnDemand):
         self.open_model = open_model
 
     def replay(self, run: Run, segment: int, work: Callable, wait: float | None = None) -> Job:
-        """The job of work(model, run, segment), done or on its way; asked again until it is done."""
+        """The job of work(model, run, segment), done or on its way; a caller asks again until it is done."""
         key = (run.id, segment, work.__name__)
         return self.ask(key, lambda progress: work(self.open_model(run), run, segment), wait)
 
@@ -32,7 +32,7 @@ class Replays(OnDemand):
 
 
 def whole_maps(model, run: Run, segment: int) -> SegmentRecord:
-    """The segment with its attention (L, H, N, N)."""
+    """The replayed segment with its whole attention maps (L, H, N, N). Raises InputError where they are too large."""
     from rmt.recorder import replay
 
     record, backbone = run.trace.segments[segment], model.backbone
