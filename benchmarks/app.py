@@ -41,12 +41,6 @@ LENGTH, LAYERS, HEADS, SLOTS, WIDTH = 128, 4, 4, 8, 128
 VIEWERS, STARTS, PRESSES = 20, 3, 30
 WARM = 200  # steps before the server's memory is looked at for the first time
 ACTIONS = Path(__file__).with_name("app.js")
-FRAMES = """() => new Promise((done) => {
-  const began = performance.now()
-  let n = 0
-  const next = (now) => now - began > 3000 ? done(1000 * n / (now - began)) : (n += 1, requestAnimationFrame(next))
-  requestAnimationFrame(next)
-})"""
 STEP, CHOOSE, WHOLE = (f"(given) => bench.{name}(given)" for name in ("step", "choose", "whole"))
 
 
@@ -183,7 +177,7 @@ def experiment(browser, address: str, edits: int) -> list[dict]:
         page.locator(f'.experiment[data-state=ready]:not([data-read="{before}"])').wait_for()
         times.append(1000 * (time.perf_counter() - began))
     page.get_by_role("button", name="Play").click()
-    frames = page.evaluate(FRAMES)
+    frames = page.evaluate("() => bench.frames()")
     page.context.close()
     rate = {"what": "frames a second while the experiment plays", "median": round(frames, 1), "budget": 30,
             "held": frames >= 30}  # fmt: skip

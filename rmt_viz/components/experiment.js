@@ -70,6 +70,11 @@ class Page {
     return own >= 0 ? own : facts.length - 1
   }
 
+  // Whether the result is of the text as it stands; while it is read again the picture is the last one's.
+  get current() {
+    return this.result != null && same(this.result.text.segments, this.text.segments) && this.result.text.noise === this.text.noise
+  }
+
   get run() {
     return this.result.runs[this.condition === "reset" ? "reset" : "memory"]
   }
@@ -120,9 +125,9 @@ class Page {
     this.numbers = el("details", { ontoggle: () => table(this) }, el("summary", {}, "The numbers of this moment"), el("div", { class: "scrolls" }))
     this.track.onpointerenter = this.track.onfocusin = () => this.reader.warm(this.text, this.weights)
     const tip = tips(this.root)
-    this.node.onpointermove = (event) => this.result && tip(event, tell(this, this.lanes.pick(event)))
+    this.node.onpointermove = (event) => this.current && tip(event, tell(this, this.lanes.pick(event)))
     this.node.onpointerleave = () => tip(null)
-    this.node.onclick = (event) => this.result && this.go(this.lanes.pick(event).n)
+    this.node.onclick = (event) => this.current && this.go(this.lanes.pick(event).n)
     this.root.replaceChildren(
       el("header", { class: "head" }, this.heading, this.finding, this.notes),
       el("div", { class: "bar" }, this.conditions.node, this.exchanging, this.models.node, el("span", { class: "edits" }, this.undo, this.again),
@@ -137,7 +142,7 @@ class Page {
 
   drawCards() {
     const { text, facts, people } = this
-    const exchanged = this.condition === "changed" && this.result && same(this.result.text.segments, text.segments)
+    const exchanged = this.condition === "changed" && this.current
       ? { index: this.fact, place: this.result.facts[this.fact]?.exchanged } : null
     const on = {
       add: (segment) => this.add(segment),
@@ -223,7 +228,7 @@ class Page {
   room() {
     const { limits } = this.data
     if (this.facts.length < limits.facts) return true
-    this.fail(`Every fact is exchanged in turn, so there can be ${limits.facts} of them; delete some.`)
+    this.complain(`Every fact is exchanged in turn, so there can be ${limits.facts} of them; delete some.`)
     return false
   }
 
@@ -265,6 +270,10 @@ class Page {
   fail(sentence) {
     this.root.dataset.state = "failed"
     this.stage.removeAttribute("aria-busy")
+    this.complain(sentence)
+  }
+
+  complain(sentence) {
     this.status.textContent = sentence
     this.status.classList.add("wrong")
   }
@@ -276,7 +285,7 @@ class Page {
   }
 
   go(moment) {
-    if (!this.result) return
+    if (!this.current) return
     this.pause()
     this.moment = clamp(moment, 0, this.last)
     this.flowing = 1
@@ -285,7 +294,7 @@ class Page {
 
   toggle() {
     if (this.playing) return this.pause()
-    if (!this.result) return
+    if (!this.current) return
     this.play.textContent = "❚❚ Pause"
     this.root.dataset.playing = ""
     play(this)

@@ -20,7 +20,7 @@ export function layout(page) {
   const columns = text.segments.map((parts) => (parts.length > 1 ? "minmax(94px, 1.35fr)" : "minmax(64px, 0.8fr)"))
   page.track.style.setProperty("--columns", `${columns.join(" ")} minmax(100px, 1.1fr) 64px minmax(184px, 1.5fr)`)
   page.track.style.setProperty("--segments", text.segments.length)
-  if (!result || result.text.segments.length !== text.segments.length) return
+  if (!page.current) return
   page.track.style.setProperty("--across", `${page.run.slots[0].length * THIN}px`)
   page.scrub.max = page.last
   const n = Math.min(Math.floor(page.moment ?? page.last), page.last)
@@ -197,7 +197,7 @@ export function play(page) {
   let before = performance.now()
   Object.assign(page, { moment: at, flowing: 0, shown: null })
   const frame = (now) => {
-    const passed = Math.min(now - before, 250) / PACE
+    const passed = clamp(now - before, 0, 250) / PACE // a frame may be dated before the press
     before = now
     if (at < page.last) {
       at = Math.min(at + passed / (steps[Math.floor(at)] ?? 1), page.last)

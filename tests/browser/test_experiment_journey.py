@@ -113,7 +113,7 @@ def test_a_chip_is_dragged_to_another_segment(visit):
 
 def test_the_keyboard_does_everything(visit):
     page = opened(visit)
-    chip = page.get_by_role("button", name=re.compile("^Daniel"))
+    chip = page.get_by_role("button", name=re.compile("^Daniel went"))
     chip.focus()
     reread(page, lambda: page.keyboard.press("Shift+ArrowLeft"))
     expect(page.locator('.card[data-segment="4"] .chip')).to_have_count(2)
