@@ -214,7 +214,13 @@ def assets(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(assets, tmp_path_factory):
+def brought(tmp_path_factory) -> Path:
+    """The folder under which visitors of the server may name checkpoints; tests put theirs there."""
+    return tmp_path_factory.mktemp("brought")
+
+
+@pytest.fixture(scope="session")
+def server(assets, brought, tmp_path_factory):
     """The address of the app, run as a visitor would, over the test assets."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -222,7 +228,7 @@ def server(assets, tmp_path_factory):
     log = tmp_path_factory.mktemp("server") / "log"
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.headless", "true", "--server.port", str(port)]
-    environment = os.environ | {"RMT_VIZ_ASSETS": str(assets)}
+    environment = os.environ | {"RMT_VIZ_ASSETS": str(assets), "RMT_VIZ_ROOT": str(brought)}
     with open(log, "w") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
     address = f"http://127.0.0.1:{port}"

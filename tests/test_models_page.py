@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,10 +72,10 @@ def test_a_report_asks_for_what_no_file_says_and_then_runs(root):
 
 
 def test_the_page_has_a_field_for_all_that_a_report_asks_for():
-    from rmt.checkpoint import examine
+    from rmt.checkpoint import examine, package_rmt
 
     source = Path(examine.__file__).read_text()
-    asked = set(re.findall(r'\.ask\(\s*"(\w+)"', source)) | {"n_memory", "retrieve"}
+    asked = set(re.findall(r'\.ask\(\s*"(\w+)"', source)) | {"n_memory", "retrieve", *package_rmt.OPTIONS}
     assert asked == {need.name for need in NEEDS}
 
 
@@ -240,6 +241,62 @@ def test_a_model_that_is_ready_records(looked, monkeypatch):
     at.text_area[0].set_value("Any text.").run()
     at.button(key="record").click().run()
     assert not at.exception and started == [(CheckpointChoice("mine", fresh=10), "Any text.", True)]
+
+
+def test_special_tokens_are_switched_off_for_a_run(looked, monkeypatch, tmp_path):
+    """The switch says what a text begins and ends with, and is there only where it does."""
+    started, found = [], made_report(**CALM, ready=True, segment_length=8, cell="none", tokenizer=True)
+    monkeypatch.setattr(asked, "start_own_run", lambda *args: started.append(args))
+    assert not looked("done", result=found).toggle
+    at = looked(
+        "done", CheckpointChoice("mine", options=(("retrieve", "top_1"),)), replace(found, around="begins with <s>")
+    )
+    assert at.toggle[0].value and at.toggle[0].label == r"The text begins with \<s\>"
+    at.text_area[0].set_value("Any text.").run()
+    at.button(key="record").click().run()
+    at.toggle[0].set_value(False).run()
+    at.button(key="record").click().run()
+    assert [args[0].options for args in started] == [
+        (("retrieve", "top_1"),),
+        (("retrieve", "top_1"), ("special_tokens", "no")),
+    ]
+
+
+def test_a_run_without_special_tokens_has_none(tmp_path, monkeypatch):
+    from strangers import saved, stock, tokenizer
+    from tokenizers.processors import TemplateProcessing
+
+    folder = saved(tmp_path / "llama", stock("LlamaForCausalLM"))
+    words = tokenizer()
+    words.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", 3)])
+    words.save(str(folder / "tokenizer.json"))
+    monkeypatch.setattr(visitors_checkpoint, "ROOT", tmp_path)
+    wanted = CheckpointChoice("llama", segment_length=SEGMENT)
+    assert visitors_checkpoint.look(wanted).around == "begins with [CLS]"
+    for fresh in (0, 2):
+        for options, ids in (((), [3, 5, 6]), ((("special_tokens", "no"),), [5, 6])):
+            made = replace(wanted, fresh=fresh, options=options)
+            trace = visitors_checkpoint.read(made, "w5 w6", lambda *step: None)
+            assert trace.arrays["ids"].tolist() == ids
+
+
+def test_options_of_the_package_are_chosen(looked, monkeypatch, tmp_path):
+    from package_models import kept, options
+    from test_package_rmt import folder
+
+    started, kind = [], "plain residuals, state in write"
+    monkeypatch.setattr(visitors_checkpoint, "ROOT", tmp_path)
+    monkeypatch.setattr(asked, "start_look", started.append)
+    folder(tmp_path / "theirs", kept(kind)[0])
+    report = visitors_checkpoint.look(CheckpointChoice("theirs"))
+    at = looked("done", CheckpointChoice("theirs"), report)
+    assert [box.label.split()[-1] for box in at.selectbox] == report.asks and options(kind)[report.asks[0]]
+    at.selectbox[0].set_value("yes")
+    next(button for button in at.button if button.label == "Look again").click().run()
+    assert started[0].options == (("add_write_to_next_write_mem", "yes"), ("always_have_read_memories", "yes"))
+    assert visitors_checkpoint.look(started[0]).ready
+    trace = visitors_checkpoint.read(started[0], list(range(20)), lambda *step: None)
+    assert trace.n_segments == 3
 
 
 def test_only_jobs_load_torch():

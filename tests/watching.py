@@ -81,7 +81,7 @@ def look(query, key, value, mask=None, causal=True, **options) -> tuple[torch.Te
 
 
 def cut(scores: Scores, layout: Layout, answer: int, causal: bool = True) -> Maps:
-    return thin([scores], SimpleNamespace(fused=True, causal=causal), layout, answer).layers()[0]
+    return thin([scores], SimpleNamespace(fused=True, causal=causal, masks_all=False), layout, answer).layers()[0]
 
 
 def truth(query, key, mask, causal) -> torch.Tensor:

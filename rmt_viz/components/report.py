@@ -53,6 +53,7 @@ def laid_out(report) -> dict:
         "blocks": blocks(report.layout or ""),
         "facts": [[label, _number(value)] for name, label in FACTS if (value := getattr(report, name)) is not None],
         "classes": report.classes,
+        "answers": report.answers,
         "groups": [{"title": title, "sentences": lines} for title, lines in groups if lines],
     }
 

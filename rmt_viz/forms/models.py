@@ -35,6 +35,8 @@ NEEDS = (
     Need("n_memory", "Memory tokens written"),
     Need("retrieve", "How past memory is retrieved", ("attention", "top_1")),
     Need("lora_alpha", "LoRA’s alpha"),
+    Need("add_write_to_next_write_mem", "Made with add_write_to_next_write_mem", ("no", "yes")),
+    Need("always_have_read_memories", "Made with always_have_read_memories", ("yes", "no")),
 )
 
 
@@ -115,13 +117,14 @@ def record(wanted: CheckpointChoice, report) -> bool:
             key=f"text for {wanted.name}",
             help=plain(example_texts.hint(config.get("task"))) or None,
         )
-        fresh = _fresh(wanted, report)
+        fresh, special = _fresh(wanted, report), _special(wanted, report)
         if st.button("Record", type="primary", key="record"):
             try:
                 if wanted.shipped:
                     requests.start_run(text, wanted.name, config["segment_length"])
                 else:
-                    made = replace(wanted, fresh=fresh, detail=report.details[-1] if report.details else "thin")
+                    detail = report.details[-1] if report.details else "thin"
+                    made = replace(wanted, fresh=fresh, detail=detail, options=(*wanted.options, *special))
                     requests.start_own_run(made, text, report.tokenizer)
             except InputError as error:
                 say(str(error))
@@ -140,3 +143,16 @@ def _fresh(wanted: CheckpointChoice, report) -> int:
         key=f"fresh for {wanted.name}",
         help="This model has no memory. With one around it that was never trained you see what there is to be trained.",
     )
+
+
+def _special(wanted: CheckpointChoice, report) -> tuple[tuple[str, str], ...]:
+    """What to add to the options where a text is read without its special tokens."""
+    if not report.around or not report.tokenizer or wanted.shipped:
+        return ()
+    on = st.toggle(
+        plain(f"The text {report.around}"),
+        True,
+        key=f"special tokens of {wanted.name}",
+        help="As the model’s tokenizer has it, and as most models saw texts in training. Off, your text stands alone.",
+    )
+    return () if on else (("special_tokens", "no"),)

@@ -11,6 +11,7 @@ from rmt.trace import Trace, validate
 from rmt.trace.writer import temporary
 
 ROOT = Path(os.environ.get("RMT_VIZ_ROOT") or Path.cwd()).resolve()  # what visitors may name lies under it
+YES_NO = {"yes": True, "no": False}
 MOST_TOLD = 5  # problems of one trace that are worth a visitor's time
 
 
@@ -19,7 +20,8 @@ class CheckpointChoice:
     """A checkpoint as a visitor asks for it; a field that is None is taken from the checkpoint's files.
 
     name: of a shipped one, else a folder under the root, a hub name, or one of `rmt.checkpoint.packages.PRETRAINED`.
-    options: of its memory, as (name, value). fresh: slots of an untrained memory to put around a model that has none.
+    options: of its memory and its texts, as (name, value), where "yes" and "no" are what they say.
+    fresh: slots of an untrained memory to put around a model that has none.
     """
 
     name: str
@@ -92,7 +94,8 @@ def _places(wanted: CheckpointChoice) -> Iterator[tuple]:
     from rmt.checkpoint.locate import locate
     from rmt.checkpoint.packages import PRETRAINED
 
-    given = {"segment_length": wanted.segment_length, "backbone": None, "options": dict(wanted.options) or None}
+    options = {name: YES_NO.get(value, value) for name, value in wanted.options}
+    given = {"segment_length": wanted.segment_length, "backbone": None, "options": options or None}
     folder = wanted.shipped or _allowed(wanted.name, PRETRAINED)
     folder = folder if isinstance(folder, Path) else locate(folder)
     if wanted.backbone:

@@ -33,6 +33,8 @@ TESTS = {  # the tests that watch a file
     "rmt/causes/carried_facts.py": ("tests/test_carried_facts.py",),
     "rmt/measure/run.py": ("tests/test_measure.py", "tests/test_beats.py"),
     "rmt/measure/beats.py": ("tests/test_beats.py",),
+    "rmt/backbone/package_decoder.py": ("tests/test_package_rmt.py",),
+    "rmt/memory/recurrent.py": ("tests/test_package_rmt.py", "tests/test_reference.py"),
 }
 
 TABLE = {
@@ -45,6 +47,21 @@ TABLE = {
         ("own.double().norm(dim=-1).clamp_min", "own.double().sum(dim=-1).clamp_min", "a slot's length is a sum"),
         ("(key, question) not in known.answers", "key not in {k for k, _ in known.answers}", "only the first question is asked"),
         ("before + segment.tobytes()", "segment.tobytes()", "texts share a state that they do not share"),
+    ),
+    "rmt/backbone/package_decoder.py": (
+        (" | write[:, :, None]", "", "write memory is causal"),
+        ("torch.where(read[:, :, None], read[:, None, :], earlier)", "earlier", "read memory is causal"),
+        ("F.pad(seen, (0, 1), value=True)", "F.pad(seen, (0, 1), value=False)", "nobody sees the null key"),
+        ("value = value.lerp(values, mix)", "value = value", "no value residuals"),
+        ("turns.new_full((len(turns), 1), FIRST - 1)", "turns.new_full((len(turns), 1), 0)", "the null key stands elsewhere"),
+        ("torch.where(places == MEMORY, 0, places + FIRST)", "places + FIRST", "memory turns with its place"),
+        (".masked_fill((places == MEMORY)[..., None], 0.0)", "", "memory has a place in the text"),
+        ("* (self.gamma + 1)", "* self.gamma", "a norm of another kind"),
+    ),
+    "rmt/memory/recurrent.py": (
+        ("state + self.read_embedding, write)", "state, write)", "the embedding of what is read is left out"),
+        ("write + state if self.add_to_write else write", "write", "the state is not added to the write memory"),
+        ("if self.always_read:", "if True:", "an empty memory is seen"),
     ),
     "rmt/tasks/interval.py": (
         ("z: float = 1.96", "z: float = 1.0", "an interval at one sigma"),
