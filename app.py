@@ -26,6 +26,8 @@ async def lifespan(app):
         slices.overview(session.library().open(name))
     gc.collect()
     gc.freeze()
+    host, port, base = (st.get_option(f"server.{name}") for name in ("address", "port", "baseUrlPath"))
+    print(f"RMT Viz is at http://{host or 'localhost'}:{port}/{base.strip('/')}", flush=True)
     yield {}
 
 

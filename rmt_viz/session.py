@@ -56,7 +56,12 @@ def replays() -> Replays:
 def experiments() -> Experiments:
     """The front page's experiments, as they are asked for."""
     name = experiment.CHECKPOINT
-    return Experiments(lambda trained: model(name) if trained else _untrained(name, 0))
+    folder = CHECKPOINTS / name  # models of their own: those of other pages are cut to other segments now and then
+    return Experiments(
+        lambda trained: (
+            shipped_models.open_shipped(folder, name) if trained else shipped_models.open_untrained(folder, 0)
+        )
+    )
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
