@@ -185,8 +185,8 @@ def test_a_what_if_says_who_is_affected_and_who_stays(run, make_trace):
     found = contrast(run.trace, other)
     told = what_if.what_if(run.trace, other, found)
     assert told.startswith(
-        "John: office becomes kitchen; Mary: another answer after segment 2, not at the end; Daniel st"
+        "John: office becomes kitchen; Mary: another answer after segment 2, the same at the end; Daniel st"
     )
-    assert told.endswith("stays; memory parts ways in segment 2")
+    assert told.endswith("stays; the memories differ from segment 2 on")
     table = what_if.people_table(run.trace, found)
     assert len(table["about"]) == 27 and table["changed"][table["about"].index("John") + 8] == "kitchen"

@@ -19,7 +19,8 @@ def find_spans(text: str, token_ends: np.ndarray, classes: list[str], looks: Seq
     """Find the spans of facts and question, in tokens, in order.
 
     The question is the last sentence if it ends in "?"; a fact is an earlier sentence that shares a word with it and
-    contains one of the classes, or that has one of the looks. token_ends: the end of each token in the text, in characters.
+    contains one of the classes, or that has one of the looks. token_ends: the end of each token in the text, in
+    characters.
     """
     sentences = list(SENTENCE.finditer(text))
     sentences = [match for match in sentences if match[0].strip()]

@@ -13,7 +13,7 @@ def beats(page) -> list[str]:
 
 
 def test_a_row_for_each_person_with_the_controls_beside_it(visit, picture):
-    page = visit()
+    page = visit("watch")
     rows = page.locator(".spine .person")
     expect(rows).to_have_count(4)
     assert rows.evaluate_all("(nodes) => nodes.map((node) => node.dataset.who)") == ["Mary", "John", "Daniel", "Sandra"]
@@ -28,7 +28,7 @@ def test_a_row_for_each_person_with_the_controls_beside_it(visit, picture):
 
 
 def test_card_sentence_and_beats_follow_the_chosen_person(visit):
-    page = visit("?trace=qa1&segment=10")
+    page = visit("watch?trace=qa1&segment=10")
     card = page.locator(".panel.answers")
     expect(page.locator(".sentence")).to_contain_text("Where is John?")
     before = beats(page)
@@ -47,21 +47,21 @@ def test_card_sentence_and_beats_follow_the_chosen_person(visit):
 
 
 def test_an_address_names_the_person(visit):
-    page = visit("?trace=qa1&segment=7&who=Daniel")
+    page = visit("watch?trace=qa1&segment=7&who=Daniel")
     expect(page.locator(".sentence")).to_contain_text("Where is Daniel?")
     expect(page.locator(".answers button[aria-pressed=true]")).to_have_text("Daniel")
 
 
 @pytest.mark.parametrize("control", ["reset", "untrained"])
 def test_a_control_shows_what_it_gets_wrong(visit, picture, control):
-    page = visit(f"?trace=qa1&control={control}&segment=9&who=John")
+    page = visit(f"watch?trace=qa1&control={control}&segment=9&who=John")
     expect(page.locator(".spine [data-wrong=true]").first).to_contain_text("✗")
     expect(page.locator(".spine .person").first.locator(".score")).to_have_count(1)
     picture(page, f"watch-people-{control}")
 
 
 def test_ones_own_text_has_a_row_for_each_person(visit):
-    page = visit()
+    page = visit("watch")
     page.get_by_role("button", name="Your own text").click()
     dialog = page.get_by_role("dialog")
     noise = "The report was long and it was read by the whole house. " * 12
