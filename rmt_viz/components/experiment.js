@@ -10,7 +10,7 @@ import { TextReader } from "./reader.js"
 import { CONDITIONS, WEIGHTS, choice, fromLink, toLink } from "./switches.js"
 import { layout, play, show, table, tell } from "./moments.js"
 
-const TRY = "Try it: drag a fact to another segment, or click it to change it."
+const TRY = "Drag a fact to another segment, or click it."
 const NOISE = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100, 150, 200, 300, 400]
 const pages = new WeakMap()
 
