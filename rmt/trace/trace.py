@@ -33,6 +33,7 @@ import numpy as np
 from rmt.errors import InputError
 from rmt.trace.check import problems
 from rmt.trace.file import DTYPES, read_header
+from rmt.trace.stored import StoredArray
 
 BLOCKS = ("read", "write", "carry", "local")
 
@@ -67,9 +68,12 @@ class SegmentRecord:
 
 
 class Trace:
-    """A run on disk, read lazily: opening costs the same for 8 segments as for 4,096."""
+    """A run on disk, read lazily: opening costs the same for 8 segments as for 4,096.
 
-    def __init__(self, path: Path, meta: dict, arrays: dict[str, np.ndarray], keep=None):
+    Whatever reads from it raises InputError where the file was cut short meanwhile.
+    """
+
+    def __init__(self, path: Path, meta: dict, arrays: dict[str, StoredArray], keep=None):
         self.path, self.meta, self.arrays = path, meta, arrays
         self._keep = keep  # a temporary folder lives as long as its trace
 
@@ -77,11 +81,10 @@ class Trace:
     def open(cls, path, *, keep=None) -> "Trace":
         """Open a trace file. Raises InputError with a sentence where it is not one."""
         path = Path(path)
-        header, offset = read_header(path)
+        header, offset, file = read_header(path)
         meta = json.loads(header.pop("__metadata__")["trace"])
-        data = np.memmap(path, np.uint8, "r")
         arrays = {
-            name: np.ndarray(entry["shape"], DTYPES[entry["dtype"]], data, offset + entry["data_offsets"][0])
+            name: StoredArray(file, offset + entry["data_offsets"][0], entry["shape"], DTYPES[entry["dtype"]])
             for name, entry in header.items()
         }
         return cls(path, meta, arrays, keep)
@@ -105,7 +108,7 @@ class Trace:
 
     @property
     def memory(self) -> np.ndarray:
-        """(S + 1, M, D): the slots before the first segment and after each recorded one."""
+        """(S + 1, M, D), read whole: the slots before the first segment and after each recorded one."""
         return self.arrays["memory"][: self.done + 1]
 
     @cached_property
@@ -142,7 +145,7 @@ class Trace:
         """The texts of tokens start to end. Tokens are text, never markup: escape them where they are shown."""
         ends = self.arrays["token_ends"][max(start - 1, 0) : end]
         edges = [0, *ends.tolist()] if start == 0 else ends.tolist()
-        text = self.arrays["token_text"][edges[0] : edges[-1]].tobytes()
+        text = self.arrays["token_text"][edges[0] : edges[-1]].tobytes() if edges else b""
         return [text[a - edges[0] : b - edges[0]].decode("utf-8", "replace") for a, b in pairwise(edges)]
 
     def segment_of(self, token: int) -> int:

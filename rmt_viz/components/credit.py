@@ -23,7 +23,7 @@ def show(run: Run, values: list[float]) -> None:
 
 def groups(run: Run, values: np.ndarray) -> list[dict]:
     """What is drawn of each segment."""
-    starts = run.trace.arrays["starts"]
+    starts = run.trace.arrays["starts"][:]
     size = np.add.reduceat(np.abs(values), starts[:-1])
     found = []
     for s in sorted(np.argsort(-size, kind="stable")[:MOST].tolist()):

@@ -81,7 +81,7 @@ def reread(stages: list[Path], trace: Trace, grown: Grown, shelf: Library, progr
     from rmt.tasks.base import Span
 
     spans = [Span(span["kind"], span["start"], span["end"]) for span in trace.spans]
-    document = (trace.arrays["ids"], {"spans": spans, "label": trace.meta["label"], "seed": trace.meta["seed"]})
+    document = (trace.arrays["ids"][:], {"spans": spans, "label": trace.meta["label"], "seed": trace.meta["seed"]})
     for i, folder in enumerate(stages):
         model = load(folder, device="cpu")
         ended = model.about.config.get("ended", {})
