@@ -1,6 +1,7 @@
 """The app: `streamlit run app.py`. The list of pages is in frame.py, the script behind every page."""
 
 import gc
+import logging
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,7 +21,10 @@ async def lifespan(app):
     from rmt_viz.pages import watch  # noqa: F401
 
     for name in session.library().names()[:1]:
-        slices.overview(session.library().open(name))
+        try:
+            slices.overview(session.library().open(name))
+        except Exception as error:  # one damaged file: its page says so, and the server starts all the same
+            logging.getLogger("rmt_viz").warning("the first trace, %s, cannot be opened: %s", name, error)
     gc.collect()
     gc.freeze()
     yield {}

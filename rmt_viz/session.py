@@ -1,7 +1,6 @@
 """What all visitors share and what belongs to one: the only module that touches st.cache_* and st.session_state."""
 
 import gc
-import json
 import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ import streamlit as st
 from rmt.errors import InputError
 from rmt_viz.findings import one_text
 from rmt_viz.shelf import results
+from rmt_viz.shelf.checkpoints import configs
 from rmt_viz.shelf.found import Found
 from rmt_viz.shelf.kept_runs import KeptRuns
 from rmt_viz.shelf.library import ASSETS, LIVE, Library, Run, with_control
@@ -99,15 +99,12 @@ def result(name: str) -> results.Results:
 
 def checkpoints() -> dict[str, dict]:
     """Name -> config.json of the checkpoints in assets."""
-    folders = sorted(path.parent for path in CHECKPOINTS.glob("*/config.json"))
-    return {folder.name: json.loads((folder / "config.json").read_text()) for folder in folders}
+    return configs(CHECKPOINTS)
 
 
 def every_checkpoint() -> dict[str, dict]:
     """Those, and the ones kept of stages of training, under their path: "detect-stages/3"."""
-    folders = sorted(path.parent for path in CHECKPOINTS.glob("*/*/config.json"))
-    stages = {str(folder.relative_to(CHECKPOINTS)): folder / "config.json" for folder in folders}
-    return checkpoints() | {name: json.loads(path.read_text()) for name, path in stages.items()}
+    return configs(CHECKPOINTS, stages=True)
 
 
 def config_of(name: str) -> dict:

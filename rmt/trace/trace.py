@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 
 from rmt.errors import InputError
-from rmt.trace.check import problems
+from rmt.trace.check import problems, text_problems
 from rmt.trace.file import DTYPES, read_header
 from rmt.trace.stored import StoredArray
 
@@ -147,6 +147,12 @@ class Trace:
         edges = [0, *ends.tolist()] if start == 0 else ends.tolist()
         text = self.arrays["token_text"][edges[0] : edges[-1]].tobytes() if edges else b""
         return [text[a - edges[0] : b - edges[0]].decode("utf-8", "replace") for a, b in pairwise(edges)]
+
+    def check_text(self) -> None:
+        """Raises InputError where the places of segments and tokens are damaged: nothing else could be found then."""
+        wrong = next(text_problems(self.arrays), None)
+        if wrong:
+            raise InputError(f"{self.path.name} is damaged. {wrong} Copy it again, or record it again.")
 
     def segment_of(self, token: int) -> int:
         """The segment a token stands in."""

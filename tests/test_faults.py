@@ -1,0 +1,120 @@
+"""Faults under a running app, as they come: files cut and damaged under it, disks that fill, processes that die."""
+
+import http.client
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, serving, write_trace
+from streamlit.testing.v1 import AppTest
+from test_trace import header_of, put, with_values
+
+from rmt.errors import InputError
+from rmt.trace import Trace
+from rmt_viz import session
+from rmt_viz.shelf.library import Library
+
+SUFFIX = ".trace.safetensors"
+
+
+def get(address: str, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=30)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def sentence(answer: tuple[int, bytes]) -> str:
+    assert answer[0] == 404, answer
+    return json.loads(answer[1])["error"]
+
+
+@pytest.fixture
+def own_assets(tmp_path) -> Path:
+    """An assets folder with three toy traces, the first of them what a visitor sees first."""
+    folder = tmp_path / "assets"
+    (folder / "traces").mkdir(parents=True)
+    for name in ("detect", "toy", "other"):
+        write_trace(folder / "traces" / f"{name}{SUFFIX}", segments=64)
+    for shipped in ("checkpoints", "results", "what_if"):
+        (folder / shipped).symlink_to(ROOT / "assets" / shipped, target_is_directory=True)
+    return folder
+
+
+# -- traces
+
+
+@pytest.mark.slow
+def test_traces_cut_damaged_and_deleted_under_a_server_are_sentences(own_assets, tmp_path):
+    """The first is cut before the start: the server starts. What is done to the others goes on while it runs."""
+    traces = own_assets / "traces"
+    os.truncate(traces / f"detect{SUFFIX}", 3000)
+    with serving(own_assets, tmp_path / "log") as (address, process):
+        assert "cut short" in sentence(get(address, "/rmt/trace/detect/overview"))
+        assert get(address, "/rmt/trace/toy/segment/60")[0] == 200
+        os.truncate(traces / f"toy{SUFFIX}", 20_000)
+        for path in ("segment/60", "overview", "memory/3", "page"):
+            assert "cut short" in sentence(get(address, f"/rmt/trace/toy/{path}"))
+        other = traces / f"other{SUFFIX}"
+        assert get(address, "/rmt/trace/other/segment/1")[0] == 200
+        other.write_bytes(with_values("starts", put(1, 2**63 - 2))(other.read_bytes()))
+        for path in ("segment/1", "overview", "page"):
+            assert "is damaged" in sentence(get(address, f"/rmt/trace/other/{path}"))
+        other.unlink()
+        assert "no such trace" in sentence(get(address, "/rmt/trace/other/segment/1"))
+        write_trace(other, segments=8)
+        assert get(address, "/rmt/trace/other/segment/7")[0] == 200
+        assert process.poll() is None
+
+
+def test_an_open_trace_that_is_cut_says_so_wherever_it_is_read(make_trace):
+    trace = make_trace("toy", segments=64)
+    header, begin = header_of(trace.path.read_bytes())
+    os.truncate(trace.path, begin + header["memory"]["data_offsets"][0] + 8)
+    for read in (
+        lambda: trace.memory,
+        lambda: trace.arrays["mass"][60],
+        lambda: trace.arrays["loss"].mean(),
+        lambda: trace.tokens,
+        lambda: trace.segments[3],
+    ):
+        with pytest.raises(InputError, match=f"toy{SUFFIX} was cut short while it was open"):
+            read()
+    assert trace.n_segments == 64  # its starts are still there
+
+
+def test_a_trace_replaced_under_an_open_page_is_the_new_one(make_trace):
+    trace = make_trace("toy", segments=8)
+    shelf = Library(trace.path.parent)
+    before = shelf.open("toy")
+    assert shelf.open("toy") is before
+    write_trace(trace.path, segments=5)
+    assert shelf.open("toy").trace.n_segments == 5
+    trace.path.unlink()
+    with pytest.raises(InputError, match="no such trace"):
+        shelf.open("toy")
+
+
+def test_what_is_no_file_is_no_trace(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(InputError, match="cannot be read"):
+            Trace.open(place)
+
+
+# -- checkpoints
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"cell": 3, "segment_length": 64}'])
+@pytest.mark.parametrize("page", ["models", "train", "length"])
+def test_a_damaged_checkpoint_takes_no_page(tmp_path, monkeypatch, page, content):
+    """It is left out; the others are still offered."""
+    for name in ("detect", "memorize"):
+        shutil.copytree(ROOT / "assets" / "checkpoints" / name, tmp_path / name)
+    (tmp_path / "detect" / "config.json").write_bytes(content)
+    monkeypatch.setattr(session, "CHECKPOINTS", tmp_path)
+    at = AppTest.from_string(f"from rmt_viz.pages import {page}\n{page}.page()", default_timeout=60).run()
+    assert not at.exception, at.exception
+    assert list(session.every_checkpoint()) == ["memorize"]
