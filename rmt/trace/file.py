@@ -67,6 +67,16 @@ def segment_parts(arrays: dict, index: int, start: int, end: int) -> Iterator[tu
             yield name, slice(first, first + (end - start if ARRAYS[name][1][0] == "Tn" else 1))
 
 
+def is_trace(path: Path) -> bool:
+    """Whether a file begins like a trace; it may be damaged further on."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(200)
+    except OSError:
+        return False
+    return b'"__metadata__"' in head and SCHEMA.rpartition("-")[0].encode() in head
+
+
 def read_header(path: Path) -> tuple[dict, int, OpenFile]:
     """The header of a trace, where its data begins, and its file; every claim it makes checked against the file."""
     try:

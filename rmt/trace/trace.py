@@ -31,6 +31,7 @@ from pathlib import Path
 import numpy as np
 
 from rmt.errors import InputError
+from rmt.files import written_whole
 from rmt.trace.check import problems, text_problems
 from rmt.trace.file import DTYPES, read_header
 from rmt.trace.stored import StoredArray
@@ -90,8 +91,11 @@ class Trace:
         return cls(path, meta, arrays, keep)
 
     def save(self, path) -> Path:
-        """Copy the trace to a path of its own."""
-        return Path(shutil.copyfile(self.path, path))
+        """Copy the trace to a path of its own. Raises InputError where it cannot be written."""
+        path = Path(path)
+        with written_whole(path) as part:
+            shutil.copyfile(self.path, part)
+        return path
 
     @property
     def done(self) -> int:

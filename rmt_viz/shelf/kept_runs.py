@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from rmt.errors import InputError
@@ -12,6 +13,7 @@ FOLDER = Path(
     os.environ.get("RMT_VIZ_RUNS") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rmt-viz/runs"
 )
 DAYS, MOST, MOST_BYTES = 30, 64, 2_000_000_000
+HALF = 3600  # seconds after which nobody is still writing a file
 HOW_LONG = f"Kept here for {DAYS} days, as long as it is among the last {MOST} runs of this server."
 
 
@@ -23,14 +25,10 @@ class KeptRuns:
         self.folder = folder
 
     def keep(self, id: str, trace: Trace) -> None:
-        part = self.folder / f"{id}.part"
-        try:
+        with suppress(OSError, InputError):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._make_room(trace.path.stat().st_size)
-            trace.save(part)
-            part.replace(self._path(id))
-        except OSError:
-            part.unlink(missing_ok=True)
+            trace.save(self._path(id))
 
     def open(self, id: str) -> Trace | None:
         """The trace of a run, None where it is not kept any more."""
@@ -49,7 +47,10 @@ class KeptRuns:
         return self.folder / f"{id}{SUFFIX}"
 
     def _make_room(self, size: int) -> None:
-        """Take out what is too old, and the oldest until another run of this size fits."""
+        """Take out what is too old, and the oldest until another run of this size fits; and what kills left half."""
+        for part in self.folder.glob(f"live-*{SUFFIX}.part"):
+            if time.time() - part.stat().st_mtime > HALF:
+                part.unlink(missing_ok=True)
         files = sorted(self.folder.glob(f"live-*{SUFFIX}"), key=lambda file: file.stat().st_mtime)
         total = size + sum(file.stat().st_size for file in files)
         for i, file in enumerate(files):
