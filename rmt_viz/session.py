@@ -1,5 +1,6 @@
 """What all visitors share and what belongs to one: the only module that touches st.cache_* and st.session_state."""
 
+import copy
 import gc
 import re
 from collections.abc import Callable
@@ -15,16 +16,23 @@ from rmt_viz.shelf.found import Found
 from rmt_viz.shelf.kept_runs import KeptRuns
 from rmt_viz.shelf.library import ASSETS, LIVE, Library, Run, with_control
 from rmt_viz.work import visitors_checkpoint
-from rmt_viz.work.queue import Job, Worker
+from rmt_viz.work.queue import Job, Jobs, Worker
 from rmt_viz.work.replays import Replays
 
 CHECKPOINTS = ASSETS / "checkpoints"
 SEED = re.compile("[0-9]{1,9}")
+MOST_RUNS = 64  # that one visit may make
+HOW_ON = "Reload the page to go on; each of them stays under its own address."
 
 
 @st.cache_resource(show_spinner=False)
 def library() -> Library:
     return Library(kept=KeptRuns())
+
+
+@st.cache_resource(show_spinner=False, scope="session", on_release=Jobs.end)
+def _jobs() -> Jobs:
+    return Jobs()
 
 
 @st.cache_resource(show_spinner=False)
@@ -34,7 +42,10 @@ def worker() -> Worker:
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def model(name: str):
-    """A shipped checkpoint, loaded once; torch comes in here and nowhere else. Only the worker's thread runs it."""
+    """A shipped checkpoint, loaded once for all; torch comes in here and nowhere else.
+
+    Jobs take turns with it, so none changes it: what one has to set, it sets on a copy that shares the weights.
+    """
     import torch
 
     from rmt.checkpoint import load
@@ -72,7 +83,14 @@ def _visitors(wanted: visitors_checkpoint.Wanted):
 
 
 def maker(run: Run):
-    """The model that made a run. Raises InputError where its weights are not here."""
+    """The model that made a run, as a copy of one's own that shares its weights with others.
+
+    Raises InputError where its weights are not here.
+    """
+    return copy.copy(_maker(run))
+
+
+def _maker(run: Run):
     made = run.trace.meta["made_by"]
     name, fingerprint = made["checkpoint"], made["fingerprint"]
     if run.maker is not None and run.maker.shipped is None:
@@ -115,16 +133,29 @@ def config_of(name: str) -> dict:
 
 
 def reset_of(id: str):
-    """The reset control of a trained run, where there is one."""
+    """The reset control of a trained run, where there is one that can be opened."""
     shelf = library()
-    return shelf.open(f"{id}.reset") if "." not in id and shelf.has(f"{id}.reset") else None
+    try:
+        return shelf.open(f"{id}.reset") if "." not in id and shelf.has(f"{id}.reset") else None
+    except InputError:  # damaged: it takes the run itself not with it, and says so where it is chosen
+        return None
 
 
 def start(slot: str, work: Callable, about: object = None) -> Job:
-    """work(progress) in the background, one a visitor and slot: what still goes there is stopped."""
+    """work(progress) in the background, one a visitor and slot: what still goes there is stopped.
+
+    Raises InputError where the visitor has as many jobs going as one may have, or everybody together has.
+    """
     stop(slot)
-    st.session_state[slot] = worker().submit(work, about)
+    _check_runs()
+    st.session_state[slot] = _jobs().start(worker(), work, about)
     return st.session_state[slot]
+
+
+def _check_runs() -> None:
+    """Raises InputError where the visitor has as many runs as one visit may make."""
+    if len(own_runs()) >= MOST_RUNS:
+        raise InputError(f"You have {MOST_RUNS} runs here, as many as one visit may make. {HOW_ON}")
 
 
 def held(key: str, default=None):
@@ -163,6 +194,7 @@ def take_upload(file) -> bool:
         return False
     st.session_state.update(uploaded=file.file_id, refusal="")
     try:
+        _check_runs()
         _show_next(library().add(visitors_checkpoint.take_in(file.getvalue()), "uploaded"))
     except InputError as error:
         st.session_state["refusal"] = str(error)

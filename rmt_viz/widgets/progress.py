@@ -46,10 +46,16 @@ def _waiting(slot: str, opening: str, step: str, size: Callable[[], int], drawn:
 
 def progress(job: Job, opening: str, key: str, step: str = SEGMENTS) -> bool:
     """Draw it; whether the visitor asks it to stop."""
-    told = "Waiting for another run to end" if job.state == "waiting" else opening
+    told = waiting(job) if job.state == "waiting" else opening
     told = step.format(done=job.done, total=job.total) if job.total else told
     st.progress(job.done / max(job.total, 1), told)
     return st.button("Cancel", key=key)
+
+
+def waiting(job: Job) -> str:
+    """What a job waits for, in a few words."""
+    before = job.place()
+    return f"Waiting, number {before} in the queue" if before else "Waiting for its turn"
 
 
 def offer(slot: str, label: str, start, step: str) -> None:

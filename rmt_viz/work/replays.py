@@ -35,7 +35,7 @@ class Replays:
     """
 
     def __init__(self, open_model: Callable):
-        self.open_model, self.worker = open_model, Worker()
+        self.open_model, self.worker = open_model, Worker(1)
         self.lock, self.asked, self.warm = threading.Lock(), OrderedDict(), False
 
     def ask(self, run: Run, segment: int, work: Callable, wait: float | None = None) -> Job:

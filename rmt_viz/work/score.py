@@ -3,6 +3,7 @@
 In jobs only: torch comes in.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 
 from rmt.errors import InputError
@@ -16,15 +17,17 @@ MOST_TOKENS = 25_000_000  # of one scoring, over all lengths and samples: longer
 Progress = Callable[[int, int], None]
 
 
-def cut(model, segment_length: int) -> None:
-    """Have a model read segments of this length: safe, as only the worker's one thread runs it.
+def cut(model, segment_length: int):
+    """A view of a model that reads segments of this length; the model itself, which other jobs use, stays as it is.
 
-    Raises InputError for one that does not fit the model.
+    Raises InputError for a length that does not fit the model.
     """
     from rmt.checkpoint.whole import check_room
 
     check_room(model, segment_length)
-    model.segment_length = segment_length
+    view = copy.copy(model)
+    view.segment_length = segment_length
+    return view
 
 
 def record_text(model, text: str, progress: Progress) -> Trace:
