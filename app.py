@@ -8,9 +8,13 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
+from rmt.files import sweep
+from rmt_viz.server import log
 from rmt_viz.server.headers import SafeHeaders
 from rmt_viz.server.routes import ROUTES
 from rmt_viz.widgets.errors import show_error
+
+LOG = logging.getLogger("rmt_viz")
 
 
 @asynccontextmanager
@@ -20,14 +24,20 @@ async def lifespan(app):
     from rmt_viz import session
     from rmt_viz.pages import watch  # noqa: F401
 
+    log.begin()
+    left = sweep()
+    if left:
+        LOG.info("deleted %d temporary folders of servers that were killed", left)
     for name in session.library().names()[:1]:
         try:
             slices.overview(session.library().open(name))
         except Exception as error:  # one damaged file: its page says so, and the server starts all the same
-            logging.getLogger("rmt_viz").warning("the first trace, %s, cannot be opened: %s", name, error)
+            LOG.warning("the first trace, %s, cannot be opened: %s", name, error)
     gc.collect()
     gc.freeze()
+    LOG.info("ready")
     yield {}
+    LOG.info("ending")
 
 
 app = st.App(

@@ -5,6 +5,9 @@ Standard library only.
 
 import fcntl
 import os
+import shutil
+import tempfile
+import time
 import weakref
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
@@ -13,6 +16,8 @@ from typing import ClassVar
 
 from rmt.errors import InputError
 
+TEMPORARY = "rmt-viz-tmp-"  # what the names of temporary folders begin with
+YOUNG = 60  # seconds in which a folder may not be locked yet
 WRITERS = ("SafetensorError", "Exception", "RuntimeError")  # what writers raise that are no OSError, by their names
 
 
@@ -92,3 +97,28 @@ class FolderLock:
             return None
         lock = cls.held[key] = cls(descriptor)
         return lock
+
+
+class TemporaryFolder(tempfile.TemporaryDirectory):
+    """A temporary folder that says, by its lock, that its process lives: `sweep` deletes those of dead ones."""
+
+    def __init__(self, folder: Path | None = None):
+        super().__init__(prefix=TEMPORARY, dir=folder)
+        self.lock = FolderLock.take(Path(self.name))
+
+
+def sweep(folder: Path | None = None) -> int:
+    """Delete what processes that were killed left behind in the temporary folder, or in another; how many there were."""
+    count = 0
+    for place in Path(folder or tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
+        with suppress(OSError, InputError):  # somebody else's, at work, or gone meanwhile
+            status = place.lstat()
+            ours = (status.st_dev, status.st_ino) in FolderLock.held
+            young = time.time() - status.st_mtime < YOUNG
+            if place.is_symlink() or not place.is_dir() or status.st_uid != os.getuid() or ours or young:
+                continue
+            lock = FolderLock.take(place)
+            if lock is not None:  # nobody has it any more
+                shutil.rmtree(place)
+                count += 1
+    return count

@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import logging
 import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from rmt_viz.work.replays import Replays
 
 CHECKPOINTS = ASSETS / "checkpoints"
 SEED = re.compile("[0-9]{1,9}")
+LOG = logging.getLogger(__name__)
 MOST_RUNS = 64  # that one visit may make
 HOW_ON = "Reload the page to go on; each of them stays under its own address."
 
@@ -148,7 +150,7 @@ def start(slot: str, work: Callable, about: object = None) -> Job:
     """
     stop(slot)
     _check_runs()
-    st.session_state[slot] = _jobs().start(worker(), work, about)
+    st.session_state[slot] = _jobs().start(worker(), work, about, slot)
     return st.session_state[slot]
 
 
@@ -198,6 +200,7 @@ def take_upload(file) -> bool:
         _show_next(library().add(visitors_checkpoint.take_in(file.getvalue()), "uploaded"))
     except InputError as error:
         st.session_state["refusal"] = str(error)
+    LOG.info("an upload of %d bytes was %s", file.size, "refused" if st.session_state["refusal"] else "taken in")
     return not st.session_state["refusal"]
 
 

@@ -3,7 +3,11 @@
 import http.client
 import json
 import os
+import resource
 import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,8 @@ from conftest import ROOT, serving, write_trace
 from streamlit.testing.v1 import AppTest
 from test_trace import header_of, put, with_values
 
+from rmt import files
+from rmt.checkpoint import inspect, load
 from rmt.errors import InputError
 from rmt.trace import Trace
 from rmt_viz import session
@@ -118,3 +124,75 @@ def test_a_damaged_checkpoint_takes_no_page(tmp_path, monkeypatch, page, content
     at = AppTest.from_string(f"from rmt_viz.pages import {page}\n{page}.page()", default_timeout=60).run()
     assert not at.exception, at.exception
     assert list(session.every_checkpoint()) == ["memorize"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("num_labels", 10**8), ("num_labels", -1), ("vocab_size", 10**12), ("n_layer", 1e9), ("n_embd", "64"),
+        ("n_embd", -64), ("n_positions", 10**15), ("n_head", True), ("n_inner", [4096]), ("hidden_size", 2**70),
+    ],
+)  # fmt: skip
+def test_a_configuration_with_an_impossible_size_is_refused_before_anything_is_made(tmp_path, name, value):
+    """In a second and in little memory: a hundred million labels once took 11 GB."""
+    shutil.copytree(ROOT / "assets" / "checkpoints" / "detect", tmp_path / "run")
+    file = tmp_path / "run" / "config.json"
+    config = json.loads(file.read_text())
+    config["backbone"]["config"][name] = value
+    file.write_text(json.dumps(config))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match=rf"{name} is .*|n_inner|hidden_size"):
+        load(tmp_path / "run", device="cpu")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000, "kilobytes"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"classes": [1, 2]}, {"classes": "ab"}, {"task": ["detect"]}, {"segment_length": 10**12},
+        {"segment_length": -1}, {"segment_length": 1.5}, {"alignment": 3}, {"cell": {"kind": "rmt", "options": []}},
+        {"cell": {"kind": "rmt", "options": {"n_memory": 10**9}}}, {"cell": {"kind": "rmt", "options": {"x": {}}}},
+        {"cell": {"kind": "rmt", "options": {"n_memory": -3}}}, {"backbone": None}, {"backbone": {"head": "lm"}},
+        {"cell": {"kind": "rmt", "options": {"n_memory": 4, "initial_std": float("nan")}}},
+    ],
+)  # fmt: skip
+def test_our_configuration_is_checked_field_by_field(tmp_path, change):
+    shutil.copytree(ROOT / "assets" / "checkpoints" / "detect", tmp_path / "run")
+    file = tmp_path / "run" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    for opening in (load, inspect):
+        with pytest.raises(InputError):
+            opening(tmp_path / "run")
+
+
+# -- what killed processes leave
+
+
+MAKE = "import time; from rmt.files import TemporaryFolder; f = TemporaryFolder(); print(f.name, flush=True); "
+MAKE += "time.sleep(600)"
+
+
+def test_what_killed_servers_left_is_deleted_and_what_lives_is_not(tmp_path, monkeypatch):
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    dead, alive = (
+        subprocess.Popen([sys.executable, "-c", MAKE], cwd=ROOT, env=environment, stdout=subprocess.PIPE)
+        for _ in range(2)
+    )
+    try:
+        folders = [Path(process.stdout.readline().decode().strip()) for process in (dead, alive)]
+        dead.kill()
+        dead.wait()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        mine, stranger = files.TemporaryFolder(), tmp_path / "rmt-viz-tmp-file"
+        stranger.write_text("no folder")
+        (tmp_path / "other").mkdir()
+        assert files.sweep() == 0, "they are young"
+        monkeypatch.setattr(files, "YOUNG", -1)
+        assert files.sweep() == 1
+        left = {path.name for path in tmp_path.iterdir()}
+        assert left == {folders[1].name, Path(mine.name).name, stranger.name, "other"}
+        mine.cleanup()
+    finally:
+        for process in (dead, alive):
+            process.kill()
+            process.communicate()

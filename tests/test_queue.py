@@ -2,6 +2,7 @@
 
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -51,7 +52,7 @@ def test_a_short_job_does_not_wait_for_a_long_one():
     assert short.ended.wait(20) and long.state == "running"
     while_both = log[log.index("short") : len(log) - log[::-1].index("short")]
     assert while_both.count("long") <= 25, "the long one had two thirds of the steps or less"
-    turns = sum(a != b for a, b in zip(log, log[1:], strict=False))
+    turns = sum(a != b for a, b in pairwise(log))
     assert turns <= 12, "a turn is several steps, not one"
     long.stop.set()
     assert long.ended.wait(10) and long.state == "cancelled"

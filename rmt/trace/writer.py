@@ -7,14 +7,13 @@ are in, so a trace is valid whenever its writer is killed, and can be gone on wi
 import json
 import math
 import os
-import tempfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
 from rmt.errors import InputError
-from rmt.files import written_whole
+from rmt.files import TemporaryFolder, written_whole
 from rmt.trace.file import ARRAYS, NAMES, SCHEMA, arrays_at, is_trace, segment_parts
 
 PART = 1 << 22  # bytes compared at a time
@@ -134,7 +133,7 @@ def check_free(path: Path) -> None:
     raise InputError(f"{path} is {what}, and only a trace is replaced by a trace; give the name of a new file.")
 
 
-def temporary() -> tuple[Path, tempfile.TemporaryDirectory]:
+def temporary() -> tuple[Path, TemporaryFolder]:
     """A path for a trace that nobody asked to keep, and what to hold on to as long as it is used."""
-    folder = tempfile.TemporaryDirectory(prefix="rmt-trace-")
+    folder = TemporaryFolder()
     return Path(folder.name) / "run.trace.safetensors", folder

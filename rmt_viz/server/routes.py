@@ -149,7 +149,13 @@ async def _answer(request: Request, make: Callable[[Run], bytes]) -> Response:
     return Response(body, media_type="application/octet-stream", headers=HEADERS)
 
 
+async def health(_: Request) -> Response:
+    """Whether the server answers, and how much work there is; asked by a container, a proxy or a person."""
+    return JSONResponse({"status": "ok", **session.worker().count()}, headers=HEADERS)
+
+
 ROUTES = [
+    Route("/healthz", health),
     Route(f"{PREFIX}/{{trace}}/overview", overview),
     Route(f"{PREFIX}/{{trace}}/segment/{{index}}", segment),
     Route(f"{PREFIX}/{{trace}}/attention/{{index}}", attention),

@@ -25,13 +25,14 @@ class Cancel(BaseException):  # not an Exception: no handler on the way may swal
 class Job:
     """Work in progress. state: waiting, running, done, cancelled or failed; error is a sentence.
 
-    about: what was asked for, for whoever shows it. owner: the visitor, whose jobs run one after another. place():
+    about: what was asked for, for whoever shows it. name: its kind, for the log. owner: the visitor, whose jobs run one after another. place():
     how many jobs are begun before it. next_turn(): called at each step; returns when the job may go on.
     """
 
     work: Callable
     about: object = None
     owner: object = None
+    name: str = "job"
     state: str = "waiting"
     done: int = 0
     total: int = 0
@@ -39,6 +40,7 @@ class Job:
     error: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
+    came: float = field(default_factory=time.monotonic)
     next_turn: Callable = int
     place: Callable = int
 
@@ -91,12 +93,12 @@ class Worker:
         self.line: list[Job] = []  # begun; the first one is at work
         self.since = 0.0  # when its turn began
 
-    def submit(self, work: Callable, about: object = None, owner: object = None) -> Job:
+    def submit(self, work: Callable, about: object = None, owner: object = None, name: str = "job") -> Job:
         """work(progress) is called when its turn comes; progress(done, total) reports, and may stop it.
 
         Raises InputError where too many jobs wait already.
         """
-        job = Job(work, about, owner)
+        job = Job(work, about, owner, name)
         job.next_turn, job.place = lambda: self._pass_on(job), lambda: self._place(job)
         with self.changed:
             for other in [other for other in self.waiting if other.stop.is_set()]:
@@ -107,6 +109,11 @@ class Worker:
             self.waiting.append(job)
             self._begin()
         return job
+
+    def count(self) -> dict[str, int]:
+        """How many jobs are begun, and how many wait behind them."""
+        with self.changed:
+            return {"running": len(self.line), "waiting": len(self.waiting)}
 
     def _begin(self) -> None:
         """Begin what may be begun. With the lock held."""
@@ -119,9 +126,13 @@ class Worker:
 
     def _run(self, job: Job) -> None:
         self._wait(job)
+        began = time.monotonic()
         try:
             job.run()
         finally:
+            if job.name:
+                took, waited = time.monotonic() - began, began - job.came
+                LOG.info("%s %s after %.1f s, having waited %.1f s", job.name, job.state, took, waited)
             with self.changed:
                 self.line.remove(job)
                 self.since = time.monotonic()
@@ -153,12 +164,12 @@ class Jobs:
     def __init__(self):
         self.jobs: list[Job] = []
 
-    def start(self, worker: Worker, work: Callable, about: object = None) -> Job:
+    def start(self, worker: Worker, work: Callable, about: object = None, name: str = "job") -> Job:
         """Raises InputError where the visitor has as many as one may have, or everybody together has."""
         self.jobs = [job for job in self.jobs if job.live and not job.stop.is_set()]
         if len(self.jobs) >= MOST_OWN:
             raise InputError(f"You have {MOST_OWN} things running here already; wait for one of them, or cancel it.")
-        self.jobs.append(worker.submit(work, about, self))
+        self.jobs.append(worker.submit(work, about, self, name))
         return self.jobs[-1]
 
     def end(self) -> None:

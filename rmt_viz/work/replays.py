@@ -45,7 +45,7 @@ class Replays:
             asked = self.asked.get(key)
             if asked is None or asked.job.state == "cancelled":
                 asked = self.asked[key] = Asked(Job(work), time.monotonic())
-                asked.job = self.worker.submit(lambda _: self._run(asked, run, segment, work))
+                asked.job = self.worker.submit(lambda _: self._run(asked, run, segment, work), name="")
             asked.at = time.monotonic()
             self.asked.move_to_end(key)
             self._make_room()

@@ -1,11 +1,11 @@
 """What the worker does for Train: a small run, and a text read at several moments of training. Torch comes in here."""
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rmt.files import TemporaryFolder
 from rmt.measure import knows
 from rmt.trace import Trace
 from rmt_viz.findings.train import Reading
@@ -49,7 +49,7 @@ def train(plan: Plan, grown: Grown, shelf: Library, tokenizer: Path, progress: P
     from rmt.train import TrainConfig, Trainer
 
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory(prefix="rmt-train-") as name:
+    with TemporaryFolder() as name:
         folder = Path(name)
         if tokenizer.is_file():
             shutil.copyfile(tokenizer, folder / "tokenizer.json")
