@@ -108,7 +108,7 @@ class TemporaryFolder(tempfile.TemporaryDirectory):
 
 
 def sweep(folder: Path | None = None) -> int:
-    """Delete what processes that were killed left behind in the temporary folder, or in another; how many there were."""
+    """Delete what killed processes left behind in the temporary folder, or in another one; how many folders."""
     count = 0
     for place in Path(folder or tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
         with suppress(OSError, InputError):  # somebody else's, at work, or gone meanwhile

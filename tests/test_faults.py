@@ -130,7 +130,7 @@ def test_a_damaged_checkpoint_takes_no_page(tmp_path, monkeypatch, page, content
     ("name", "value"),
     [
         ("num_labels", 10**8), ("num_labels", -1), ("vocab_size", 10**12), ("n_layer", 1e9), ("n_embd", "64"),
-        ("n_embd", -64), ("n_positions", 10**15), ("n_head", True), ("n_inner", [4096]), ("hidden_size", 2**70),
+        ("n_embd", -64), ("n_positions", 10**15), ("n_head", True), ("n_layer", [2]), ("hidden_size", 2**70),
     ],
 )  # fmt: skip
 def test_a_configuration_with_an_impossible_size_is_refused_before_anything_is_made(tmp_path, name, value):
@@ -141,7 +141,7 @@ def test_a_configuration_with_an_impossible_size_is_refused_before_anything_is_m
     config["backbone"]["config"][name] = value
     file.write_text(json.dumps(config))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(InputError, match=rf"{name} is .*|n_inner|hidden_size"):
+    with pytest.raises(InputError, match=f"{name} is "):
         load(tmp_path / "run", device="cpu")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000, "kilobytes"
 

@@ -42,11 +42,11 @@ NOT_OURS = (
 RECURRENT = ("rwkv", "mamba", "mamba2", "falcon_mamba", "xlstm", "fnet")
 LAYERS, LABELS, WIDTH, WORDS = 10_000, 100_000, 1_000_000, 50_000_000  # more than any model has
 SIZES = {
-    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_attention_heads", "n_head", "n_heads",
-                     "num_key_value_heads", "num_experts", "num_local_experts", "n_routed_experts"), LAYERS),
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_attention_heads", "n_head",
+                     "n_heads", "num_key_value_heads", "num_experts", "num_local_experts", "n_routed_experts"), LAYERS),
     **dict.fromkeys(("num_labels", "_num_labels", "type_vocab_size"), LABELS),
-    **dict.fromkeys(("hidden_size", "n_embd", "d_model", "dim", "embedding_size", "intermediate_size", "n_inner", "d_ff",
-                     "ffn_dim", "hidden_dim", "head_dim", "word_embed_proj_dim"), WIDTH),
+    **dict.fromkeys(("hidden_size", "n_embd", "d_model", "dim", "embedding_size", "intermediate_size", "n_inner",
+                     "d_ff", "ffn_dim", "hidden_dim", "head_dim", "word_embed_proj_dim"), WIDTH),
     **dict.fromkeys(("vocab_size", "max_position_embeddings", "n_positions", "n_ctx"), WORDS),
 }  # fmt: skip
 PARTS = re.compile(r"text|vision|audio|image|speech|encoder|decoder|vq|global|backbone|qformer|codec")
@@ -84,8 +84,8 @@ def check_sizes(config: dict) -> None:
             if value is None or (type(value) is int and 0 <= value <= most):
                 continue
             raise InputError(
-                f"Its configuration has an impossible number: {name} is {ascii(value)[:40]}, where whole numbers from 0 "
-                f"to {most:,} make sense; look at its config.json."
+                f"Its configuration has an impossible number: {name} is {ascii(value)[:40]}, where whole numbers "
+                f"from 0 to {most:,} make sense; look at its config.json."
             )
 
 

@@ -25,8 +25,9 @@ class Cancel(BaseException):  # not an Exception: no handler on the way may swal
 class Job:
     """Work in progress. state: waiting, running, done, cancelled or failed; error is a sentence.
 
-    about: what was asked for, for whoever shows it. name: its kind, for the log. owner: the visitor, whose jobs run one after another. place():
-    how many jobs are begun before it. next_turn(): called at each step; returns when the job may go on.
+    about: what was asked for, for whoever shows it. name: its kind, for the log. owner: the visitor, whose jobs run
+    one after another. place(): how many jobs are begun before it. next_turn(): called at each step; returns when the
+    job may go on.
     """
 
     work: Callable
