@@ -7,7 +7,7 @@
     other = rmt.what_if(model, trace, "reset@6")
     rmt.show(trace)  # in a notebook
 
-A name is looked up when it is first used, so that nothing loads torch that does not need it.
+A name is imported when it is first used, so that torch is loaded only where it is needed.
 """
 
 from importlib import import_module

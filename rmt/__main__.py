@@ -44,9 +44,9 @@ for command in COMMANDS:
 
 
 def main() -> None:
-    """Run a command; whatever a user can get wrong ends with one sentence and exit code 2."""
+    """Run a command; an error in its input ends with one sentence and exit code 2."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["evaluate"] and "--per-position" in arguments:  # what evaluate-loss was called before
+    if arguments[:1] == ["evaluate"] and "--per-position" in arguments:  # the older name of evaluate-loss
         arguments = ["evaluate-loss", *(argument for argument in arguments[1:] if argument != "--per-position")]
     try:
         sys.exit(app(arguments, standalone_mode=False))

@@ -1,4 +1,4 @@
-"""The changes of a what-if, under the name that programs import: see `rmt.intervene.changes`. No torch."""
+"""The older path of `rmt.intervene.changes`, the changes of a what-if, for programs that import it. No torch."""
 
 from rmt.intervene.changes import (
     END,

@@ -1,4 +1,4 @@
-"""A stock transformers model as embed -> trunk -> head, with exact attention maps beside its kernel."""
+"""A stock transformers model as embed -> trunk -> head, with exact attention maps beside the fused kernel."""
 
 from rmt.backbone.huggingface import HFBackbone
 from rmt.backbone.protocol import Backbone, Layout, Output, answering, wide

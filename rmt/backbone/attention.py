@@ -1,12 +1,12 @@
-"""Attention with exact thin maps beside it, at the cost of the fused kernel that computes the output.
+"""Fused attention with exact thin maps at little extra cost.
 
-P[i, j] = exp(q_i · k_j · scale - LSE_i), and the kernel already knows LSE. So a run's read columns (every query, M
-keys) and write rows (M queries, every key) cost two products of M × N and no N × N matrix is ever made. The scores
-are computed again in float32 or wider, whatever the model's precision: in bfloat16 the maps are closer to the truth
-than those of eager attention.
+P[i, j] = exp(q_i · k_j · scale - LSE_i), and the fused kernel computes LSE anyway. So the read columns (every query, M
+keys) and write rows (M queries, every key) cost two products of M × N, and no N × N matrix is made. The scores are
+computed again in float32 or wider, whatever the model's precision: in bfloat16 these maps are more exact than those of
+eager attention.
 
-Families that transformers does not route through its attention registry run their own eager attention; a hook takes
-each layer's weights there and lets go of them at once.
+Families that transformers does not route through its attention registry run their own eager attention; there a hook
+takes each layer's weights, cuts the maps from them and frees them.
 """
 
 from __future__ import annotations
@@ -26,21 +26,20 @@ from rmt.backbone.kernels import attend, hide, log_sum_exp
 from rmt.backbone.protocol import Backbone, Layout
 from rmt.errors import InputError
 
-# Registered without a mask builder: transformers then hands a ready 4-D mask through and builds none of its own.
+# Registered without a mask builder: transformers then passes a ready 4-D mask on and builds none of its own.
 NAME = "rmt_thin"
-UNKNOWN = ("softcap", "s_aux", "position_bias")  # they change the probabilities in ways that no kernel here knows
-# The capture and the blocked of the call that is running, for families that do not hand such options on to their
-# layers.
+UNKNOWN = ("softcap", "s_aux", "position_bias")  # options that change the probabilities and that no kernel here has
+# The `capture` and `blocked` of the running call, for families that do not pass such options on to their layers.
 RUNNING: ContextVar[tuple] = ContextVar("running", default=(None, None))
 
 
 @dataclass(frozen=True)
 class Maps:
-    """What attention did in all layers of one segment, cut by the layout; `layers` has them one by one.
+    """The thin attention maps of all layers of one segment; `layers` lists them layer by layer.
 
-    read (L, B, H, T, R) tokens to read memory, write (L, B, H, W, T) write memory to tokens, answer_read (L, B, H, R)
-    the answering position to read memory, mass (L, B, H, 4) the sums over the blocks read, write, carry, local, which
-    together are N. attention: whole maps (L, B, H, N, N), for a replay.
+    read (L, B, H, T, R): tokens to read memory. write (L, B, H, W, T): write memory to tokens. answer_read
+    (L, B, H, R): the answering position to read memory. mass (L, B, H, 4): sums over the blocks read, write, carry and
+    local, together N. attention: whole maps (L, B, H, N, N), for a replay.
     """
 
     read: Tensor
@@ -51,7 +50,7 @@ class Maps:
 
     @staticmethod
     def cut(seen: Tensor, writing: Tensor, layout: Layout, answer: int | Tensor) -> Maps:
-        """From seen (L, B, H, R, N), each slot's column of the map lying down, and writing (L, B, H, W, N) its rows."""
+        """Cut maps from seen (L, B, H, R, N), the transposed read columns, and writing (L, B, H, W, N), write rows."""
         read = seen[..., layout.tokens].transpose(-1, -2)
         write, carry = writing[..., layout.tokens], writing[..., layout.read or EMPTY]
         mass = torch.stack([block.sum((-1, -2)) for block in (read, write, carry)], dim=-1)
@@ -63,18 +62,18 @@ class Maps:
         return Maps(read, write, answer_read, mass)
 
     def layers(self) -> list[Maps]:
-        """One for each layer, without the first axis."""
+        """The maps of each layer, without the first axis."""
         parts = {f.name: getattr(self, f.name) for f in fields(Maps)}
         n_layers = len(self.mass)
         return [Maps(**{k: part if part is None else part[i] for k, part in parts.items()}) for i in range(n_layers)]
 
 
-EMPTY = slice(0, 0)  # where a layout has no such memory
+EMPTY = slice(0, 0)  # for a layout without read or write memory
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Attention before its softmax, as the fused kernel saw it, in one layer.
+    """The input of one layer's softmax, as the fused kernel got it.
 
     query, key (B, H, N, d); lse (B, H, N); mask None or bool (B, 1, N, N).
     """
@@ -87,10 +86,10 @@ class Scores:
     causal: bool
 
     def parts(self, layout: Layout) -> tuple[Tensor, Tensor]:
-        """All that must be kept of a layer: log probabilities (B, H, R, N) of the read columns, lying down, and
-        scores (B, H, W, N) of the write rows. Only the mask, not causality, has hidden anything in them.
+        """The parts of a layer that thin maps need: read columns, transposed (B, H, R, N), and write rows (B, H, W, N).
 
-        Columns lie down because a product of R × N with long rows takes half the time of one of N × R.
+        The columns are log probabilities, the rows scores; in both the mask is applied, causality is not yet. The
+        columns are transposed because a product of R × N with long rows takes half the time of one of N × R.
         """
         read, write = layout.read or EMPTY, layout.write or EMPTY
         query, key, lse = (_wide(t).flatten(0, -3) for t in (self.query, self.key, self.lse[..., None, :]))
@@ -103,7 +102,7 @@ class Scores:
         return columns, rows
 
     def full(self) -> Tensor:
-        """(B, H, N, N), every probability."""
+        """The whole attention map (B, H, N, N)."""
         scores = _wide(self.query) @ _wide(self.key).transpose(-1, -2) * self.scale
         return hide(scores, self.mask, self.causal, slice(0, scores.shape[-2])).softmax(-1)
 
@@ -113,17 +112,17 @@ def _wide(tensor: Tensor) -> Tensor:
 
 
 def thin(layers: list[Scores] | list[tuple[Tensor, Tensor]], backbone: Backbone, layout: Layout, answer) -> Maps:
-    """The maps of all layers at once, from their parts, or from their scores.
+    """Compute the thin maps of all layers at once, from their parts or from their scores.
 
-    Parts are small: a CPU keeps those. Where launching a kernel takes longer than running it, keep the scores: the
-    products of all layers are then two kernels. answer: position, or positions (B,), of the answer.
+    Parts are small, so on a CPU those are kept. On a GPU, where launching a kernel can take longer than running it,
+    scores are kept: the products of all layers are then two kernels. answer: its position, or positions (B,).
     """
     if isinstance(layers[0], Scores) and all(s.mask is layers[0].mask for s in layers):
         columns, rows = _stack(layers).parts(layout)
     else:
         parts = [s.parts(layout) if isinstance(s, Scores) else s for s in layers]
         columns, rows = (_wide(torch.stack(part)) for part in zip(*parts, strict=True))
-    if not backbone.fused:  # these went through their layer's softmax
+    if not backbone.fused:  # these are probabilities already
         return Maps.cut(columns, rows, layout, answer)
     seen = columns.exp_()  # (L, B, H, R, N)
     if backbone.causal:
@@ -133,7 +132,7 @@ def thin(layers: list[Scores] | list[tuple[Tensor, Tensor]], backbone: Backbone,
 
 
 def _stack(layers: list[Scores]) -> Scores:
-    """All layers as one with a first axis L."""
+    """Stack the scores of all layers along a first axis L."""
     query, key, lse = (torch.stack([getattr(s, name) for s in layers]) for name in ("query", "key", "lse"))
     scales = [s.scale for s in layers]
     if len(set(scales)) > 1:  # GPT-2 with inverse layer scaling
@@ -144,17 +143,18 @@ def _stack(layers: list[Scores]) -> Scores:
 
 @dataclass(frozen=True)
 class Weights:
-    """Attention as an eager layer hands it out: (B, H, N, N), after its softmax."""
+    """One layer's attention (B, H, N, N) after the softmax, as eager attention returns it."""
 
     weights: Tensor
 
     def parts(self, layout: Layout) -> tuple[Tensor, Tensor]:
-        """The read columns lying down (B, H, R, N) and the write rows (B, H, W, N), copied from the whole map."""
+        """The read columns, transposed (B, H, R, N), and the write rows (B, H, W, N), copied from the whole map."""
         weights = self.weights
         columns, rows = weights[..., layout.read or EMPTY].transpose(-1, -2), weights[..., layout.write or EMPTY, :]
         return columns.clone(), rows.clone()
 
     def full(self) -> Tensor:
+        """The whole attention map (B, H, N, N)."""
         return self.weights
 
 
@@ -163,7 +163,7 @@ Capture = Callable[[Scores | Weights], None]
 
 @contextmanager
 def running(capture: Capture | None, blocked) -> Iterator[None]:
-    """While open, `attention` in this thread has this capture and this blocked, also where no layer hands them on."""
+    """Context in which `attention` uses this capture and blocked, also where layers do not pass such options on."""
     token = RUNNING.set((capture, blocked))
     try:
         yield
@@ -186,23 +186,22 @@ def attention(
     kernel: Callable | None = None,
     **options,
 ) -> tuple[Tensor, None]:
-    """What transformers calls in every layer: scaled dot-product attention (B, N, H, d), and `capture` sees it.
+    """The attention function that transformers calls in every layer: output (B, N, H, d), passed to `capture`, too.
 
     query (B, H, N, d), key and value (B, H or fewer, N, d), attention_mask None or bool (B, 1, N, N).
     The output is the same to the bit with and without a capture, so recording never changes a run. What is captured
-    carries no gradient and knows nothing of dropout.
-    blocked: layer -> bool (1 or H, N, N), true where a query must not see a key, or None: an intervention's.
-    kernel: what computes the output in place of the public function, see `rmt.backbone.layerwise`.
+    carries no gradient and is without dropout.
+    blocked: an intervention, layer -> bool (1 or H, N, N), true where a query must not see a key, or None.
+    kernel: a function that computes the output in place of the public one, see `rmt.backbone.layerwise`.
     """
     for name in UNKNOWN:
         if options.get(name) is not None:
             raise InputError(
-                f"{type(module).__name__} uses {name!r}, which the fused kernel here does not know; give it to "
-                "load() or "
-                "wrap(), which then run transformers' own attention."
+                f"{type(module).__name__} uses {name!r}, which the fused kernel here does not know; give it to load() "
+                "or wrap(), which then run transformers' own attention."
             )
     capture, blocked = (
-        own if own is not None else run for own, run in zip((capture, blocked), RUNNING.get(), strict=True)
+        given if given is not None else run for given, run in zip((capture, blocked), RUNNING.get(), strict=True)
     )
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
@@ -227,12 +226,12 @@ def attention(
 
 
 def _repeat(tensor: Tensor, times: int) -> Tensor:
-    """Each head of (B, H, N, d) that many times: the CPU kernel wants as many key as query heads."""
+    """Repeat each head of (B, H, N, d): the CPU kernel needs as many key heads as query heads."""
     return tensor if times == 1 else tensor[:, :, None].expand(-1, -1, times, -1, -1).flatten(1, 2)
 
 
 def _window(mask: Tensor | None, window: int | None, causal: bool, query: Tensor) -> Tensor | None:
-    """The mask with everything hidden that is `window` positions away or more, as sliding layers do."""
+    """Mask positions that are `window` or more away, as layers with a sliding window do."""
     n = query.shape[2]
     if window is None or n <= window:
         return mask
@@ -241,11 +240,11 @@ def _window(mask: Tensor | None, window: int | None, causal: bool, query: Tensor
         return near[None, None]
     mask = mask & near
     itself = torch.eye(n, dtype=torch.bool, device=query.device)
-    return mask | (itself & ~mask.any(-1, keepdim=True))  # padding may see nothing else, and no softmax is of nothing
+    return mask | (itself & ~mask.any(-1, keepdim=True))  # padding that sees nothing sees itself: no empty softmax
 
 
 def _without(mask: Tensor | None, causal: bool, blocked: Tensor | None) -> Tensor | None:
-    """The mask, now (B or 1, H or 1, N, N), without what is blocked; untouched where nothing is."""
+    """Take blocked pairs out of the mask: (B or 1, H or 1, N, N); the same mask where nothing is blocked."""
     if blocked is None:
         return mask
     seen = ~blocked[None]
@@ -254,9 +253,9 @@ def _without(mask: Tensor | None, causal: bool, blocked: Tensor | None) -> Tenso
 
 @contextmanager
 def watched(trunk: nn.Module, capture: Capture) -> Iterator[None]:
-    """While open, `capture` gets the weights of every eager attention layer, which then forgets them.
+    """Context in which `capture` gets the weights of every eager attention layer, which are then dropped.
 
-    So one layer's (B, H, N, N) is alive at a time, not all of them. Other threads' calls are not seen.
+    So only one layer's (B, H, N, N) is in memory at a time. Calls of other threads are not captured.
     """
     thread = get_ident()
 

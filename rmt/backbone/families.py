@@ -8,10 +8,10 @@ from rmt.errors import InputError
 def backbone_config(
     family: str, *, layers, width, heads, vocabulary, positions, n_classes=None, pad_id=0, inner=4, tied=None
 ) -> dict:
-    """{"head", "config"} of a fresh model: a classifier where n_classes is given, else a language model.
+    """Make {"head", "config"} of a fresh model: a classifier where n_classes is given, else a language model.
 
     positions: the longest augmented segment. inner: width of the feed-forward part over that of the model.
-    tied: whether the head is the embedding table, by default as the family has it. Dropout is off: these models see
+    tied: whether the head shares the embedding table, by default as in the family. Dropout is off: these models see
     no sentence twice.
     """
     labels = {"num_labels": n_classes} if n_classes else {}

@@ -1,6 +1,7 @@
-"""The one seam to transformers: a stock model seen as embed -> trunk -> head.
+"""The adapter to transformers: a stock model as embed -> trunk -> head.
 
-Letters in shape comments as in `rmt.backbone.protocol`.
+One class and the functions that read a model's structure, so it is over 300 lines. Letters in shape comments as in
+`rmt.backbone.protocol`.
 """
 
 import re
@@ -21,11 +22,11 @@ from rmt.errors import InputError
 
 
 class HFBackbone(nn.Module):
-    """A stock transformers model: causal or masked language model, sequence classifier, or a trunk alone.
+    """A stock transformers model as a Backbone: causal or masked language model, sequence classifier, or trunk alone.
 
-    head: "lm", "mlm", "classify" or "none", in that order. Where transformers lets us, attention goes through
-    `rmt.backbone.attention`, whose plain path is the fused kernel (`fused`); other families run their own eager one.
-    The model itself is not changed. Raises InputError for a model of another kind.
+    head: "lm", "mlm", "classify" or "none", in that order. Attention goes through `rmt.backbone.attention` (`fused`)
+    where transformers supports that; other families run their own eager attention. Only the model's choice of attention
+    is changed. Raises InputError for a model of another kind.
     """
 
     def __init__(self, model: nn.Module, *, cls_id: int | None = None, sep_id: int | None = None, eager: bool = False):
@@ -34,7 +35,7 @@ class HFBackbone(nn.Module):
         self.model = model
         self.n_layers, self.n_heads = _count(config, "num_hidden_layers"), _count(config, "num_attention_heads")
         self.dim = _embeddings(model).embedding_dim
-        self.width = getattr(config, "hidden_size", self.dim)  # of its states; ELECTRA's words may be narrower
+        self.width = getattr(config, "hidden_size", self.dim)  # of hidden states; ELECTRA's embeddings may be narrower
         self.causal = not _is_encoder(model)
         self.head = _head_kind(model)
         self.cls_id, self.sep_id = cls_id, sep_id
@@ -47,14 +48,12 @@ class HFBackbone(nn.Module):
             self.run_fused()
 
     def run_fused(self) -> None:
-        """From now on attention goes through `rmt.backbone.attention`."""
+        """Switch attention to `rmt.backbone.attention`."""
         self.fused = True
         self.model.set_attn_implementation(attention.NAME)
 
     def run_eagerly(self) -> None:
-        """From now on attention is the family's own eager one: slower, and right where a family's softmax has more in
-        it
-        than the fused kernel knows."""
+        """Switch attention to the family's own eager one: slower, but exact for a softmax the fused kernel lacks."""
         self.fused = False
         if self.model._can_set_attn_implementation():
             self.model.set_attn_implementation("eager")
@@ -71,7 +70,7 @@ class HFBackbone(nn.Module):
 
     @property
     def activation(self) -> str:
-        """What its layers call their activation function."""
+        """The name of its layers' activation function."""
         config = self.model.config
         return getattr(config, "activation_function", None) or getattr(config, "hidden_act", "gelu_new")
 
@@ -79,21 +78,20 @@ class HFBackbone(nn.Module):
         return self.model.get_input_embeddings()(ids)
 
     def unembed(self, rows: Tensor) -> Tensor:
-        """What a language model's head makes of rows (M, D) that come after the final norm: (M, V)."""
+        """A language model's logits (M, V) at rows (M, D) that come after the final norm."""
         return self._read(BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=rows[None]))[0]
 
     @property
     def layers(self) -> nn.ModuleList:
         """The trunk's layers, first to last."""
         lists = (m for m in self.trunk.modules() if isinstance(m, nn.ModuleList) and len(m) == self.n_layers)
-        found = next(lists, None)
-        if found is None:
+        layers = next(lists, None)
+        if layers is None:
             raise InputError(
                 f"{type(self.model).__name__} does not keep its {self.n_layers} layers one by one (they may share "
-                "their "
-                "weights), and this memory works inside layers; use recurrent memory, or another family."
+                "their weights), and this memory works inside layers; use recurrent memory, or another family."
             )
-        return found
+        return layers
 
     @contextmanager
     def around_layers(
@@ -103,15 +101,16 @@ class HFBackbone(nn.Module):
         *,
         first: int = 0,
     ) -> Iterator:
-        """For the calls inside this context: before(layer, input) -> input and after(layer, output) of every layer.
+        """Context that hooks every layer: before(layer, input) -> input, and after(layer, output).
 
-        Both see (B, N, D). The hooks are gone when the context ends; calls of other threads do not see them.
-        first: where only positions from there on are wanted of a layer and the others are there to be attended to, the
-        feed-forward part (`mlp`, in most families) leaves those out.
-        Raises InputError where layers checkpoint gradients: they would be run again later, without the hooks.
+        Both get (B, N, D). The hooks act on this thread's calls alone and are removed at the end.
+        first: positions before it are only there to be attended to; the feed-forward part (`mlp`, in most families)
+        skips them. Raises InputError where layers checkpoint gradients: they would run again later, without the hooks.
         """
-        again = [layer for layer in self.layers if layer.training and getattr(layer, "gradient_checkpointing", False)]
-        if again and torch.is_grad_enabled():
+        checkpointed = [
+            layer for layer in self.layers if layer.training and getattr(layer, "gradient_checkpointing", False)
+        ]
+        if checkpointed and torch.is_grad_enabled():
             raise InputError("This memory works inside layers, so gradient checkpointing cannot repeat them; omit it.")
         thread = get_ident()
 
@@ -159,11 +158,11 @@ class HFBackbone(nn.Module):
     ) -> Output:
         """Run the trunk over augmented embeddings x (B, N, D).
 
-        mask: (B, N), true where a position may be seen; None means all of them, which keeps the fused kernel.
-        positions: (N,) or (B, N) position indices of a decoder's input, in order by default.
-        window: how many positions a decoder's query sees, itself the last of them; all before it by default.
-        capture: called once a layer by `rmt.backbone.attention` (see there); `Recorder` passes one.
-        blocked: what each layer must not see, see there too; only where attention goes through it (`fused`).
+        mask: (B, N), true where a position may be seen; None for all positions, which is faster.
+        positions: (N,) or (B, N) position indices of a decoder's input, by default in order.
+        window: how many positions a decoder's query sees, itself included; by default all before it.
+        capture: called once a layer with its attention, see `rmt.backbone.attention`; `Recorder` passes one.
+        blocked: the pairs that each layer must not see, see there; only where `fused`.
         """
         B, N, _ = x.shape  # noqa: N806
         kwargs = {}
@@ -193,15 +192,15 @@ class HFBackbone(nn.Module):
         return Output(hidden, hidden[:, layout.tokens], lambda rows: self._read(type(output)(last_hidden_state=rows)))
 
     def _positions(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """(B, N) positions in order; OPT numbers what is not padding, and so do we for it."""
+        """Positions (B, N) in order; for OPT counted over what is not padding, as OPT itself does."""
         if mask is not None and self.model.config.model_type == "opt":
             return mask.long().cumsum(1) * mask.long() - 1
         return torch.arange(x.shape[1], device=x.device).expand(x.shape[:2])
 
     def _widen(self, mask: Tensor, n: int, window: int | None = None) -> Tensor:
-        """(B, N) -> (B, 1, N, N), true where a query may see a key.
+        """Widen a mask (B, N) to (B, 1, N, N), true where a query may see a key.
 
-        A query that may see nothing would be a softmax over nothing: it sees itself.
+        A query that may see nothing sees itself, since its softmax would be empty.
         """
         allowed = mask[:, None, None, :].expand(-1, 1, n, n)
         if self.causal:
@@ -211,7 +210,7 @@ class HFBackbone(nn.Module):
         return allowed | (torch.eye(n, dtype=torch.bool, device=mask.device) & ~allowed.any(-1, keepdim=True))
 
     def _classify(self, output: ModelOutput, layout: Layout, mask: Tensor | None) -> Tensor:
-        """(B, C): an encoder's own head, which reads position 0 or a mean; a decoder's at its answering position."""
+        """Logits (B, C): an encoder's own head reads position 0 or a mean, a decoder's the answering position."""
         if not self.causal:
             return self._read(output, attention_mask=mask)
         rows = output.last_hidden_state  # (B, N, D)
@@ -223,14 +222,14 @@ class HFBackbone(nn.Module):
         return torch.cat([self._read(type(output)(last_hidden_state=row[None, None])) for row in rows])
 
     def answers(self, hidden: Tensor, places: Tensor) -> Tensor:
-        """(B, Q, C): what a decoder that classifies answers at each of the positions places (B, Q) of hidden."""
+        """Logits (B, Q, C) of a classifying decoder at each of the positions places (B, Q) of hidden (B, N, D)."""
         rows = hidden.gather(1, places[..., None].expand(-1, -1, hidden.shape[-1]))  # (B, Q, D)
         return self.model.score(rows)
 
     def _read(self, output: ModelOutput, **kwargs) -> Tensor:
-        """Logits of the model's own head, whatever it is made of, over a trunk output that is already there.
+        """Run the model's own head on a trunk output: its logits.
 
-        Runs the forward of a shallow copy whose trunk is a stand-in that hands the output over.
+        This is the forward of a shallow copy whose trunk is a stand-in that returns the output.
         """
         if self.head == "none":
             raise InputError(f"{type(self.model).__name__} is a trunk without a head, so it has no logits; give one.")
@@ -240,7 +239,7 @@ class HFBackbone(nn.Module):
 
 
 class _Ran(nn.Module):
-    """Stands where a trunk was and returns what that has returned."""
+    """A stand-in for a trunk that returns a given output."""
 
     def __init__(self, output: ModelOutput):
         super().__init__()
@@ -255,40 +254,40 @@ class _Ran(nn.Module):
 
 
 def _count(config, name: str) -> int:
-    """A size of a configuration; where it is a list, one number a layer, the greatest. Raises InputError for none."""
+    """Read a size from a configuration; of a list with a number a layer, the greatest. Raises InputError for none."""
     value = getattr(config, name, None)
     value = max(value, default=None) if isinstance(value, list | tuple) else value
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InputError(
             f"The configuration of this {config.model_type} has no {name}: it has no attention of the kind that is "
-            "shown "
-            "here, so it is not run."
+            "shown here, so it is not run."
         )
     return value
 
 
 def _embeddings(model: nn.Module) -> nn.Module:
+    """The module of word embeddings. Raises InputError where there is none."""
     try:
-        found = model.get_input_embeddings()
+        embeddings = model.get_input_embeddings()
     except (NotImplementedError, AttributeError):
-        found = None
-    if not isinstance(getattr(found, "embedding_dim", None), int):
+        embeddings = None
+    if not isinstance(getattr(embeddings, "embedding_dim", None), int):
         raise InputError(
             f"{type(model).__name__} has no table of word embeddings that a memory could stand beside, so it is not "
             "run."
         )
-    return found
+    return embeddings
 
 
 POSITION_TABLE = re.compile(r"^(wpe|pos(ition)?s?_embed(ding)?s?|embed_positions|pos_encoding|position_embedding)$")
 
 
 def _n_positions(model: nn.Module) -> int | None:
-    """Positions that a text may take in the model's position table; None where positions are rotary or relative.
+    """The number of positions in the model's position table; None where positions are rotary or relative.
 
-    Not all rows of a table are positions: OPT leaves out the first two, RoBERTa all up to that of its padding.
+    Not all rows of a table are positions: OPT skips the first two, RoBERTa all up to that of padding.
     """
-    found = []
+    sizes = []
     for name, module in model.named_modules():
         parent, _, leaf = name.rpartition(".")
         if isinstance(module, nn.Embedding) and POSITION_TABLE.match(leaf):
@@ -297,16 +296,18 @@ def _n_positions(model: nn.Module) -> int | None:
                 n.startswith("create_position_ids_from_inp") for n in dir(model.get_submodule(parent))
             ):
                 first = (module.padding_idx if module.padding_idx is not None else model.config.pad_token_id) + 1
-            found.append(module.num_embeddings - first)
+            sizes.append(module.num_embeddings - first)
     for name, buffer in model.named_buffers():
         if POSITION_TABLE.match(name.rpartition(".")[2]) and buffer.dim() == 2:
-            found.append(len(buffer))
-    return min(found, default=None)
+            sizes.append(len(buffer))
+    return min(sizes, default=None)
 
 
 def _trunk_name(model: nn.Module) -> str:
-    """Under which name a model with a head keeps its trunk; none where it is a trunk itself. Llama 4 tells another one
-    than it has."""
+    """The name of the attribute with a model's trunk, empty where the model is a trunk itself.
+
+    Llama 4's base_model_prefix is not that name.
+    """
     if isinstance(getattr(model, model.base_model_prefix, None), nn.Module):
         return model.base_model_prefix
     return "model" if hasattr(model, "lm_head") and isinstance(getattr(model, "model", None), nn.Module) else ""
@@ -319,6 +320,7 @@ def _is_encoder(model: nn.Module) -> bool:
 
 
 def _head_kind(model: nn.Module) -> str:
+    """The kind of head of a model: "lm", "mlm", "classify" or "none". Raises InputError for another kind."""
     if not getattr(model.config, "is_encoder_decoder", False):
         if not _trunk_name(model):
             return "none"

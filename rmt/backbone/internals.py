@@ -1,4 +1,4 @@
-"""Everything taken from inside transformers, its public classes apart: what a new release may move, gathered here."""
+"""All imports from transformers' internals, which a new release may move; public classes are imported elsewhere."""
 
 from transformers.activations import ACT2FN
 from transformers.conversion_mapping import get_model_conversion_mapping
@@ -27,5 +27,5 @@ __all__ = [
 
 
 def encoder_family(model_type: str | None) -> bool:
-    """Whether transformers has masked language models of this family: its tokens see what comes after them."""
+    """Whether a family has masked language models in transformers, so that its tokens see what comes after them."""
     return model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES

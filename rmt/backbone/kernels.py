@@ -1,9 +1,9 @@
-"""Fused attention that gives its row log-sum-exp: the one place that touches torch's private kernels.
+"""Fused attention that also returns its row log-sum-exp: the only use of torch's private kernels.
 
-F.scaled_dot_product_attention throws away the log-sum-exp that its kernels make. `attend` calls the very kernel it
-would choose, with the arguments it would pass, so that the output is the same to the bit. Each kernel must first
-pass a test on this device and precision; where one does not, or none fits, the log-sum-exp is computed again from
-public operations, a block of rows at a time.
+F.scaled_dot_product_attention drops the log-sum-exp that its kernels compute. `attend` calls the kernel that it would
+choose, with the arguments that it would pass, so that the output is the same to the bit. Each kernel must first pass a
+test on this device and precision; where it fails, or there is none, the log-sum-exp is computed again from public
+operations, a block of rows at a time.
 """
 
 import warnings
@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-ROWS = 128  # of scores alive at once when the log-sum-exp is computed again
-TOLERANCE = {torch.float64: 1e-10}  # of a log-sum-exp; others compute it in float32
+ROWS = 128  # rows of scores in memory at once when the log-sum-exp is computed again
+TOLERANCE = {torch.float64: 1e-10}  # for the log-sum-exp; in other types it is computed in float32
 TOLERANCE_32 = 2e-4
 
 aten = torch.ops.aten
@@ -37,7 +37,7 @@ def attend(query, key, value, mask: Tensor | None, causal: bool, scale: float) -
 
 
 def log_sum_exp(query: Tensor, key: Tensor, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
-    """(B, H, N) from public operations only, `ROWS` rows of scores at a time, in float32 or wider."""
+    """The log-sum-exp (B, H, N) from public operations, `ROWS` rows of scores at a time, in float32 or wider."""
     wide = torch.promote_types(query.dtype, torch.float32)
     columns, blocks = key.to(wide).transpose(-1, -2), []
     for start in range(0, query.shape[-2], ROWS):
@@ -48,7 +48,7 @@ def log_sum_exp(query: Tensor, key: Tensor, mask: Tensor | None, causal: bool, s
 
 
 def hide(scores: Tensor, mask: Tensor | None, causal: bool, rows: slice) -> Tensor:
-    """Scores (..., rows, N) of some query rows, in place -inf where the mask or causality hides a key."""
+    """Set scores (..., rows, N) of some query rows to -inf, in place, where the mask or causality hides a key."""
     if mask is not None:
         return scores.masked_fill_(~mask[..., rows, :], -torch.inf)
     if causal:
@@ -66,7 +66,7 @@ def _cpu_flash(query, key, value, bias, causal, scale):
 
 def _cuda_flash(query, key, value, bias, causal, scale):
     d = query.shape[-1]
-    padded = [F.pad(t, (0, -d % 8)) for t in (query, key, value)]  # the kernel wants multiples of 8
+    padded = [F.pad(t, (0, -d % 8)) for t in (query, key, value)]  # the kernel requires multiples of 8
     output, lse, *_ = aten._scaled_dot_product_flash_attention(*padded, 0.0, causal, False, scale=scale)
     return output[..., :d], lse
 
@@ -88,7 +88,7 @@ def _cuda_cudnn(query, key, value, bias, causal, scale):
     return output, lse.reshape(query.shape[:-1])
 
 
-# (device, what F.scaled_dot_product_attention chooses) -> the kernel behind it, natural logarithms from all of them
+# (device, the choice of F.scaled_dot_product_attention) -> its kernel; all of them return natural logarithms
 KERNELS: dict[tuple[str, int], Callable] = {
     ("cpu", SDPBackend.FLASH_ATTENTION.value): _cpu_flash,
     ("cuda", SDPBackend.FLASH_ATTENTION.value): _cuda_flash,
@@ -99,9 +99,9 @@ KERNELS: dict[tuple[str, int], Callable] = {
 
 @cache
 def trusted(device: str, choice: int, dtype: torch.dtype, head_dim: int, masked: bool, causal: bool) -> bool:
-    """Whether a kernel's output is the public one to the bit and its log-sum-exp agrees with float64.
+    """Whether a kernel's output equals the public function's to the bit and its log-sum-exp agrees with float64.
 
-    Tried once on a small input; a private kernel may change its order of arguments, its unit or its shape.
+    Tested once on a small input: a release may change a private kernel's arguments, unit or shapes.
     """
     if (device, choice) not in KERNELS:
         return False
@@ -113,8 +113,9 @@ def trusted(device: str, choice: int, dtype: torch.dtype, head_dim: int, masked:
 
 @torch.inference_mode()
 def _trial(device, choice, dtype, head_dim, masked, causal) -> str | None:
-    n, scale = 67, 0.7 * head_dim**-0.5  # not a multiple of anything, not the default
-    generator = torch.Generator().manual_seed(0)  # leaves the global one as it is
+    """Test a kernel on a small input: what is wrong with it, None where it is right."""
+    n, scale = 67, 0.7 * head_dim**-0.5  # a prime length, and not the default scale
+    generator = torch.Generator().manual_seed(0)  # the global generator is not touched
     draw = [torch.randn(1, n, 2, head_dim, generator=generator) * 2 for _ in range(3)]
     query, key, value = (t.to(device, dtype).transpose(1, 2) for t in draw)
     mask = torch.ones(1, 1, n, n, dtype=torch.bool, device=device).tril() if masked else None
@@ -133,7 +134,7 @@ def _trial(device, choice, dtype, head_dim, masked, causal) -> str | None:
 
 
 def _additive(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """A bool mask as the bias that F.scaled_dot_product_attention makes of it."""
+    """Turn a bool mask into an additive bias, as F.scaled_dot_product_attention does."""
     if mask is None:
         return None
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, -torch.inf)

@@ -1,7 +1,7 @@
-"""An encoder that computes its last layer only where it is read: at [CLS] and memory.
+"""An encoder that computes its last layer only at the positions that are read: [CLS] and memory.
 
-What the token positions become in the last layer goes nowhere, neither into the next state nor into the answer. In a
-model of few layers that is most of the work; everything that is read has the same numbers as without.
+The last layer's outputs at token positions enter neither the next state nor the answer. In a model of few layers they
+are much of the work. The outputs that are read are the same numbers with and without.
 """
 
 from torch import Tensor, nn
@@ -14,16 +14,16 @@ from rmt.backbone.protocol import Layout, Output
 
 
 def lean(backbone: HFBackbone) -> "HFBackbone | Lean":
-    """The backbone with less to do, if it is an encoder that classifies, of a family that is known here.
+    """Wrap a BERT classifier on the CPU so that its last layer is computed only where it is read; return others as is.
 
-    Not on a GPU, where `rmt.model.cuda_graph` replays the whole step.
+    On a GPU `rmt.model.cuda_graph` replays the whole step instead.
     """
     known = type(backbone.trunk) is BertModel and backbone.head == "classify" and not backbone.causal
     return Lean(backbone) if known and next(backbone.parameters()).device.type == "cpu" else backbone
 
 
 class Lean:
-    """A Backbone around a BERT classifier; see `HFBackbone`. Its output's hidden (B, R, D) is cut behind memory."""
+    """A Backbone around a BERT classifier; its output's hidden (B, R, D) ends after memory. See `HFBackbone`."""
 
     def __init__(self, backbone: HFBackbone):
         self.backbone = backbone
@@ -46,7 +46,7 @@ class Lean:
 
 
 def _read(layer: nn.Module, hidden: Tensor, n_rows: int) -> Tensor:
-    """The first n_rows positions (B, R, D) of what a layer makes of hidden (B, N, D)."""
+    """Run a layer on hidden (B, N, D) and return its output at the first n_rows positions (B, R, D)."""
     part, rows = layer.attention.self, hidden[:, :n_rows]
     query, key, value = (
         project(of).unflatten(-1, (-1, part.attention_head_size)).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""A stock model whose layers are run by its caller: what comes before them and after them, and all of them at once."""
+"""A stock model whose layers are run by the caller: the parts before and after its layers, and modules run stacked."""
 
 from copy import copy, deepcopy
 
@@ -12,9 +12,10 @@ from rmt.backbone.protocol import Layout, Output
 
 
 class Layerwise:
-    """A Backbone cut open: `enter` gives what the first layer is given, `leave` makes the output of the last one's.
+    """A Backbone without its layers: `enter` computes the first layer's input, `leave` turns the last one's output into
+    the model's.
 
-    The stock model is not changed: both run the forward of a shallow copy whose layers are one stand-in.
+    The stock model is not changed: both run the forward of a shallow copy with a stand-in in place of its layers.
     """
 
     def __init__(self, backbone: HFBackbone):
@@ -24,12 +25,12 @@ class Layerwise:
         self.backbone._modules = {**backbone._modules, "model": model}
 
     def enter(self, x: Tensor, **options) -> tuple[Tensor, tuple, dict]:
-        """What the first layer is given for the augmented input x (B, N, D): hidden, further arguments, keywords."""
+        """The first layer's arguments for the augmented input x (B, N, D): hidden, other positional ones, keywords."""
         self.backbone(x, **options)
         return self.stand_in.seen
 
     def leave(self, hidden: Tensor, x: Tensor, *, layout: Layout, **options) -> Output:
-        """The output of a segment whose last layer gave hidden (B, N, D)."""
+        """The output of a segment, from its last layer's output hidden (B, N, D)."""
         self.stand_in.given = hidden
         try:
             return self.backbone(x, layout=layout, **options)
@@ -38,7 +39,7 @@ class Layerwise:
 
 
 class _StandIn(nn.Module):
-    """Stands where the layers were: keeps what it is given and hands on what it was told to."""
+    """A stand-in for the layers: it stores its arguments in `seen` and returns `given`, by default its input."""
 
     def __init__(self):
         super().__init__()
@@ -51,19 +52,19 @@ class _StandIn(nn.Module):
 
 
 def _put(module: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:
-    """A shallow copy of a module in which `new` stands for its descendant `old`; the rest is the same objects."""
+    """Copy a module shallowly with its descendant `old` replaced by `new`; all other parts are shared."""
     if module is old:
         return new
     children = {name: _put(child, old, new) for name, child in module._modules.items() if child is not None}
     if all(child is module._modules[name] for name, child in children.items()):
         return module
-    made = copy(module)
-    made._modules = {**module._modules, **children}
-    return made
+    replaced = copy(module)
+    replaced._modules = {**module._modules, **children}
+    return replaced
 
 
 class FusedAttention(torch.autograd.Function):
-    """Scaled dot-product attention that takes layers run at once as one larger batch; the CPU's kernel would not."""
+    """Scaled dot-product attention whose vmap over layers is one larger batch; the CPU's kernel has no such vmap."""
 
     @staticmethod
     def forward(query, key, value, mask, causal, scale):
@@ -71,7 +72,7 @@ class FusedAttention(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        pass  # nothing is learned here
+        pass  # there is no backward pass
 
     @staticmethod
     def vmap(info, in_dims, query, key, value, mask, causal, scale):
@@ -87,9 +88,9 @@ class FusedAttention(torch.autograd.Function):
 
 
 class Stacked:
-    """Modules of one structure as one call: module i works on item i of every argument (n, ...).
+    """Modules of one structure run in one call: module i gets item i of every argument (n, ...).
 
-    Their weights are copied into one tensor a name, so that a product of all of them is one kernel.
+    Their weights are copied into one stacked tensor a name, so that the products of all modules are one kernel.
     """
 
     def __init__(self, modules: list[nn.Module]):
@@ -98,7 +99,7 @@ class Stacked:
         self.base = deepcopy(modules[0]).to("meta")
 
     def __call__(self, places: slice, *stacked: Tensor, **shared):
-        """What modules `places` make of arguments whose first axis counts them; shared: given to each as it is."""
+        """Run the modules of the slice `places` on arguments with one item a module; shared: the same for each."""
         weights = tuple({name: t[places] for name, t in part.items()} for part in self.weights)
         call = vmap(lambda state, *args: functional_call(self.base, state, args, shared), randomness="same")
         return call(weights, *stacked)

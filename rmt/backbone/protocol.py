@@ -1,4 +1,4 @@
-"""What a model is to a memory cell: embed -> trunk -> head, and where memory stands in its input.
+"""The protocol between a memory cell and a model: embed -> trunk -> head, and the layout of memory in the input.
 
 Letters in shape comments, here and everywhere: B batch, T tokens of a segment, M memory slots,
 N augmented length (tokens and memory), L layers, H heads, D width, V vocabulary, C classes, S segments.
@@ -15,15 +15,15 @@ from torch.nn import functional as F
 
 from rmt.text.segments import IGNORE
 
-CHUNK = 64  # positions whose logits are alive at once when a loss is all that is asked
+CHUNK = 64  # positions whose logits are in memory at once when only a loss is needed
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where memory sits in the augmented input of one segment, as slices of its N positions.
+    """The layout of one segment's augmented input: slices of its N positions.
 
-    `read` is what tokens look at, `write` is what becomes the next state; an encoder has one block
-    that is both. `answer` is the position an encoder classifies from (its [CLS]).
+    read: the memory that tokens attend to. write: the positions that become the next state; an encoder has one block
+    that is both. answer: the position that an encoder classifies from (its [CLS]).
     """
 
     tokens: slice
@@ -34,9 +34,9 @@ class Layout:
 
 @dataclass(frozen=True)
 class Output:
-    """What a backbone makes of one segment: `hidden` (B, N, D) after the final norm, logits and loss when asked for.
+    """A backbone's output for one segment: `hidden` (B, N, D) after the final norm; logits are computed on use.
 
-    rows: what the head reads, (B, T, D) of the tokens in a language model, all of hidden in a classifier.
+    rows: the input of the head, (B, T, D) of the tokens in a language model, all of hidden in a classifier.
     head: rows -> logits.
     """
 
@@ -46,14 +46,14 @@ class Output:
 
     @cached_property
     def logits(self) -> Tensor:
-        """(B, T, V) over the tokens for a language model, (B, C) for a classifier."""
+        """Logits (B, T, V) over the tokens of a language model, (B, C) of a classifier."""
         return self.head(self.rows)
 
     def token_loss(self, labels: Tensor, *, everywhere: bool = False) -> Tensor:
-        """Cross-entropy (B, T) of a language model at labels (B, T), nan where those are -100.
+        """Cross-entropy (B, T) of a language model at labels (B, T), NaN where those are -100.
 
-        The head runs at the positions that are scored, `CHUNK` of them at a time. everywhere: that is all of them,
-        known without looking at labels, for which a host would wait for its device.
+        The head runs at the scored positions alone, `CHUNK` of them at a time. everywhere: all positions are scored, so
+        labels need not be inspected, for which the host would wait for the GPU.
         """
         if everywhere:
             return self._losses(self.rows.flatten(0, 1), labels.flatten()).view(labels.shape)
@@ -62,20 +62,20 @@ class Output:
         return losses.new_full(labels.shape, torch.nan).masked_scatter(scored, losses)
 
     def _losses(self, rows: Tensor, targets: Tensor) -> Tensor:
-        """(P,) at rows (P, D), some of them at a time."""
+        """Cross-entropy (P,) at rows (P, D), `CHUNK` of them at a time."""
         parts = zip(rows.split(CHUNK), targets.split(CHUNK), strict=True)
         return torch.cat([F.cross_entropy(wide(self.head(few[None])[0]), t, reduction="none") for few, t in parts])
 
 
 def wide(logits: Tensor) -> Tensor:
-    """In float32 or wider: what a softmax over a vocabulary needs."""
+    """Convert logits to float32 or wider, for a softmax over a vocabulary."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 class Backbone(Protocol):
-    """What cells, and Backbones around a Backbone, need of a model; see `HFBackbone`, which is one.
+    """A model as cells, and Backbones around a Backbone, use it; `HFBackbone` is the implementation.
 
-    `Recorder` is one around another, so a cell never knows it is watched.
+    `Recorder` is a Backbone around a Backbone, so a cell does not know whether it is recorded.
     """
 
     dim: int
@@ -83,8 +83,8 @@ class Backbone(Protocol):
     n_heads: int
     causal: bool
     head: str  # lm, mlm, classify or none
-    fused: bool  # whether attention goes through `rmt.backbone.attention`, where maps and blocks come in
-    activation: str  # what its layers call their activation function
+    fused: bool  # whether attention goes through `rmt.backbone.attention`, which records maps and applies blocks
+    activation: str  # the name of its layers' activation function
     embeddings: Tensor  # the table of word embeddings (V, D)
     cls_id: int | None
     sep_id: int | None
@@ -108,12 +108,12 @@ class Backbone(Protocol):
         positions: Tensor | None = None,
         window: int | None = None,
         capture: Callable | None = None,  # called with every layer's attention, in order
-        blocked: Callable | None = None,  # which queries of a layer may not see which keys
+        blocked: Callable | None = None,  # layer -> which queries may not see which keys
     ) -> Output: ...
 
 
 def answering(layout: Layout, mask: Tensor | None) -> int | Tensor:
-    """Where the answer is read: an encoder's [CLS], a decoder's last token; (B,) where mask (B, N) hides padding."""
+    """The position of the answer: an encoder's [CLS], a decoder's last token; (B,) where mask (B, N) hides padding."""
     if layout.answer is not None:
         return layout.answer
     if mask is None:

@@ -1,1 +1,1 @@
-"""What an answer is owed to: facts over time, slots, tokens, probes, and a what-if as a trace of its own."""
+"""What causes an answer, by intervention: facts over time, slots, tokens, probes, and what-ifs as traces."""

@@ -1,7 +1,7 @@
-"""Why this answer: attribution of an output through the recurrence, with captum.
+"""Attribution of an output through the recurrence, with captum.
 
-What is explained is one number: a classifier's logit of a class after the last segment, or a language model's logit of
-the token that follows one of the last segment's. Everything before the last segment reaches it through memory alone.
+The output is one number: a classifier's logit of a class after the last segment, or a language model's logit of the
+token that follows one of the last segment's. Everything before the last segment reaches it through memory alone.
 """
 
 from dataclasses import dataclass
@@ -19,28 +19,28 @@ from rmt.model.unroll import unroll
 from rmt.text.segments import Segment
 
 GAP = 0.01  # the largest completeness gap, as a share of the output difference
-FIRST, CUT = 8, 4  # pieces that the path is cut into at first, and each that is cut again
-STEPS, MOST_STEPS = 4, 4096  # gradients taken on a piece, and in all
+FIRST, CUT = 8, 4  # pieces of the path at first, and pieces that one piece is cut into later
+STEPS, MOST_STEPS = 4, 4096  # gradients a piece, and at most in all
 ROWS = 16  # interpolated documents, or ablated ones, at a time
 
 
 @dataclass(frozen=True)
 class Output:
-    """What is explained: a class of a classifier, or the logit of `token` after position `at` of the last segment."""
+    """The output to explain: a class's logit, or the logit of `token` after position `at` of the last segment."""
 
     token: int
     at: int | None = None
 
     def of(self, step) -> Tensor:
-        """(B,)."""
+        """The logit (B,) in the step of the last segment."""
         return step.logits[:, self.token] if self.at is None else step.logits[:, self.at, self.token]
 
 
 def output_of(model: Model, reading: Reading, choice: int | None = None) -> Output:
-    """The output to explain: class `choice`, by default the answer; in a language model the token after position
-    `choice` of the last segment, by default its last one that is followed by another.
+    """Choose the output to explain: class `choice`, by default the answer.
 
-    Raises InputError for more than one run, and where there is no such output.
+    In a language model it is the token after position `choice` of the last segment, by default the segment's last
+    token. Raises InputError for more than one run, and where there is no such output.
     """
     if len(reading.ids) > 1 or model.backbone.head not in ("classify", "lm"):
         raise InputError("One output of one run is explained, of a model that answers or predicts.")
@@ -58,15 +58,14 @@ def output_of(model: Model, reading: Reading, choice: int | None = None) -> Outp
 
 @torch.inference_mode()
 def by_segment(model: Model, reading: Reading, output: Output, *, progress: Progress | None = None) -> np.ndarray:
-    """How far the output falls when memory passes over a segment as if it had not been there: (S,).
+    """How far the output falls when memory skips a segment: (S,).
 
-    captum's FeatureAblation with a switch for each segment but the last, whose own part is what the answer has
-    over the reset memory's when nothing but the last segment is read; baseline, all switches off: reset memory. So
-    the last entry is that output, of the local text alone.
+    captum's FeatureAblation with a switch for each segment but the last; with all of them off, the last segment is read
+    with the initial memory. The last entry is the output in that case, from the local text alone.
     """
     earlier, last = reading.segments[:-1], reading.segments[-1]
     n = len(earlier)
-    counted = _Counter(progress, n + 1)
+    count = _Counter(progress, n + 1)
 
     def forward(switches: Tensor) -> Tensor:  # (B, n) -> (B,)
         rows = len(switches)
@@ -80,17 +79,17 @@ def by_segment(model: Model, reading: Reading, output: Output, *, progress: Prog
             state = after if switches[:, i].all() else choose(switches[:, i] > 0.5, after, state)
         if _resets(reading):
             state = model.cell.initial(rows)
-        counted(rows)
+        count(rows)
         return output.of(model.cell.step(model.backbone, _rows(last, rows), state)[0])
 
-    found = np.zeros(n + 1)
+    falls = np.zeros(n + 1)
     if n:
         ones = torch.ones(1, n, device=model.device)
         at_once = 1 if model.cell.past else ROWS  # states of different pasts do not fit beside each other
-        found[:-1] = _captum().FeatureAblation(forward).attribute(ones, perturbations_per_eval=at_once)[0].cpu().numpy()
+        falls[:-1] = _captum().FeatureAblation(forward).attribute(ones, perturbations_per_eval=at_once)[0].cpu().numpy()
     alone = model.cell.step(model.backbone, last, model.cell.initial(1))[0]
-    found[-1] = float(output.of(alone))
-    return found
+    falls[-1] = float(output.of(alone))
+    return falls
 
 
 @torch.inference_mode()
@@ -108,16 +107,16 @@ def by_slot(model: Model, reading: Reading, output: Output, *, to: Tensor | None
 
     mask = torch.arange(slots.shape[1], device=slots.device)[None, :, None].expand_as(slots)
     method = _captum().FeatureAblation(forward)
-    found = method.attribute(slots, baselines=base, feature_mask=mask, perturbations_per_eval=ROWS)
-    return found[0, :, 0].cpu().numpy()
+    falls = method.attribute(slots, baselines=base, feature_mask=mask, perturbations_per_eval=ROWS)
+    return falls[0, :, 0].cpu().numpy()
 
 
 @dataclass(frozen=True)
 class Tokens:
     """Integrated gradients over a document's embeddings, back-propagated through memory.
 
-    values (Tn,): each token's part of output - baseline. gap: by how much the parts of the path miss the output's
-    change along them, all added up, as a share of output - baseline; steps: gradients taken.
+    values (Tn,): each token's part of output - baseline. gap: the differences between gradients and the output's change
+    on each piece of the path, summed, as a share of output - baseline. steps: gradients taken.
     """
 
     values: np.ndarray
@@ -136,48 +135,50 @@ def by_token(
     most_steps: int = MOST_STEPS,
     progress: Progress | None = None,
 ) -> Tokens:
-    """Attribute the output to every token of the document: captum's IntegratedGradients, with small enough steps.
+    """Attribute the output to every token of the document with captum's IntegratedGradients, in adaptive steps.
 
-    The path leads straight from a document whose every embedding is the vocabulary's mean. A memory that latches
-    turns the output within a thousandth of it, where even steps see nothing; so the path is cut into pieces, whose
-    integrals add up, and those are cut again in which the gradients miss the output's change. That ends at the gap
-    asked for or after `most_steps`; what was reached is in the result. progress(done, total) counts steps.
+    The path is a straight line from a document whose every embedding is the vocabulary's mean. A memory that latches
+    can change the output within a thousandth of it, which equal steps would miss. So the path is cut into pieces, whose
+    integrals add up, and pieces where the gradients differ from the output's change are cut again, until the gap is
+    small enough or `most_steps` are taken. progress(done, total) counts steps.
     """
-    rows, counted = Rows(model, reading), _Counter(progress, most_steps)
+    rows, count = Rows(model, reading), _Counter(progress, most_steps)
     with torch.no_grad():
         whole = model.backbone.embed(reading.ids)  # (1, Tn, D)
         base = model.backbone.embed(torch.arange(_vocabulary(model), device=model.device)).mean(0).expand_as(whole)
     method = _captum().IntegratedGradients(lambda embedded: rows(embedded, output))
 
-    def at(points: Tensor) -> Tensor:
+    def embedded_at(points: Tensor) -> Tensor:
         return torch.lerp(base, whole, points.to(whole)[:, None, None])
 
     @torch.no_grad()
     def outputs(points: Tensor) -> Tensor:
-        return torch.cat([rows(at(some), output) for some in points.split(ROWS)]).double().cpu()
+        return torch.cat([rows(embedded_at(batch), output) for batch in points.split(ROWS)]).double().cpu()
 
     def pieces(edges: Tensor) -> tuple[Tensor, Tensor]:  # (n, 2) -> values (n, Tn) and by how much each misses (n,)
-        found = []
-        for some in edges.split(ROWS):
-            part = method.attribute(at(some[:, 1]), at(some[:, 0]), n_steps=STEPS, internal_batch_size=ROWS)
-            found.append(part.sum(-1).detach().double().cpu())
-            counted(STEPS * len(some))
-        values = torch.cat(found)
+        parts = []
+        for batch in edges.split(ROWS):
+            part = method.attribute(
+                embedded_at(batch[:, 1]), embedded_at(batch[:, 0]), n_steps=STEPS, internal_batch_size=ROWS
+            )
+            parts.append(part.sum(-1).detach().double().cpu())
+            count(STEPS * len(batch))
+        values = torch.cat(parts)
         return values, (values.sum(1) - (outputs(edges[:, 1]) - outputs(edges[:, 0]))).abs()
 
     low, top = outputs(torch.tensor([0.0, 1.0], dtype=torch.float64)).tolist()
     allowed = gap * max(abs(top - low), 1e-12)
     edges = _cut(torch.tensor([[0.0, 1.0]], dtype=torch.float64), FIRST)
     values, missed = pieces(edges)
-    while missed.sum() > allowed and counted.done + STEPS * CUT <= most_steps:
+    while missed.sum() > allowed and count.done + STEPS * CUT <= most_steps:
         worst = missed >= min(float(missed.max()), allowed / len(missed))
-        worst[missed.argsort(descending=True)[(most_steps - counted.done) // (STEPS * CUT) :]] = False
+        worst[missed.argsort(descending=True)[(most_steps - count.done) // (STEPS * CUT) :]] = False
         finer = _cut(edges[worst], CUT)
         more, still = pieces(finer)
         edges, values, missed = (
             torch.cat([old[~worst], new]) for old, new in ((edges, finer), (values, more), (missed, still))
         )
-    return Tokens(values.sum(0).numpy(), top, low, float(missed.sum()) / max(abs(top - low), 1e-12), counted.done)
+    return Tokens(values.sum(0).numpy(), top, low, float(missed.sum()) / max(abs(top - low), 1e-12), count.done)
 
 
 def _captum():
@@ -190,24 +191,24 @@ def _captum():
 
 
 def _cut(edges: Tensor, n: int) -> Tensor:
-    """Each piece (., 2) of the path into n."""
+    """Cut each piece (., 2) of the path into n equal ones."""
     points = torch.linspace(0, 1, n + 1, dtype=torch.float64)
     inner = edges[:, :1] + (edges[:, 1:] - edges[:, :1]) * points  # (., n + 1)
     return torch.stack([inner[:, :-1], inner[:, 1:]], dim=-1).flatten(0, 1)
 
 
 class Rows:
-    """Documents given by their embeddings, read from start to end: embeddings (B, Tn, D) -> output (B,).
+    """Read documents given as embeddings from start to end: embeddings (B, Tn, D) -> output (B,).
 
-    A segment's ids are made places in the document, past the vocabulary's end, and a Backbone around the Backbone
-    looks those up in the embeddings; so a cell, which embeds ids, never knows.
+    A cell embeds ids itself. So the ids here are positions in the document, offset by the vocabulary's size, and a
+    Backbone around the Backbone looks those up in the given embeddings.
     """
 
     def __init__(self, model: Model, reading: Reading):
         self.model, self.reading = model, reading
         self.offset = _vocabulary(model)
         starts = reading.starts
-        self.places = [
+        self.segments = [
             Segment(torch.arange(a, b, device=model.device)[None] + self.offset) for a, b in pairwise(starts)
         ]
 
@@ -216,14 +217,14 @@ class Rows:
         backbone = _Embedding(self.model.backbone, embedded, self.offset)
         initial = self.model.cell.initial(rows)
         before = (lambda i, state: initial) if _resets(self.reading) else None
-        segments = [_rows(segment, rows) for segment in self.places]
+        segments = [_rows(segment, rows) for segment in self.segments]
         for _, step, _ in unroll(self.model.cell, backbone, segments, state=initial, before=before):  # noqa: B007
             pass
         return output.of(step)
 
 
 class _Embedding:
-    """A Backbone around a Backbone that has embeddings (B, Tn, D) for ids from `offset` on."""
+    """A Backbone around a Backbone that looks up ids from `offset` on in embeddings (B, Tn, D)."""
 
     def __init__(self, backbone, embedded: Tensor, offset: int):
         self.backbone, self.embedded, self.offset = backbone, embedded, offset
@@ -235,20 +236,20 @@ class _Embedding:
         return self.backbone(*args, **options)
 
     def embed(self, ids: Tensor) -> Tensor:
-        given = ids >= self.offset
-        if not given.any():
+        from_document = ids >= self.offset
+        if not from_document.any():
             return self.backbone.embed(ids)
-        places = (ids - self.offset).clamp_min(0)[..., None].expand(-1, -1, self.embedded.shape[-1])
-        usual = self.backbone.embed(ids.where(~given, 0))
-        return torch.where(given[..., None], self.embedded.gather(1, places), usual)
+        positions = (ids - self.offset).clamp_min(0)[..., None].expand(-1, -1, self.embedded.shape[-1])
+        from_vocabulary = self.backbone.embed(ids.where(~from_document, 0))
+        return torch.where(from_document[..., None], self.embedded.gather(1, positions), from_vocabulary)
 
 
 @torch.inference_mode()
 def local_and_memory(model: Model, reading: Reading, *, to: Tensor | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """What the last segment says beside a memory of nothing in particular, and what memory adds: logits (C,) each.
+    """Split the logits (C,) into the local part and the part that memory adds; their sum is the output.
 
-    Memory of nothing is the initial one, or `to` (M, D'), as in `by_slot`. The sum of both is the output. Of a language
-    model: log probability of each next token of the last segment (T - 1,).
+    The local part: the last segment read with the initial memory, or with `to` (M, D'), as in `by_slot`. In a language
+    model both are log probabilities of each next token of the last segment (T - 1,).
     """
     last, initial = reading.segments[-1], model.cell.initial(1)
     base = initial if to is None else model.cell.put(initial, to[None].to(model.cell.slots(initial)))
@@ -261,11 +262,12 @@ def local_and_memory(model: Model, reading: Reading, *, to: Tensor | None = None
 
 
 def _before_last(model: Model, reading: Reading):
-    """The state that the last segment was read with."""
+    """The state before the last segment."""
     return model.cell.initial(1) if _resets(reading) else reading.states[-2]
 
 
 def _resets(reading: Reading) -> bool:
+    """Whether the reading is of the reset control."""
     return bool(reading.standing)
 
 
@@ -278,7 +280,7 @@ def _vocabulary(model: Model) -> int:
 
 
 class _Counter:
-    """Reports rows read so far."""
+    """A counter that reports rows read so far to `progress`."""
 
     def __init__(self, progress: Progress | None, total: int):
         self.progress, self.total, self.done = progress, total, 0

@@ -1,4 +1,4 @@
-"""The blank answer: what a model says whose memory is cut or ablated, whatever its text told it."""
+"""The blank answer: the answer that a model gives when its memory is cut or ablated, whatever its text said."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,8 +12,8 @@ from rmt.intervene.changes import Ablate, Change, Transplant, edits, timed
 from rmt.memory.base import map_state
 from rmt.model import Model
 
-RUNS = 32  # with facts of their own
-MOST_SEGMENTS = 64  # of a run that so many others are read beside
+RUNS = 32  # fresh runs, each with its own facts
+MOST_SEGMENTS = 64  # in longer runs no blank answer is computed
 
 
 @torch.inference_mode()
@@ -27,12 +27,12 @@ def blank(
     runs: int = RUNS,
     seed: int = 0,
 ) -> dict | None:
-    """What the same changes of memory and attention make of fresh runs of the model's task, each with its own facts.
+    """Make the same changes of memory and attention in fresh runs of the model's task, each with its own facts.
 
-    {"runs", "unchanged" and "right": shares answered right before and after, "answer": the class that most are
-    answered with after, "share": how many}. A cut that takes the facts away leaves "right" at chance, and its "answer"
-    is what the model says for want of a fact; the run that was changed is to be seen beside it. None for changes of
-    text, which are made in one run only, for long runs, and where the model has no task of ours.
+    {"runs", "unchanged" and "right": shares answered right before and after the changes, "answer": the most frequent
+    class after, "share": its share}. A cut that removes the facts leaves "right" at chance, and "answer" is the model's
+    default without facts, the control for the run that was changed. None for changes of text, which fit one run only,
+    for long runs, and where the model has no task of this program.
     """
     acting = timed(changes)
     if edits(changes) or not acting or n_segments > MOST_SEGMENTS or model.backbone.head != "classify":
@@ -46,8 +46,8 @@ def blank(
         means = baseline(model, n_segments)[1]
     wanted = {change.donor for change in acting if isinstance(change, Transplant)}
     others = {name: _as_many(donor, runs) for name, donor in (donors or {}).items() if name in wanted}
-    made = intervene(model, reading, acting, donors=others, means=means)
-    before, after = (run.probabilities.argmax(-1).cpu().numpy() for run in (reading, made))
+    changed = intervene(model, reading, acting, donors=others, means=means)
+    before, after = (run.probabilities.argmax(-1).cpu().numpy() for run in (reading, changed))
     counts = np.bincount(after, minlength=len(model.about.classes))
     return {
         "runs": runs,
@@ -59,6 +59,6 @@ def blank(
 
 
 def _as_many(donor: Reading, runs: int) -> Reading:
-    """One run's memory for so many receivers."""
+    """Repeat one donor run's memory for so many receivers."""
     states = tuple(map_state(lambda t: t.expand(runs, *t.shape[1:]), state) for state in donor.states)
     return Reading(donor.ids, donor.segments, states, donor.segment_length)

@@ -1,8 +1,8 @@
-"""Linear probes: in which slots can a fact's answer be read off, and for how long.
+"""Linear probes: from which slots a fact's answer can be decoded, and for how long.
 
-Least squares from one slot's numbers to the classes, with a ridge: closed form, the same each time. Trained on runs of
-one seed, scored on runs of another. The control learns from shuffled answers; what it scores is what a probe of this
-size finds where there is nothing.
+Ridge regression from one slot's numbers to the classes, in closed form and so deterministic; trained on runs of one
+seed, scored on runs of another. The control is trained on shuffled answers: its score is what a probe of this size
+reaches without information.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ MOMENTS = (-1, 0, 1, 2, 4, 8)  # segments since the fact's own; -1 is before it
 
 
 def fit(x: Tensor, y: Tensor, n_classes: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights (P, D, C), biases (P, 1, C) and means (P, 1, D) of P probes at once: x (P, F, D), classes y (F,)."""
+    """Fit P probes at once to x (P, F, D), classes y (F,): weights (P, D, C), biases (P, 1, C), means (P, 1, D)."""
     target = torch.nn.functional.one_hot(y, n_classes).to(x)  # (F, C)
     mean = x.mean(1, keepdim=True)
     centred = x - mean
@@ -34,7 +34,7 @@ def fit(x: Tensor, y: Tensor, n_classes: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def score(probe: tuple[Tensor, Tensor, Tensor], x: Tensor, y: Tensor) -> Tensor:
-    """Share of x (P, F, D) that each of P probes gets right: (P,)."""
+    """Accuracy of each of P probes on x (P, F, D), classes y (F,): (P,)."""
     weights, bias, mean = probe
     return (((x - mean) @ weights + bias).argmax(-1) == y).double().mean(-1)
 
@@ -65,21 +65,21 @@ def probes(
     orders = [np.random.default_rng([INTERVENTION, seed, 9, i]).permutation(len(y)) for i in range(SHUFFLES)]
     right = score(fit(flat[0], y, c), flat[1], truth).view(n, m)
     shuffled = sum(score(fit(flat[0], y[order], c), flat[1], truth).view(n, m) for order in orders) / SHUFFLES
-    together = [t.transpose(1, 2).flatten(2) for t in (x, held)]  # (n, F, M D)
-    whole = score(fit(together[0], y, c), together[1], truth)
-    found = {"right": right, "shuffled": shuffled, "whole": whole}
+    joined = [t.transpose(1, 2).flatten(2) for t in (x, held)]  # (n, F, M D)
+    whole = score(fit(joined[0], y, c), joined[1], truth)
+    scores = {"right": right, "shuffled": shuffled, "whole": whole}
     return {
         "train": train,
         "test": test,
         "moments": list(moments),
         "chance": 1 / c,
-        **{k: v.numpy().round(4).tolist() for k, v in found.items()},
+        **{k: v.numpy().round(4).tolist() for k, v in scores.items()},
     }
 
 
 def _slots(model, n, seeds, reset, moments, done, total, progress, batch: int = 100) -> tuple[Tensor, Tensor]:
-    """Slots (moments, M, F, D) of n fresh runs and the answers (F,) of the first fact of each that stays true."""
-    sampler, rng, kept, answers = sampler_of(model), np.random.default_rng(seeds), [], []
+    """Read n fresh runs: slots (moments, M, F, D), and the answer (F,) of each run's first fact that stays true."""
+    sampler, rng, slots_of_runs, answers = sampler_of(model), np.random.default_rng(seeds), [], []
     for i in range(0, n, batch):
         stories = [story_with_a_fact(rng, sampler.task) for _ in range(min(batch, n - i))]
         size = {"before": 1, "over": 1, "after": max(moments), "length": model.segment_length}
@@ -91,7 +91,7 @@ def _slots(model, n, seeds, reset, moments, done, total, progress, batch: int = 
         states = read(model, ids, standing=(RESET,) if reset else ()).states
         # The fact stands in the second segment: the state before it is states[1], the one after it states[2].
         slots = torch.stack([model.cell.slots(states[2 + d]).double().cpu() for d in moments], dim=1)  # (F, n, M, D)
-        kept += together(list(slots)[: len(my_share(documents))])
+        slots_of_runs += together(list(slots)[: len(my_share(documents))])
         if progress:
             progress(done + i + len(stories), total)
-    return torch.stack(kept).permute(1, 2, 0, 3), torch.tensor(answers)
+    return torch.stack(slots_of_runs).permute(1, 2, 0, 3), torch.tensor(answers)

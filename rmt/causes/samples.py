@@ -1,4 +1,4 @@
-"""Fresh runs of a model's task, for means over runs and for counting over many: seeds of their own."""
+"""Fresh runs of a model's task, for means and counts over many runs; their seeds are used nowhere else."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,13 @@ from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler, Span, Story, Task
 
 INTERVENTION = 3  # first word of the seeds here; training and evaluation have others
-MOST_MEANS = 24  # segments of the runs that a mean is over; from there on it stays as it is
-
-MOST_STORIES = 1000  # that are drawn until one is as it is needed
+MOST_MEANS = 24  # segments of the runs that a mean is taken over; later segments have the last one's mean
+MOST_STORIES = 1000  # drawn at most until one has what is needed
 
 
 @dataclass(frozen=True)
 class Told:
-    """A document that tells a story and never asks: ids (n_tokens,), where its facts stand, and the story."""
+    """A document that tells a story without a question: ids (n_tokens,), the spans of its facts, and the story."""
 
     ids: np.ndarray
     spans: tuple[Span, ...]
@@ -29,16 +28,16 @@ class Told:
 
 @torch.inference_mode()
 def usual(model: Model, n_segments: int, *, samples: int = 32, seed: int = 0) -> Tensor:
-    """Slots before each segment and after the last, mean over fresh samples of the model's task: (S + 1, M, D')."""
+    """Mean slots over fresh samples of the model's task, before each segment and after the last: (S + 1, M, D')."""
     ids, _ = fresh(model, n_segments, samples=samples, seed=seed)
     return torch.stack([model.cell.slots(state).mean(0) for state in read(model, ids).states])
 
 
 def baseline(model: Model, n_segments: int) -> tuple[str, Tensor]:
-    """What ablated slots become in What if, Facts and Why: its name, and slots before each segment (S + 1, M, D').
+    """The values that ablation puts into slots: their name, and the slots before each segment (S + 1, M, D').
 
     "mean": the mean over fresh runs of the model's task at that moment. "initial": the initial memory, where the model
-    has no task of ours, and where the slots are not all that its memory is.
+    has no task of this program, or where its memory is more than its latest slots.
     """
     try:
         means = None if model.cell.past else usual(model, min(n_segments, MOST_MEANS))
@@ -50,12 +49,12 @@ def baseline(model: Model, n_segments: int) -> tuple[str, Tensor]:
 
 
 def at_moment(means: Tensor, i: int) -> Tensor:
-    """Slots (M, D') of a baseline before segment i; past its end they stay as they are."""
+    """Slots (M, D') of a baseline before segment i; past its end, the last ones."""
     return means[min(i, len(means) - 1)]
 
 
 def fresh(model: Model, n_segments: int, *, samples: int, seed: int) -> tuple[Tensor, np.ndarray]:
-    """Fresh held-out documents of the model's task, ids (B, S * segment_length), and the classes of their answers."""
+    """Make held-out documents of the model's task: ids (B, S * segment_length), and the classes of their answers."""
     sampler = sampler_of(model)
     rng = np.random.default_rng([INTERVENTION, seed, n_segments])
     ids, labels = sampler.batch(rng, samples, n_segments * model.segment_length)
@@ -63,7 +62,7 @@ def fresh(model: Model, n_segments: int, *, samples: int, seed: int) -> tuple[Te
 
 
 def sampler_of(model: Model) -> Sampler:
-    """Where fresh samples of a model's task come from. Raises InputError where it has none of ours."""
+    """The sampler of a model's task. Raises InputError where its task is not one of this program's."""
     task = TASKS.get(model.about.task)
     if task is None or model.tokenizer is None or model.backbone.head != "classify":
         raise InputError(f"{model.about.name} was not trained on a task of ours, so there are no other runs of it.")
@@ -73,7 +72,7 @@ def sampler_of(model: Model) -> Sampler:
 
 
 def story_with_a_fact(rng: np.random.Generator, task: Task) -> Story:
-    """A fresh story of which a fact can be asked for. Raises InputError where the task's stories do not say."""
+    """Draw a story with a fact that a question asks for. Raises InputError where the task's stories have none."""
     for _ in range(MOST_STORIES):
         story = task.story(rng)
         if any(story.answers[1:]):
@@ -84,7 +83,10 @@ def story_with_a_fact(rng: np.random.Generator, task: Task) -> Story:
 def told(
     sampler: Sampler, rng: np.random.Generator, story: Story, *, before: int, over: int, after: int, length: int
 ) -> Told:
-    """A story told anywhere in `over` segments of so many tokens, with segments of other text around; never asked."""
+    """Make a document without a question: a story spread over `over` segments, with other text before and after.
+
+    before, over, after: segments of `length` tokens.
+    """
     lead, tail = (sampler.filler(rng, n * length) for n in (before, after))
     ids, spans = sampler.tell(rng, story, over * length)
     spans = tuple(Span(span.kind, span.start + len(lead), span.end + len(lead)) for span in spans)

@@ -1,4 +1,4 @@
-"""How much a run's answer hangs on each slot at each moment: ablation of all of them, many rows at once."""
+"""The effect of each slot on a run's answer at each moment: every ablation of one slot, many rows in one batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from rmt.trace import Trace
 
 @dataclass(frozen=True)
 class Effects:
-    """What ablation before each of some segments does to the answer of a run.
+    """The effects of ablation, before each of some segments, on the answer of a run.
 
     map (n, M): how far P(answer) falls when one slot is ablated before the segment of this row, and whole (n,) when
-    all of them are; for a language model, how far the mean loss from there on rises, in nats. segments (n,): which.
-    answer: the class, None for a language model. unchanged: P(answer), or the loss, of the run as it was (n,).
-    alone: whether each column leaves its slot and ablates all the others, which tells what one slot is enough for.
+    all of them are; for a language model, how far the mean loss from there on rises, in nats. segments (n,): indices.
+    answer: the class, None for a language model. unchanged (n,): P(answer), or the loss, without ablation. to: what
+    slots become. alone: whether each column keeps its slot and ablates all the others: what one slot is enough for.
     """
 
     map: np.ndarray
@@ -52,30 +52,30 @@ def effects(
     answer: int | None = None,
     progress: Progress | None = None,
 ) -> Effects:
-    """Ablate each slot, and all of them, before each of the segments, one at a time; see what the answer does.
+    """Ablate each slot, and all of them, before each of the segments, one at a time; measure the answer.
 
     The rows of a later segment join those of the earlier ones, so a run of S segments is read once with a growing
-    batch of up to S * (M + 1) rows. answer: the class to follow, by default the run's own. alone: leave each slot and
+    batch of up to S * (M + 1) rows. answer: the class to follow, by default the run's own. alone: keep each slot and
     ablate all the others instead. to, means: as in `rmt.intervene.changes.Ablate`. progress(done, total) counts
     segments read, over rows.
     """
-    cell, at = model.cell, sorted({*(segments if segments is not None else range(len(reading.segments)))})
+    cell, moments = model.cell, sorted({*(segments if segments is not None else range(len(reading.segments)))})
     if len(reading.ids) > 1 or model.backbone.head not in ("classify", "lm") or cell.past:
         raise InputError(
             "Effects are counted for one run of a model that answers, with a memory that forgets its past."
         )
     n_slots = cell.slots(reading.states[0]).shape[1]
-    if not n_slots or at[-1] >= len(reading.segments) or at[0] < 0:
+    if not n_slots or moments[-1] >= len(reading.segments) or moments[0] < 0:
         raise InputError(f"The run has {len(reading.segments)} segments and {n_slots} slots; choose among them.")
     others = [tuple(other for other in range(n_slots) if other != slot) for slot in range(n_slots)]
     each = [*(others if alone and n_slots > 1 else ((slot,) for slot in range(n_slots))), ()]  # the last is all of it
     reset = bool(reading.standing)  # the control: each segment begins with the initial memory
-    total = sum(len(each) * (len(reading.segments) - s) for s in at)
+    total = sum(len(each) * (len(reading.segments) - s) for s in moments)
     rows, done, losses = None, 0, []
-    for i in range(at[0], len(reading.segments)):
+    for i in range(moments[0], len(reading.segments)):
         if reset and rows is not None:
             rows = cell.initial(_size(rows))
-        if i in at:
+        if i in moments:
             rows = _join(rows, _ablated(model, cell.initial(1) if reset else reading.states[i], i, each, to, means))
         segment, n = reading.segments[i], _size(rows)
         step, rows = cell.step(model.backbone, _repeat(segment, n), rows)
@@ -90,23 +90,23 @@ def effects(
                 "This model answers with a number and no classes, so no slot's effect on its answer is told."
             )
         answer = int(reading.probabilities[0].argmax()) if answer is None else answer
-        found = model.shares(step.logits)[:, answer].view(len(at), -1).cpu().numpy()
-        usual = np.full(len(at), float(reading.probabilities[0, answer]))
-        fall = usual[:, None] - found
+        ablated = model.shares(step.logits)[:, answer].view(len(moments), -1).cpu().numpy()
+        unchanged = np.full(len(moments), float(reading.probabilities[0, answer]))
+        fall = unchanged[:, None] - ablated
     else:
-        found, usual = _later_loss(losses, reading, at, len(each))
-        fall = found - usual[:, None]
-    return Effects(fall[:, :-1], fall[:, -1], np.array(at), usual, answer, to, alone)
+        ablated, unchanged = _later_loss(losses, reading, moments, len(each))
+        fall = ablated - unchanged[:, None]
+    return Effects(fall[:, :-1], fall[:, -1], np.array(moments), unchanged, answer, to, alone)
 
 
-MOST_SEGMENTS = 24  # that a map of a long run has, evenly spaced
+MOST_SEGMENTS = 24  # rows of a long run's map, evenly spaced
 
 
 def slot_map(model: Model, trace: Trace, *, progress: Progress | None = None) -> dict:
-    """Both maps of a recorded run as JSON takes them: without one slot, and with one slot alone.
+    """Make both maps of a recorded run, as JSON values: without one slot, and with one slot alone.
 
-    to: what ablated slots become, "mean" or "initial" as `rmt.samples.baseline` has it. blank: what fresh runs with
-    other facts answer whose whole memory is ablated before their last segment. progress counts both maps.
+    "to": what ablated slots become, "mean" or "initial" as in `rmt.causes.samples.baseline`. "blank": the answers of
+    fresh runs with other facts whose whole memory is ablated before the last segment. progress counts both maps.
     """
     reading, n = recalled(model, trace), trace.n_segments
     to, means = baseline(model, n)
@@ -132,29 +132,32 @@ def slot_map(model: Model, trace: Trace, *, progress: Progress | None = None) ->
 
 
 def _ablated(model: Model, state: State, i: int, each: Sequence[tuple], to: str, means: Tensor | None) -> State:
-    """One row for each choice of slots, ablated before segment i."""
+    """Make one row for each choice of slots, ablated before segment i."""
     slots = model.cell.slots(state)
     other = without(model.cell, Ablate(i, to=to), i, slots, means)
     return _join(*(model.cell.put(state, chosen(slots, other, which)) for which in each))
 
 
-def _later_loss(losses: list[Tensor], reading: Reading, at: Sequence[int], n: int) -> tuple[np.ndarray, np.ndarray]:
+def _later_loss(
+    losses: list[Tensor], reading: Reading, moments: Sequence[int], n: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean loss from each of the segments on, of each row (len(at), n), and of the run as it was (len(at),)."""
-    starts, found, usual = reading.starts, [], []
-    for k, s in enumerate(at):
-        mine = [part[k * n : (k + 1) * n] for part in losses[s - at[0] :]]
-        found.append(torch.cat(mine, dim=1).nanmean(1).cpu().numpy())
-        usual.append(float(reading.loss[0, starts[s] :].double().nanmean()))
-    return np.array(found), np.array(usual)
+    starts, ablated, unchanged = reading.starts, [], []
+    for k, s in enumerate(moments):
+        rows = [part[k * n : (k + 1) * n] for part in losses[s - moments[0] :]]
+        ablated.append(torch.cat(rows, dim=1).nanmean(1).cpu().numpy())
+        unchanged.append(float(reading.loss[0, starts[s] :].double().nanmean()))
+    return np.array(ablated), np.array(unchanged)
 
 
 def _join(*states: State | None) -> State:
-    """Rows of several states as one."""
-    there = [state for state in states if state is not None]
-    return there[0] if len(there) == 1 else map_state(lambda *parts: torch.cat(parts), *there)
+    """Join the rows of several states; None is skipped."""
+    given = [state for state in states if state is not None]
+    return given[0] if len(given) == 1 else map_state(lambda *parts: torch.cat(parts), *given)
 
 
 def _size(state: State) -> int:
+    """The number of rows of a state."""
     while not isinstance(state, Tensor):
         state = state[0]
     return len(state)
@@ -168,22 +171,22 @@ def _repeat(segment: Segment, n: int) -> Segment:
 def transplant_score(
     model: Model, *, distance: int, pairs: int = 200, seed: int = 0, batch: int = 50, progress: Progress | None = None
 ) -> dict:
-    """Whose answer a model gives whose memory was exchanged, over pairs of fresh runs that differ in the fact's answer.
+    """Exchange memory between pairs of fresh runs with different answers, and count whose answer the model gives.
 
-    Both runs are told their fact in the first segment and are asked `distance` segments later; the donor's memory
-    takes the place of the receiver's right after the first segment, so that it has to last through the receiver's
-    text. Returns {"distance", "pairs", "donor", "receiver"}: shares of pairs answered as either run has it.
+    Both runs read their fact in the first segment and are asked `distance` segments later; the donor's memory replaces
+    the receiver's just after the first segment, so that it has to last through the receiver's text. Returns
+    {"distance", "pairs", "donor", "receiver"}: the last two are the shares of pairs with that run's answer.
     """
     rng = np.random.default_rng([INTERVENTION, seed, distance])
     right, (process, processes, _) = [], this_process()
     for done in range(0, pairs, batch):
         n = min(batch, pairs - done)
         runs, answers = _pairs(model, rng, n, distance)
-        if done // batch % processes == process:  # the others' batches are made, so that all draw alike, and not read
+        if done // batch % processes == process:  # other processes' batches are drawn, too, to keep the seeds equal
             donor, receiver = (read(model, ids) for ids in runs)
-            made = intervene(model, receiver, [Transplant(1, donor="other")], donors={"other": donor})
-            told = made.probabilities.argmax(-1).cpu().numpy()
-            right.append([int((told == answer).sum()) for answer in answers])
+            changed = intervene(model, receiver, [Transplant(1, donor="other")], donors={"other": donor})
+            answered = changed.probabilities.argmax(-1).cpu().numpy()
+            right.append([int((answered == answer).sum()) for answer in answers])
         if progress:
             progress(done + n, pairs)
     donor_right, receiver_right = np.sum(together(right), axis=0)
@@ -196,22 +199,22 @@ def transplant_score(
 
 
 def _pairs(model: Model, rng: np.random.Generator, n: int, distance: int) -> tuple[list[Tensor], list[np.ndarray]]:
-    """n pairs of documents, told in the first segment and asked in segment `distance` + 1, and their answers."""
+    """Make n pairs of documents, with the fact in the first segment and the question in segment `distance` + 1."""
     sampler, length = sampler_of(model), model.segment_length
     runs, answers = ([], []), ([], [])
     for _ in range(n):
         story = sampler.task.story(rng)
         others = (other_story(rng, sampler.task, story), story)
-        for ids, classes, told in zip(runs, answers, others, strict=True):
-            question = sampler.question(told)
-            first = sampler.tell(rng, told, length)[0]
+        for ids, classes, teller in zip(runs, answers, others, strict=True):
+            question = sampler.question(teller)
+            first = sampler.tell(rng, teller, length)[0]
             ids.append(np.concatenate([first, sampler.filler(rng, distance * length - len(question)), question]))
-            classes.append(told.answer)
+            classes.append(teller.answer)
     return [torch.from_numpy(np.stack(ids)).to(model.device) for ids in runs], [np.array(c) for c in answers]
 
 
 def other_story(rng: np.random.Generator, task, story: Story) -> Story:
-    """A fresh story with the same question and another answer."""
+    """Draw a story with the same question and another answer."""
     while True:
         other = task.story(rng)
         if other.question == story.question and other.answer != story.answer:

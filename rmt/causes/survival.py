@@ -1,4 +1,4 @@
-"""Facts over many runs as numbers that a page and a file take: survival, capture, retention, interference."""
+"""Statistics of facts over many runs, as JSON values: survival, capture, retention, interference."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from rmt.tasks.interval import wilson
 from rmt.tasks.questions import question_about
 
 BAND = (0.1, 0.9)  # quantiles over facts
-KEPT = (1, 10, 50)  # segments after which retention is told
+KEPT = (1, 10, 50)  # segments after which retention is reported
 SECOND = ("another", "same")  # a second fact with a question of its own, or a new answer to the first one's
 DIGITS = 4
 
@@ -30,51 +30,51 @@ def report(
     reset: bool = False,
     progress: Progress | None = None,
 ) -> dict:
-    """All that the Facts page shows of a checkpoint, as JSON takes it; the tables are explained where they are made."""
-    found = lives(model, samples=samples, segments=segments, seed=seed, reset=reset, progress=progress)
+    """Measure all that the Facts page shows of a checkpoint, as JSON values; each table's function explains it."""
+    records = lives(model, samples=samples, segments=segments, seed=seed, reset=reset, progress=progress)
     second = [(k, interference(model, k, samples=min(samples, 100), seed=seed, reset=reset)) for k in SECOND]
     return {
         "made_by": made_by(model),
         "task": model.about.task,
         "control": "reset" if reset else "none" if model.about.trained else "untrained",
         "samples": samples,
-        "facts": len(found.facts),
+        "facts": len(records.facts),
         "seed": seed,
-        "survival": survival(found),
-        "capture": share(found.right[found.lasting[:, 1], 1]),
-        "retention": retention(found),
-        "slots": _slots(model, found),
-        "interference": dict(second) if all(of for _, of in second) else {},
+        "survival": survival(records),
+        "capture": share(records.right[records.lasting[:, 1], 1]),
+        "retention": retention(records),
+        "slots": _slots(model, records),
+        "interference": dict(second) if all(curves for _, curves in second) else {},
     }
 
 
-def _slots(model: Model, found: Lives) -> dict:
-    """The ablations, rounded, with the moment they are made at."""
-    rows = ablations(model, found)
+def _slots(model: Model, records: Lives) -> dict:
+    """The ablations of slots, rounded, with the moment at which they are made."""
+    rows = ablations(model, records)
     blank = rows.pop("blank")
-    return {"moment": found.moment, **_rounded(rows), "blank": {**blank, "share": round(blank["share"], DIGITS)}}
+    return {"moment": records.moment, **_rounded(rows), "blank": {**blank, "share": round(blank["share"], DIGITS)}}
 
 
-def survival(found: Lives) -> dict[str, list]:
-    """P(answer) by segments since the fact's own: mean and band over facts, and the share answered right."""
-    some = found.lasting.any(0)  # distances at which a fact is still to be asked for; beyond them there are no rows
+def survival(records: Lives) -> dict[str, list]:
+    """P(answer) by segments since the fact's own: mean, band over facts, and the share answered right."""
+    some = records.lasting.any(0)  # distances at which some fact can still be asked for
     n = len(some) if some.all() else int(some.argmin())
-    p, right = found.p[:, :n], np.where(found.lasting, found.right, np.nan)[:, :n]
+    p, right = records.p[:, :n], np.where(records.lasting, records.right, np.nan)[:, :n]
     low, high = np.nanquantile(p, BAND, axis=0)
     rows = {"mean": np.nanmean(p, 0), "low": low, "high": high, "right": np.nanmean(right, 0)}
-    return {"distance": found.distance[:n].tolist(), **_rounded(rows)}
+    return {"distance": records.distance[:n].tolist(), **_rounded(rows)}
 
 
-def retention(found: Lives) -> list[dict]:
-    """Of the facts that were captured, the share still answered right so many segments later."""
-    captured = found.right[:, 1] & found.lasting[:, 1]
-    last = found.p.shape[1] - 2
-    kept = sorted({*(d for d in KEPT if d <= last), last})
-    return [{"distance": d, **share(found.right[captured & found.lasting[:, d + 1], d + 1])} for d in kept]
+def retention(records: Lives) -> list[dict]:
+    """The share of captured facts that are still answered right, by segments since the fact's own."""
+    captured = records.right[:, 1] & records.lasting[:, 1]
+    last = records.p.shape[1] - 2
+    distances = sorted({*(d for d in KEPT if d <= last), last})
+    return [{"distance": d, **share(records.right[captured & records.lasting[:, d + 1], d + 1])} for d in distances]
 
 
 def share(right: np.ndarray) -> dict[str, float]:
-    """A share with its 95 % interval; nothing where there is nothing to count."""
+    """A share with its 95 % Wilson interval and its n; None where n is 0."""
     n = len(right)
     if not n:
         return {"share": None, "low": None, "high": None, "n": 0}
@@ -87,11 +87,11 @@ def share(right: np.ndarray) -> dict[str, float]:
 def interference(
     model: Model, kind: str, *, samples: int = 100, gap: int = 2, after: int = 4, seed: int = 0, reset: bool = False
 ) -> dict[str, list]:
-    """What a second fact of the same kind does to the first, `gap` segments later.
+    """Measure the effect of a second fact of the same kind on the first, `gap` segments later.
 
-    kind "another": the second has a question of its own; "same": it answers the first one's question anew.
-    Returns P(answer) of the first and the second fact, mean and band over runs, by segments since the second
-    was told (-1 before it); nothing where the task has no such pairs, as where no fact answers a question alone.
+    kind "another": the second has a question of its own; "same": it gives the first one's question a new answer.
+    Returns P(answer) of the first and the second fact, mean and band over runs, by segments since the second one's own
+    (-1: before it); an empty dict where the task has no such pairs, as where no fact answers a question alone.
     """
     sampler = sampler_of(model)
     rng = np.random.default_rng([INTERVENTION, seed, SECOND.index(kind)])
@@ -108,14 +108,14 @@ def interference(
         )
         for first, second in pairs
     ]
-    mine = my_share(documents)
+    documents_here = my_share(documents)
     states = ()
-    if mine:
-        ids = np.stack([np.concatenate([a.ids, b.ids]) for a, b in mine])
+    if documents_here:
+        ids = np.stack([np.concatenate([a.ids, b.ids]) for a, b in documents_here])
         states = read(model, ids, standing=(RESET,) if reset else ()).states[2 + gap :]
     rows = {"distance": [*range(-1, after + 1)]}
     for name, which in (("first", 0), ("second", 1)):
-        facts = [facts_of(document[which])[0] for document in mine]
+        facts = [facts_of(document[which])[0] for document in documents_here]
         answers = torch.tensor([fact.answer for fact in facts])
         each = [ask_each(model, state, facts).cpu()[torch.arange(len(facts)), answers].numpy() for state in states]
         p = np.array(together(list(np.array(each).T))).T  # (moments, samples)
@@ -125,12 +125,12 @@ def interference(
 
 
 def _pair(rng: np.random.Generator, task: Task, kind: str) -> tuple[Story, Story] | None:
-    """Two stories of one fact each, both of which can be asked for; None where many draws found no such two."""
+    """Draw two stories of one fact each that questions can ask for; None where many draws gave no such pair."""
     for _ in range(MOST_STORIES):
         first, second = (task.story(rng) for _ in range(2))
-        about = [question_about(s.facts[0], [], task.classes, task.looks) or s.about(0) for s in (first, second)]
-        if all(about) and about[0][1] != about[1][1] and (about[0][0] == about[1][0]) == (kind == "same"):
-            return tuple(Story(s.facts[:1], *a, ((), (a,))) for s, a in zip((first, second), about, strict=True))
+        pairs = [question_about(s.facts[0], [], task.classes, task.looks) or s.about(0) for s in (first, second)]
+        if all(pairs) and pairs[0][1] != pairs[1][1] and (pairs[0][0] == pairs[1][0]) == (kind == "same"):
+            return tuple(Story(s.facts[:1], *a, ((), (a,))) for s, a in zip((first, second), pairs, strict=True))
     return None
 
 

@@ -1,4 +1,4 @@
-"""A what-if as a recorded run of its own, to be looked at beside the one it was made from."""
+"""Record a what-if as a trace of its own, to compare with the run it was made from."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -36,13 +36,13 @@ def what_if(
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Trace:
-    """Record what a run would have been with these changes, at the detail of the run itself.
+    """Record a run again with these changes, at the run's own level of detail.
 
-    changes: as `rmt.intervene.changes` has them, or their text, such as "reset@6".
-    Segments before the first change are copied, the others read; `rmt.intervene.intervene` says what may be asked.
-    donors: runs of this model that transplants name. means: by default those over fresh runs of the model's task,
-    where an ablation wants them. The trace's meta has under "blank" what the same changes of memory make of runs with
-    other facts (`rmt.causes.blank_answer`), where that can be said.
+    changes: of `rmt.intervene.changes`, or their text, such as "reset@6". Segments before the first change are copied,
+    the others are read again; `rmt.intervene.intervene` says which changes are possible. donors: runs of this model
+    that transplants name. means: of slots, by default over fresh runs of the model's task, where an ablation needs
+    them. The trace's meta has under "blank" the result of the same changes in runs with other facts
+    (`rmt.causes.blank_answer`), where that can be computed.
     """
     changes = parse(changes) if isinstance(changes, str) else changes
     donors = {name: recalled(model, donor) for name, donor in (donors or {}).items()}
@@ -92,7 +92,7 @@ def what_if(
 
 
 def _copy(model: Model, run: Recording, trace: Trace, n: int) -> None:
-    """The first n segments as the run has them."""
+    """Copy the first n segments of a trace into the recording."""
     for record in trace.segments[:n]:
         values = {name: np.array(value) for name in WHOLE if (value := getattr(record, name)) is not None}
         if record.index == trace.n_segments - 1 and trace.classes:
@@ -101,21 +101,21 @@ def _copy(model: Model, run: Recording, trace: Trace, n: int) -> None:
 
 
 def _label(model: Model, ids: np.ndarray, spans: Sequence[dict]) -> int | None:
-    """The right class in an edited document, where its question can be found among what its facts answer."""
+    """The right class of an edited document, from its facts; None where none of them answers its question."""
     question = next((span for span in spans if span["kind"] == "question"), None)
     if question is None or model.tokenizer is None:
         return None
     texts = [model.tokenizer.decode([int(i)], skip_special_tokens=False) for i in ids]
-    asked = "".join(texts[question["start"] : question["end"]]).strip()
+    question_text = "".join(texts[question["start"] : question["end"]]).strip()
     facts = find_facts(texts, model.about.classes, model.about.task)
-    answers = [fact.answer for fact in facts if fact.question == asked]
+    answers = [fact.answer for fact in facts if fact.question == question_text]
     return answers[-1] if answers else None
 
 
 def what_differs(before: Trace, after: Trace) -> dict:
-    """What became of a run: its answer (was, P, is, P) or None, and the first segment that leaves another memory.
+    """Compare two runs: the answers (before, P, after, P) or None, and the first segment whose memory differs.
 
-    blank: what the same changes make of runs with other facts, or None; see `rmt.causes.blank_answer`.
+    "blank": the result of the same changes in runs with other facts, or None; see `rmt.causes.blank_answer`.
     """
     shared = min(before.done, after.done) + 1
     same = [np.array_equal(a, b) for a, b in zip(before.memory[:shared], after.memory[:shared], strict=True)]

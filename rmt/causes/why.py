@@ -1,4 +1,4 @@
-"""Why a run gave its answer, as numbers that a page and a file take: `rmt.causes.attribute` over a recorded run."""
+"""Why a run gave its answer, as JSON values: `rmt.causes.attribute` applied to a recorded run."""
 
 import numpy as np
 from torch import Tensor
@@ -21,13 +21,13 @@ def why(
     most_steps: int = MOST_STEPS,
     progress: Progress | None = None,
 ) -> dict:
-    """What made the output of a recorded run: by segment, by slot, by token, memory against local text.
+    """Attribute the output of a recorded run to segments, slots, tokens, memory and local text.
 
-    Slots and memory are measured from what `rmt.causes.samples.baseline` puts in their place, as in What if and Facts;
-    "baseline_memory" names it. "blank": what the last segment would be answered beside that memory, with its
-    probability, of a classifier.
+    Slots and memory are compared with the baseline of `rmt.causes.samples.baseline`, as in What if and Facts;
+    "baseline_memory" names it. "blank": a classifier's answer to the last segment with that memory, and its
+    probability.
 
-    choice: as in `rmt.causes.attribute.output_of`. tokens: integrated gradients, too, which take by far the longest.
+    choice: as in `rmt.causes.attribute.output_of`. tokens: compute integrated gradients, too, by far the slowest part.
     progress(done, total) counts their steps. Raises InputError for another model's run.
     """
     reading = recalled(model, trace)
@@ -35,7 +35,7 @@ def why(
     to, means = baseline(model, trace.n_segments)
     usual = at_moment(means, trace.n_segments - 1)
     local, memory = local_and_memory(model, reading, to=usual)
-    found = {
+    result = {
         "made_by": made_by(model),
         "control": trace.meta["control"] or "none",
         "output": trace.classes[output.token] if trace.classes else f"token {output.token}",
@@ -50,14 +50,19 @@ def why(
         "facts": facts(model, trace, reading, usual),
     }
     if tokens:
-        told = by_token(model, reading, output, most_steps=most_steps, progress=progress)
-        found["tokens"] = _rounded(told.values)
-        found |= {"value": told.output, "baseline": told.baseline, "gap": told.gap, "steps": told.steps}
-    return found
+        gradients = by_token(model, reading, output, most_steps=most_steps, progress=progress)
+        result["tokens"] = _rounded(gradients.values)
+        result |= {
+            "value": gradients.output,
+            "baseline": gradients.baseline,
+            "gap": gradients.gap,
+            "steps": gradients.steps,
+        }
+    return result
 
 
 def _answer(classes: list[str], logits: np.ndarray) -> list | None:
-    """The class of these logits and its probability."""
+    """The most likely class under these logits, and its probability."""
     if not classes:
         return None
     shares = np.exp(logits - logits.max(), dtype=np.float64)
@@ -66,13 +71,13 @@ def _answer(classes: list[str], logits: np.ndarray) -> list | None:
 
 
 def facts(model: Model, trace: Trace, reading: Reading, usual: Tensor) -> list[dict]:
-    """Each fact of a run that can be asked for: P(answer) at every moment, and how far it falls without a slot.
+    """Each fact of a run that a question can ask for: P(answer) at every moment, and its fall without a slot.
 
-    p (S + 1,); slots (M + 1,): before the last segment, to the usual memory (M, D'), the last number of all slots.
+    "p" (S + 1,); "slots" (M + 1,): ablated before the last segment to `usual` (M, D'), the last entry for all slots.
     """
     if model.backbone.head != "classify" or model.tokenizer is None:
         return []
-    found = find_facts(trace.tokens, trace.classes, trace.meta["task"])
+    found_facts = find_facts(trace.tokens, trace.classes, trace.meta["task"])
     return [
         {
             "text": fact.text,
@@ -83,7 +88,7 @@ def facts(model: Model, trace: Trace, reading: Reading, usual: Tensor) -> list[d
             "p": _rounded(row),
             "slots": _rounded(slots_of(model, reading.states[-2], fact, usual)),
         }
-        for fact, row in zip(found, ledger(model, reading, found), strict=True)
+        for fact, row in zip(found_facts, ledger(model, reading, found_facts), strict=True)
     ]
 
 

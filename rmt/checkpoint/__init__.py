@@ -1,4 +1,4 @@
-"""Opening, inspecting and saving models: ours, other programs', and memory beside a pretrained backbone."""
+"""Open, inspect and save checkpoints: ours, other programs', and a memory stored apart from its pretrained backbone."""
 
 from rmt.checkpoint.open import inspect, load, untrained
 from rmt.checkpoint.whole import save

@@ -1,4 +1,4 @@
-"""Memory, and LoRA where it was trained, around a pretrained backbone: kept as a small file beside its name."""
+"""A memory (and LoRA, where trained) around a pretrained backbone, saved as a small file that names the backbone."""
 
 import json
 from dataclasses import replace
@@ -39,11 +39,11 @@ def wrap(
     special_tokens: bool = True,
     **options,
 ) -> Model:
-    """An untrained memory around a pretrained backbone.
+    """Wrap an untrained memory around a pretrained backbone.
 
     backbone: a name of `rmt.checkpoint.packages.PRETRAINED`, a folder as transformers saves one, or a hub name.
-    classes: give it a fresh head that classifies documents. special_tokens: whether a text begins and ends as the
-        backbone's tokenizer has it. options: of the cell. The same seed, the same numbers.
+    classes: give the model a fresh head that classifies documents. special_tokens: whether a text gets the tokens that
+        the backbone's tokenizer puts around one. options: of the cell. The same seed gives the same weights.
     """
     config = {
         "backbone": {"name": str(backbone)},
@@ -59,9 +59,9 @@ def wrap(
 
 
 def add_lora(model: Model, *, rank: int = 8, alpha: int = 16, targets: list[str] | None = None) -> Model:
-    """Put LoRA adapters on a wrapped backbone; of its parameters these alone are trained, with memory and a fresh head.
+    """Add LoRA adapters to a wrapped backbone; only they, the memory and a fresh head are trained.
 
-    targets: names of modules, by default those peft adapts in this family.
+    targets: names of modules, by default those that peft adapts in this family.
     """
     family = model.backbone.model.config.model_type
     targets = targets or TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING.get(family)
@@ -75,9 +75,9 @@ def add_lora(model: Model, *, rank: int = 8, alpha: int = 16, targets: list[str]
 
 
 def save_adapter(model: Model, folder: Path, *, trained: bool = True, dtype: torch.dtype | None = None) -> None:
-    """Write what was added to the backbone, a few megabytes: the numbers last, so that a folder with them is whole.
+    """Save what was added to the backbone, a few megabytes; the weights last, so that a folder with them is complete.
 
-    dtype: what numbers are stored as, the model's own by default; `load_adapter` makes them float32 again.
+    dtype: the type that numbers are stored in, by default the model's; `load_adapter` converts them to float32.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = {"format": ADAPTER, **model.about.config, "trained": trained}
@@ -88,20 +88,22 @@ def save_adapter(model: Model, folder: Path, *, trained: bool = True, dtype: tor
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether a folder holds a memory beside its backbone, and not a whole model."""
+    """Whether a folder holds a memory apart from its backbone, and not a whole model."""
     file = folder / "config.json"
     return folder.is_dir() and file.is_file() and read_json(file).get("format") == ADAPTER
 
 
 def load_adapter(folder: Path, *, device=None, segment_length: int | None = None, backbone=None) -> Model:
-    """Open such a folder; its backbone is looked for under its name, or is given as `backbone`."""
+    """Load a memory with its backbone, which is looked up by its name unless `backbone` is given."""
     config = _read(folder, segment_length)
     model = _assemble(config, backbone)
     weights, wanted = open_weights([folder / "adapter.safetensors"]), _added(model)
     shapes = {name: tuple(tensor.shape) for name, tensor in wanted.items()}
-    odd = sorted(name for name, _ in weights.shapes.items() ^ shapes.items())
-    if odd:
-        raise InputError(f"{folder} does not fit its config.json ({', '.join(odd[:3])}); copy both from the same run.")
+    misfits = sorted(name for name, _ in weights.shapes.items() ^ shapes.items())
+    if misfits:
+        raise InputError(
+            f"{folder} does not fit its config.json ({', '.join(misfits[:3])}); copy both from the same run."
+        )
     state = {name: weights.tensor(name) for name in wanted}
     model.load_state_dict(state, strict=False)
     about = model.about
@@ -111,14 +113,14 @@ def load_adapter(folder: Path, *, device=None, segment_length: int | None = None
 
 
 def fresh_adapter(folder: Path, *, segment_length: int | None = None, backbone=None) -> Model:
-    """The same memory and adapters around the same backbone, never trained, on the CPU."""
+    """Build the untrained control: the same backbone with fresh memory and adapters, on the CPU."""
     model = _assemble(_read(folder, segment_length), backbone)
     model.about.name, model.about.source = folder.resolve().name, str(folder)
     return model
 
 
 def inspect_adapter(folder: Path, *, segment_length: int | None = None, backbone=None) -> Report:
-    """The report of such a folder and of the backbone it names."""
+    """Report on a saved memory and on the backbone that it names."""
     config = _read(folder, segment_length)
     candidate, empty = examine(backbone or config["backbone"]["name"], segment_length=config["segment_length"])
     weights = open_weights([folder / "adapter.safetensors"])
@@ -127,21 +129,21 @@ def inspect_adapter(folder: Path, *, segment_length: int | None = None, backbone
     with torch.device("meta"):
         empty.cell = CELLS[config["cell"]["kind"]].fit(empty.backbone, **config["cell"]["options"])
     kind = f"memory{' and LoRA' if config['lora'] else ''} around {config['backbone']['name']}"
-    candidate.path, candidate.found = folder, Foreign(kind, config["cell"]["kind"])
+    candidate.path, candidate.recognised = folder, Foreign(kind, config["cell"]["kind"])
     candidate.segment_length_from = candidate.backbone_from = "its config.json"
     model = load_adapter(folder, device="cpu", segment_length=segment_length, backbone=backbone)
-    found = report(candidate, empty, trial.record_one(model, model.segment_length))
-    told = [] if config.get("trained", True) else ["Its memory is untrained."]
+    base_report = report(candidate, empty, trial.record_one(model, model.segment_length))
+    notes = [] if config.get("trained", True) else ["Its memory is untrained."]
     if config["cell"]["options"].get("as_words"):
-        told.append("Its memory is read as the words that the model's own head makes of it.")
+        notes.append("Its memory is read as the words that the model's own head makes of it.")
     files = [file.name for file in weights.files]
-    head = "classify" if config["classes"] else found.head
-    inferred = [*found.inferred, *told]
-    return replace(found, files=files, inferred=inferred, head=head, classes=model.about.classes)
+    head = "classify" if config["classes"] else base_report.head
+    inferred = [*base_report.inferred, *notes]
+    return replace(base_report, files=files, inferred=inferred, head=head, classes=model.about.classes)
 
 
 def _assemble(config: dict, backbone=None, *, special_tokens: bool = False) -> Model:
-    """The named backbone with a fresh cell, head and adapters as the config says, on the CPU."""
+    """Build the named backbone with a fresh cell, head and adapters as the config says, on the CPU."""
     spec, cell = config["backbone"], config["cell"]
     name, length = backbone or spec["name"], config["segment_length"]
     folder = locate(name)
@@ -174,7 +176,7 @@ def _assemble(config: dict, backbone=None, *, special_tokens: bool = False) -> M
 
 
 def _with_head(base: Model, classes: list[str]) -> HFBackbone:
-    """The same trunk under a fresh classifier."""
+    """Return a backbone with the same trunk and a fresh classification head."""
     spec = base.about.config["backbone"]
     labels = {"num_labels": len(classes), "id2label": dict(enumerate(classes))}
     config = {**base.about.config, "backbone": {**spec, "head": "classify", "config": {**spec["config"], **labels}}}
@@ -188,22 +190,25 @@ def _lora(spec: dict) -> LoraConfig:
 
 
 def _sound(lora: dict) -> bool:
+    """Whether a LoRA entry of a config has a rank, alpha and targets of the right types."""
     rank, alpha, targets = (lora.get(key) for key in ("rank", "alpha", "targets"))
     return isinstance(rank, int) and 0 < rank <= 1024 and isinstance(alpha, int | float) and isinstance(targets, list)
 
 
 def _ours(name: str, config: dict) -> bool:
-    """Whether a parameter was added to the backbone."""
+    """Whether a parameter was added to the backbone: by memory, LoRA or a fresh head."""
     head = ("backbone.model.classifier.", "backbone.model.score.") if config["classes"] else ()
     return name.startswith(("cell.", *head)) or ".lora_" in name
 
 
 def _added(model: Model) -> dict[str, Tensor]:
+    """The tensors that were added to the backbone."""
     state = model.state_dict()
     return {name: tensor.contiguous() for name, tensor in state.items() if _ours(name, model.about.config)}
 
 
 def _read(folder: Path, segment_length: int | None) -> dict:
+    """Read and check a saved memory's config.json. Raises InputError where it lacks backbone, cell or LoRA's form."""
     config = read_json(folder / "config.json")
     spec, lora = config.get("backbone"), config.get("lora")
     check_memory(config, folder)

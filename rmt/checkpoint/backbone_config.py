@@ -1,4 +1,4 @@
-"""What backbone a foreign checkpoint has and what its run's arguments were, from beside its weights or the caller."""
+"""The backbone's configuration and the training arguments of another program's checkpoint, from files or the caller."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from rmt.checkpoint.recognise import Foreign
 from rmt.checkpoint.weights import Weights, read_json
 from rmt.errors import InputError
 
-# Stock configurations by name, as differences from the family's defaults: what a checkpoint without config.json needs.
+# Stock configurations by name, as differences from the family's defaults, for checkpoints without config.json.
 LLAMA_32 = {
     "model_type": "llama", "vocab_size": 128256, "rms_norm_eps": 1e-5, "max_position_embeddings": 131072,
     "tie_word_embeddings": True, "num_key_value_heads": 8, "bos_token_id": 128000, "eos_token_id": 128001,
@@ -45,17 +45,18 @@ LAYER = re.compile(r"(?:^|\.)(?:h|layers?)\.(\d+)\.")
 
 @dataclass(frozen=True)
 class RunArguments:
-    """The arguments of the run that made a checkpoint, and the file they stand in."""
+    """The arguments of the training run that made a checkpoint, and the file that holds them."""
 
     arguments: dict
     file: Path | None = None
 
     def get(self, *names: str):
+        """The first of these arguments that the run has, None where it has none."""
         return next((self.arguments[name] for name in names if self.arguments.get(name) is not None), None)
 
 
 def beside(weights: Path) -> list[dict]:
-    """The JSON objects of config.json beside the weights and one level up, nearest first, each with its "file"."""
+    """Read the config files beside the weights and one level up, nearest first, each with its path under "file"."""
     folders = [weights.parent, weights.parent.parent]
     if folders[1].name == "checkpoints":  # as accelerate numbers them
         folders.append(folders[1].parent)
@@ -64,28 +65,28 @@ def beside(weights: Path) -> list[dict]:
 
 
 def read_run(configs: list[dict]) -> RunArguments:
-    """The first config that is a run's arguments and not a backbone's."""
+    """Find the first config that holds a run's arguments and not a backbone's."""
     run = next((c for c in configs if "model_type" not in c and "format" not in c), None)
     return RunArguments(run, run["file"]) if run else RunArguments({})
 
 
 def backbone_config(
-    name: str | None, configs: list[dict], run: RunArguments, found: Foreign, weights: Weights
+    name: str | None, configs: list[dict], run: RunArguments, foreign: Foreign, weights: Weights
 ) -> tuple[dict, str, Path | None] | None:
-    """(config, where it came from in words, folder with its tokenizer), or None where nothing says.
+    """Find the backbone's configuration: (config, its source in words, folder with its tokenizer), None if unknown.
 
-    name: what the caller gave: a folder, a .json file, a name of STOCK, or a hub repository.
+    name: the backbone that the caller named: a folder, a .json file, a name of STOCK, or a hub repository.
     """
     if name is not None:
         return _named(str(name))
-    own = next((c for c in configs if "model_type" in c), None)
-    if own:
-        config = {key: value for key, value in own.items() if key != "file"}
-        return config, f"{own['file'].name} beside the weights", own["file"].parent
-    said = run.get("from_pretrained", "model_cfg", "backbone", "base_model")
-    if isinstance(said, str) and (said in STOCK or os.path.exists(said)):
-        config, _, folder = _named(said)
-        return config, f"{said}, which the run's {run.file.name} names", folder
+    beside_weights = next((c for c in configs if "model_type" in c), None)
+    if beside_weights:
+        config = {key: value for key, value in beside_weights.items() if key != "file"}
+        return config, f"{beside_weights['file'].name} beside the weights", beside_weights["file"].parent
+    named_by_run = run.get("from_pretrained", "model_cfg", "backbone", "base_model")
+    if isinstance(named_by_run, str) and (named_by_run in STOCK or os.path.exists(named_by_run)):
+        config, _, folder = _named(named_by_run)
+        return config, f"{named_by_run}, which the run's {run.file.name} names", folder
     fitting = [stock for stock, config in STOCK.items() if _fits(config, weights)]
     if fitting:
         return dict(STOCK[fitting[0]]), f"{fitting[0]}, whose sizes the tensors have", None
@@ -93,6 +94,7 @@ def backbone_config(
 
 
 def _named(name: str) -> tuple[dict, str, Path | None]:
+    """Look up a backbone's configuration by name, as `backbone_config` returns it. Raises InputError without one."""
     path = Path(name)
     if os.path.isfile(path) and path.suffix == ".json":
         return _hf(read_json(path), path), str(path), path.parent
@@ -112,13 +114,14 @@ def _named(name: str) -> tuple[dict, str, Path | None]:
 
 
 def _hf(config: dict, path: Path) -> dict:
+    """Check that a config is that of a transformers model, and return it."""
     if not isinstance(config.get("model_type"), str):
         raise InputError(f"{path} has no model_type, so it is not the configuration of a transformers model.")
     return config
 
 
 def _fits(config: dict, weights: Weights) -> bool:
-    """Whether a stock configuration has these layers and this vocabulary and width."""
+    """Whether weights have the family, layers and width of a stock configuration."""
     defaults = json.loads(_defaults(config["model_type"]))
     full = {**defaults, **config}
     width, layers = full.get("hidden_size", full.get("n_embd")), full.get("num_hidden_layers", full.get("n_layer"))
@@ -138,6 +141,7 @@ def _defaults(model_type: str) -> str:
 
 
 def _family(weights: Weights) -> str | None:
+    """The family that the tensors' names show, None where it is unknown."""
     marks = {"transformer.h.": "gpt2", "gpt_neox.": "gpt_neox", "decoder.layers.": "opt", "bert.encoder.": "bert"}
     for mark, family in {**marks, "layers.": "llama"}.items():
         if any(mark in name for name in weights.shapes):
@@ -146,25 +150,26 @@ def _family(weights: Weights) -> str | None:
 
 
 def _words(weights: Weights) -> tuple[int, ...] | None:
+    """The shape (V, D) of the word embeddings, None where there are none."""
     return next((s for name, s in weights.shapes.items() if WORDS.search(name) and len(s) == 2), None)
 
 
 def n_layers(weights: Weights) -> int:
-    """Layers, counted in the names of tensors."""
+    """Count the layers in the names of tensors."""
     return len({int(m[1]) for m in map(LAYER.search, weights.shapes) if m})
 
 
-def fit_tables(config: dict, found: Foreign, weights: Weights) -> tuple[dict, dict, list[str]]:
-    """The config with the tables' sizes the file has, cell options these tell, and sentences on what was inferred.
+def fit_tables(config: dict, foreign: Foreign, weights: Weights) -> tuple[dict, dict, list[str]]:
+    """Set the sizes of embedding tables in a config to those in the file: (config, cell options implied, sentences).
 
-    Vocabularies are extended in training, and ARMT appends its memory's positions to GPT-2's.
+    The two can differ: vocabularies are extended in training, and ARMT appends its memory's positions to GPT-2's.
     """
-    config, options, said = dict(config), {}, []
-    words, memory = _words(weights), found.options.get("n_memory", 0)
+    config, options, sentences = dict(config), {}, []
+    words, memory = _words(weights), foreign.options.get("n_memory", 0)
     if words is not None:
-        rows = words[0] - (memory if found.kind == "BERT RMT classifier" else 0)
+        rows = words[0] - (memory if foreign.kind == "BERT RMT classifier" else 0)
         if config.get("vocab_size", rows) not in (rows, words[0]):
-            said.append(f"The vocabulary has {rows} tokens, as in the weights; the configuration says otherwise.")
+            sentences.append(f"The vocabulary has {rows} tokens, as in the weights; the configuration says otherwise.")
         config["vocab_size"] = rows
     if config["model_type"] in POSITIONS:
         pattern, key, offset = POSITIONS[config["model_type"]]
@@ -172,10 +177,10 @@ def fit_tables(config: dict, found: Foreign, weights: Weights) -> tuple[dict, di
         stock = config.get(key, json.loads(_defaults(config["model_type"]))[key])
         if table is not None and table != stock:
             config[key] = table
-            options = {"wrapped": True} if found.cell == "armt" and table == stock + memory else {}
-            said.append(
+            options = {"wrapped": True} if foreign.cell == "armt" and table == stock + memory else {}
+            sentences.append(
                 f"{table - stock} positions follow the {stock} of the backbone, for its memory tokens alone."
                 if options
                 else f"The position table has {table} rows, as in the weights; the configuration says {stock}."
             )
-    return config, options, said
+    return config, options, sentences

@@ -1,4 +1,4 @@
-"""A model with fresh weights from its configuration, and the checks that make a configuration safe to build."""
+"""Build a model with fresh weights from its configuration, and check that a configuration is safe to build."""
 
 from pathlib import Path
 
@@ -17,15 +17,15 @@ from rmt.text.tokenizer import CLS, SEP
 FORMAT = "rmt-checkpoint-1"
 ADAPTER = "rmt-adapter-1"  # see rmt.checkpoint.adapter
 TOKENIZER, SHARED_TOKENIZER = "tokenizer.json", "../tokenizer.json"  # the only two places where a tokenizer may be
-MARKS = {"cls_id": (CLS, "<s>"), "sep_id": (SEP, "</s>")}  # what tokenizers call them
+MARKS = {"cls_id": (CLS, "<s>"), "sep_id": (SEP, "</s>")}  # an encoder's marks and their names in tokenizers
 LONGEST = 10_000_000  # tokens of a segment
 COUNTS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 
 
 def build(config: dict, tokenizer: Tokenizer | None = None, *, stock: nn.Module | None = None) -> Model:
-    """A model from its config.json, with fresh weights: what `load` fills and the untrained control leaves.
+    """Build a model with fresh weights from its config.json; `load` fills them, the untrained control keeps them.
 
-    stock: the transformers model to build it around, a fresh one by default.
+    stock: the transformers model to build around, by default a fresh one.
     """
     spec = config["backbone"]
     if stock is None:
@@ -47,7 +47,7 @@ def build(config: dict, tokenizer: Tokenizer | None = None, *, stock: nn.Module 
 
 
 def check_width(backbone: HFBackbone, cell: str) -> None:
-    """A state is read again where words are, so it must be as wide as they."""
+    """Raise InputError where states are not as wide as word embeddings, beside which a memory is read."""
     if cell != "none" and backbone.dim != backbone.width:
         raise InputError(
             f"The word embeddings of this {type(backbone.model).__name__} are {backbone.dim} wide and its states "
@@ -57,12 +57,13 @@ def check_width(backbone: HFBackbone, cell: str) -> None:
 
 
 def mark_id(tokenizer: Tokenizer | None, names: tuple[str, ...]) -> int | None:
+    """The id of the first of these tokens that the tokenizer has, None where it has none."""
     ids = [tokenizer.token_to_id(name) for name in names] if tokenizer else []
     return next((i for i in ids if i is not None), None)
 
 
 def read_config(folder: Path) -> dict:
-    """config.json of a checkpoint folder, checked as far as `build` relies on it."""
+    """Read a checkpoint folder's config.json and check all that `build` relies on."""
     file = folder / "config.json"
     if not file.is_file():
         raise InputError(f"{folder} is not a checkpoint: it has no config.json. Give the folder of a run.")
@@ -73,14 +74,14 @@ def read_config(folder: Path) -> dict:
 
 
 def tokenizer_file(folder: Path, config: dict) -> Path | None:
-    """The folder's tokenizer, or the one it says it shares with its neighbours: no other path is ever followed."""
+    """Find the folder's tokenizer, or the shared one beside the folder; no other path is ever followed."""
     shares = config.get("tokenizer") == SHARED_TOKENIZER
     file = folder.resolve().parent / TOKENIZER if shares else folder / TOKENIZER
     return file if file.is_file() else None
 
 
 def check_config(config: dict, place: Path) -> dict:
-    """The same configuration; raises InputError where a part that `build` relies on is missing or odd."""
+    """Check a configuration and return it. Raises InputError where a part that `build` relies on is wrong."""
     check_memory(config, place)
     backbone = config.get("backbone")
     if (
@@ -99,7 +100,7 @@ def check_config(config: dict, place: Path) -> dict:
 
 
 def check_memory(config: dict, place: Path) -> None:
-    """The part of `check_config` about the memory cell and how documents are cut."""
+    """Check the part of a configuration about the memory cell and how documents are cut into segments."""
     cell = config.get("cell")
     if not isinstance(cell, dict) or not isinstance(cell.get("options"), dict) or cell.get("kind") not in CELLS:
         kind = cell.get("kind") if isinstance(cell, dict) else cell
@@ -125,14 +126,14 @@ def check_memory(config: dict, place: Path) -> None:
 
 
 def check_counts(counts: dict, place: Path) -> None:
-    """Before anything is built: a wrong number here would make a loop that never ends."""
+    """Check counts of layers and memory tokens before anything is built: a huge number would never finish."""
     for name, count in counts.items():
         if not isinstance(count, int) or not 0 <= count <= 10_000:
             raise InputError(f"{place} has an impossible number in its configuration: {name} is {ascii(count)[:40]}.")
 
 
 def shared(model: nn.Module) -> dict[str, list[str]]:
-    """The first name of every tensor of a state dict, and all its names: tied tensors have several."""
+    """Map the first name of every tensor of a state dict to all its names; tied tensors have several."""
     names: dict[int, list[str]] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
         names.setdefault(id(tensor), []).append(name)
@@ -140,6 +141,6 @@ def shared(model: nn.Module) -> dict[str, list[str]]:
 
 
 def unshared(model: nn.Module) -> dict[str, Tensor]:
-    """The state dict without the second name of tied tensors."""
+    """The state dict with tied tensors under their first name alone."""
     state = model.state_dict()
     return {name: state[name].contiguous() for name in shared(model)}

@@ -1,4 +1,4 @@
-"""A transformers or peft model that is already in a program's hands, as a model of ours without memory."""
+"""Make a model without memory of a transformers or peft model that the calling program has already loaded."""
 
 from copy import deepcopy
 
@@ -14,28 +14,28 @@ from rmt.memory import CELLS
 from rmt.model import About, Model
 from rmt.text.tokenizer import Vocabulary, vocabulary_of
 
-LENGTH = 128  # tokens a segment, where nobody says
+LENGTH = 128  # tokens a segment by default
 
 
 def from_model(
-    given: nn.Module,
+    hf_model: nn.Module,
     tokenizer=None,
     *,
     segment_length: int | None = None,
     device=None,
     options: dict | None = None,
 ) -> Model:
-    """The same model, read segment by segment. What was given stays as it is: its weights are shared, not changed.
+    """Make a model that reads segment by segment with the same weights, which are shared and not changed.
 
-    Adapters of peft are merged in a copy. Raises InputError for what cannot be read here.
+    Adapters of peft are merged in a copy. Raises InputError for a model that cannot be run here.
     """
-    special = {"special_tokens": True, **(options or {})}
-    if special.keys() != {"special_tokens"}:
+    text_options = {"special_tokens": True, **(options or {})}
+    if text_options.keys() != {"special_tokens"}:
         raise InputError("A model that is given has one option to be told, special_tokens; leave out the others.")
-    stock = merged(given) if hasattr(given, "peft_config") else shared_copy(given)
+    stock = merged(hf_model) if hasattr(hf_model, "peft_config") else shared_copy(hf_model)
     check_stock(stock)
-    words = vocabulary_of(tokenizer)
-    backbone = HFBackbone(stock, **{key: _mark(key, names, words, stock) for key, names in MARKS.items()})
+    vocabulary = vocabulary_of(tokenizer)
+    backbone = HFBackbone(stock, **{key: _mark(key, names, vocabulary, stock) for key, names in MARKS.items()})
     check_marks(backbone)
     classes, answers = answers_of(stock.config) if backbone.head == "classify" else ([], "one")
     name = type(stock).__name__
@@ -43,21 +43,26 @@ def from_model(
     cell = CELLS["none"].fit(backbone)
     room = backbone.n_positions and backbone.n_positions - cell.room(backbone.causal)
     length = segment_length or min(LENGTH, room or LENGTH)
-    model = Model(backbone, cell, segment_length=length, tokenizer=words and words.tokenizer, about=about).eval()
-    if words and backbone.causal and special["special_tokens"]:
-        model.around = (words.before, words.after)
+    model = Model(
+        backbone, cell, segment_length=length, tokenizer=vocabulary and vocabulary.tokenizer, about=about
+    ).eval()
+    if vocabulary and backbone.causal and text_options["special_tokens"]:
+        model.around = (vocabulary.before, vocabulary.after)
     check_room(model, length)
     trial.run(model)
-    return place(model, device or next(given.parameters()).device)
+    return place(model, device or next(hf_model.parameters()).device)
 
 
-def _mark(key: str, names: tuple[str, ...], words: Vocabulary | None, stock: nn.Module) -> int | None:
-    """The id of an encoder's mark: as its tokenizer says, or is spelled in it, or as its configuration says."""
-    told = (getattr(words, key, None), mark_id(words and words.tokenizer, names))
-    return next((i for i in (*told, getattr(stock.config, f"{key[:3]}_token_id", None)) if isinstance(i, int)), None)
+def _mark(key: str, names: tuple[str, ...], vocabulary: Vocabulary | None, stock: nn.Module) -> int | None:
+    """Find the id of an encoder's mark: from the tokenizer's settings, its vocabulary, or the model's configuration."""
+    from_tokenizer = (getattr(vocabulary, key, None), mark_id(vocabulary and vocabulary.tokenizer, names))
+    return next(
+        (i for i in (*from_tokenizer, getattr(stock.config, f"{key[:3]}_token_id", None)) if isinstance(i, int)), None
+    )
 
 
 def check_stock(model) -> None:
+    """Raise InputError for anything but an unquantized model of transformers or peft."""
     if not isinstance(model, nn.Module) or not hasattr(model, "config") or not hasattr(model.config, "model_type"):
         raise InputError(
             f"A {type(model).__name__} is no model of transformers or peft; give one of those, or the path of a "
@@ -71,12 +76,13 @@ def check_stock(model) -> None:
 
 
 def check_marks(backbone: HFBackbone) -> None:
+    """Raise InputError for an encoder whose [CLS] and [SEP] are unknown."""
     if not backbone.causal and None in (backbone.cls_id, backbone.sep_id):
         raise InputError("An encoder is read between [CLS] and [SEP]; give its tokenizer, which says which these are.")
 
 
 def shared_copy(model: nn.Module) -> nn.Module:
-    """The same modules anew around the same numbers, so that nothing done to the one is seen in the other."""
+    """Copy a model's modules around the same weights, so that changes to one copy's modules do not reach the other."""
     check_stock(model)
     if any(tensor.is_meta for tensor in model.parameters()):
         raise InputError(
@@ -88,16 +94,16 @@ def shared_copy(model: nn.Module) -> nn.Module:
 
 
 def merged(model: nn.Module) -> nn.Module:
-    """The base model of a peft model with its adapters merged, in a copy of all numbers."""
+    """Copy a peft model's base model with its adapters merged. Raises InputError where they cannot be."""
     merge = getattr(model, "merge_and_unload", None)
     kinds = {str(getattr(c.peft_type, "value", c.peft_type)) for c in model.peft_config.values()}
-    wrong = InputError(
+    not_mergeable = InputError(
         f"The adapter of this model ({', '.join(sorted(kinds))}) cannot be merged into its weights, so it is not "
         "run here."
     )
     if merge is None:
-        raise wrong
+        raise not_mergeable
     try:
         return deepcopy(model).merge_and_unload().eval()
     except (AttributeError, NotImplementedError, ValueError):
-        raise wrong from None
+        raise not_mergeable from None

@@ -1,4 +1,4 @@
-"""The head of a stock model: what its configuration says it is, what its tensors say, and what is made of the two."""
+"""Choose the head of a stock model from its configuration and its tensors."""
 
 import re
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from rmt.errors import InputError
 
 CLASSIFIER = re.compile(r"(^|\.)(classifier|score|classification_head)(\.out_proj)?\.weight$")
 MASKED = re.compile(r"(^|\.)(cls\.predictions|lm_head|decoder|vocab_projector|generator_lm_head|predictions)\.")
-# What heads do that are left out here, by the end of their class's name.
+# Heads that this program leaves out, by the end of their class's name, and what they do.
 OTHERS = {
     "ForTokenClassification": "gives a class to every token",
     "ForQuestionAnswering": "marks where the answer to a question stands",
@@ -33,7 +33,7 @@ ANSWERS = {
 
 @dataclass
 class Choice:
-    """A stock class for a file: its head, its configuration as JSON and as transformers', and what is said of it."""
+    """A stock class chosen for a file: its head, its configuration as JSON and as transformers', and notes on it."""
 
     head: str
     config: dict
@@ -41,20 +41,20 @@ class Choice:
     cls: type
     fit: Fit
     weights: Weights  # under the names that fit the class
-    said: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)  # sentences for the report
     left_out: list[str] = field(default_factory=list)
 
 
 def choose(config: dict, weights: Weights, head: str | None = None) -> Choice:
-    """The class whose head the file has. Raises InputError, naming no place, where no class fits it.
+    """Choose the class of transformers whose head the file has. Raises InputError, without a path, where none fits.
 
-    head: the one that was trained on top of what the configuration names, as an adapter does.
+    head: the head that an adapter was trained with, whatever the configuration names.
     """
     stock = stock_config(config)
     reason = unreadable(stock)
     if reason:
         raise InputError(reason)
-    wanted, said = (head, []) if head else named(config, stock)
+    wanted, notes = (head, []) if head else named(config, stock)
     order = list(dict.fromkeys([*([wanted] if wanted else []), by_tensors(config, weights), "none"]))
     best = None
     for names in (weights, *_unprefixed(weights)):
@@ -62,10 +62,10 @@ def choose(config: dict, weights: Weights, head: str | None = None) -> Choice:
             cls = model_class(stock, head)
             if cls is None:
                 continue
-            found = _fitting(cls, stock, names)
-            choice = Choice(head, config, stock, cls, found, names, list(said))
+            fitted = _fitting(cls, stock, names)
+            choice = Choice(head, config, stock, cls, fitted, names, list(notes))
             missing, extra = lacking(choice), surplus(choice)
-            if not missing and not found.wrong and not extra:
+            if not missing and not fitted.wrong and not extra:
                 return _told(choice, wanted)
             if best is None or len(missing) + len(extra) < len(lacking(best)) + len(surplus(best)):
                 best = choice
@@ -81,7 +81,7 @@ def _fitting(cls: type, stock: PretrainedConfig, weights: Weights) -> Fit:
         return fit(cls, stock, weights)
     except InputError:
         raise
-    except Exception as error:  # whatever a wrong configuration makes a model's constructor trip over
+    except Exception as error:  # a wrong configuration can make a constructor raise anything
         raise InputError(
             f"transformers makes no {cls.__name__} of its configuration ({ascii(str(error))[:160]}); look at its "
             "config.json."
@@ -89,9 +89,13 @@ def _fitting(cls: type, stock: PretrainedConfig, weights: Weights) -> Fit:
 
 
 def named(config: dict, stock: PretrainedConfig) -> tuple[str | None, list[str]]:
-    """The head that `architectures` names, None where it names none that is known, and what is said of it."""
-    said = config.get("architectures")
-    name = said[0] if isinstance(said, list) and said and isinstance(said[0], str) else None
+    """The head that the configuration's `architectures` names, None for an unknown one, and sentences about it."""
+    architectures = config.get("architectures")
+    name = (
+        architectures[0]
+        if isinstance(architectures, list) and architectures and isinstance(architectures[0], str)
+        else None
+    )
     if name is None:
         return None, []
     for head in HEADS:
@@ -112,7 +116,7 @@ def _encoder(stock: PretrainedConfig) -> bool:
 
 
 def by_tensors(config: dict, weights: Weights) -> str:
-    """Which head a file has, by its tensors: an encoder may have none, a decoder's may be its embeddings."""
+    """The head that a file's tensors show: an encoder may have none, a decoder's may be its word embeddings."""
     if any(CLASSIFIER.search(name) for name in weights.shapes):
         return "classify"
     if config["model_type"] not in MODEL_FOR_MASKED_LM_MAPPING_NAMES or config.get("is_decoder"):
@@ -121,8 +125,8 @@ def by_tensors(config: dict, weights: Weights) -> str:
 
 
 def _unprefixed(weights: Weights) -> list[Weights]:
-    """The same tensors without what all names, or all but a few, begin with: Lightning puts model. before them."""
-    found, names, prefix = [], {name: name for name in weights.shapes}, ""
+    """The same tensors without a prefix that (almost) all names have: Lightning puts "model." before them."""
+    candidates, names, prefix = [], {name: name for name in weights.shapes}, ""
     for _ in range(2):
         firsts = [name.partition(".")[0] for name in names if "." in name]
         first = max(set(firsts), key=firsts.count, default=None)
@@ -130,19 +134,19 @@ def _unprefixed(weights: Weights) -> list[Weights]:
             break
         names = {n.removeprefix(f"{first}."): old for n, old in names.items() if n.startswith(f"{first}.")}
         prefix += f"{first}."
-        left = ", ".join(filter(None, [weights.left_off, prefix]))
-        found.append(weights.renamed(dict(names), left))
-    return found
+        removed = ", ".join(filter(None, [weights.left_off, prefix]))
+        candidates.append(weights.renamed(dict(names), removed))
+    return candidates
 
 
 def lacking(choice: Choice) -> list[str]:
-    """Tensors that the class needs and the file lacks; a pooler is read by classifiers alone."""
+    """Tensors that the class needs and the file lacks; only classifiers need a pooler."""
     unread = choice.head in ("none", "mlm")
     return [name for name in choice.fit.missing if not (unread and "pooler" in name.split("."))]
 
 
 def surplus(choice: Choice) -> list[str]:
-    """Tensors of the trunk that the class does not have: of another configuration. Heads can be left out instead."""
+    """Tensors of the trunk that the class does not have: of another configuration. Heads are not counted."""
     base = choice.cls.base_model_prefix
     trunk = getattr(choice.fit.empty, base, choice.fit.empty)
     parts = {name for name, _ in trunk.named_children()}
@@ -155,7 +159,7 @@ def surplus(choice: Choice) -> list[str]:
 
 
 def _told(choice: Choice, wanted: str | None) -> Choice:
-    """The choice with sentences about what was left out of the file, and what its configuration says otherwise."""
+    """Add sentences to a choice: what was left out of the file, and where it differs from its configuration."""
     name = (choice.config.get("architectures") or [None])[0]
     choice.left_out = [n for n in choice.fit.extra if not spare(n)]
     if wanted is not None and choice.head != wanted:
@@ -171,7 +175,7 @@ def _told(choice: Choice, wanted: str | None) -> Choice:
 
 
 def answers_of(stock: PretrainedConfig) -> tuple[list[str], str]:
-    """The names of a classifier's classes in the order of their indices, none for a score, and what its head gives."""
+    """A classifier's class names by index (none for a score), and what its head gives: "one", "several" or "score"."""
     names = getattr(stock, "id2label", None) or {}
     names = [str(names[key]) for key in sorted(names, key=int)]
     problem = getattr(stock, "problem_type", None)
@@ -181,23 +185,22 @@ def answers_of(stock: PretrainedConfig) -> tuple[list[str], str]:
 
 
 def labels(config: dict, weights: Weights) -> tuple[dict, list[str], list[str], str]:
-    """The config with a name for each row of the classifier, these names, what is said of them, and what the head
-    gives:
-    "one" of them, "several", or a "score".
+    """Name the rows of a classifier: (config with the names, names, sentences, what the head gives).
 
-    The names are the configuration's own, in the order of their indices; LABEL_0 and so on where it has none.
+    The names are the configuration's own by index, LABEL_0 and so on where it has none. The head gives "one" of them,
+    "several", or a "score".
     """
     rows = next((s[0] for n, s in weights.shapes.items() if CLASSIFIER.search(n) and len(s) == 2), None)
-    given, said = config.get("id2label"), []
+    id2label, sentences = config.get("id2label"), []
     try:
-        names = [str(given[key]) for key in sorted(given, key=int)] if isinstance(given, dict) else []
-        indices = sorted(map(int, given)) if isinstance(given, dict) else []
+        names = [str(id2label[key]) for key in sorted(id2label, key=int)] if isinstance(id2label, dict) else []
+        indices = sorted(map(int, id2label)) if isinstance(id2label, dict) else []
     except (TypeError, ValueError):
         names, indices = [], []
     rows = rows or len(names) or config.get("num_labels") or 2
     if indices != list(range(rows)) or len(set(names)) < rows or not all(map(str.isprintable, names)):
         if names:
-            said.append(
+            sentences.append(
                 f"The head has {rows} classes and the configuration's names do not fit them; they are called LABEL_0 "
                 "and so on."
             )
@@ -210,4 +213,4 @@ def labels(config: dict, weights: Weights) -> tuple[dict, list[str], list[str], 
         answers, names = "score", []
     elif problem == "multi_label_classification":
         answers = "several"
-    return config, names, [*said, *([ANSWERS[answers]] if answers in ANSWERS else [])], answers
+    return config, names, [*sentences, *([ANSWERS[answers]] if answers in ANSWERS else [])], answers

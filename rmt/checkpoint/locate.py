@@ -1,4 +1,4 @@
-"""Where a name points: a local path, a path under an allowed root, or a repository of the Hugging Face hub."""
+"""Resolve the name of a checkpoint: a local path, a path under an allowed root, or a Hugging Face hub repository."""
 
 import os
 import re
@@ -15,7 +15,7 @@ SMALL = ["*.json", "*.txt", "*.model"]
 
 
 def printable(name) -> str:
-    """A name as text without control characters; raises InputError for one that has them, or for no text at all."""
+    """Return the name as text. Raises InputError where it is empty or has control characters."""
     text = str(name)
     if not text.strip() or not text.isprintable():
         raise InputError(f"The name {ascii(text)[:80]} is empty or holds control characters; type it again.")
@@ -23,9 +23,9 @@ def printable(name) -> str:
 
 
 def resolve_under(root: str | Path, name: str) -> Path:
-    """The existing file or folder that a user means by `name` under `root`; nothing outside it, whatever the links.
+    """Resolve `name` to an existing file or folder under `root`; a link that leads outside is refused.
 
-    Raises InputError with a sentence that does not tell whether anything outside exists.
+    Raises InputError with a sentence that does not reveal whether anything outside exists.
     """
     root = Path(root).resolve()
     path = root / printable(name)
@@ -35,15 +35,15 @@ def resolve_under(root: str | Path, name: str) -> Path:
         raise InputError(f"{name[:200]} cannot be opened; give a path under {root.name}.") from None
     if not path.is_relative_to(root):
         raise InputError(f"{name[:200]} lies outside of {root.name}; give a path under it.")
-    if not os.path.exists(path):  # which, unlike Path.exists, says no to a name too long to be one
+    if not os.path.exists(path):  # unlike Path.exists, it returns False for a name that is too long
         raise InputError(f"There is no {name[:200]} in {root.name}.")
     return path
 
 
 def locate(name) -> Path:
-    """A local file or folder, that of an installed package's model, or where a hub repository was downloaded to.
+    """Resolve a name to a local file or folder: a path, the model of an installed package, or a downloaded repository.
 
-    Of a repository the configuration is fetched first, then safetensors, and pickled weights only where it has none.
+    A hub repository is downloaded with its safetensors; its pickled weights only where it has no safetensors.
     """
     text = printable(name)
     path = Path(text)
@@ -70,7 +70,7 @@ def locate(name) -> Path:
 
 
 def fetch_config(name: str) -> Path | None:
-    """The folder with a hub repository's config.json and tokenizer, without its weights; None where it gives none."""
+    """Download a hub repository's config.json and tokenizer without its weights; None where it has no config.json."""
     try:
         folder = Path(snapshot_download(name, allow_patterns=SMALL))
     except (HfHubHTTPError, OSError, ValueError):

@@ -1,6 +1,6 @@
-"""Opening a checkpoint, and saying what it is: a whole model, ours or another program's, or memory beside a backbone.
+"""Open or inspect a checkpoint: a whole model, ours or another program's, or a memory stored apart from its backbone.
 
-Other programs' are recognised in `rmt.checkpoint.recognise`; nothing pickled is ever run.
+Other programs' checkpoints are recognised in `rmt.checkpoint.recognise`; no pickled code is ever run.
 """
 
 from os import PathLike
@@ -43,46 +43,47 @@ def load(
     if tokenizer is not None:
         raise InputError("A checkpoint brings its own tokenizer; leave out tokenizer=, or put it beside the weights.")
     folder = locate(path)
-    given = {"segment_length": segment_length, "backbone": backbone}
+    shared_options = {"segment_length": segment_length, "backbone": backbone}
     if _is_adapter(folder, options):
-        return load_adapter(folder, device=device, **given)
-    return whole.load(folder, path, device=device, options=options, **given)
+        return load_adapter(folder, device=device, **shared_options)
+    return whole.load(folder, path, device=device, options=options, **shared_options)
 
 
 def inspect(path, *, segment_length: int | None = None, backbone=None, options: dict | None = None) -> Report:
-    """Say what a checkpoint is, and what is missing to run it; where nothing is, one segment was read and recorded.
+    """Report what a checkpoint is and what is missing to run it; if nothing is, one segment is read and recorded.
 
-    Raises InputError for what `load` could not open whatever else it was given.
+    Raises InputError for a checkpoint that `load` could not open whatever its other arguments.
     """
     folder = locate(path)
-    given = {"segment_length": segment_length, "backbone": backbone}
+    shared_options = {"segment_length": segment_length, "backbone": backbone}
     return (
-        inspect_adapter(folder, **given)
+        inspect_adapter(folder, **shared_options)
         if _is_adapter(folder, options)
-        else whole.inspect(folder, options=options, **given)
+        else whole.inspect(folder, options=options, **shared_options)
     )
 
 
 def untrained(
     path, *, seed: int = 0, device=None, segment_length: int | None = None, backbone=None, options: dict | None = None
 ) -> Model:
-    """The control: the same checkpoint's shape with weights that never saw a step of training.
+    """Build the untrained control: the model of a checkpoint with fresh weights.
 
-    Of a memory kept beside a pretrained backbone it is the memory, with its adapters and head, that is fresh.
+    Around a pretrained backbone only the memory, its adapters and its head are fresh.
     """
-    folder, given = locate(path), {"segment_length": segment_length, "backbone": backbone}
+    folder, shared_options = locate(path), {"segment_length": segment_length, "backbone": backbone}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if _is_adapter(folder, options):
-            model = fresh_adapter(folder, **given)
+            model = fresh_adapter(folder, **shared_options)
         else:
-            model = whole.fresh(folder, path, seed=seed, options=options, **given)
+            model = whole.fresh(folder, path, seed=seed, options=options, **shared_options)
     model.about.fingerprint = f"untrained-{seed}"
     return whole.place(model, device)
 
 
 def _is_adapter(folder: Path, options: dict | None) -> bool:
-    found = is_adapter(folder)
-    if found and options:
+    """Whether a folder holds a memory apart from its backbone. Raises InputError where it does and has options, too."""
+    adapter = is_adapter(folder)
+    if adapter and options:
         raise InputError(f"{folder} says itself what its memory is; leave out its options.")
-    return found
+    return adapter

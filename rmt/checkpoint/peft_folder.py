@@ -1,4 +1,4 @@
-"""Adapters as peft saves them, alone or beside their base model: found, read safely and merged by peft itself."""
+"""Adapters as peft saves them, alone or beside their base model: find them, read them safely, let peft merge them."""
 
 import json
 from dataclasses import dataclass, fields, replace
@@ -12,17 +12,17 @@ from rmt.errors import InputError
 
 CONFIG = "adapter_config.json"
 FILES = ADAPTERS
-# Options that would import a module by its name, start from other weights, or are of no use once trained.
+# Options that would import a module by its name or start from other weights, or that a trained adapter does not need.
 DROPPED = ("auto_mapping", "megatron_config", "megatron_core", "base_model_name_or_path", "revision", "task_type")
 DROPPED = (*DROPPED, "runtime_config", "loftq_config", "eva_config", "corda_config", "inference_mode", "peft_version")
-FROM_BASE = ("pissa", "olora")  # what an adapter begins from where that changes the base model, too
+FROM_BASE = ("pissa", "olora")  # initialisations that change the base model, too
 HEADS = ("score", "classifier", "classification_head", "lm_head", "cls", "qa_outputs", "pre_classifier", "pooler")
 TASKS = {"SEQ_CLS": "classify", "CAUSAL_LM": "lm"}
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """An adapter on disk: what its adapter_config.json says, and its tensors."""
+    """An adapter on disk: the content of its adapter_config.json, and its tensors."""
 
     folder: Path
     config: dict
@@ -34,10 +34,11 @@ class Adapter:
 
     @property
     def head(self) -> str | None:
-        """The head that its task needs, None where the task says none that is known."""
+        """The head that its task needs, None for an unknown task."""
         return TASKS.get(self.config.get("task_type"))
 
     def describe(self, base: Path) -> str:
+        """The sentence for the report: its kind, its settings, and the base model that it is merged into."""
         parts = [f"rank {self.config['r']}"] if isinstance(self.config.get("r"), int) else []
         parts += (
             [f"alpha {self.config['lora_alpha']}"] if isinstance(self.config.get("lora_alpha"), int | float) else []
@@ -46,12 +47,12 @@ class Adapter:
         parts += ["other ranks in some layers"] if self.config.get("rank_pattern") else []
         parts += ["another alpha in some layers"] if self.config.get("alpha_pattern") else []
         where = "the base model beside it" if base == self.folder else f"its base model, {base}"
-        told = f" ({', '.join(parts)})" if parts else ""
-        return f"The peft adapter in {self.weights.files[0].name}, {self.kind}{told}, is merged into {where}."
+        settings = f" ({', '.join(parts)})" if parts else ""
+        return f"The peft adapter in {self.weights.files[0].name}, {self.kind}{settings}, is merged into {where}."
 
 
 def find_adapter(place: Path) -> Adapter | None:
-    """The adapter in a folder, or the one whose file of weights this is; None where there is none."""
+    """Find the adapter in a folder, or the one whose file of weights this is; None where there is none."""
     folder = place if place.is_dir() else place.parent
     if (place.is_file() and place.name not in FILES) or not (folder / CONFIG).is_file():
         return None
@@ -64,8 +65,7 @@ def find_adapter(place: Path) -> Adapter | None:
 
 
 def find_base(adapter: Adapter, backbone) -> Path:
-    """Where the base model of an adapter lies: where the caller says, beside the adapter, or under the name it
-    gives."""
+    """Find the base model of an adapter: the caller's, the one beside it, or the one that its config names."""
     if backbone is not None:
         return locate(backbone)
     if (adapter.folder / "config.json").is_file():
@@ -74,44 +74,46 @@ def find_base(adapter: Adapter, backbone) -> Path:
             return adapter.folder
         except InputError:  # a folder of an adapter alone may have a configuration, too
             pass
-    said = adapter.config.get("base_model_name_or_path")
-    if isinstance(said, str) and said.strip():
-        for place in (Path(said), adapter.folder / said):
+    base_name = adapter.config.get("base_model_name_or_path")
+    if isinstance(base_name, str) and base_name.strip():
+        for place in (Path(base_name), adapter.folder / base_name):
             if place.is_dir():
                 return place
         try:
-            return locate(said)
+            return locate(base_name)
         except InputError:
             pass
     raise InputError(
-        f"{adapter.folder} is a peft adapter without its base model, which it calls {ascii(said)[:100]} and which "
-        "is not "
-        "here. Give the base model's folder as backbone=…, or merge the two with peft (merge_and_unload) and save that."
+        f"{adapter.folder} is a peft adapter without its base model, which it calls {ascii(base_name)[:100]} and which "
+        "is not here. Give the base model's folder as backbone=…, or merge the two with peft (merge_and_unload) and "
+        "save that."
     )
 
 
 def joined(adapter: Adapter, base: Weights) -> Weights:
-    """The base model's tensors, with those that the adapter keeps whole in their place: a head, or larger
-    embeddings."""
-    whole = {}
+    """The base model's tensors, replaced where the adapter saves a tensor whole: a head, or larger embeddings."""
+    replaced = {}
     for name in adapter.weights.shapes:
-        clean = name.removeprefix("base_model.model.").replace(".modules_to_save", "").replace(".base_layer", "")
-        same = clean if clean in base.shapes else next((b for b in base.shapes if clean.endswith(f".{b}")), None)
-        if same or (clean.partition(".")[0] in HEADS and ".lora_" not in clean):
-            whole[same or clean] = name
+        base_name = name.removeprefix("base_model.model.").replace(".modules_to_save", "").replace(".base_layer", "")
+        in_base = (
+            base_name
+            if base_name in base.shapes
+            else next((b for b in base.shapes if base_name.endswith(f".{b}")), None)
+        )
+        if in_base or (base_name.partition(".")[0] in HEADS and ".lora_" not in base_name):
+            replaced[in_base or base_name] = name
 
     def read(name: str):
-        return adapter.weights.read(whole[name]) if name in whole else base.read(name)
+        return adapter.weights.read(replaced[name]) if name in replaced else base.read(name)
 
-    shapes = base.shapes | {ours: adapter.weights.shapes[theirs] for ours, theirs in whole.items()}
-    dtypes = base.dtypes | {ours: adapter.weights.dtypes[theirs] for ours, theirs in whole.items()}
+    shapes = base.shapes | {ours: adapter.weights.shapes[theirs] for ours, theirs in replaced.items()}
+    dtypes = base.dtypes | {ours: adapter.weights.dtypes[theirs] for ours, theirs in replaced.items()}
     files = (*base.files, *adapter.weights.files)
     return replace(base, files=files, shapes=shapes, dtypes=dtypes, read=read)
 
 
 def merge(model: nn.Module, adapter: Adapter) -> nn.Module:
-    """The model with the adapter merged into its weights by peft. Raises InputError where it cannot be, or does
-    not fit."""
+    """Let peft merge the adapter into the model's weights. Raises InputError where it cannot, or does not fit."""
     from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PEFT_TYPE_TO_TUNER_MAPPING, PeftModel, set_peft_model_state_dict
 
     options = PEFT_TYPE_TO_CONFIG_MAPPING.get(adapter.kind)
@@ -127,27 +129,27 @@ def merge(model: nn.Module, adapter: Adapter) -> nn.Module:
     if adapter.config.get("layer_replication"):
         raise InputError(f"{adapter.folder} repeats layers (layer_replication), which is not run here.")
     known = {field.name for field in fields(options)} - set(DROPPED)
-    given = {key: value for key, value in adapter.config.items() if key in known}
-    begin = given.get("init_lora_weights")
+    settings = {key: value for key, value in adapter.config.items() if key in known}
+    begin = settings.get("init_lora_weights")
     if "init_lora_weights" in known and not (isinstance(begin, str) and begin.startswith(FROM_BASE)):
-        given["init_lora_weights"] = False
+        settings["init_lora_weights"] = False
     state = {name: adapter.weights.tensor(name) for name in adapter.weights.shapes}
     try:
-        tuned = PeftModel(model, options(**given, inference_mode=True))
-        found = set_peft_model_state_dict(tuned, state)
+        tuned = PeftModel(model, options(**settings, inference_mode=True))
+        loaded = set_peft_model_state_dict(tuned, state)
         prefix = getattr(tuned.base_model, "prefix", None)
-        lost = [name for name in found.missing_keys if prefix and prefix in name]
-        if lost or found.unexpected_keys:
-            odd = json.dumps([*lost, *found.unexpected_keys][:3])
+        missing = [name for name in loaded.missing_keys if prefix and prefix in name]
+        if missing or loaded.unexpected_keys:
+            odd = json.dumps([*missing, *loaded.unexpected_keys][:3])
             raise InputError(
-                f"{adapter.folder} does not fit its base model: {len(lost)} of its tensors are missing and "
-                f"{len(found.unexpected_keys)} belong to no module of it ({odd[1:-1]}). Give the base model it was "
+                f"{adapter.folder} does not fit its base model: {len(missing)} of its tensors are missing and "
+                f"{len(loaded.unexpected_keys)} belong to no module of it ({odd[1:-1]}). Give the base model it was "
                 "trained on."
             )
         return tuned.merge_and_unload()
     except InputError:
         raise
-    except Exception as error:  # whatever peft trips over in a configuration that fits no model
+    except Exception as error:  # peft can raise anything for a configuration that fits no model
         raise InputError(
             f"peft does not put the adapter of {adapter.folder} into its base model ({type(error).__name__}: "
             f"{ascii(str(error))[1:-1][:160]}). Give the base model it was trained on."

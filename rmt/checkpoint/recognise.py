@@ -1,4 +1,4 @@
-"""State dicts of other programs: which kind one is, by its keys and shapes, and what its tensors are called here."""
+"""Recognise state dicts of other programs by their keys and shapes, and map their tensor names to ours."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from rmt.backbone.internals import Conv1D, WeightRenaming, get_model_conversion_
 from rmt.checkpoint.weights import Weights
 from rmt.errors import InputError
 
-# Another function under keys like ours, or another architecture: loading one would give wrong numbers.
+# Models with keys like ours that compute something else: loading one would give wrong numbers.
 STRANGERS = {
     r"^armt\.": "an ARMT of 2025, which computes another function than the published one of 2024 (normalised keys)",
     r"^model\..*\.W_mq\.": "an ARMT of 2025, which computes another function than the published one of 2024",
@@ -32,7 +32,7 @@ LORA = re.compile(r"(.*)\.lora_([AB])\.(?:\w+\.)?weight$")
 
 @dataclass(frozen=True)
 class Foreign:
-    """A recognised state dict: `cell` and `options` are what its shapes tell of ours."""
+    """The kind of a recognised state dict; `cell` and `options` are the memory cell here that its shapes imply."""
 
     kind: str
     cell: str
@@ -45,15 +45,16 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Source:
-    """Where one of our tensors comes from: tensors of the file, all equal, some rows of them, with an adapter added."""
+    """The source of one of our tensors in a file: a tensor (or equal copies), a range of its rows, a LoRA to add."""
 
     names: tuple[str, ...]
     first: int = 0  # rows first to last of them
     last: int | None = None
-    adapter: tuple[str, str] | None = None
-    transposed: bool = False
+    adapter: tuple[str, str] | None = None  # names of LoRA's A and B
+    transposed: bool = False  # whether the layer stores its weight as (in, out)
 
     def read(self, weights: Weights, scale: float | None) -> Tensor:
+        """Read the tensor, with the adapter times `scale` added. Raises InputError where the copies differ."""
         tensor = weights.tensor(self.names[0])
         for other in self.names[1:]:
             if not torch.equal(tensor, weights.tensor(other)):
@@ -69,11 +70,11 @@ class Source:
 
 
 def recognise(weights: Weights) -> Foreign:
-    """The kind of a state dict. Raises InputError for one of a kind that is known and cannot be run here."""
+    """Recognise the kind of a state dict. Raises InputError for a kind that is known and cannot be run here."""
     shapes = weights.shapes
-    for pattern, what in STRANGERS.items():
+    for pattern, description in STRANGERS.items():
         if any(re.search(pattern, name) for name in shapes):
-            raise InputError(f"{weights.files[0].name} holds {what}; this program does not run it.")
+            raise InputError(f"{weights.files[0].name} holds {description}; this program does not run it.")
     lora = max((shapes[name][0] for name in shapes if ".lora_A." in name and shapes[name]), default=0)
     if any(name.startswith("memory_cell.") for name in shapes):
         prefix, rows = "memory_cell.model.", _rows(weights, "memory_cell.memory")
@@ -92,7 +93,7 @@ def recognise(weights: Weights) -> Foreign:
 
 
 def _rows(weights: Weights, name: str) -> int:
-    """The first size of a tensor; a wrapper without memory may lack it."""
+    """Return the number of rows of a memory tensor, 0 where there is none. Raises InputError for a count too large."""
     shape = weights.shapes.get(name, (0,))
     if not shape or shape[0] > 10_000:
         raise InputError(f"{weights.files[0].name} has {name} in the shape {shape}; that is no memory.")
@@ -100,22 +101,23 @@ def _rows(weights: Weights, name: str) -> int:
 
 
 def _marks(weights: Weights) -> dict[str, int]:
-    """The ids of [CLS] and [SEP], which the file holds as tensors of one number."""
-    found = {}
+    """Return the token ids of [CLS] and [SEP], which the file holds as tensors of one number."""
+    marks = {}
     for mark in ("cls", "sep"):
         tensor = weights.tensor(f"{mark}_token") if weights.shapes.get(f"{mark}_token") == (1,) else None
         if tensor is not None and not tensor.is_floating_point():
-            found[f"{mark}_id"] = int(tensor)
-    return found
+            marks[f"{mark}_id"] = int(tensor)
+    return marks
 
 
 def _associative(weights: Weights) -> dict:
+    """Return ARMT's options that its shapes imply: layers, and the width of keys."""
     layers = {int(m[1]): name for name in weights.shapes if (m := re.search(r"\.(\d+)\.W_mq\.weight$", name))}
     return {"n_layers": len(layers), "d_memory": max((_rows(weights, name) for name in layers.values()), default=0)}
 
 
-def translate(found: Foreign, weights: Weights, stock: nn.Module) -> tuple[dict[str, Source], list[str]]:
-    """Our tensor names -> where each comes from, and the file's tensors that are none of ours.
+def translate(foreign: Foreign, weights: Weights, stock: nn.Module) -> tuple[dict[str, Source], list[str]]:
+    """Map our tensor names to their sources in the file; return also the file's tensors that have no place here.
 
     stock: the transformers model, on the meta device: its names and layers decide what the file's names mean.
     """
@@ -125,7 +127,7 @@ def translate(found: Foreign, weights: Weights, stock: nn.Module) -> tuple[dict[
         for name, module in stock.named_modules()
         if isinstance(module, nn.ModuleList) and len(module) == stock.config.num_hidden_layers
     )
-    rename = _renamer(found, wanted, layers, stock.base_model_prefix, renamings(stock))
+    rename = _renamer(foreign, wanted, layers, stock.base_model_prefix, renamings(stock))
     names, adapters, extra = {}, {}, []
     for name in weights.shapes:
         match = LORA.match(name)
@@ -139,13 +141,13 @@ def translate(found: Foreign, weights: Weights, stock: nn.Module) -> tuple[dict[
     sources = {ours: Source(tuple(theirs)) for ours, theirs in names.items()}
     for ours, pair in adapters.items():
         sources[ours] = _adapted(ours, sources.get(ours), pair, weights, stock)
-    if found.kind == "BERT RMT classifier":
-        _split_embeddings(sources, found.options["n_memory"], weights)
+    if foreign.kind == "BERT RMT classifier":
+        _split_embeddings(sources, foreign.options["n_memory"], weights)
     return sources, extra
 
 
 def _adapted(ours: str, base: Source | None, pair: dict, weights: Weights, stock: nn.Module) -> Source:
-    """The source of a tensor with LoRA's A (r, in) and B (out, r) on it."""
+    """Add LoRA's A (r, in) and B (out, r) to the source of a tensor. Raises InputError where the shapes do not fit."""
     transposed = isinstance(stock.get_submodule(ours.removeprefix("backbone.model.").rpartition(".")[0]), Conv1D)
     shapes = [weights.shapes[pair[part]] if part in pair else () for part in "AB"]
     wanted = weights.shapes[base.names[0]] if base else ()
@@ -159,12 +161,12 @@ def _adapted(ours: str, base: Source | None, pair: dict, weights: Weights, stock
 
 
 def spare(name: str) -> bool:
-    """Whether a tensor that is none of ours can be left out: masks and marks that older versions stored."""
+    """Whether a tensor without a place here can be left out: a mask or mark that older versions stored."""
     return name in LM_MARKS or OLD_BUFFERS.search(name) is not None
 
 
 def renamings(stock: nn.Module) -> list[Callable[[str], str]]:
-    """What transformers renamed in this family over the years, as a function from an old name to its present one."""
+    """Return functions from an old tensor name to its present one, for what transformers renamed in this family."""
     rules = [rule for rule in get_model_conversion_mapping(stock) or [] if isinstance(rule, WeightRenaming)]
 
     def renamed(name: str) -> str:
@@ -176,33 +178,33 @@ def renamings(stock: nn.Module) -> list[Callable[[str], str]]:
 
 
 def _renamer(
-    found: Foreign, wanted: set[str], layers: str, base: str, since: list[Callable[[str], str]]
+    foreign: Foreign, wanted: set[str], layers: str, base: str, renames: list[Callable[[str], str]]
 ) -> Callable[[str], str | None]:
-    """A function from a name in the file to ours, None for what is none of ours. since: of `renamings`."""
+    """Return a function from a tensor name in the file to ours, or to None where it has none. renames: `renamings`."""
 
     def cell(name: str) -> str | None:
-        if name == "memory_cell.memory" or (name == "memory" and found.prefix == "model."):
+        if name == "memory_cell.memory" or (name == "memory" and foreign.prefix == "model."):
             return "cell.memory"
         module, _, leaf = name.rpartition(".")
-        if found.cell == "rmt-r" and module in RETRIEVAL:
+        if foreign.cell == "rmt-r" and module in RETRIEVAL:
             return f"cell.{RETRIEVAL[module]}.{leaf}"
         match = re.search(r"\.(\d+)\.(W_m\w)\.(weight|bias)$", name)
-        if found.cell == "armt" and match and match[2] in ASSOCIATIVE:
+        if foreign.cell == "armt" and match and match[2] in ASSOCIATIVE:
             return f"cell.{ASSOCIATIVE[match[2]]}.{match[1]}.{match[3]}"
         return None
 
     def backbone(name: str) -> str | None:
-        if found.cell == "armt":
-            name = re.sub(r"^memory_cell\.layers\.", f"{found.prefix}{layers}.", name)
+        if foreign.cell == "armt":
+            name = re.sub(r"^memory_cell\.layers\.", f"{foreign.prefix}{layers}.", name)
             name = re.sub(r"(\.\d+)\.layer\.", r"\1.", name)
-        if not name.startswith(found.prefix):
+        if not name.startswith(foreign.prefix):
             return None
-        name = name.removeprefix(found.prefix).removeprefix("base_model.model.")
+        name = name.removeprefix(foreign.prefix).removeprefix("base_model.model.")
         name = name.replace(".base_layer.", ".").replace("LayerNorm.gamma", "LayerNorm.weight")
         name = name.replace("LayerNorm.beta", "LayerNorm.bias")
-        if found.kind == "BERT RMT classifier" and name == "embeddings.weight":
+        if foreign.kind == "BERT RMT classifier" and name == "embeddings.weight":
             name = f"{base}.embeddings.word_embeddings.weight"
-        for candidate in (name, f"{base}.{name}", *(f(name) for f in since)):  # the trunk alone leaves its prefix out
+        for candidate in (name, f"{base}.{name}", *(f(name) for f in renames)):  # a trunk alone is saved unprefixed
             if candidate in wanted:
                 return f"backbone.model.{candidate}"
         return None
@@ -211,7 +213,7 @@ def _renamer(
 
 
 def _split_embeddings(sources: dict[str, Source], n_memory: int, weights: Weights) -> None:
-    """BERT's memory tokens are the last rows of its word embeddings: give them to the cell."""
+    """Split BERT's word embeddings, whose last rows are the memory tokens, into words and the cell's memory."""
     words = next((name for name in sources if name.endswith("embeddings.word_embeddings.weight")), None)
     names = sources[words].names if words else ()
     n_words = min((weights.shapes[name][0] for name in names if weights.shapes[name]), default=0) - n_memory

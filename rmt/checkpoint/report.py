@@ -1,9 +1,9 @@
-"""What a checkpoint is and what is missing to run it: in sentences for people, as a dict for programs."""
+"""The report on a checkpoint, what it is and what is missing to run it: sentences for people, a dict for programs."""
 
 from dataclasses import asdict, dataclass, field
 from math import prod
 
-from rmt.checkpoint.examine import Candidate
+from rmt.checkpoint.candidate import Candidate
 from rmt.checkpoint.trial import Trial
 from rmt.memory.words import WORDS
 from rmt.model import Model
@@ -19,14 +19,14 @@ HEAD_NAMES = {
 
 @dataclass(frozen=True)
 class Report:
-    """What `inspect` found. Sizes are None where the backbone, which decides them, is not known."""
+    """The result of `inspect`. Sizes are None where the backbone, which decides them, is unknown."""
 
     path: str
     kind: str
-    ready: bool  # whether it was tried, ran and was recorded, with an untrained memory, too, where it has none
+    ready: bool  # whether a trial ran and was recorded; without memory, whether an untrained one ran, too
     files: list[str]
     precision: str  # the numbers in the files; a model runs in float32
-    parameters: int  # numbers in the files, tied and doubled tensors once where the backbone is known
+    parameters: int  # numbers in the files; tied tensors count once where the backbone is known
     cell: str
     n_memory: int | None
     layout: str | None
@@ -43,62 +43,62 @@ class Report:
     tokenizer: bool
     inferred: list[str]
     missing: list[str]
-    asks: list[str]  # names of what is missing and can be told: arguments of `load`, or its options
+    asks: list[str]  # arguments or options of `load` that the caller has to give
     ignored: list[str]
     next: str
-    details: list[str] = field(default_factory=list)  # levels of detail it can be recorded at, as far as it was tried
+    details: list[str] = field(default_factory=list)  # levels of detail that it can be recorded at, as the trial found
     wraps: bool = True  # whether an untrained memory can be put around it, where it has none
 
     def as_dict(self) -> dict:
         return asdict(self)
 
     def sentences(self) -> list[str]:
-        """The report to read, one sentence an item."""
+        """The report as a list of sentences."""
         kind = self.kind if self.kind == "model without memory" else f"{self.kind}, {CELL_NAMES[self.cell]}"
-        said = [f"{self.path} holds: {kind}, {self.parameters:,} numbers in {self.precision}."]
+        sentences = [f"{self.path} holds: {kind}, {self.parameters:,} numbers in {self.precision}."]
         if self.backbone:
-            said.append(
+            sentences.append(
                 f"Its backbone is a {self.backbone} of {self.layers} layers, {self.heads} heads, width {self.width}, "
                 f"{self.vocabulary:,} tokens, {HEAD_NAMES[self.head]}; this is from {self.backbone_from}."
             )
         if self.layout:
-            said.append(f"A segment is read as {self.layout}.")
+            sentences.append(f"A segment is read as {self.layout}.")
         if self.segment_length:
-            said.append(f"A segment holds {self.segment_length} tokens, says {self.segment_length_from}.")
+            sentences.append(f"A segment holds {self.segment_length} tokens, says {self.segment_length_from}.")
         if not self.tokenizer:
-            said.append("There is no tokenizer.json, so it reads token ids and no text.")
+            sentences.append("There is no tokenizer.json, so it reads token ids and no text.")
         if self.ignored:
-            said.append(
+            sentences.append(
                 f"Left out, as not needed: {', '.join(self.ignored[:3])}{' and more' if len(self.ignored) > 3 else ''}."
             )
-        return [*said, *self.inferred, *self.missing, self.next]
+        return [*sentences, *self.inferred, *self.missing, self.next]
 
 
 def report(
     candidate: Candidate, empty: Model | None, trial: Trial | None = None, *, untried: str | None = None
 ) -> Report:
-    """The account of a candidate; `empty` is its model without numbers, where a backbone is known.
+    """Make the report of a candidate. empty: its model on the meta device, None where no backbone is known.
 
-    trial: what came of trying it. untried: why it was not, where nothing is missing.
+    trial: the result of its trial. untried: why there was no trial although nothing is missing.
     """
-    found, weights = candidate.found, candidate.weights
+    recognised, weights = candidate.recognised, candidate.weights
     cell = empty and empty.cell
     backbone = empty and empty.backbone
     known = candidate.n_memory_known
-    n_memory = (cell.n_memory if cell else found.options.get("n_memory")) if known else None
+    n_memory = (cell.n_memory if cell else recognised.options.get("n_memory")) if known else None
     inferred = list(candidate.inferred)
     if weights.left_off:
         inferred.append(f"Its tensors are named with {weights.left_off} in the file, which is left off.")
-    if found.lora:
-        inferred.append(f"LoRA adapters of rank {found.lora} are added into the weights they adapt.")
+    if recognised.lora:
+        inferred.append(f"LoRA adapters of rank {recognised.lora} are added into the weights they adapt.")
     return Report(
         path=str(candidate.path),
-        kind=found.kind,
+        kind=recognised.kind,
         ready=trial is not None and trial.not_recorded is None and trial.no_memory is None,
         files=[file.name for file in weights.files],
         precision=weights.precision,
         parameters=sum(p.numel() for p in empty.parameters()) if empty else sum(map(prod, weights.shapes.values())),
-        cell=found.cell,
+        cell=recognised.cell,
         n_memory=n_memory,
         layout=_layout(empty, candidate.segment_length) if empty and known else None,
         segment_length=candidate.segment_length,
@@ -123,6 +123,7 @@ def report(
 
 
 def _next(candidate: Candidate, trial: Trial | None, untried: str | None) -> str:
+    """The sentence about what to do next."""
     if candidate.missing:
         return how_to_tell(candidate.asks)
     if untried or trial is None:
@@ -130,8 +131,7 @@ def _next(candidate: Candidate, trial: Trial | None, untried: str | None) -> str
     if trial.not_recorded:
         return (
             f"It runs, and its attention cannot be recorded: {trial.not_recorded} Record a text at detail 'memory', "
-            "which "
-            "keeps memory, loss and answer."
+            "which keeps memory, loss and answer."
         )
     if trial.no_memory:
         return f"It runs and is recorded as it is, without memory. {trial.no_memory}"
@@ -139,7 +139,7 @@ def _next(candidate: Candidate, trial: Trial | None, untried: str | None) -> str
 
 
 def how_to_tell(asks: list[str]) -> str:
-    """What to do about a checkpoint of which no file says these."""
+    """The sentence that says how to give `load` these arguments, which no file of the checkpoint holds."""
     if not asks:
         return "With what is missing it can be run."
     options = [name for name in asks if name not in ("segment_length", "backbone")]
@@ -150,7 +150,7 @@ def how_to_tell(asks: list[str]) -> str:
 
 
 def _layout(empty: Model, segment_length: int | None) -> str:
-    """The augmented input in words, as in [4 read memory | 10 tokens | 4 write memory]."""
+    """Describe the augmented input, as in [4 read memory | 10 tokens | 4 write memory]."""
     cell, tokens = empty.cell, f"{segment_length or 'some'} tokens"
     if not empty.backbone.causal:
         slots = max(cell.n_read, cell.n_write)

@@ -1,8 +1,8 @@
-"""Stock models: which class of transformers a configuration names, and its weights as transformers' loader reads them.
+"""Stock models: the transformers class of a configuration, and weights put into it by transformers' loader.
 
-The loader knows every name that a tensor of its families ever had (renamed heads, experts kept one by one, prefixes
-left out). It is handed tensors that `rmt.checkpoint.weights` has read, never a folder: so nothing in one is opened by
-it or run.
+The loader knows every name that a tensor of its families ever had (renamed heads, separate experts, missing
+prefixes). It is given tensors that `rmt.checkpoint.weights` has read, never a folder, so it opens no file and runs no
+code of one.
 """
 
 import re
@@ -32,7 +32,7 @@ HEADS = {
     "classify": AutoModelForSequenceClassification,
     "none": AutoModel,
 }
-# What a configuration may say that would change how a model is built: types, kernels, quantisation, somebody's code.
+# Keys of a configuration that are dropped, as they change how a model is built: types, kernels, quantisation, code.
 NOT_OURS = (
     "dtype", "torch_dtype", "attn_implementation", "_attn_implementation", "quantization_config", "auto_map",
     "fusion_config", "transformers_weights", "experts_implementation", "_experts_implementation", "base_model_tp_plan",
@@ -53,8 +53,7 @@ PARTS = re.compile(r"text|vision|audio|image|speech|encoder|decoder|vq|global|ba
 
 
 def stock_config(config: dict) -> PretrainedConfig:
-    """A configuration of transformers from its JSON. Raises InputError where the installed version has no such family,
-    or finds the configuration impossible."""
+    """Make a configuration of transformers from its JSON. Raises InputError for an unknown family or a wrong value."""
     check_sizes(config)
     options = {key: _floats(value) for key, value in config.items() if key not in NOT_OURS}
     family = options.pop("model_type")
@@ -67,7 +66,7 @@ def stock_config(config: dict) -> PretrainedConfig:
         )
     try:
         return AutoConfig.for_model(family, **options)
-    except Exception as error:  # whatever a wrong value makes a configuration trip over
+    except Exception as error:  # a wrong value can make a configuration raise anything
         raise InputError(
             f"transformers makes no {family} configuration of it ({ascii(str(error))[:160]}); look at its config.json."
         ) from None
@@ -90,7 +89,7 @@ def check_sizes(config: dict) -> None:
 
 
 def _floats(value):
-    """A value of a configuration in which transformers wrote infinity and the like as {"__float__": "Infinity"}."""
+    """Convert a configuration value in which transformers wrote infinity or NaN as {"__float__": "Infinity"}."""
     if isinstance(value, dict):
         tag = value.get("__float__") if len(value) == 1 else None
         odd = isinstance(tag, str) and tag in ("NaN", "Infinity", "-Infinity")
@@ -99,23 +98,23 @@ def _floats(value):
 
 
 def model_class(config: PretrainedConfig, head: str) -> type | None:
-    """The class that a family has for a head, None where it has none."""
+    """The class of transformers for a family and head, None where there is none."""
     mapping = HEADS[head]._model_mapping
     return class_of_config(config, mapping) if type(config) in mapping else None
 
 
 def stock_class(name) -> type | None:
-    """The class of transformers that `architectures` names, None where there is none of that name."""
+    """The class of transformers that `architectures` names, None where there is none or it is not exported."""
     if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
         return None
-    found = getattr(transformers, name, None)
-    if found is None:  # classes that are not exported live in the module of their family
+    cls = getattr(transformers, name, None)
+    if cls is None:  # a class that is not exported is only in the module of its family
         return None
-    return found if isinstance(found, type) and issubclass(found, nn.Module) else None
+    return cls if isinstance(cls, type) and issubclass(cls, nn.Module) else None
 
 
 def unreadable(config: PretrainedConfig) -> str | None:
-    """Why models of this family are not run here, as a sentence; None where nothing is known against them."""
+    """The sentence that says why models of this family are not run here; None where nothing is known against them."""
     family = config.model_type
     if getattr(config, "is_encoder_decoder", False):
         return (
@@ -137,8 +136,7 @@ def unreadable(config: PretrainedConfig) -> str | None:
     if not classes:
         return (
             f"This is a {family}, a part of a larger model or of another kind than text: transformers' automatic "
-            "classes "
-            "open no language model, classifier or plain trunk of that family, and only those are run here."
+            "classes open no language model, classifier or plain trunk of that family, and only those are run here."
         )
     inputs = getattr(classes[0], "main_input_name", "input_ids")
     if inputs != "input_ids":
@@ -148,8 +146,10 @@ def unreadable(config: PretrainedConfig) -> str | None:
 
 @dataclass(frozen=True)
 class Fit:
-    """How tensors of a file fit a class, as names: those that the file lacks, others that it has, and those of another
-    shape. empty: the model on the meta device."""
+    """How the tensors of a file fit a class: names that the file lacks, extra names, and names of another shape.
+
+    empty: the model on the meta device.
+    """
 
     empty: nn.Module
     missing: tuple[str, ...]
@@ -158,7 +158,7 @@ class Fit:
 
 
 def fit(cls: type, config: PretrainedConfig, weights: Weights) -> Fit:
-    """How they fit, found on the meta device: nothing is read and nothing allocated."""
+    """Compare a file's tensors with a class on the meta device: nothing is read and nothing allocated."""
     shapes, dtypes = weights.shapes, weights.dtypes
     kinds = {name: d if isinstance(d, torch.dtype) else torch.uint8 for name, d in dtypes.items()}
     empty = {name: torch.empty(shape, dtype=kinds[name], device="meta") for name, shape in shapes.items()}
@@ -168,11 +168,12 @@ def fit(cls: type, config: PretrainedConfig, weights: Weights) -> Fit:
 
 
 def fill(cls: type, config: PretrainedConfig, weights: Weights) -> nn.Module:
-    """The model with its weights, in float32 on the CPU."""
+    """Load a stock model with its weights, in float32 on the CPU."""
     return _load(cls, config, {name: weights.tensor(name) for name in weights.shapes})[0]
 
 
 def _load(cls: type, config: PretrainedConfig, state: dict[str, Tensor], **options) -> tuple[nn.Module, dict]:
-    given = {"output_loading_info": True, "ignore_mismatched_sizes": True, "dtype": torch.float32, **options}
+    """Let transformers put a state dict into a model: (model, its loading info)."""
+    loader_options = {"output_loading_info": True, "ignore_mismatched_sizes": True, "dtype": torch.float32, **options}
     with quiet(), torch.random.fork_rng(devices=[]):
-        return cls.from_pretrained(None, config=config, state_dict=state, trust_remote_code=False, **given)
+        return cls.from_pretrained(None, config=config, state_dict=state, trust_remote_code=False, **loader_options)

@@ -1,4 +1,4 @@
-"""Trying a model before it is called ready: one segment read, held against transformers' own reading, and recorded."""
+"""Try a model before it is called ready: read one segment, compare it with transformers' own output, record it."""
 
 import os
 import re
@@ -14,15 +14,15 @@ from rmt.model import Model
 from rmt.recorder.watcher import Recorder
 from rmt.text.segments import Segment
 
-SHORT = 8  # tokens that are read where all that is asked is whether a model runs
-MOST = 1024  # tokens of the one segment that is read before a model is called ready
-WINDOW = re.compile(r"window|local_attention|chunk_size")  # names of how far a layer sees
-NEAR = 1e-3  # logits against those of transformers, relative to the greatest of them; both round in float32
+SHORT = 8  # tokens that show whether a model runs at all
+MOST = 1024  # tokens at most of the segment that is read before a model is called ready
+WINDOW = re.compile(r"window|local_attention|chunk_size")  # configuration keys that say how far a layer sees
+NEAR = 1e-3  # largest difference from transformers' logits, relative to the largest logit; both round in float32
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a trial found: tokens read, and why attention cannot be recorded, None where it can."""
+    """The result of a trial: tokens read, and why attention cannot be recorded, None where it can."""
 
     tokens: int
     not_recorded: str | None = None
@@ -36,12 +36,12 @@ class Trial:
 
 @torch.inference_mode()
 def run(model: Model, length: int | None = None) -> None:
-    """Read one segment with the model, where it is, and settle which attention it runs with: the fused one, or the
-    family's own, where that does something which the fused one does not know.
+    """Read one segment and choose the attention that the model runs with: fused, or else the family's own.
 
-    length: tokens of the segment; by default as few as tell.
-    Raises InputError with the reason where it cannot be read, where transformers' own reading is another, or where
-    tokens see what they must not.
+    The family's own is for models whose attention does something that the fused kernel does not support.
+    length: tokens of the segment, by default a few more than the longest window of a layer. Raises InputError with the
+    reason where the segment cannot be read, where transformers gives other numbers, or where tokens see what they must
+    not.
     """
     segment, backbone = Segment(_ids(model, length or _enough(model))), model.backbone
     try:
@@ -69,8 +69,7 @@ def run(model: Model, length: int | None = None) -> None:
 
 @torch.inference_mode()
 def record_one(model: Model, length: int) -> Trial:
-    """Read one whole segment, record its attention, and see whether a memory could be put around a model without
-    one."""
+    """Read and record one whole segment; for a model without memory, also try an untrained memory around it."""
     length = min(length, MOST)
     run(model, length)
     segment, lacks = Segment(_ids(model, length)), model.about.config["cell"]["kind"] == "none"
@@ -78,13 +77,14 @@ def record_one(model: Model, length: int) -> Trial:
 
 
 def _enough(model: Model) -> int:
-    """Tokens after which a model has shown what it does: a few, or more than the window that its layers see."""
+    """The number of tokens that a trial needs: a few, or more than the window that its layers see."""
     config = model.backbone.model.config
     windows = [v for k, v in vars(config).items() if WINDOW.search(k) and isinstance(v, int) and v > 0]
     return min(model.segment_length, max([SHORT, *(w + SHORT for w in windows if w < model.segment_length)]))
 
 
 def _run(model: Model, segment: Segment) -> None:
+    """Read a segment and check it: who sees whom, and without memory the numbers of transformers' own forward."""
     output, layout = _read(model, segment, head=False)
     _check_direction(model, segment, output.hidden[:, layout.tokens])
     output, _ = _read(model, segment)
@@ -100,13 +100,13 @@ def _record(model: Model, segment: Segment) -> str | None:
         _check_maps(model, recorder)
     except InputError as error:
         return str(error).partition("; record it at")[0].removesuffix(".") + "."  # the report says at what
-    except Exception as error:  # whatever a family trips over when asked for its attention
+    except Exception as error:  # a family can raise anything when asked for its attention
         return f"{_name(model)} fails when it is asked for its attention ({_short(error)})."
     return None
 
 
 def _no_memory(model: Model) -> str | None:
-    """Why an untrained memory cannot be put around a model that has none; two short segments are read with one."""
+    """Why no untrained memory can be put around a model without one (None: it can); reads two short segments."""
     try:
         check_width(model.backbone, "rmt")
         cell = CELLS["rmt"].fit(model.backbone, n_memory=2)
@@ -115,13 +115,13 @@ def _no_memory(model: Model) -> str | None:
             _, state = cell.step(model.backbone, Segment(_ids(model, SHORT)), state)
     except InputError as error:
         return str(error)
-    except Exception as error:  # whatever a family trips over
+    except Exception as error:  # a family can raise anything
         return f"{_name(model)} fails when a memory stands beside its words ({_short(error)})."
     return None
 
 
 def room_for(numbers: int) -> str | None:
-    """Why that many numbers cannot be tried on this machine as float32; None where they can."""
+    """Why a model of so many numbers cannot be tried on this machine in float32; None where it fits."""
     try:
         with open("/proc/meminfo") as file:
             free = next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
@@ -139,7 +139,7 @@ def room_for(numbers: int) -> str | None:
 
 
 def _ids(model: Model, length: int) -> Tensor:
-    """Ids (1, length) from all over the vocabulary, none of them a mark of the configuration's."""
+    """Make ids (1, length) from the whole vocabulary without the configuration's special tokens."""
     config = model.backbone.model.config
     marks = [getattr(config, f"{n}_token_id", None) for n in ("pad", "bos", "eos", "sep", "cls", "mask", "unk")]
     marks = {i for mark in marks for i in (mark if isinstance(mark, list | tuple) else [mark])}
@@ -149,6 +149,7 @@ def _ids(model: Model, length: int) -> Tensor:
 
 
 def _read(model: Model, segment: Segment, *, head: bool = True):
+    """Read one segment from the initial state: (output, layout). Raises InputError where the model fails."""
     try:
         step, _ = model.cell.step(model.backbone, segment, model.cell.initial(1))
         if head and model.backbone.head != "none":
@@ -158,20 +159,19 @@ def _read(model: Model, segment: Segment, *, head: bool = True):
         raise
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:  # whatever a family trips over; the files may be sound
+    except Exception as error:  # a family can raise anything; the files may be sound
         raise InputError(
             f"{_name(model)} cannot be run here from word embeddings, as a memory needs it: it fails inside "
-            "transformers "
-            f"({_short(error)}). The folder may be sound; this program does not know the family."
+            f"transformers ({_short(error)}). The folder may be sound; this program does not know the family."
         ) from None
 
 
 def _check_direction(model: Model, segment: Segment, rows: Tensor) -> None:
-    """A decoder's token must not see the next one, an encoder's must."""
+    """Raise InputError where a decoder's token sees the next one, or an encoder's does not."""
     if rows.shape[1] < 2:
         return
     other = segment.ids.clone()
-    other[0, 1] = other[0, 2 if rows.shape[1] > 2 else 0]  # the next one: layers may see no further than a window
+    other[0, 1] = other[0, 2 if rows.shape[1] > 2 else 0]  # the adjacent token: layers may not see past a window
     after, layout = _read(model, Segment(other), head=False)
     change = (after.hidden[:, layout.tokens] - rows)[0, 0].abs().max()
     moved = bool(change > 1e-5 * rows.abs().max())
@@ -188,16 +188,16 @@ def _check_direction(model: Model, segment: Segment, rows: Tensor) -> None:
 
 
 def _check_against_stock(model: Model, segment: Segment, output) -> None:
-    """The model's own forward from ids, with its own attention, gives the same numbers."""
+    """Raise InputError where the model's own forward from ids, with its own attention, gives other numbers."""
     backbone, ids = model.backbone, segment.ids
-    stock, given = backbone.model, {"input_ids": ids}
+    stock, stock_input = backbone.model, {"input_ids": ids}
     if not backbone.causal:
         mark = ids.new_full((1, 1), backbone.cls_id), ids.new_full((1, 1), backbone.sep_id)
         ids = torch.cat([mark[0], mark[1], ids, mark[1]], dim=1)
         padding = getattr(stock.config, "pad_token_id", None) in (backbone.cls_id, backbone.sep_id)
-        given = {"inputs_embeds": backbone.embed(ids)} if padding else {"input_ids": ids}
+        stock_input = {"inputs_embeds": backbone.embed(ids)} if padding else {"input_ids": ids}
     try:
-        theirs = _own(stock, backbone, given)
+        theirs = _own(stock, backbone, stock_input)
     except Exception as error:  # a family that cannot read ids alone
         raise InputError(
             f"{_name(model)} cannot be run from token ids alone: it fails inside transformers ({_short(error)}). The "
@@ -216,13 +216,12 @@ def _check_against_stock(model: Model, segment: Segment, output) -> None:
     if not gap < NEAR:
         raise InputError(
             f"{_name(model)} gives other numbers here than by itself in transformers (off by {float(gap):.0e}): it "
-            "does "
-            "something with ids or attention that this program does not know, so it is not run."
+            "does something with ids or attention that this program does not know, so it is not run."
         )
 
 
 def _own(stock: nn.Module, backbone, given: dict[str, Tensor]) -> Tensor:
-    """What the model itself makes of an input, with eager attention."""
+    """Run the stock model itself on an input, with eager attention: its logits, or hidden states without a head."""
     kind = stock.config._attn_implementation
     options = {"use_cache": False} if backbone.causal else {}
     try:
@@ -236,6 +235,7 @@ def _own(stock: nn.Module, backbone, given: dict[str, Tensor]) -> Tensor:
 
 
 def _check_maps(model: Model, recorder) -> None:
+    """Raise InputError where recorded attention is not made of shares."""
     mass = recorder.all.mass
     if not mass.isfinite().all() or bool((mass < -1e-3).any()):
         raise InputError(f"{_name(model)} hands out attention that is no share of each row.")

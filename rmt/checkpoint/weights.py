@@ -1,4 +1,4 @@
-"""Tensors in files, read so that nothing in a file can run code or make us allocate more than the file holds."""
+"""Read tensors from files so that no file can run code or make the program allocate more than it holds."""
 
 import hashlib
 import json
@@ -27,15 +27,15 @@ OTHERS = (
     "optimizer", "scheduler", "training_args", "resume", "random_states", "scaler", "rng_state", "adapter_", "zero_pp_",
     "bf16_zero_pp_", "trainer_state", "scheduler_", "sampler",
 )  # fmt: skip
-INSIDE = ("model_state_dict", "state_dict", "module", "model")  # where a trainer's file keeps the model's own numbers
-# What torch.compile, FSDP and activation checkpointing put into the names of what they wrap, wherever they do.
+INSIDE = ("model_state_dict", "state_dict", "module", "model")  # keys under which a trainer's file holds the weights
+# What torch.compile, FSDP and activation checkpointing insert into tensor names, at any place.
 WRAPPERS = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
-SHARED = ("module.", "model.memory_cell.")  # before every name: of data parallel training, of Lightning around an RMT
+SHARED = ("module.", "model.memory_cell.")  # prefixes of every name: by data parallelism, by Lightning around an RMT
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 INNER = re.compile(r"(?:checkpoint|epoch|step)[-_](\d+)")
 ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
 MAX_JSON = 64_000_000
-# Trainers' files hold numpy scalars among their metrics; making one runs nothing.
+# Types that may be unpickled: trainers' files hold numpy scalars among their metrics, and these run no code.
 HARMLESS = [
     *((np._core.multiarray.scalar, f"{module}.multiarray.scalar") for module in ("numpy.core", "numpy._core")),
     np.dtype, type(np.dtype("f8")), type(np.dtype("f4")), type(np.dtype("i8")), type(np.dtype("i4")),
@@ -44,16 +44,16 @@ HARMLESS = [
 
 @dataclass(frozen=True)
 class Weights:
-    """Tensors by name, their shapes and types known before any is read."""
+    """The tensors of a checkpoint by name; shapes and types are known before any tensor is read."""
 
     files: tuple[Path, ...]
     shapes: dict[str, tuple[int, ...]]
     dtypes: dict[str, torch.dtype]
     read: Callable[[str], Tensor]
-    left_off: str | None = None  # what the names in the file begin with, or hold in their midst, and the names here not
+    left_off: str | None = None  # prefixes and infixes of the names in the file that the names here lack
 
     def tensor(self, name: str) -> Tensor:
-        """One tensor; raises InputError where it is not made of finite numbers."""
+        """Read one tensor. Raises InputError where it holds NaN or infinite numbers."""
         tensor = self.read(name)
         # One pass and no copy: a sum in float64 is finite where all of its terms are, and not otherwise.
         if tensor.is_floating_point() and not tensor.sum(dtype=torch.float64).isfinite():
@@ -64,21 +64,21 @@ class Weights:
         return tensor
 
     def renamed(self, names: dict[str, str], left_off: str) -> "Weights":
-        """The same tensors under other names: new name -> name so far; tensors without a new name stay away."""
+        """The same tensors under other names, of a dict new name -> old name; the others are left out."""
         shapes = {new: self.shapes[old] for new, old in names.items()}
         dtypes = {new: self.dtypes[old] for new, old in names.items()}
         return replace(self, shapes=shapes, dtypes=dtypes, read=lambda name: self.read(names[name]), left_off=left_off)
 
     @property
     def precision(self) -> str:
-        """The type most numbers are stored in."""
+        """The type that most of the numbers are stored in."""
         counts = {}
         for name, dtype in self.dtypes.items():
             counts[dtype] = counts.get(dtype, 0) + int(np.prod(self.shapes[name]))
         return str(max(counts, key=counts.get)).removeprefix("torch.") if counts else "none"
 
     def fingerprint(self) -> str:
-        """What tells these weights from all others, in 16 characters."""
+        """A SHA-256 of the files, cut to 16 characters."""
         digest = hashlib.sha256()
         for file in self.files:
             with open(file, "rb") as opened:
@@ -88,7 +88,10 @@ class Weights:
 
 
 def find_weights(path: Path) -> list[Path]:
-    """The files with a model's weights: the path itself, or those of a folder or of its model_best."""
+    """Find the files with a model's weights: the path itself, or those in a folder, its model_best or latest step.
+
+    Raises InputError where there are none, or several to choose from.
+    """
     if path.is_file():
         return _shards(path) if path.name.endswith(".index.json") else [path]
     for name in NAMED:
@@ -118,16 +121,19 @@ def find_weights(path: Path) -> list[Path]:
 
 
 def inner_checkpoints(path: Path) -> list[Path]:
-    """Folders inside one that hold weights of their own, as Trainer (checkpoint-500) and accelerate (epoch_1, step_100,
-    checkpoint_3) leave them, earliest first."""
-    inside = [f for f in path.iterdir() if INNER.fullmatch(f.name) and f.is_dir()] if path.is_dir() else []
+    """List the checkpoint folders inside a run's folder, earliest first.
+
+    Trainer calls them checkpoint-500, accelerate epoch_1, step_100 or checkpoint_3.
+    """
+    folders = [f for f in path.iterdir() if INNER.fullmatch(f.name) and f.is_dir()] if path.is_dir() else []
     if (path / "checkpoints").is_dir():
-        inside += [f for f in (path / "checkpoints").iterdir() if INNER.fullmatch(f.name) and f.is_dir()]
-    held = [f for f in inside if any((f / name).is_file() for name in (*NAMED, *ADAPTERS))]
-    return sorted(held, key=lambda f: (int(INNER.fullmatch(f.name)[1]), f.stat().st_mtime))
+        folders += [f for f in (path / "checkpoints").iterdir() if INNER.fullmatch(f.name) and f.is_dir()]
+    with_weights = [f for f in folders if any((f / name).is_file() for name in (*NAMED, *ADAPTERS))]
+    return sorted(with_weights, key=lambda f: (int(INNER.fullmatch(f.name)[1]), f.stat().st_mtime))
 
 
 def _shards(index: Path) -> list[Path]:
+    """List the files that an index of a sharded model names. Raises InputError where one is not beside it."""
     names = read_json(index).get("weight_map")
     names = sorted(set(names.values())) if isinstance(names, dict) and _all_text(names.values()) else []
     if not names or any(Path(name).name != name for name in names):
@@ -143,12 +149,12 @@ def _all_text(values: Iterable) -> bool:
 
 
 def read_json(path: Path) -> dict:
-    """A JSON object from a file; raises InputError where it is anything else."""
+    """Read a JSON object from a file. Raises InputError for anything else."""
     try:
         if path.stat().st_size > MAX_JSON:
             raise InputError(f"{path} is too large for a JSON file; give another.")
         content = path.read_bytes()
-        value = json.loads(content)  # which knows UTF-8 and UTF-16, with a byte order mark and without
+        value = json.loads(content)  # accepts UTF-8 and UTF-16, with a byte order mark or without
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}).") from None
     except InputError:
@@ -162,13 +168,13 @@ def read_json(path: Path) -> dict:
 
 
 def open_weights(files: list[Path]) -> Weights:
-    """Weights from safetensors or from pickled state dicts. Nothing pickled is run: see `_unpickle`."""
+    """Open weights in safetensors or pickled state dicts. No pickled code is run: see `_unpickle`."""
     shapes, dtypes, readers = {}, {}, {}
     for file in files:
         printable(file.name)
         _refuse_pointer_file(file)
-        found = _safetensors(file) if file.name.endswith(".safetensors") else _pickled(file)
-        for name, (shape, dtype, read) in found.items():
+        tensors = _safetensors(file) if file.name.endswith(".safetensors") else _pickled(file)
+        for name, (shape, dtype, read) in tensors.items():
             if not name.isprintable() or len(name) > 500:
                 raise InputError(
                     f"{file.name} names a tensor {ascii(name)[:60]}; that is no name, copy the file again."
@@ -187,31 +193,33 @@ def _refuse_pointer_file(file: Path) -> None:
 
 
 def _unwrapped(weights: Weights) -> Weights:
-    """Under the names that tensors had before something was wrapped around the model."""
+    """Rename tensors to what they were called before the model was wrapped by torch.compile, FSDP, Lightning, …"""
     names = {WRAPPERS.sub("", name): name for name in weights.shapes}
     if len(names) < len(weights.shapes):  # two tensors would have one name
         return weights
-    left = {match[0] for name in weights.shapes for match in WRAPPERS.finditer(name)}
+    removed = {match[0] for name in weights.shapes for match in WRAPPERS.finditer(name)}
     while prefix := next((p for p in SHARED if all(name.startswith(p) for name in names)), None):
         prefix = prefix.partition(".")[0] + "."
         names = {name.removeprefix(prefix): old for name, old in names.items()}
-        left.add(prefix)
-    return weights.renamed(names, ", ".join(sorted(left))) if left else weights
+        removed.add(prefix)
+    return weights.renamed(names, ", ".join(sorted(removed))) if removed else weights
 
 
 def _safetensors(file: Path) -> dict:
+    """Map each tensor's name in a safetensors file to (shape, type, function that reads it)."""
     try:  # the library checks every size the header claims against the file, and maps instead of reading
         opened = safe_open(file, "pt")
-        found = {}
+        tensors = {}
         for name in opened.keys():  # noqa: SIM118
             part = opened.get_slice(name)
-            found[name] = tuple(part.get_shape()), FLOATS.get(part.get_dtype(), part.get_dtype()), opened.get_tensor
+            tensors[name] = tuple(part.get_shape()), FLOATS.get(part.get_dtype(), part.get_dtype()), opened.get_tensor
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{file} is damaged ({str(error)[:80]}); copy it again.") from None
-    return found
+    return tensors
 
 
 def _pickled(file: Path) -> dict:
+    """Map each tensor's name in a pickled state dict to (shape, type, function that reads it)."""
     content = _unpickle(file)
     if isinstance(content, dict):
         content = next((content[key] for key in INSIDE if _state_dict(content.get(key))), content)
@@ -230,16 +238,16 @@ def _state_dict(value) -> bool:
 
 
 def _plain(value) -> bool:
-    """Whether this is a dense tensor with every number of its own: one that repeats few could claim any size."""
+    """Whether a value is a dense CPU tensor with storage for every number: a strided view could claim any size."""
     if not isinstance(value, Tensor) or value.layout != torch.strided or value.device.type != "cpu":
         return False
     return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
 def _unpickle(file: Path):
-    """torch.load of tensors and plain containers only, mapped from the file, not read.
+    """Load tensors and plain containers alone with torch.load, memory-mapped from the file.
 
-    A compressed entry could unfold to any size, so the archive must store its entries as they are. The form from
+    A compressed entry could expand to any size, so the archive must store its entries uncompressed. The format from
     before torch 1.6 is no archive: it allocates what its header claims, and is refused.
     """
     try:
@@ -258,7 +266,7 @@ def _unpickle(file: Path):
         ) from None
     except InputError:
         raise
-    except Exception as error:  # whatever a damaged pickle makes the reader trip over
+    except Exception as error:  # a damaged pickle can raise anything
         if "Unsupported" in str(error) or "weights_only" in str(error).lower():
             raise InputError(
                 f"{file} holds more than tensors: opening it would run code of whoever made it, so it was not opened. "

@@ -1,4 +1,4 @@
-"""Checkpoints that hold a whole model: reading all of them, and writing ours.
+"""Checkpoints that hold a whole model: read ours and other programs', and write ours.
 
 Ours are a folder with config.json, model.safetensors and tokenizer.json, and nothing pickled.
 """
@@ -14,7 +14,8 @@ from torch import nn
 
 from rmt.checkpoint import stock, trial
 from rmt.checkpoint.build import FORMAT, MARKS, SHARED_TOKENIZER, TOKENIZER, build, mark_id, shared, unshared
-from rmt.checkpoint.examine import OURS, Candidate, examine
+from rmt.checkpoint.candidate import OURS, Candidate
+from rmt.checkpoint.examine import examine
 from rmt.checkpoint.locate import printable
 from rmt.checkpoint.peft_folder import merge
 from rmt.checkpoint.report import Report, how_to_tell, report
@@ -25,10 +26,10 @@ from rmt.text.tokenizer import Vocabulary, open_tokenizer, open_vocabulary
 
 
 def save(model: Model, config: dict, folder: Path, *, dtype: torch.dtype | None = None) -> None:
-    """Write a checkpoint folder; the weights last, so that a folder with weights is whole.
+    """Write a checkpoint folder, the weights last, so that a folder with weights is complete.
 
-    dtype: what numbers are stored as, the model's own by default; `load` makes them float32 again. A configuration
-    that says it shares a tokenizer gets none of its own.
+    dtype: the type that numbers are stored in, by default the model's; `load` converts them to float32. Where the
+    configuration says that the tokenizer is shared, none is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(folder / "config.json") as part:
@@ -43,25 +44,25 @@ def save(model: Model, config: dict, folder: Path, *, dtype: torch.dtype | None 
         save_file(tensors, part)
 
 
-def load(folder: Path, asked, *, device=None, **given) -> Model:
-    """Open what lies in a folder that somebody asked for under a name; see `rmt.checkpoint.load`."""
-    candidate, model = _empty(folder, asked, filled=True, **given)
+def load(folder: Path, name, *, device=None, **options) -> Model:
+    """Load a whole model from a folder; `name` is what the user typed, for errors. See `rmt.checkpoint.load`."""
+    candidate, model = _empty(folder, name, filled=True, **options)
     if candidate.choice is None:
         _fill(model, candidate)
-    if candidate.found.kind != OURS:
+    if candidate.recognised.kind != OURS:
         trial.run(model)
     model.about.trained, model.about.fingerprint = True, candidate.weights.fingerprint()
     return place(model, device)
 
 
-def fresh(folder: Path, asked, *, seed: int, **given) -> Model:
-    """The same model with weights that were never trained, on the CPU."""
-    return _empty(folder, asked, seed=seed, **given)[1]
+def fresh(folder: Path, name, *, seed: int, **options) -> Model:
+    """Build the model of a checkpoint with fresh, untrained weights, on the CPU."""
+    return _empty(folder, name, seed=seed, **options)[1]
 
 
-def inspect(folder: Path, **given) -> Report:
-    """The report of such a checkpoint; where nothing is missing to run it, one segment was read and recorded."""
-    candidate, empty = examine(folder, **given)
+def inspect(folder: Path, **options) -> Report:
+    """Report on a whole model; where nothing is missing to run it, one segment is read and recorded as a trial."""
+    candidate, empty = examine(folder, **options)
     if empty is not None:
         _vocabulary(candidate, empty)
         if candidate.segment_length:
@@ -76,20 +77,20 @@ def inspect(folder: Path, **given) -> Report:
         for name in candidate.weights.shapes:
             candidate.weights.tensor(name)
         return report(candidate, empty, untried=too_large)
-    model = load(folder, folder, device="cpu", **given)
+    model = load(folder, folder, device="cpu", **options)
     return report(candidate, empty, trial.record_one(model, candidate.segment_length))
 
 
-def _empty(folder: Path, asked, *, seed: int | None = None, filled: bool = False, **given) -> tuple[Candidate, Model]:
-    """What lies at a place that somebody asked for, and its model on the CPU, with fresh weights.
+def _empty(folder: Path, name, *, seed: int | None = None, filled: bool = False, **options) -> tuple[Candidate, Model]:
+    """Examine a folder and build its model on the CPU with fresh weights. Raises InputError if something is missing.
 
-    filled: of a stock model with its own.
+    filled: give a stock model its own weights, which transformers' loader reads.
     """
-    candidate, empty = examine(folder, **given)
+    candidate, empty = examine(folder, **options)
     words = _vocabulary(candidate, empty) if empty else None
     if candidate.missing:
-        told = " ".join([*candidate.missing, how_to_tell(candidate.asks)])
-        raise InputError(f"{printable(asked)} cannot be run yet. {told}")
+        problems = " ".join([*candidate.missing, how_to_tell(candidate.asks)])
+        raise InputError(f"{printable(name)} cannot be run yet. {problems}")
     check_room(empty, candidate.segment_length)
     if seed is not None:
         torch.manual_seed(seed)
@@ -102,7 +103,7 @@ def _empty(folder: Path, asked, *, seed: int | None = None, filled: bool = False
 
 
 def filled_stock(candidate: Candidate) -> nn.Module:
-    """The stock model with its weights, whose tied tensors are equal in the file."""
+    """Load a stock model with its weights. Raises InputError where tied tensors differ in the file."""
     choice = candidate.choice
     model = stock.fill(choice.cls, choice.stock, candidate.weights)
     state = model.state_dict()
@@ -117,7 +118,7 @@ def filled_stock(candidate: Candidate) -> nn.Module:
 
 
 def _fill(model: Model, candidate: Candidate) -> None:
-    """Copy every tensor into its place; a model is handed out only when the last has been."""
+    """Copy every tensor of the checkpoint into the model."""
     target = model.state_dict()
     for name, tensor in _values(model, candidate):
         with torch.no_grad():
@@ -125,34 +126,34 @@ def _fill(model: Model, candidate: Candidate) -> None:
 
 
 def _values(model: Model, candidate: Candidate) -> Iterator[tuple[str, torch.Tensor]]:
-    """Our tensors from the file, each once; finite, and equal wherever the file has one of them twice."""
+    """Yield the name and value of each of our tensors, once each. Raises InputError where tied copies differ."""
     for names in shared(model).values():
         held = [name for name in names if name in candidate.sources]
-        read = [candidate.sources[name].read(candidate.weights, candidate.lora_scale or 0.0) for name in held]
-        if any(not torch.equal(read[0], other) for other in read[1:]):
+        copies = [candidate.sources[name].read(candidate.weights, candidate.lora_scale or 0.0) for name in held]
+        if any(not torch.equal(copies[0], other) for other in copies[1:]):
             raise InputError(
                 f"{' and '.join(held)} are tied in this backbone and differ in the file; set tie_word_embeddings to "
                 "false in its configuration, or give the file it belongs to."
             )
-        if read:
-            yield names[0], read[0]
+        if copies:
+            yield names[0], copies[0]
 
 
 def _vocabulary(candidate: Candidate, empty: Model) -> Vocabulary | None:
-    """The checkpoint's tokenizer; what is missing grows by a line where an encoder's marks are in it and it is not."""
+    """Open the checkpoint's tokenizer; where an encoder's [CLS] and [SEP] are unknown, `candidate.missing` says so."""
     ours = candidate.tokenizer is not None and candidate.choice is None and candidate.tokenizer.name == TOKENIZER
-    found = None
+    vocabulary = None
     if candidate.tokenizer:
-        found = Vocabulary(open_tokenizer(candidate.tokenizer)) if ours else open_vocabulary(candidate.tokenizer)
-    spec, tokenizer = candidate.config["backbone"], found.tokenizer if found else None
+        vocabulary = Vocabulary(open_tokenizer(candidate.tokenizer)) if ours else open_vocabulary(candidate.tokenizer)
+    spec, tokenizer = candidate.config["backbone"], vocabulary.tokenizer if vocabulary else None
     for key, names in MARKS.items():
-        told = (
+        possible_ids = (
             spec.get(key),
-            getattr(found, key, None),
+            getattr(vocabulary, key, None),
             mark_id(tokenizer, names),
             spec["config"].get(f"{key[:3]}_token_id"),
         )
-        mark = next((i for i in told if isinstance(i, int)), None)
+        mark = next((i for i in possible_ids if isinstance(i, int)), None)
         if mark is not None:
             spec[key] = mark
     if not empty.backbone.causal and any(spec.get(key) is None for key in MARKS):
@@ -160,7 +161,7 @@ def _vocabulary(candidate: Candidate, empty: Model) -> Vocabulary | None:
             "Which tokens are [CLS] and [SEP] is in no file that was found: put the model's tokenizer "
             "(tokenizer.json or vocab.txt) beside the weights."
         )
-    if found is None:
+    if vocabulary is None:
         return None
     rows = empty.backbone.model.get_input_embeddings().num_embeddings
     plain_size, size = (tokenizer.get_vocab_size(with_added_tokens=added) for added in (False, True))
@@ -169,24 +170,27 @@ def _vocabulary(candidate: Candidate, empty: Model) -> Vocabulary | None:
     if size > rows:
         candidate.inferred.append(f"Its tokenizer has {size - rows} added tokens that the model has no embeddings for.")
     if candidate.choice is None or not empty.backbone.causal:
-        return replace(found, before=(), after=())
-    if found.before or found.after:
-        _tell_around(candidate, found)
-    return found if candidate.special_tokens else replace(found, before=(), after=())
+        return replace(vocabulary, before=(), after=())
+    if vocabulary.before or vocabulary.after:
+        _tell_around(candidate, vocabulary)
+    return vocabulary if candidate.special_tokens else replace(vocabulary, before=(), after=())
 
 
-def _tell_around(candidate: Candidate, found: Vocabulary) -> None:
-    names = [" ".join(str(found.tokenizer.id_to_token(i)) for i in ids) for ids in (found.before, found.after)]
-    ways = [f"{way} {name}" for way, name in zip(("begins with", "ends with"), names, strict=True) if name]
-    told = f"A text {' and '.join(ways)}, as its tokenizer has it"
+def _tell_around(candidate: Candidate, vocabulary: Vocabulary) -> None:
+    """Add a sentence to `candidate.inferred` about the tokens that the tokenizer puts around a text."""
+    names = [
+        " ".join(str(vocabulary.tokenizer.id_to_token(i)) for i in ids) for ids in (vocabulary.before, vocabulary.after)
+    ]
+    edges = [f"{edge} {name}" for edge, name in zip(("begins with", "ends with"), names, strict=True) if name]
+    sentence = f"A text {' and '.join(edges)}, as its tokenizer has it"
     if candidate.special_tokens:
-        candidate.inferred.append(f"{told}; the option special_tokens=no leaves that out.")
+        candidate.inferred.append(f"{sentence}; the option special_tokens=no leaves that out.")
     else:
-        candidate.inferred.append(f"{told}; that is left out, as you asked.")
+        candidate.inferred.append(f"{sentence}; that is left out, as you asked.")
 
 
 def check_room(model: Model, segment_length: int) -> None:
-    """A learned position table must hold a segment with its memory."""
+    """Raise InputError where a learned position table is too short for a segment and its memory."""
     table, room = model.backbone.n_positions, model.cell.room(model.backbone.causal)
     if table is not None and segment_length + room > table:
         raise InputError(
@@ -196,5 +200,5 @@ def check_room(model: Model, segment_length: int) -> None:
 
 
 def place(model: Model, device) -> Model:
-    """The model on a device, CUDA where there is one by default, ready to be run and not to be trained."""
+    """Move the model to a device (by default CUDA where there is one) and turn off gradients of its parameters."""
     return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).requires_grad_(False)

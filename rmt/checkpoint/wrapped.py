@@ -1,4 +1,4 @@
-"""An untrained memory around a transformers model that is already in a program's hands."""
+"""Wrap an untrained memory around a transformers model that the calling program has already loaded."""
 
 import torch
 from tokenizers import Tokenizer
@@ -12,7 +12,7 @@ from rmt.errors import InputError
 from rmt.memory import mechanism
 from rmt.model import About, Model
 
-WRAPPED_LENGTH = 128  # tokens a segment, where nobody says
+WRAPPED_LENGTH = 128  # tokens a segment by default
 
 
 def wrap(
@@ -36,17 +36,17 @@ def wrap(
     record = mechanism(cell)
     if isinstance(segment_length, bool) or not isinstance(segment_length, int) or segment_length < 1:
         raise InputError(f"A segment holds one token or more, not {ascii(segment_length)[:40]}.")
-    words = getattr(tokenizer, "backend_tokenizer", tokenizer)
-    if not isinstance(words, Tokenizer | None):
+    fast_tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    if not isinstance(fast_tokenizer, Tokenizer | None):
         raise InputError("This tokenizer is not a fast one; open it with use_fast=True, or leave it out and give ids.")
-    backbone = HFBackbone(model, **{key: mark_id(words, names) for key, names in MARKS.items()})
+    backbone = HFBackbone(model, **{key: mark_id(fast_tokenizer, names) for key, names in MARKS.items()})
     if not backbone.causal and None in (backbone.cls_id, backbone.sep_id):
         raise InputError("An encoder is read between [CLS] and [SEP]; give its tokenizer, which says which these are.")
-    given = {"initial_std": spread(model.get_input_embeddings()), "n_memory": n_memory, **options}
+    cell_options = {"initial_std": spread(model.get_input_embeddings()), "n_memory": n_memory, **options}
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            memory = record.cell.fit(backbone, **given)
+            memory = record.cell.fit(backbone, **cell_options)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"The memory {cell} does not fit this model ({ascii(str(error))[:120]}); check its options."
@@ -54,6 +54,6 @@ def wrap(
     labels = getattr(model.config, "id2label", None) or {}
     classes = [labels[i] for i in sorted(labels)] if backbone.head == "classify" else []
     about = About(f"{type(model).__name__}, untrained memory", classes=classes, trained=False)
-    wrapped = Model(backbone, memory, segment_length=segment_length, tokenizer=words, about=about).eval()
+    wrapped = Model(backbone, memory, segment_length=segment_length, tokenizer=fast_tokenizer, about=about).eval()
     check_room(wrapped, segment_length)
     return wrapped.to(next(model.parameters()).device)

@@ -1,4 +1,4 @@
-"""What commands share: the --json option, progress bars, inputs from files and tasks."""
+"""Shared parts of commands: the --json option, progress bars, inputs from files and tasks."""
 
 import json
 import sys
@@ -39,8 +39,8 @@ OPTIONS = {
 }  # fmt: skip
 
 
-def told(segment_length: int | None, backbone: str | None, options: list[str] | None) -> dict:
-    """What `load`, `untrained` and `inspect` take beside a path, from the flags of a command."""
+def load_options(segment_length: int | None, backbone: str | None, options: list[str] | None) -> dict:
+    """Turn the flags of a command into keyword arguments of `load`, `untrained` and `inspect`."""
     values = {}
     for text in options or []:
         name, _, value = text.partition("=")
@@ -78,35 +78,37 @@ def follow(
     describe: Callable[[dict], str],
     as_json: bool,
 ) -> None:
-    """Train to the end with a progress bar, then say where the model is.
+    """Train to the end with a progress bar, then print where the model is.
 
-    total: units of the whole run. done: how many of them are over. describe: a line of metrics -> the bar's label.
+    total: units of the whole run. done: returns how many of them are finished. describe: a line of metrics -> the bar's
+    label.
     """
     line: dict = {}
     columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit)]
-    with Progress(*columns, console=console, transient=True, disable=not trainer.kept.main) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not trainer.run_folder.main) as progress:
         shown = progress.add_task("starting", total=total, completed=done())
         for line in trainer.steps():
             progress.update(shown, completed=done(), description=describe(line))
     trainer.end()
-    if trainer.kept.main and as_json:
+    if trainer.run_folder.main and as_json:
         print(json.dumps({"checkpoint": str(out), "parameters": trainer.n_parameters, **line}))
-    elif trainer.kept.main:
+    elif trainer.run_folder.main:
         console.print(f"The trained model is in {out}; its curves are in {out / 'metrics.jsonl'}.", markup=False)
 
 
 def whole_numbers(texts: list[str] | None) -> list[int]:
-    """Numbers of segments that stand behind an option's first."""
+    """Parse numbers of segments that follow an option's first value."""
     if wrong := [text for text in texts or [] if not text.isdigit()]:
         raise InputError(f"{wrong[0]!r} is not a number of segments; give whole numbers like 1 7 100.")
     return [int(text) for text in texts or []]
 
 
 def read_text(path: Path) -> str:
+    """Read a text file in UTF-8, or UTF-16 with a byte order mark. Raises InputError where it is neither."""
     try:  # editors on Windows begin a file with a byte order mark
         with open(path, "rb") as file:
-            wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
-        return path.read_text(encoding="utf-16" if wide else "utf-8-sig")
+            utf16 = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+        return path.read_text(encoding="utf-16" if utf16 else "utf-8-sig")
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); give the path of a text file.") from None
     except UnicodeDecodeError:
@@ -114,7 +116,7 @@ def read_text(path: Path) -> str:
 
 
 def read_ids(path: Path) -> list[int]:
-    """Token ids from a text file, apart by spaces, commas or lines."""
+    """Read token ids from a text file, separated by spaces, commas or line breaks."""
     words = read_text(path).replace(",", " ").split()
     if not words or not all(word.isascii() and word.isdigit() and len(word) < 10 for word in words):
         raise InputError(f"{path} is not a list of token ids: whole numbers with spaces, commas or lines between.")
@@ -122,7 +124,7 @@ def read_ids(path: Path) -> list[int]:
 
 
 def fresh_sample(model, task: str, segments: int, seed: int) -> tuple:
-    """(ids, what `record` is told of them) of a document that training never saw."""
+    """Make a document that training never saw: (ids, keyword arguments of `record` for it)."""
     import numpy as np
 
     from rmt.evaluate import EVALUATION
@@ -144,15 +146,15 @@ def fresh_sample(model, task: str, segments: int, seed: int) -> tuple:
 
 
 def held_out(model, segments: int, seed: int):
-    """ids of the beginning of a held-out document of the corpus that a language model was trained on."""
+    """The ids of the beginning of a held-out document, from the corpus that a language model was trained on."""
     from rmt.tasks.corpora import open_corpus
     from rmt.tasks.language_model import Documents
 
     corpus = open_corpus(model.about.config.get("training", {}).get("corpus", "sotu"))
-    one = corpus.held_out.select([seed % len(corpus.held_out)])
-    return Documents(model.tokenizer, one).ids[0][: segments * model.segment_length]
+    document = corpus.held_out.select([seed % len(corpus.held_out)])
+    return Documents(model.tokenizer, document).ids[0][: segments * model.segment_length]
 
 
 def command_line() -> str:
-    """What was typed, for a result to carry."""
+    """The command line as typed, to store with a result."""
     return " ".join(["python -m rmt", *sys.argv[1:]])

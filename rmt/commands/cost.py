@@ -1,4 +1,4 @@
-"""Say what reading costs."""
+"""The command `cost`: floating-point operations of RMT and of full attention."""
 
 import json
 from pathlib import Path
@@ -32,32 +32,35 @@ def cost(
     chosen = [] if config else [OPT[name] for name in models] if models else SHOWN
     counts = _counts(chosen, config, tokens, segment, n_memory) if count or config else []
     if as_json:
-        whole = {"command": command_line(), **document(chosen, tokens, segment), "counted": counts}
-        print(json.dumps(whole, indent=1))
+        document_json = {"command": command_line(), **document(chosen, tokens, segment), "counted": counts}
+        print(json.dumps(document_json, indent=1))
         return
     for row in [*document(chosen, tokens, segment)["table"], *counts]:
-        name, about = f"{row['convention']}, {row['tokens']:,} tokens", (row["full"], row["rmt"], row["ratio"])
-        print(f"{name:54s} {row['model']:10s} {about[0]:.4g} / {about[1]:.4g} = {about[2]:.1f}")
+        name, figures = f"{row['convention']}, {row['tokens']:,} tokens", (row["full"], row["rmt"], row["ratio"])
+        print(f"{name:54s} {row['model']:10s} {figures[0]:.4g} / {figures[1]:.4g} = {figures[2]:.1f}")
 
 
 def _counts(chosen: list, config: Path | None, tokens: int, segment: int, n_memory: int) -> list[dict]:
+    """Count operations with FlopCounterMode, of each model with memory and without: rows of the table."""
     from rmt.checkpoint.weights import read_json
     from rmt.cost.counted import counted, counted_recurrent, opt_config
 
     models = {sizes.name: opt_config(sizes) for sizes in chosen}
     if config:
-        found = read_json(config / "config.json" if config.is_dir() else config)
-        found = (
-            found["backbone"]["config"] if isinstance(found.get("backbone"), dict) else found
-        )  # a checkpoint of ours
-        models = {str(found.get("model_type")): found}
+        model_config = read_json(config / "config.json" if config.is_dir() else config)
+        if isinstance(model_config.get("backbone"), dict):  # a checkpoint of ours
+            model_config = model_config["backbone"]["config"]
+        models = {str(model_config.get("model_type")): model_config}
     rows = []
-    for name, found in models.items():
+    for name, model_config in models.items():
         for memory in sorted({0, n_memory}):
-            full, rmt = counted(found, tokens), counted_recurrent(found, tokens, segment=segment, n_memory=memory)
-            said = f"FlopCounterMode, run, {memory} memory tokens"
+            full, rmt = (
+                counted(model_config, tokens),
+                counted_recurrent(model_config, tokens, segment=segment, n_memory=memory),
+            )
+            convention = f"FlopCounterMode, run, {memory} memory tokens"
             rows.append({
-                "convention": said, "model": name, "tokens": tokens, "segment": segment,
+                "convention": convention, "model": name, "tokens": tokens, "segment": segment,
                 "full": full, "rmt": rmt, "ratio": full / rmt,
             })  # fmt: skip
     return rows

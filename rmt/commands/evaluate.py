@@ -1,4 +1,4 @@
-"""Score a checkpoint on its task."""
+"""The command `evaluate`: score a checkpoint on its task."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from rmt.commands.common import (
     SegmentLength,
     bar,
     command_line,
-    told,
+    load_options,
     whole_numbers,
 )
 from rmt.errors import InputError
@@ -75,24 +75,24 @@ def evaluate(
 
     process, _, own_device = this_process()
     model = (untrained if control == "untrained" else load)(
-        checkpoint, device=device or own_device, **told(segment_length, backbone, options)
+        checkpoint, device=device or own_device, **load_options(segment_length, backbone, options)
     )
     if tokens:
-        wanted = sorted({-(-n_tokens(text) // model.segment_length) for text in [*tokens, *(lengths or [])]})
+        n_segments = sorted({-(-n_tokens(text) // model.segment_length) for text in [*tokens, *(lengths or [])]})
     else:
-        wanted = sorted({*(segments or []), *whole_numbers(lengths)}) or [1, 2, 4, 7]
+        n_segments = sorted({*(segments or []), *whole_numbers(lengths)}) or [1, 2, 4, 7]
     chosen = task or model.about.task
     if babi:
-        scored = official(chosen or "", babi)
+        scored_task = official(chosen or "", babi)
     elif task and task not in TASKS:
         raise InputError(f"There is no task {task!r}; choose from {', '.join(TASKS)}.")
     else:
-        scored = TASKS.get(chosen or "")
+        scored_task = TASKS.get(chosen or "")
     with bar(model.about.name, "tokens", shown=process == 0) as update:
         rows = list(
             evaluation.evaluate(
                 model,
-                segments=wanted,
+                segments=n_segments,
                 samples=samples,
                 seed=seed,
                 control=control,
@@ -100,7 +100,7 @@ def evaluate(
                 precision=precision,
                 batch=batch,
                 keep=keep,
-                task=scored,
+                task=scored_task,
                 never=never,
                 progress=update,
             )
@@ -115,7 +115,7 @@ def evaluate(
                     "made_by": made_by(model),
                     "seed": seed,
                     "precision": precision,
-                    "task": scored.name if scored else None,
+                    "task": scored_task.name if scored_task else None,
                     "background": rows[0]["background"],
                     "stories": "official" if babi else "generated",
                     "asks": "what was never mentioned" if never else "what was told",

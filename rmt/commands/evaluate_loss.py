@@ -1,4 +1,4 @@
-"""Score a language model: its loss at every position of a segment, with more or less history."""
+"""The command `evaluate-loss`: a language model's loss at every position of a segment, with more or less history."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from rmt.commands.common import Checkpoint, Json, bar, command_line, whole_numbe
 from rmt.errors import InputError
 
 HISTORY = [0, 1, 2, 4]
-LEAST = 4  # segments before every target, so that runs with less history score the same ones
+LEAST = 4  # segments before every target, so that runs with less history score the same targets
 
 
 def evaluate_loss(
@@ -63,16 +63,16 @@ def evaluate_loss(
     texts = _documents(_tokenizer(model, checkpoint), corpus, documents)
     length = positions or model.segment_length
     least = 0 if positions else LEAST
-    chosen = texts.targets(length, max(least, *history) * length, targets)
-    whole = length > model.segment_length  # a target has boundaries of its own
+    scored_targets = texts.targets(length, max(least, *history) * length, targets)
+    whole = length > model.segment_length  # a target has boundaries inside
     runs = _runs(checkpoint, against or [], exact, plain or [], history, length, whole, controls)
     losses, made = _score(
-        runs, model.tokenizer, texts, chosen, device=device, length=length, precision=precision, batch=batch
+        runs, model.tokenizer, texts, scored_targets, device=device, length=length, precision=precision, batch=batch
     )
     if process:
         return
     if not as_json:
-        _print_table([one.row() for one in losses])
+        _print_table([score.row() for score in losses])
         return
     result = {
         "command": command_line(),
@@ -82,14 +82,14 @@ def evaluate_loss(
         "segment_length": model.segment_length,
         "positions": length,
         "precision": precision,
-        "results": [one.row() for one in losses],
+        "results": [score.row() for score in losses],
         "comparisons": list(compare(losses)),
     }
     print(_compact(result))
 
 
 def _documents(tokenizer, corpus: str, most: int | None):
-    """Held-out documents of a corpus, at most so many, evenly spaced."""
+    """The held-out documents of a corpus, at most `most` of them, evenly spaced."""
     from rmt.tasks.corpora import open_corpus
     from rmt.tasks.language_model import Documents
 
@@ -109,9 +109,10 @@ def _print_table(rows: list[dict]) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """One checkpoint and what is scored with it: (control, history).
+    """One checkpoint and the pairs (control, history) that it is scored with.
 
-    at_once: tokens a segment, if not its own. cell: another mechanism and its memory, to read its backbone with.
+    at_once: tokens a segment, if not the checkpoint's own. fresh: use untrained weights. cell: another mechanism and
+    its n_memory, to read the checkpoint's backbone with.
     """
 
     path: Path
@@ -131,10 +132,14 @@ def _runs(
     whole: bool,
     controls: bool,
 ) -> list[Run]:
+    """List the runs to score: the checkpoint, its controls, and those that it is compared with.
+
+    length: tokens of a target. whole: whether a target has segment boundaries inside.
+    """
     every = [("none", h) for h in history]
-    own = [(control, h) for h in history if h for control in ("reset", "other")] if controls else []
-    own += [("reset", 0)] if controls and whole and 0 in history else []
-    runs = [Run(checkpoint, every + own), *(Run(path, every) for path in against)]
+    control_runs = [(control, h) for h in history if h for control in ("reset", "other")] if controls else []
+    control_runs += [("reset", 0)] if controls and whole and 0 in history else []
+    runs = [Run(checkpoint, every + control_runs), *(Run(path, every) for path in against)]
     if controls:
         runs.insert(1, Run(checkpoint, [("untrained", max(history))], fresh=True))
     if exact:
@@ -152,14 +157,14 @@ def _runs(
 
 
 def _score(runs: list[Run], tokenizer, documents, targets, *, device, **options):
-    """The losses of every run, and the models' accounts of themselves; one model is in memory at a time."""
+    """Score every run: their losses, and the `made_by` of the trained ones. One model is in memory at a time."""
     from rmt.checkpoint import load, untrained
     from rmt.evaluate.loss_by_position import plain as reread
     from rmt.evaluate.loss_by_position import score
     from rmt.model.processes import this_process
     from rmt.model.provenance import made_by
 
-    losses, made = [], []
+    losses, origins = [], []
     segments = [h + 1 for run in runs for _, h in run.scored]
     with bar("scoring", "tokens", shown=this_process()[0] == 0) as update:
         done = iter(accumulate(segments))
@@ -174,18 +179,19 @@ def _score(runs: list[Run], tokenizer, documents, targets, *, device, **options)
                 tokens = len(targets) * options["length"]
                 update(next(done) * tokens, sum(segments) * tokens)
             if not run.fresh:
-                made.append(made_by(model))
-    return losses, made
+                origins.append(made_by(model))
+    return losses, origins
 
 
 def _tokenizer(model, path):
+    """The tokenizer of a language model. Raises InputError for another model."""
     if model.tokenizer is None or model.backbone.head != "lm":
         raise InputError(f"{path} is not a language model with a tokenizer, so no text can be scored with it.")
     return model.tokenizer
 
 
 def _compact(result: dict) -> str:
-    """JSON with a row a line: hundreds of numbers that nobody reads down a column."""
+    """Format a result as JSON with one row of a table a line."""
     lists = {key: result[key] for key in ("results", "comparisons")}
     head = json.dumps({key: value for key, value in result.items() if key not in lists}, indent=1)[:-2]
     parts = [f' "{key}": [\n  ' + ",\n  ".join(map(json.dumps, rows)) + "\n ]" for key, rows in lists.items()]

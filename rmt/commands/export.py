@@ -1,4 +1,4 @@
-"""One HTML file of a trace, to step through offline."""
+"""The command `export`: a trace as one HTML file, to step through offline."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Say how long a memory keeps facts."""
+"""The command `facts`: how long a memory keeps facts."""
 
 import json
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 
 from rmt.commands.common import Checkpoint, Json, bar, command_line
 from rmt.errors import InputError
+from rmt.tasks.interval import percent
 
 
 def facts(
@@ -39,28 +40,25 @@ def facts(
     reset = control == "reset"
     shown = process == 0
     with bar(model.about.name, "runs", shown=shown) as update:
-        found = report(model, samples=samples, segments=segments, seed=seed, reset=reset, progress=update)
+        result = report(model, samples=samples, segments=segments, seed=seed, reset=reset, progress=update)
     if probe:
         with bar("probes", "runs", shown=shown) as update:
-            found["probes"] = probes(model, seed=seed, reset=reset, progress=update)
+            result["probes"] = probes(model, seed=seed, reset=reset, progress=update)
     if transplants:
         with bar("transplants", "pairs", shown=shown) as update:
-            found["transplants"] = _transplants(model, seed, update)
+            result["transplants"] = _transplants(model, seed, update)
     if not shown:
         return
     if as_json:
-        print(json.dumps({"command": command_line(), **found}))
+        print(json.dumps({"command": command_line(), **result}))
         return
-    print(f"Captured {_percent(found['capture'])} of {found['facts']} facts.")
-    for row in found["retention"]:
-        print(f"After {row['distance']:3d} segments {_percent(row)} of those are still there.")
+    print(f"Captured {percent(result['capture']['share'])} of {result['facts']} facts.")
+    for row in result["retention"]:
+        print(f"After {row['distance']:3d} segments {percent(row['share'])} of those are still there.")
 
 
 def _transplants(model, seed: int, update) -> list[dict]:
+    """Score transplants of memory 1, 10 and 50 segments before the question."""
     from rmt.causes.slot_effects import transplant_score
 
     return [transplant_score(model, distance=distance, seed=seed, progress=update) for distance in (1, 10, 50)]
-
-
-def _percent(row: dict) -> str:
-    return "–" if row["share"] is None else f"{row['share']:.1%}"

@@ -1,8 +1,8 @@
-"""Say what a checkpoint is."""
+"""The command `inspect`: what a checkpoint is and what is missing to run it."""
 
 import json
 
-from rmt.commands.common import Backbone, Checkpoint, Json, Options, SegmentLength, told
+from rmt.commands.common import Backbone, Checkpoint, Json, Options, SegmentLength, load_options
 
 
 def inspect(
@@ -15,5 +15,5 @@ def inspect(
     """Say what a checkpoint is, what was inferred and what is missing."""
     from rmt.checkpoint import inspect as look
 
-    report = look(path, **told(segment_length, backbone, options))
+    report = look(path, **load_options(segment_length, backbone, options))
     print(json.dumps(report.as_dict(), indent=1) if as_json else "\n".join(report.sentences()))

@@ -1,4 +1,4 @@
-"""Put mechanisms side by side on one text."""
+"""The command `mechanisms`: memory mechanisms side by side on one text."""
 
 import json
 from itertools import accumulate
@@ -39,12 +39,14 @@ def mechanisms(
     process, _, own_device = this_process()
     device = device or own_device
     models = aligned([load(path, device=device) for path in checkpoints]) if checkpoints else list(fresh())
-    models += [_plain(models[-1], told) for told in plain or ()]
+    models += [_plain(models[-1], cell) for cell in plain or ()]
     length = models[0].segment_length
     name, ids, parts = _text(models, text_file, segments * length) if checkpoints else _no_text(segments * length)
     if checkpoints and rest:
         missing, like = CELLS.keys() - {kind(model.cell) for model in models}, models[0].about.config["backbone"]
-        others = fresh([one for one in CELLS if one in missing], backbone=like, segment_length=length)
+        others = fresh(
+            [name_of_cell for name_of_cell in CELLS if name_of_cell in missing], backbone=like, segment_length=length
+        )
         models += [model.to(models[0].device) for model in others]
     rows, mine = [], my_share(models)
     with bar("Mechanisms", "read", shown=process == 0) as update:
@@ -72,7 +74,7 @@ def mechanisms(
 
 
 def _text(models: list, file: Path | None, n_tokens: int) -> tuple[str, list[int], list[str]]:
-    """Name, ids and the text of each token."""
+    """The text to read: its name, ids and token texts. Raises InputError where the models cut it differently."""
     tokenizer = models[0].tokenizer
     for model in models:
         if model.backbone.head != "lm" or model.tokenizer is None:
@@ -85,23 +87,25 @@ def _text(models: list, file: Path | None, n_tokens: int) -> tuple[str, list[int
         from rmt.tasks.corpora import open_corpus
 
         held = open_corpus("sotu").held_out
-        name, text = max(zip(held["name"], held["text"], strict=True), key=lambda one: len(one[1]))
+        name, text = max(zip(held["name"], held["text"], strict=True), key=lambda pair: len(pair[1]))
     encoding = tokenizer.encode(text, add_special_tokens=False)
     ids = encoding.ids[:n_tokens]
     ends = list(accumulate((end for _, end in encoding.offsets[: len(ids)]), max))
     return name, ids, [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
 
-def _plain(model, told: str):
+def _plain(model, cell_and_positions: str):
+    """The model's backbone with a cell without weights, as CELL=POSITIONS says."""
     from rmt.evaluate.loss_by_position import plain
 
-    kind, _, n_memory = told.partition("=")
+    kind, _, n_memory = cell_and_positions.partition("=")
     if not n_memory.isdecimal():
         raise InputError("--plain is a cell and its positions, as sliding-window=64.")
     return plain(model, kind, int(n_memory))
 
 
 def _no_text(n_tokens: int) -> tuple[str, list[int], list[str]]:
+    """Random ids in place of a text, for untrained models."""
     import numpy as np
 
     from rmt.evaluate.mechanisms import VOCABULARY

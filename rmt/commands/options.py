@@ -1,4 +1,4 @@
-"""Command-line options made from the fields of a config: its name, type, default, bounds and help are said once."""
+"""Command-line options made from the fields of a config dataclass: name, type, default, bounds and help."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields
@@ -11,28 +11,28 @@ from rmt.errors import InputError
 
 
 def options_of(config: type, *, mark: str = "", without: Iterable[str] = (), optional: bool = False) -> list[Parameter]:
-    """An option for every field of a config dataclass that has a help text.
+    """Make an option of every field of a config dataclass that has a help text.
 
-    mark: what each help text begins with. without: names that are left out. optional: where nothing is typed the value
-    is None, and the config's own default is meant.
+    mark: a prefix of each help text. without: names that are left out. optional: an option that is not typed has the
+    value None, which stands for the config's own default.
     """
     options = []
     for field in fields(config):
-        about = field.metadata
-        name = about.get("flag", field.name)
-        if "help" not in about or name in without:
+        metadata = field.metadata
+        name = metadata.get("flag", field.name)
+        if "help" not in metadata or name in without:
             continue
         kind, default = (list[str] | None, None) if field.default is MISSING else (field.type, field.default)
         if optional and kind is not bool:
             kind, default = kind | None, None
         flags = [f"--{name.replace('_', '-')}"] if kind is bool else []  # and no --no-… beside it
-        option = typer.Option(*flags, help=mark + about["help"], min=about.get("least"), max=about.get("most"))
+        option = typer.Option(*flags, help=mark + metadata["help"], min=metadata.get("least"), max=metadata.get("most"))
         options.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]))
     return options
 
 
 def with_options(*options: Parameter) -> Callable[[Callable], Callable]:
-    """Decorator: a command with these options beside its own, whose values it gets as the dict `settings`."""
+    """Decorator that adds options to a command, which gets their values as the dict `settings`."""
 
     def decorate(function: Callable) -> Callable:
         def command(**values):
@@ -50,12 +50,12 @@ def with_options(*options: Parameter) -> Callable[[Callable], Callable]:
 
 
 def typed(context: typer.Context) -> list[str]:
-    """The names of what was typed; the rest has its default."""
+    """The names of the options that were typed; the others have their defaults."""
     return [name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"]
 
 
 def name_and_value(text: str) -> tuple[str, int | float | str]:
-    """An option of a cell written name=value, its value a number where it reads as one."""
+    """Parse an option of a cell written name=value; the value is a number where it can be one."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise InputError(f"An option of a cell is written name=value, not {text!r}.")

@@ -1,4 +1,4 @@
-"""Run a checkpoint over a text and keep what its memory did."""
+"""The command `record`: run a checkpoint over a text and store what its memory did as a trace."""
 
 import json
 from pathlib import Path
@@ -14,9 +14,9 @@ from rmt.commands.common import (
     SegmentLength,
     bar,
     fresh_sample,
+    load_options,
     read_ids,
     read_text,
-    told,
 )
 from rmt.errors import InputError
 
@@ -60,16 +60,16 @@ def record(
         raise InputError(f"There is no control {control!r}; choose {', '.join(CONTROLS)}.")
     if precision not in PRECISIONS:
         raise InputError(f"There is no precision {precision!r}; choose {', '.join(PRECISIONS)}.")
-    if sum(given is not None for given in (task, text_file, ids_file)) != 1:
+    if sum(source is not None for source in (task, text_file, ids_file)) != 1:
         raise InputError("Give one of --task, for a fresh sample, --text-file, for a text, or --ids-file.")
     document = read_text(text_file) if text_file else read_ids(ids_file) if ids_file else None
-    given = told(segment_length, backbone, options)
+    loading = load_options(segment_length, backbone, options)
     if fresh_memory:
         length = segment_length or WRAPPED_LENGTH
-        special = (given["options"] or {}).get("special_tokens", True)
+        special = (loading["options"] or {}).get("special_tokens", True)
         model = wrap(checkpoint, n_memory=fresh_memory, segment_length=length, device=device, special_tokens=special)
     else:
-        model = (untrained if control == "untrained" else load)(checkpoint, device=device, **given)
+        model = (untrained if control == "untrained" else load)(checkpoint, device=device, **loading)
     model = model.to(PRECISIONS[precision] or torch.float32)
     document, known = (document, {}) if document is not None else fresh_sample(model, task, segments, seed)
     with bar(model.about.name, "segments") as update:

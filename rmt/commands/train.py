@@ -1,4 +1,4 @@
-"""Train a memory on a task, or a language model."""
+"""The command `train`: train a memory on a task, or a language model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ from rmt.train.config import LMConfig, TrainConfig
 LANGUAGE_MODEL = "language_model"
 OF_TASKS = options_of(TrainConfig)
 OF_LANGUAGE_MODELS = options_of(LMConfig, mark="LM: ", without=[option.name for option in OF_TASKS], optional=True)
-OF_THE_RUN = ("context", "task", "out", "until", "precision", "threads", "cpu", "as_json")  # of no config
+OF_THE_RUN = ("context", "task", "out", "until", "precision", "threads", "cpu", "as_json")  # in no config
 
 
 @with_options(*OF_TASKS, *OF_LANGUAGE_MODELS)
@@ -40,11 +40,11 @@ def train(
 
     if threads:
         torch.set_num_threads(threads)
-    given = [name for name in typed(context) if name not in OF_THE_RUN]
+    typed_names = [name for name in typed(context) if name not in OF_THE_RUN]
     if task == LANGUAGE_MODEL:
-        _train_language_model({name: settings[name] for name in given}, out, until, precision, cpu, as_json)
+        _train_language_model({name: settings[name] for name in typed_names}, out, until, precision, cpu, as_json)
         return
-    for name in [*given, *["until"] * (until is not None)]:
+    for name in [*typed_names, *["until"] * (until is not None)]:
         if name not in {option.name for option in OF_TASKS}:
             raise InputError(f"{_flag(name)} is for --task language_model; leave it out.")
     from rmt.train import Trainer
@@ -59,14 +59,16 @@ def train(
     )  # fmt: skip
 
 
-def _train_language_model(given: dict, out: Path, until: int | None, precision, cpu: bool, as_json: bool) -> None:
-    """A run with what was typed, and LMConfig's own defaults for the rest."""
+def _train_language_model(
+    typed_options: dict, out: Path, until: int | None, precision, cpu: bool, as_json: bool
+) -> None:
+    """Train a language model with the options that were typed, and LMConfig's own defaults for the rest."""
     from rmt.train.language_models import LMTrainer
 
-    options = dict(map(name_and_value, given.pop("cell_option", [])))
-    if unknown := [name for name in given if name not in LMConfig.__dataclass_fields__]:
+    options = dict(map(name_and_value, typed_options.pop("cell_option", [])))
+    if unknown := [name for name in typed_options if name not in LMConfig.__dataclass_fields__]:
         raise InputError(f"{_flag(unknown[0])} is not for --task language_model; leave it out.")
-    trainer = LMTrainer(LMConfig(**given, options=options), out, precision=precision, cpu=cpu, until=until)
+    trainer = LMTrainer(LMConfig(**typed_options, options=options), out, precision=precision, cpu=cpu, until=until)
     follow(
         trainer, out, total=trainer.until, unit="steps", done=lambda: trainer.at.step, as_json=as_json,
         describe=lambda line: "{cell}: up to {segments} segments, loss {loss:.3f}".format(

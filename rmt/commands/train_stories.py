@@ -1,4 +1,4 @@
-"""Train a memory on stories that go on, from two-word facts to streams of prose."""
+"""The command `train-stories`: train a memory on endless stories, from two-word facts to streams of prose."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Say whether a trace is whole."""
+"""The command `validate`: check that a trace is whole."""
 
 from pathlib import Path
 from typing import Annotated

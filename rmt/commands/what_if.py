@@ -1,4 +1,4 @@
-"""Change a recorded run and read again what comes after."""
+"""The command `what-if`: change a recorded run and read again what comes after."""
 
 import json
 from pathlib import Path
@@ -40,26 +40,31 @@ def what_if(
     model = (load if run.meta["made_by"]["trained"] else untrained)(checkpoint, device=device)
     donors = {path.name.removesuffix(".trace.safetensors"): Trace.open(path) for path in donor or []}
     with bar(model.about.name, "segments") as update:
-        made = read_again(model, run, changes, donors=donors, out=out, progress=update)
-    found = {"made_by": made.meta["made_by"], "changes": made.meta.get("changes", ""), **what_differs(run, made)}
+        changed = read_again(model, run, changes, donors=donors, out=out, progress=update)
+    result = {
+        "made_by": changed.meta["made_by"],
+        "changes": changed.meta.get("changes", ""),
+        **what_differs(run, changed),
+    }
     if slot_map:
         with bar("each slot before each segment", "segments") as update:
-            found["map"] = _map(model, run, update)
+            result["map"] = _map(model, run, update)
     if as_json:
-        print(json.dumps({"command": command_line(), **found}))
+        print(json.dumps({"command": command_line(), **result}))
         return
-    if found["answer"]:
-        print("It answered {!r} ({:.3f}) and answers {!r} ({:.3f}).".format(*found["answer"]))
-    if found["blank"]:
+    if result["answer"]:
+        print("It answered {!r} ({:.3f}) and answers {!r} ({:.3f}).".format(*result["answer"]))
+    if result["blank"]:
         print(
             "So changed, {runs} runs with other facts answer {answer!r} most often ({share:.0%}); {right:.0%} of them "
-            "are right, {unchanged:.0%} unchanged.".format(**found["blank"])
+            "are right, {unchanged:.0%} unchanged.".format(**result["blank"])
         )
-    first = found["first"]
+    first = result["first"]
     print("Nothing differs." if first is None else f"The memory differs from segment {first + 1} on.")
 
 
 def _map(model, run, update) -> dict:
+    """The effect of ablating each slot before each segment."""
     from rmt.causes.slot_effects import slot_map
 
     return slot_map(model, run, progress=update)

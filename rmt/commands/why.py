@@ -1,4 +1,4 @@
-"""Say what made the answer of a recorded run."""
+"""The command `why`: which segments, slots and tokens made the answer of a recorded run."""
 
 import json
 from pathlib import Path
@@ -27,17 +27,17 @@ def why(
     run = Trace.open(trace)
     model = (load if run.meta["made_by"]["trained"] else untrained)(checkpoint, device=device)
     with bar(model.about.name, "steps") as update:
-        found = explain(model, run, choice=choice, tokens=tokens, progress=update)
+        result = explain(model, run, choice=choice, tokens=tokens, progress=update)
     if as_json:
-        print(json.dumps({"command": command_line(), **found}))
+        print(json.dumps({"command": command_line(), **result}))
         return
-    largest = max(range(len(found["segments"]) - 1), key=lambda s: abs(found["segments"][s]), default=None)
-    print(f"The output is {found['output']!r}.")
+    largest = max(range(len(result["segments"]) - 1), key=lambda s: abs(result["segments"][s]), default=None)
+    print(f"The output is {result['output']!r}.")
     if largest is not None:
-        print(f"Without segment {largest + 1} its logit would be {found['segments'][largest]:.2f} lower.")
+        print(f"Without segment {largest + 1} its logit would be {result['segments'][largest]:.2f} lower.")
     if tokens:
-        first = max(range(len(found["tokens"])), key=lambda i: abs(found["tokens"][i]))
-        told = f"{run.token_texts(first, first + 1)[0].strip()!r} in segment {run.segment_of(first) + 1}"
-        share = f"{found['tokens'][first]:.2f} of {found['value'] - found['baseline']:.2f}"
-        print(f"The token that counts most is {told}, {share}")
-        print(f"(integrated gradients, {found['steps']} steps, completeness gap {found['gap']:.2%}).")
+        first = max(range(len(result["tokens"])), key=lambda i: abs(result["tokens"][i]))
+        word = f"{run.token_texts(first, first + 1)[0].strip()!r} in segment {run.segment_of(first) + 1}"
+        share = f"{result['tokens'][first]:.2f} of {result['value'] - result['baseline']:.2f}"
+        print(f"The token that counts most is {word}, {share}")
+        print(f"(integrated gradients, {result['steps']} steps, completeness gap {result['gap']:.2%}).")

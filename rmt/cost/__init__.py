@@ -1,4 +1,4 @@
-"""Operations of a model: by formula, without torch, and counted."""
+"""Floating-point operations of RMT and of full attention: by formula, without torch, and counted."""
 
 from rmt.cost.formula import (
     CONVENTIONS,

@@ -1,7 +1,7 @@
-"""The operations of `rmt.cost` counted by running: torch's FlopCounterMode over models on the meta device.
+"""The operations of `rmt.cost` counted by torch's FlopCounterMode, with models on the meta device.
 
 Nothing is computed and nothing of the model's size is allocated, so a model of any size at any length takes a second.
-The counter knows matrix products and attention, each with all its scores; not lookups, softmax and norms.
+The counter counts matrix products and attention, with all scores; not lookups, softmax and norms.
 """
 
 import torch
@@ -16,7 +16,7 @@ from rmt.text.segments import Segment
 
 
 def opt_config(sizes: Sizes) -> dict:
-    """A stock configuration of these sizes, as `rmt.checkpoint.build` takes it."""
+    """Make the stock configuration of an OPT of these sizes, for `rmt.checkpoint.build`."""
     config = OPTConfig(
         vocab_size=sizes.vocabulary, hidden_size=sizes.width, word_embed_proj_dim=sizes.width,
         num_hidden_layers=sizes.layers, num_attention_heads=sizes.heads, ffn_dim=sizes.feed_forward,
@@ -25,7 +25,7 @@ def opt_config(sizes: Sizes) -> dict:
 
 
 def counted(config: dict, tokens: int) -> int:
-    """Operations of one pass of full attention over so many tokens, a decoder's head at every one of them.
+    """Count the operations of one pass of full attention over so many tokens, with a decoder's head at each.
 
     config: of a stock transformers model, as a dict with its model_type.
     """
@@ -33,13 +33,13 @@ def counted(config: dict, tokens: int) -> int:
 
 
 def counted_recurrent(config: dict, tokens: int, *, segment: int = SEGMENT, n_memory: int = 10) -> float:
-    """Operations of RMT over so many tokens; a part of a segment counts as that part."""
+    """Count the operations of RMT over so many tokens; a part of a segment counts as that part."""
     options = {"n_memory": n_memory} if n_memory else {}
     return tokens / segment * _count(_model(config, "rmt" if n_memory else "none", segment, options), segment)
 
 
 def _model(config: dict, kind: str, length: int, options: dict):
-    """A decoder with its head, or an encoder, on the meta device. A table of learned positions is made long enough."""
+    """Build a decoder with its head, or an encoder, on the meta device, with a position table that is long enough."""
     longest = "max_position_embeddings"
     config = {**config, longest: max(config[longest], length + 64)} if longest in config else config
     encoder = encoder_family(config.get("model_type")) and not config.get("is_decoder")
@@ -55,10 +55,11 @@ def _model(config: dict, kind: str, length: int, options: dict):
 
 
 def _count(model, length: int) -> int:
+    """Count the operations of one segment of so many tokens."""
     ids = torch.zeros(1, length, dtype=torch.long, device="meta")
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         state = model.cell.initial(1)
         step, _ = model.cell.step(model.backbone, Segment(ids), state)
         if model.backbone.head == "lm":
-            step.logits  # noqa: B018  the head runs when it is asked for
+            step.logits  # noqa: B018  the head runs when its logits are used
     return counter.get_total_flops()

@@ -1,8 +1,8 @@
-"""What reading costs: floating-point operations of RMT and of full attention, counted by formula. No torch.
+"""The cost of reading: floating-point operations of RMT and of full attention, by formula. No torch.
 
 The formula is that of Hoffmann et al. 2022 (arXiv 2203.15556), appendix F, for one forward pass: a multiplication and
-an addition are two operations. What to count beside the layers is a matter of convention, and the ratio between full
-attention and RMT depends on it, so every number here carries its `Convention`. `rmt.cost.counted` counts the same with
+an addition are two operations. What is counted beside the layers is a matter of convention, and the ratio between full
+attention and RMT depends on it, so every number here has its `Convention`. `rmt.cost.counted` counts the same with
 torch's FlopCounterMode.
 """
 
@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, replace
 
 SEGMENT = 512
 LENGTH = 2_048_000  # tokens, "two million"
-PAPER_LENGTH = 4096 * 512  # the length at which the paper's numbers come out
+PAPER_LENGTH = 4096 * 512  # the length that gives the paper's numbers
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """A decoder: layers, width, heads, width of the feed-forward part (4 times the width by default), vocabulary."""
+    """The sizes of a decoder: layers, width, heads, width of the feed-forward part (default 4 widths), vocabulary."""
 
     name: str
     layers: int
@@ -45,11 +45,11 @@ OPT = {  # Zhang et al. 2022 (arXiv 2205.01068), table 1; the vocabulary as publ
 
 @dataclass(frozen=True)
 class Convention:
-    """What is counted.
+    """A convention of counting: which operations are counted.
 
-    embedding: the lookup as a product with one-hot rows. head: the product with the vocabulary at the end. softmax:
-    three operations for every score. causal: only the scores at or below the diagonal, as flash attention computes.
-    n_read, n_write: memory tokens before and behind each segment's tokens.
+    embedding: the lookup, as a product with one-hot rows. head: the product with the vocabulary at the end. softmax:
+    three operations for every score. causal: only the scores at or below the diagonal, as in flash attention.
+    n_read, n_write: memory tokens before and after each segment's tokens.
     """
 
     name: str = "appendix F"
@@ -74,11 +74,11 @@ CONVENTIONS = {
         Convention("causal half", causal=True),
     )
 }
-PAPER = CONVENTIONS["embedding lookup not counted"]  # with PAPER_LENGTH, the one that gives x295 and x29
+PAPER = CONVENTIONS["embedding lookup not counted"]  # with PAPER_LENGTH it gives the paper's x295 and x29
 
 
 def forward(sizes: Sizes, tokens: int, convention: Convention = EXACT) -> float:
-    """Operations of one forward pass over so many tokens at once, each of them attending to all."""
+    """The operations of one forward pass over so many tokens at once, each of them attending to all."""
     s, d, h, f, v = tokens, sizes.width, sizes.heads, sizes.feed_forward, sizes.vocabulary
     pairs = (s * s + s) / 2 if convention.causal else s * s
     scores = 2 * pairs * d + (3 * h * pairs if convention.softmax else 0) + 2 * pairs * d
@@ -87,18 +87,18 @@ def forward(sizes: Sizes, tokens: int, convention: Convention = EXACT) -> float:
 
 
 def recurrent(sizes: Sizes, tokens: int, convention: Convention = EXACT, segment: int = SEGMENT) -> float:
-    """Operations of RMT over so many tokens in segments with their memory; a part of a segment counts as that part."""
+    """The operations of RMT over so many tokens in segments with memory; a part of a segment counts as that part."""
     return tokens / segment * forward(sizes, segment + convention.n_read + convention.n_write, convention)
 
 
 def ratio(sizes: Sizes, tokens: int, convention: Convention = EXACT, segment: int = SEGMENT) -> float:
-    """How many times the operations of RMT full attention takes over the same tokens, memory tokens being RMT's."""
+    """The operations of full attention over those of RMT for the same tokens; memory tokens are RMT's alone."""
     full = forward(sizes, tokens, replace(convention, n_read=0, n_write=0))
     return full / recurrent(sizes, tokens, convention, segment)
 
 
 def table(models: Iterable[Sizes], tokens: int = LENGTH, segment: int = SEGMENT) -> list[dict]:
-    """One row per convention and model: operations of both and their ratio; the paper's length has rows of its own."""
+    """Make one row per convention and model: the operations of both and their ratio; also for the paper's length."""
     lengths = [(convention, tokens) for convention in CONVENTIONS.values()]
     lengths += [(PAPER, PAPER_LENGTH)] if tokens == LENGTH else []
     return [
@@ -117,7 +117,7 @@ def table(models: Iterable[Sizes], tokens: int = LENGTH, segment: int = SEGMENT)
 
 
 def document(models: Iterable[Sizes], tokens: int = LENGTH, segment: int = SEGMENT) -> dict:
-    """The table with what is needed to read it."""
+    """Make the table with its formula, its conventions and the paper's numbers."""
     return {
         "formula": "Hoffmann et al. 2022 (arXiv 2203.15556), appendix F: one forward pass, 2 operations a product",
         "conventions": [asdict(convention) for convention in CONVENTIONS.values()],

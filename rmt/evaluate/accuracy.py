@@ -1,4 +1,4 @@
-"""Accuracy of a model on fresh samples of its task at any length; constant memory, controls beside it."""
+"""The accuracy of a model on fresh samples of its task, at any length in constant memory, with its controls."""
 
 import json
 import time
@@ -22,7 +22,7 @@ from rmt.text.segments import Segment
 
 EVALUATION = 2  # first word of every evaluation seed; training uses another, so the two never meet
 CONTROLS = ("none", "reset", "untrained")
-STRETCH = 64  # segments of text that are made at once
+STRETCH = 64  # segments of text that are generated at once
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 
 
@@ -43,30 +43,30 @@ def evaluate(
 ) -> Iterator[dict]:
     """Yield one row per number of segments: accuracy over fresh samples, its standard error and 95 % interval.
 
-    The text and questions come from held-out documents and from seeds that training never uses; a sample has a seed
-    of its own, so it is the same whatever the batch and whoever reads it. A document is made while it is read: memory
-    does not grow with length. control "reset" puts the initial memory back before every segment; for "untrained" pass
-    a model of fresh weights. filtered: whether sentences that name one of the stories' people or places are left out of
-    the distractor text, by default as the task has it. precision "bf16" multiplies matrices in bfloat16, about twice as
-    fast where the processor knows it. keep: a file for the results of finished samples; the same evaluation with the
-    same file goes on there.
-    progress(done, total) counts tokens of all samples that are still to be read. task: the model's own by default; its
-    answers are matched by their words. never: questions about what was never mentioned, where the task has them.
-    Under torchrun or accelerate launch each process reads its share of the samples, and all yield the same rows.
+    Text and stories come from held-out documents and from seeds that training never uses. Each sample has its own seed,
+    so it does not depend on the batch or the process. A document is generated while it is read, so memory does not grow
+    with length. control: "reset" puts the initial memory back before every segment; for "untrained" pass a model of
+    fresh weights. filtered: whether sentences with one of the stories' people or places are left out of the distractor
+    text, by default as in the task. precision: "bf16" multiplies matrices in bfloat16, about twice as fast where the
+    processor supports it. keep: a file for the results of finished samples, from which the same evaluation resumes.
+    progress(done, total) counts tokens of all samples that are still to be read. task: by default the model's own;
+    answers are matched by their words. never: ask about people or objects that were never mentioned, where the task has
+    such questions. Under torchrun or accelerate launch each process reads its share of the samples, and all yield the
+    same rows.
     """
     task = task or TASKS.get(model.about.task)
     _check(model, task, segments, samples, control, precision)
-    own, task = task.filtered, replace(task, filtered=task.filtered if filtered is None else filtered)
+    task_filtered, task = task.filtered, replace(task, filtered=task.filtered if filtered is None else filtered)
     sampler = Sampler(task, model.tokenizer, "eval")
     options = {"never": True} if never else {}
     process, processes, _ = this_process()
     settings = {
         "weights": model.about.fingerprint, "task": task.name, "segment_length": model.segment_length,
         "seed": seed, "control": control, "precision": precision, **options,
-        **({} if task.filtered == own else {"filtered": task.filtered}),
+        **({} if task.filtered == task_filtered else {"filtered": task.filtered}),
     }  # fmt: skip
-    kept = Kept(keep, settings, process)
-    known = _of_all(kept.lines)
+    store = Kept(keep, settings, process)
+    known = _of_all(store.lines)
     todo = {n: [i for i in range(samples) if i not in tally(known, n, samples)[0]] for n in segments}
     total, done = sum(n * len(todo[n]) for n in todo) * model.segment_length, 0
 
@@ -84,10 +84,10 @@ def evaluate(
             examples = [sampler.example(rng, n_segments * model.segment_length, **options) for rng in rngs]
             pages = _Pages(model, [example.text for example in examples], n_segments)
             answers = _answers(model, pages, reset=control == "reset", precision=precision, count=count)
-            given = [model.about.classes[answer] for answer in answers]
-            right = [word == task.classes[e.label] for word, e in zip(given, examples, strict=True)]
-            kept.add(n_segments, numbers, right, time.perf_counter() - began)
-        results, seconds = tally(_of_all(kept.lines), n_segments, samples)
+            answer_words = [model.about.classes[answer] for answer in answers]
+            right = [word == task.classes[e.label] for word, e in zip(answer_words, examples, strict=True)]
+            store.add(n_segments, numbers, right, time.perf_counter() - began)
+        results, seconds = tally(_of_all(store.lines), n_segments, samples)
         accuracy = sum(results.values()) / samples
         low, high = wilson(accuracy, samples)
         yield {
@@ -105,6 +105,7 @@ def evaluate(
 
 
 def _check(model: Model, task: Task | None, segments: list[int], samples: int, control: str, precision: str) -> None:
+    """Raise InputError for arguments of `evaluate` that do not fit."""
     if control not in CONTROLS:
         raise InputError(f"There is no control {control!r}; choose {', '.join(CONTROLS)}.")
     if precision not in PRECISIONS:
@@ -120,7 +121,7 @@ def _check(model: Model, task: Task | None, segments: list[int], samples: int, c
 
 
 def _of_all(lines: list[dict]) -> list[dict]:
-    """The lines of every process, each once: they may have read the same files."""
+    """Gather the lines of all processes, each once, as they may have read the same files."""
     if this_process()[1] == 1:
         return lines
     from accelerate.utils import gather_object
@@ -129,7 +130,7 @@ def _of_all(lines: list[dict]) -> list[dict]:
 
 
 class _Pages(Sequence):
-    """The segments of several texts of n_segments each, made STRETCH at a time when one of them is read."""
+    """The segments of several texts of n_segments each, generated STRETCH at a time when they are read."""
 
     def __init__(self, model: Model, texts: list[Text], n_segments: int):
         self.length, self.device = model.segment_length, model.device
@@ -152,7 +153,7 @@ class _Pages(Sequence):
 
 @torch.inference_mode()
 def _answers(model: Model, pages: _Pages, *, reset: bool, precision: str, count: Callable[[int], None]) -> np.ndarray:
-    """The class answered for each text, keeping nothing but the state; count(tokens) after each segment."""
+    """The model's class for each text; only the state is kept, and count(tokens) is called after each segment."""
     initial = model.cell.initial(len(pages.texts))
     before = (lambda i, state: initial) if reset else None
     dtype = PRECISIONS[precision]

@@ -1,4 +1,4 @@
-"""Results of finished samples on disk, so that an evaluation that was killed goes on where it was."""
+"""Results of finished samples on disk, from which a killed evaluation resumes."""
 
 import json
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ from rmt.files import naming, written_whole
 
 
 class Kept:
-    """One JSON line per batch of samples behind a line of settings; a line that was cut short is as if not written.
+    """A file of results: a line of settings, then one JSON line per batch of samples; an incomplete line is ignored.
 
-    path: where, None to keep nothing. settings: what decides a sample's result; a file of other settings is refused.
-    Process i of several writes to a file of its own, the path with .i behind it, and all are read.
+    path: None to keep nothing. settings: all that a sample's result depends on; a file of other settings is refused.
+    Process i of several writes to a file of its own, the path with .i appended, and all are read.
     """
 
     def __init__(self, path: Path | None, settings: dict, process: int = 0):
@@ -24,6 +24,7 @@ class Kept:
             self.lines += self._read(file)
 
     def add(self, segments: int, samples: list[int], right: list[bool], seconds: float) -> None:
+        """Add the results of a batch."""
         line = {"segments": segments, "samples": samples, "right": right, "seconds": round(seconds, 3)}
         self.lines.append(line)
         if self.path:
@@ -33,13 +34,13 @@ class Kept:
                 file.write(json.dumps(line) + "\n")
 
     def _read(self, file: Path) -> list[dict]:
-        """The lines of a file that were written whole; what is behind them in this process's own file is cut off."""
+        """Read the complete lines of a file; an incomplete one at the end of this process's own file is cut off."""
         try:
             text = file.read_text(encoding="utf-8")
             whole = text[: text.rfind("\n") + 1]
             lines = [json.loads(line) for line in whole.splitlines()]
             if not whole and not json.dumps({"settings": self.settings}).startswith(text):
-                raise ValueError  # not a first line that was cut short, so not ours to shorten
+                raise ValueError  # not the beginning of our first line, so another file, which must not be changed
             settings = dict(lines.pop(0)["settings"]) if lines else self.settings
             tally(lines, 0, 0)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -51,18 +52,18 @@ class Kept:
             raise InputError(
                 f"{file} holds results of another evaluation ({', '.join(names)} differ); give another file."
             )
-        if whole != text and file == self.path:  # who else reads this file at the moment must not find it half written
+        if whole != text and file == self.path:  # other processes' files may be in the middle of a write
             with written_whole(file) as part:
                 part.write_text(whole, encoding="utf-8")
         return lines
 
 
 def tally(lines: Iterable[dict], segments: int, samples: int) -> tuple[dict[int, bool], float]:
-    """Of one length, which samples below `samples` are done and whether each was right; seconds they took."""
-    both, seconds = [], 0.0
+    """The finished samples of one length, below number `samples`, with whether each is right; and their seconds."""
+    pairs_so_far, seconds = [], 0.0
     for line in lines:
         pairs = list(zip(line["samples"], line["right"], strict=True))
         if line["segments"] == segments:
-            both += pairs
+            pairs_so_far += pairs
             seconds += line["seconds"]
-    return {i: right for i, right in both if i < samples}, seconds
+    return {i: right for i, right in pairs_so_far if i < samples}, seconds

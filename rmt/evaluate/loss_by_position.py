@@ -1,4 +1,4 @@
-"""Loss at every position of a segment, with more or less of the text before it: what a memory buys, and where.
+"""Loss at every position of a segment, with more or less history: how much a memory lowers it, and where.
 
 Every mechanism, history and control is scored on the same targets of held-out documents. Documents are the unit:
 losses are averaged over a document's targets first, and standard errors are over documents.
@@ -29,9 +29,9 @@ CONTROLS = ("none", "reset", "other", "untrained")
 
 @dataclass(frozen=True)
 class Losses:
-    """What a mechanism makes of the targets: by_document (D, P) in nats, a row a document, a column a position.
+    """The losses of a mechanism: by_document (D, P) in nats, a row a document, a column a position.
 
-    tail: how many of the last positions are summed up on their own, where a target is more than one segment.
+    tail: the number of last positions with a mean of their own, where a target is more than one segment.
     """
 
     mechanism: str
@@ -43,7 +43,7 @@ class Losses:
     tail: int | None = None
 
     def row(self) -> dict:
-        """As results keep it: means over documents and their standard errors."""
+        """The row for results: means over documents and their standard errors."""
         per_position = self.by_document.mean(0), stderr(self.by_document)
         return {
             "mechanism": self.mechanism,
@@ -58,11 +58,11 @@ class Losses:
         }
 
     def parts(self) -> dict[str, np.ndarray]:
-        """Means a document (D,) over all positions, over the first of them, and over the last where there is a tail."""
-        found = {"mean": self.by_document.mean(1), f"first{BEGINNING}": self.by_document[:, :BEGINNING].mean(1)}
+        """Means of each document (D,): over all positions, the first ones, and the last ones where there is a tail."""
+        means = {"mean": self.by_document.mean(1), f"first{BEGINNING}": self.by_document[:, :BEGINNING].mean(1)}
         if self.tail:
-            found["last"] = self.by_document[:, -self.tail :].mean(1)
-        return found
+            means["last"] = self.by_document[:, -self.tail :].mean(1)
+        return means
 
 
 def stderr(values: np.ndarray) -> np.ndarray:
@@ -71,7 +71,7 @@ def stderr(values: np.ndarray) -> np.ndarray:
 
 
 def summary(name: str, values: np.ndarray) -> dict:
-    """{name, name_stderr} of one number a document (D,)."""
+    """Summarise one number a document (D,) as {name: mean, name_stderr: standard error}."""
     return {name: round(float(values.mean()), 5), f"{name}_stderr": round(float(stderr(values)), 5)}
 
 
@@ -87,11 +87,11 @@ def score(
     batch: int = 32,
     count: Callable[[int], None] | None = None,
 ) -> Losses:
-    """Loss at each of the `length` positions of the targets, after `history` times as many tokens before them.
+    """Score a model: the loss at each of the `length` positions of the targets, after `history` times as many tokens.
 
     control: "reset" puts the initial memory back before every segment, "other" reads another document's history
     before each target; for "untrained" pass a model of fresh weights. count(tokens) is called after each batch.
-    Several processes share the batches, which are made smaller where there would be fewer of them than processes.
+    Several processes share the batches, which are made smaller where there are fewer of them than processes.
     """
     if control not in CONTROLS:
         raise InputError(f"There is no control {control!r}; choose {', '.join(CONTROLS)}.")
@@ -110,30 +110,32 @@ def score(
             count(rows[:, 1:].size)
     losses = np.concatenate(together(losses))  # (targets, P)
     owners = np.array([target.document for target in targets])
-    by_document = np.stack([losses[owners == one].mean(0) for one in np.unique(owners)])
+    by_document = np.stack([losses[owners == document].mean(0) for document in np.unique(owners)])
     tail = model.segment_length if length > model.segment_length else None
     return Losses(mechanism(model, length), model.about.name, control, history, len(targets), by_document, tail)
 
 
 def plain(model: Model, kind: str, n_memory: int) -> Model:
-    """The same backbone read with another mechanism that has no weights of its own, such as a cache."""
+    """Make a model of the same backbone with a mechanism that has no weights of its own, such as a cache."""
     cell = memory.mechanism(kind).cell.fit(model.backbone, n_memory=n_memory)
     if any(True for _ in cell.parameters()):
         raise InputError(f"{kind} has weights of its own, which have to be trained; score a checkpoint of it.")
     spec = {"kind": kind, "options": {"n_memory": n_memory}}
     about = replace(model.about, config={**model.about.config, "cell": spec})
-    made = Model(model.backbone, cell, segment_length=model.segment_length, tokenizer=model.tokenizer, about=about)
-    return made.to(model.device).eval()
+    model_with_cell = Model(
+        model.backbone, cell, segment_length=model.segment_length, tokenizer=model.tokenizer, about=about
+    )
+    return model_with_cell.to(model.device).eval()
 
 
 def mechanism(model: Model, length: int) -> str:
-    """The cell's name in CELLS; a model that reads more than the target at once has exact context."""
+    """The cell's name in CELLS; a model without memory that reads more than the target at once has exact context."""
     kind = model.about.config["cell"]["kind"]
     return "context" if kind == "none" and model.segment_length > length else kind
 
 
 def _target_losses(model: Model, ids: Tensor, length: int, reset: bool) -> np.ndarray:
-    """(B, length) losses of the last `length` tokens but one of ids (B, n), read from the left."""
+    """The losses (B, length) at the last `length` positions of ids (B, n) that have a next token."""
     labels = ids[:, 1:].clone()
     labels[:, :-length] = IGNORE
     ids, state = ids[:, :-1], None
@@ -141,7 +143,7 @@ def _target_losses(model: Model, ids: Tensor, length: int, reset: bool) -> np.nd
     past = ids[:, :-length]
     alone = reset or (isinstance(initial, Tensor) and not initial.numel())
     if model.segment_length <= length and (alone or isinstance(model.cell, ExactContext)):
-        # What cannot reach the target need not be read, and a state that is the text itself need not be made of it.
+        # History that cannot reach the target need not be read, and exact context's state is the history itself.
         ids, labels = ids[:, -length:], labels[:, -length:]
         state = initial if alone else _kept(model, past)
     bounds = cuts(ids.shape[1], model.segment_length, "right")  # so that the target ends a segment
@@ -156,70 +158,71 @@ def _target_losses(model: Model, ids: Tensor, length: int, reset: bool) -> np.nd
 
 
 def _kept(model: Model, past: Tensor) -> Tensor:
-    """The state of exact context after past (B, n): the embeddings of its last tokens, empty before the first."""
+    """The state of exact context after `past` (B, n): the embeddings of its last tokens, empty before the first."""
     tokens = model.backbone.embed(past[:, -model.cell.n_memory :])
     return F.pad(tokens, (0, 0, model.cell.n_memory - tokens.shape[1], 0))
 
 
 def _elsewhere(targets: list[Target]) -> np.ndarray:
-    """For every target the index of one in the next document, the first document following the last."""
+    """For every target the index of a target in the next document; the first document follows the last."""
     owners = np.array([target.document for target in targets])
     documents, counts = np.unique(owners, return_counts=True)
     assert len(documents) > 1 and len(set(counts)) == 1, counts
     return np.roll(np.arange(len(targets)), -counts[0])
 
 
-# -- what follows from them
+# -- comparisons
 
 
 def difference(one: Losses, other: Losses) -> dict:
-    """How much lower the loss of one is than that of another on the same targets, paired over documents.
+    """Compare two losses on the same targets, paired over documents.
 
-    gain is in nats, positive where `one` is better; ratio is the gain over its standard error.
+    "gain": how much lower the loss of `one` is than that of `other`, in nats; "ratio": the gain over its standard
+    error.
     """
-    found, others = {}, other.parts()
+    gains_by_part, others = {}, other.parts()
     for name, losses in one.parts().items():
         gains = others[name] - losses
         error = float(stderr(gains))
-        found[name] = {
+        gains_by_part[name] = {
             "gain": round(float(gains.mean()), 5),
             "stderr": round(error, 5),
             "ratio": round(float(gains.mean()) / error, 2) if error else None,
         }
-    return {"of": _label(one), "against": _label(other), **found}
+    return {"of": _label(one), "against": _label(other), **gains_by_part}
 
 
 def recovered(one: Losses, alone: Losses, exact: Losses) -> dict:
-    """The part of exact context's gain over no memory that a memory brings, with a jackknife error over documents."""
-    found = {}
+    """The fraction of exact context's gain over no memory that a memory reaches, with a jackknife error."""
+    fractions = {}
     for name, losses in one.parts().items():
         gain, whole = (alone.parts()[name] - other for other in (losses, exact.parts()[name]))  # (D,)
         D = len(gain)  # noqa: N806
         without = (gain.sum() - gain) / (whole.sum() - whole)
-        found[name] = {
+        fractions[name] = {
             "fraction": round(float(gain.sum() / whole.sum()), 4),
             "stderr": round(float(np.sqrt((D - 1) / D * ((without - without.mean()) ** 2).sum())), 4),
         }
-    return {"of": _label(one), "alone": _label(alone), "exact": _label(exact), **found}
+    return {"of": _label(one), "alone": _label(alone), "exact": _label(exact), **fractions}
 
 
 def compare(all_losses: list[Losses]) -> Iterator[dict]:
-    """Everything that a memory is compared with: each mechanism of its history, its controls, and less history."""
+    """Yield all comparisons: with other mechanisms of the same history, with controls, and with less history."""
     main = all_losses[0].mechanism
-    found = {(one.mechanism, one.control, one.history): one for one in all_losses}
+    by_key = {(one.mechanism, one.control, one.history): one for one in all_losses}
     histories = sorted({one.history for one in all_losses})
-    for (mech, control, history), one in found.items():
-        alone, exact = found.get(("none", "none", history)), found.get(("context", "none", history))
+    for (mech, control, history), one in by_key.items():
+        alone, exact = by_key.get(("none", "none", history)), by_key.get(("context", "none", history))
         if control == "none" and alone and mech != "none":
             yield {"kind": "against no memory", **difference(one, alone)}
         if control in ("reset", "other") and alone:
             yield {"kind": "control against no memory", **difference(one, alone)}
-        if control != "none" and (mech, "none", history) in found:
-            yield {"kind": "against its control", **difference(found[mech, "none", history], one)}
+        if control != "none" and (mech, "none", history) in by_key:
+            yield {"kind": "against its control", **difference(by_key[mech, "none", history], one)}
         if control == "none" and history > 0 and alone and exact and mech not in ("none", "context"):
             yield {"kind": "fraction of exact context", **recovered(one, alone, exact)}
     for less, more in pairwise(histories):
-        one, other = found.get((main, "none", more)), found.get((main, "none", less))
+        one, other = by_key.get((main, "none", more)), by_key.get((main, "none", less))
         if one and other:
             yield {"kind": "more history", **difference(one, other)}
 

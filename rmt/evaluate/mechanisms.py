@@ -1,7 +1,7 @@
 """Mechanisms side by side on one text: what crosses a boundary, what a segment costs, who sees whom, and the loss.
 
-Nothing here is known beforehand: states are counted, operations are counted while a segment is read, and who sees
-whom is found by changing one token after another and looking at what moves.
+Everything here is measured: the size of states, the operations of a segment while it is read, and who sees whom by
+changing one token after another.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,9 +23,9 @@ from rmt.model import Model
 from rmt.model.unroll import unroll
 from rmt.text.segments import Segment
 
-SEEN_SEGMENTS, SEEN_LENGTH = 4, 8  # of the picture of who sees whom
+SEEN_SEGMENTS, SEEN_LENGTH = 4, 8  # segments, and tokens a segment, in the figure of who sees whom
 VOCABULARY = 2048  # of untrained models
-MOVED = 1e-9  # in float64, of numbers of about 1
+MOVED = 1e-9  # the least change that counts, in float64, of numbers of about 1
 TOKENS = ("n_memory", "n_cache")  # options that count tokens of the text in cells that keep tokens
 KEEPS_TOKENS = tuple(kind for kind, record in MECHANISMS.items() if record.keeps_tokens)
 FRESH = {kind: record.fresh for kind, record in MECHANISMS.items()}
@@ -33,13 +33,13 @@ FRESH = {kind: record.fresh for kind, record in MECHANISMS.items()}
 
 @dataclass(frozen=True)
 class Account:
-    """One mechanism on one text.
+    """The account of one mechanism on one text.
 
-    numbers: what the state of one document holds after each segment; of exact context that is the ids of its tokens,
-    which is all that has to be kept of a text. parameters: of the cell alone. operations: of
-    reading one segment in the middle of a text, head included, a multiplication and an addition being two; whole
-    attention maps are counted, as masks hide scores but do not spare them. read, write: memory positions beside the
-    tokens. seen: see `sight`. loss: mean over each segment's tokens in nats; empty where nothing was trained.
+    numbers: the size of one document's state after each segment, in numbers; of exact context that is its token ids,
+    all that has to be stored of a text. parameters: of the cell alone. operations: for one segment in the middle of a
+    text, with the head, where a multiplication and an addition are two; whole attention maps are counted, as masked
+    scores are computed, too. read, write: memory positions beside the tokens. seen: see `sight`. loss: mean over each
+    segment's tokens in nats; empty for untrained models.
     """
 
     mechanism: str
@@ -59,15 +59,15 @@ class Account:
 
 
 def kind(cell: MemoryCell) -> str:
-    """The name that CELLS has for a cell."""
+    """The name of a cell in CELLS."""
     return next(name for name, cls in CELLS.items() if type(cell) is cls)
 
 
 def fresh(names: Iterable[str] = CELLS, *, backbone: dict | None = None, segment_length: int = 128) -> Iterator[Model]:
-    """Mechanisms around the same untrained backbone, for what does not depend on training.
+    """Yield mechanisms around the same untrained backbone, for measures that do not depend on training.
 
-    backbone: {"head", "config"} of a decoder, a small Llama by default. What keeps tokens keeps as many segments of
-    them whatever a segment's length.
+    backbone: {"head", "config"} of a decoder, by default a small Llama. Caches hold the same number of segments
+    whatever the segment length.
     """
     spec = backbone or backbone_config(
         "llama", layers=4, width=128, heads=4, vocabulary=VOCABULARY, positions=4096, inner=3
@@ -81,20 +81,20 @@ def fresh(names: Iterable[str] = CELLS, *, backbone: dict | None = None, segment
 
 
 def _scaled(name: str, options: dict, scale: float) -> dict:
-    """The options with what counts tokens of the text made larger or smaller."""
+    """Scale the options that count tokens of the text."""
     counts = TOKENS if name in KEEPS_TOKENS else ()
     return {key: max(1, round(value * scale)) if key in counts else value for key, value in options.items()}
 
 
 def aligned(models: Sequence[Model]) -> list[Model]:
-    """The same models in segments of the shortest length among them, so that their texts are cut alike.
+    """Set all models to the shortest segment length among them, so that they cut the text in the same way.
 
-    A model without memory that reads more at once has exact context: it keeps what it reads beyond that length.
+    A model without memory that reads more at once becomes exact context, with the tokens beyond that length as state.
     """
     if not models:
         raise InputError("Give one checkpoint or more.")
     length = min(model.segment_length for model in models)
-    found = []
+    same_length = []
     for model in models:
         cell = model.cell
         if kind(cell) == "none" and model.segment_length > length:
@@ -104,14 +104,14 @@ def aligned(models: Sequence[Model]) -> list[Model]:
                 f"{model.about.name} reads segments of {model.segment_length} tokens and others of {length}, so they "
                 "cannot be put side by side."
             )
-        made = Model(model.backbone, cell, segment_length=length, tokenizer=model.tokenizer, about=model.about)
-        found.append(made.eval().requires_grad_(False))
-    return found
+        shortened = Model(model.backbone, cell, segment_length=length, tokenizer=model.tokenizer, about=model.about)
+        same_length.append(shortened.eval().requires_grad_(False))
+    return same_length
 
 
 @torch.inference_mode()
 def account(model: Model, ids: np.ndarray | Tensor) -> Account:
-    """What one mechanism makes of a text, ids (n_tokens,) of two segments or more."""
+    """Measure one mechanism on a text, ids (n_tokens,) of two segments or more."""
     ids = torch.as_tensor(ids, device=model.device)[None]
     segments = model.split(ids, labels=ids)
     if len(segments) < 2:
@@ -145,28 +145,28 @@ def _said(model: Model) -> str | None:
 
 
 def count(state: State) -> int:
-    """Numbers in the state of one document."""
+    """Count the numbers in the state of one document."""
     sizes = []
     map_state(lambda tensor: sizes.append(tensor[0].numel()) or tensor, state)
     return sum(sizes)
 
 
 def operations(model: Model, segment: Segment, state: State) -> int:
-    """Of one step and its logits. The counter knows no fused CPU kernel, so attention is taken apart for it."""
+    """Count the operations of one step and its logits, with unfused attention, as the counter lacks CPU kernels."""
     counter = FlopCounterMode(display=False)
     with counter, sdpa_kernel(SDPBackend.MATH):
         step, _ = model.cell.step(model.backbone, segment, state)
-        step.logits  # noqa: B018  the head runs when asked
+        step.logits  # noqa: B018  the head runs when its logits are used
     return counter.get_total_flops()
 
 
 @torch.inference_mode()
 def sight(name: str, options: dict, segment_length: int) -> np.ndarray:
-    """Who sees whom in one layer: (Tn, Tn) whole numbers, a row for each token that looks.
+    """Measure who sees whom in one layer: (Tn, Tn) whole numbers, a row for each token that looks.
 
-    0: does not see it. 1: sees the token itself. n: sees something of earlier segments that it shares with n - 1
-    others. The cell is run as it is, around one random layer, on segments of `SEEN_LENGTH` tokens; what it keeps of
-    the text is scaled down as the segments are.
+    0: the token does not see the other. 1: it sees the other itself. n: it sees a slot that depends on the other and on
+    n - 1 more tokens of earlier segments. The cell is run around one random layer on segments of `SEEN_LENGTH` tokens;
+    its cache is scaled down with the segments.
     """
     model = _small(name, options, SEEN_LENGTH / segment_length)
     n = SEEN_SEGMENTS * SEEN_LENGTH
@@ -179,20 +179,22 @@ def sight(name: str, options: dict, segment_length: int) -> np.ndarray:
     seen = _moved(torch.cat(logits, dim=1)).T.numpy().astype(int)  # (looks, is looked at)
     for s in range(1, SEEN_SEGMENTS):
         rows, past = slice(s * SEEN_LENGTH, (s + 1) * SEEN_LENGTH), slice(0, s * SEEN_LENGTH)
-        kept = torch.cat(memory[1 : s + 1] if model.cell.past else memory[s : s + 1], dim=1)
-        held = _moved(kept).T.numpy()[:, past]  # (slots, tokens)
-        shared = np.where(held, held.sum(1, keepdims=True), n).min(0, initial=n)  # of each token's least shared slot
+        slots_before = torch.cat(memory[1 : s + 1] if model.cell.past else memory[s : s + 1], dim=1)
+        depends = _moved(slots_before).T.numpy()[:, past]  # (slots, tokens)
+        shared = np.where(depends, depends.sum(1, keepdims=True), n).min(
+            0, initial=n
+        )  # of each token's least shared slot
         seen[rows, past] *= shared
     return seen
 
 
 def _moved(values: Tensor) -> Tensor:
-    """(n + 1, K, D) to (n, K): what differs from the first row."""
+    """Where rows of (n + 1, K, D) differ from the first one: (n, K)."""
     return ((values[1:] - values[:1]).abs() > MOVED).any(-1)
 
 
 def _small(name: str, options: dict, scale: float) -> Model:
-    """A cell of these options around one layer of random numbers in float64."""
+    """Make a model of a cell with these options around one layer with random weights, in float64."""
     options = {key: value for key, value in _scaled(name, options, scale).items() if key != "initial_std"}
     if name not in KEEPS_TOKENS:
         options = {k: v for k, v in options.items() if k != "n_read"} | {"n_memory": 2}

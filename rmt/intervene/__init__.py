@@ -1,5 +1,6 @@
-"""A run with its memory, text or attention changed, read again from there on. Its names are looked up when asked for:
-`rmt.intervene.changes` is read without torch.
+"""Interventions: a run's memory, text or attention is changed, and the run is read again from the first change on.
+
+Names are imported when they are first used, so that `rmt.intervene.changes` can be imported without torch.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Attention cut along a path: a Backbone around a Backbone that an intervention's `Block`s act on."""
+"""Blocked attention: a Backbone around a Backbone that applies an intervention's `Block`s."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,9 @@ from rmt.intervene.changes import Block
 
 
 class Blocking:
-    """Cuts attention as the blocks say in the segment that is being read; a cell never knows. segment: set by whoever
-    reads; another segment's attention is left alone, to the bit.
+    """A Backbone around a Backbone that blocks attention in the segments of its blocks.
+
+    segment: the index of the segment that is being read, set by the caller; other segments are the same to the bit.
     """
 
     def __init__(self, backbone, blocks: Sequence[Block]):
@@ -33,7 +34,7 @@ class Blocking:
 
 
 def hidden(block: Block, layout: Layout, n: int, n_heads: int, device=None) -> Tensor:
-    """What a block hides in one segment: (H, N, N), true where a query may not see a key; all see themselves."""
+    """The mask (H, N, N) of a block in one segment, true where a query may not see a key; all see themselves."""
     positions = torch.arange(n, device=device)
     read, write = (positions[where or slice(0, 0)] for where in (layout.read, layout.write))
     if not len(read) or not len(write):

@@ -1,15 +1,15 @@
-"""Interventions as small values with a text form for links: what to change, and before which segments. No torch.
+"""Interventions as values with a text form for links: what to change, and before which segments. No torch.
 
-In Python everything counts from 0 and ranges are half open, as everywhere; in the text form people count from 1 and
-both ends are named. Several changes are one text, with ";" between them:
+In Python indices start at 0 and ranges are half open; in the text form they start at 1 and both ends are included.
+Several changes are joined by ";":
 
     reset@4            reset@4-6/1,2         the initial memory, whole or in some slots, before segments 4 to 6
-    freeze@4-9/3       hold@4-               slots keep what they held; hold: what the unchanged run held there
+    freeze@4-9/3       hold@4-               slots keep their values; hold: take those of the unchanged run
     noise:0.5:7@4      ablate:mean@4/1       noise of half their own size, seed 7; zero, mean (over runs) or initial
-    transplant:RUN:9@4                       memory of another run as it was before that run's segment 9
+    transplant:RUN:9@4                       memory of another run before that run's segment 9
     block:read:2.1@4-                        layer 2, head 1 cannot read memory; also write, carry; * for all
     edit:41-47:TEXT    delete:41-47          tokens 41 to 47 of the document
-    insert:41:TEXT     move:41-47:120        before token 41; to before token 120
+    insert:41:TEXT     move:41-47:120        insert before token 41; move to before token 120
 """
 
 import re
@@ -19,22 +19,23 @@ from urllib.parse import quote, unquote
 
 from rmt.errors import InputError
 
-END = 10**9  # a last segment that no document reaches: to the end
+END = 10**9  # the last segment of a change that lasts to the end; no document is so long
 VALUES = ("zero", "mean", "initial")
 PATHS = ("read", "write", "carry")
-MOST = 64  # changes in one text
-MOST_TEXT = 4000  # characters that an edit may put in
+MOST = 64  # changes in one text, at most
+MOST_TEXT = 4000  # characters that an edit inserts, at most
 
 
 @dataclass(frozen=True)
 class Timed:
-    """Something done before each of the segments first to last (both counted, from 0), to some slots or to all."""
+    """A change of memory before each of the segments first to last (inclusive, from 0), in some slots or in all."""
 
     first: int
-    last: int | None = None  # only the first, where nothing is said
-    slots: tuple[int, ...] = ()  # all of them, where none is named
+    last: int | None = None  # None: the first segment alone
+    slots: tuple[int, ...] = ()  # empty: all slots
 
     def covers(self, segment: int) -> bool:
+        """Whether the change acts before this segment."""
         return self.first <= segment <= (self.first if self.last is None else self.last)
 
     def __str__(self) -> str:
@@ -43,17 +44,18 @@ class Timed:
         return f"{self.verb()}@{self.first + 1}{last}{slots}"
 
     def verb(self) -> str:
+        """The part of the text form before the @."""
         return type(self).__name__.lower()
 
 
 @dataclass(frozen=True)
 class Reset(Timed):
-    """The initial memory instead of what was remembered."""
+    """Slots get their initial values."""
 
 
 @dataclass(frozen=True)
 class Freeze(Timed):
-    """Slots keep what they held before the first of the segments; own: what the unchanged run held at each moment."""
+    """Slots keep their values from before the first of the segments; own: they get the unchanged run's, each time."""
 
     own: bool = False
 
@@ -63,7 +65,7 @@ class Freeze(Timed):
 
 @dataclass(frozen=True)
 class Noise(Timed):
-    """Normal noise of `scale` times the root mean square of each slot."""
+    """Slots get normal noise of `scale` times the root mean square of each slot."""
 
     scale: float = 1.0
     seed: int = 0
@@ -74,7 +76,7 @@ class Noise(Timed):
 
 @dataclass(frozen=True)
 class Ablate(Timed):
-    """Slots lose what is theirs: zeros, their mean over other runs at that moment, or their initial value."""
+    """Slots are replaced by zeros, by their mean over other runs at that moment, or by their initial values."""
 
     to: str = "mean"
 
@@ -84,7 +86,7 @@ class Ablate(Timed):
 
 @dataclass(frozen=True)
 class Transplant(Timed):
-    """Memory of the run called `donor` as it was before its segment `at`; by default the same segment."""
+    """Slots get the values of the run called `donor` before its segment `at`, by default the same segment."""
 
     donor: str = ""
     at: int | None = None
@@ -95,10 +97,10 @@ class Transplant(Timed):
 
 @dataclass(frozen=True)
 class Block(Timed):
-    """Attention is cut between memory and everything else in one layer and head, or all where None.
+    """Attention to or from memory is blocked in one layer and head, or in all where None.
 
-    path: "read", nothing but memory sees read memory; "write", write memory sees no token; "carry", write memory
-    does not see read memory, where those are two. slots: of read memory for read and carry, of write memory for write.
+    path: "read", only memory sees read memory; "write", write memory sees no token; "carry", write memory does not see
+    read memory, where those are two. slots: of read memory for read and carry, of write memory for write.
     """
 
     path: str = "read"
@@ -112,7 +114,7 @@ class Block(Timed):
 
 @dataclass(frozen=True)
 class Edit:
-    """Tokens start to end of the document become this text: "" deletes them, start == end inserts."""
+    """Tokens start to end of the document are replaced by a text: "" deletes them, start == end inserts it."""
 
     start: int
     end: int
@@ -127,7 +129,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Move:
-    """Tokens start to end of the document stand before its token `to` instead."""
+    """Tokens start to end of the document are moved to before its token `to`."""
 
     start: int
     end: int
@@ -140,7 +142,7 @@ class Move:
 Change = Timed | Edit | Move
 N = "[1-9][0-9]{0,8}"
 TIMED = re.compile(rf"(?P<verb>[^@]+)@(?P<first>{N})(?P<to>-(?P<last>{N})?)?(/(?P<slots>{N}(,{N})*))?")
-VERBS = {  # verb of a timed change -> what its arguments make; `at` is first, last and slots
+VERBS = {  # pattern of a timed change's verb -> function of its arguments; `at`: first, last and slots
     "reset": lambda **at: Reset(**at),
     "freeze": lambda **at: Freeze(**at),
     "hold": lambda **at: Freeze(**at, own=True),
@@ -159,7 +161,7 @@ TEXT = re.compile(rf"(edit|delete|insert|move):({N})(?:-({N}))?(?::(.*))?", re.D
 
 
 def parse(text: str) -> tuple[Change, ...]:
-    """The changes that a text names, in order; none for "". Raises InputError for what makes no sense."""
+    """Parse the changes in a text, in order; none for "". Raises InputError for a text that is no change."""
     parts = [part.strip() for part in text.split(";") if part.strip()]
     if len(parts) > MOST:
         raise InputError(f"That is {len(parts)} changes at once; at most {MOST} are made.")
@@ -167,12 +169,12 @@ def parse(text: str) -> tuple[Change, ...]:
 
 
 def write(changes: Sequence[Change]) -> str:
-    """The text that `parse` reads back."""
+    """Write changes as the text that `parse` reads."""
     return ";".join(map(str, changes))
 
 
 def valid(text: str, _limit=None) -> str | None:
-    """The text in its plain form where it can be parsed, else None: for a parameter of an address."""
+    """Normalise a text of changes, None where it cannot be parsed: for a parameter of an address."""
     try:
         return write(parse(text))
     except InputError:
@@ -180,7 +182,7 @@ def valid(text: str, _limit=None) -> str | None:
 
 
 def said(change: Change) -> str:
-    """A change in words, as people count."""
+    """Describe a change in words, with indices from 1."""
     if isinstance(change, Edit):
         where = f"tokens {change.start + 1} to {change.end}"
         if change.start == change.end:
@@ -221,8 +223,9 @@ def timed(changes: Sequence[Change]) -> tuple[Timed, ...]:
 
 
 def _one(text: str) -> Change:
-    found = TEXT.fullmatch(text)
-    change = _text_change(*found.groups()) if found else _timed_change(TIMED.fullmatch(text))
+    """Parse one change."""
+    match = TEXT.fullmatch(text)
+    change = _text_change(*match.groups()) if match else _timed_change(TIMED.fullmatch(text))
     if change is None:
         raise InputError(
             f"“{text[:60]}” is no change; write one such as reset@4, ablate:mean@4-6/1,2 or edit:41-47:some text."
@@ -230,19 +233,21 @@ def _one(text: str) -> Change:
     return change
 
 
-def _timed_change(found: re.Match | None) -> Timed | None:
-    for pattern, make in VERBS.items() if found else ():
-        if arguments := re.fullmatch(pattern, found["verb"]):
-            first, last = int(found["first"]) - 1, _index(found["last"])
+def _timed_change(match: re.Match | None) -> Timed | None:
+    """Make a change of memory from a match of TIMED; None where it is none."""
+    for pattern, make in VERBS.items() if match else ():
+        if arguments := re.fullmatch(pattern, match["verb"]):
+            first, last = int(match["first"]) - 1, _index(match["last"])
             if last is not None and last < first:
                 return None
-            last = END if found["to"] == "-" else None if last == first else last
-            slots = tuple(sorted({int(slot) - 1 for slot in (found["slots"] or "").split(",") if slot}))
+            last = END if match["to"] == "-" else None if last == first else last
+            slots = tuple(sorted({int(slot) - 1 for slot in (match["slots"] or "").split(",") if slot}))
             return make(*arguments.groups(), first=first, last=last, slots=slots)
     return None
 
 
 def _text_change(verb: str, start: str, end: str | None, rest: str | None) -> Edit | Move | None:
+    """Make a change of text from the groups of TEXT; None where it is none."""
     first, last = int(start) - 1, None if end is None else int(end)
     if (last is None) != (verb == "insert") or (rest is None) != (verb == "delete") or first >= (last or END):
         return None

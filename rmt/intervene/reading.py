@@ -1,7 +1,7 @@
-"""What if: change a run's memory, text or attention, and read again only what comes after the first change.
+"""Readings and interventions: change a run's memory, text or attention, and read again from the first change on.
 
-A run as it was read is a `Reading`; `intervene` returns another one and never changes the first. What comes before
-the first change is shared between them, as states are values.
+A `Reading` is a run that was read; `intervene` returns another one and never changes the first. The part before the
+first change is shared between them, as states are values.
 
     reading = read(model, ids)
     other = intervene(model, reading, parse("ablate:zero@4/1,2"))
@@ -21,6 +21,7 @@ from rmt.intervene.changes import END, Ablate, Block, Change, Freeze, Noise, Res
 from rmt.intervene.rewrite import edited
 from rmt.memory.base import MemoryCell, State, Step, map_state
 from rmt.model import Model
+from rmt.model.ask import ask_state, states_at_once
 from rmt.model.unroll import unroll
 from rmt.recorder.run import fingerprint
 from rmt.text.segments import Segment, split
@@ -28,17 +29,16 @@ from rmt.trace import Trace
 
 Progress = Callable[[int, int], None]
 RESET = Reset(0, END)  # the control: every segment is read with the initial memory
-ASK_AT_ONCE = 64  # rows asked in one batch
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Documents of one length as a model read them.
+    """Documents of one length that a model has read.
 
-    ids (B, Tn); states: what crossed each boundary, the initial state first (S + 1); probabilities (B, C) of a
-    classifier's answers after the last segment; loss (B, Tn) of a language model, nan where nothing was scored.
-    segment_length: what the text was cut with. first: segments before it were not read but shared with the original.
-    standing: changes that hold in this reading and in every one made from it, such as a control's reset.
+    ids (B, Tn); states (S + 1): the initial state, then the one after each segment; probabilities (B, C) of a
+    classifier's answers after the last segment; loss (B, Tn) of a language model, NaN where nothing was scored.
+    segment_length: of the segments that the text was cut into. first: segments before it were not read but are shared
+    with the original. standing: changes in this reading and in all that are made from it, such as a control's reset.
     """
 
     ids: Tensor
@@ -52,7 +52,7 @@ class Reading:
 
     @property
     def starts(self) -> list[int]:
-        """Where each segment begins, and where the last one ends."""
+        """The first token of each segment, and the end of the last."""
         return np.cumsum([0, *(segment.ids.shape[1] for segment in self.segments)]).tolist()
 
 
@@ -62,7 +62,7 @@ def read(
 ) -> Reading:
     """Read documents ids (B, Tn), or one (Tn,), from the initial state.
 
-    standing: changes of memory that hold here and in all that is made from it; (RESET,) is the reset control.
+    standing: changes of memory here and in all readings made from this one; (RESET,) is the reset control.
     """
     ids, length = _ids(model, ids), model.segment_length
     start = (model.cell.initial(len(ids)),)
@@ -71,7 +71,7 @@ def read(
 
 
 def recalled(model: Model, trace: Trace) -> Reading:
-    """A recorded run as a reading, from its stored memory: no segment is read. Raises InputError for another model."""
+    """Make a reading of a recorded run from its stored memory, without reading. Raises InputError for another model."""
     if fingerprint(model) != trace.meta["made_by"]["fingerprint"] or not trace.complete:
         raise InputError(
             f"This run was made with {trace.meta['made_by']['checkpoint']} and other weights, or is not finished."
@@ -81,9 +81,11 @@ def recalled(model: Model, trace: Trace) -> Reading:
     states = [model.cell.restore(slots[None, : i + 1] if past else slots[i : i + 1]) for i in range(len(slots))]
     states = tuple(map_state(Tensor.contiguous, state) for state in states)  # a view's products may differ in a bit
     ids = torch.tensor(np.array(trace.arrays["ids"]), device=model.device).long()[None]
-    told, loss = (torch.tensor(np.array(trace.arrays[name]), device=model.device) for name in ("probabilities", "loss"))
+    probabilities, loss = (
+        torch.tensor(np.array(trace.arrays[name]), device=model.device) for name in ("probabilities", "loss")
+    )
     standing = (RESET,) if trace.meta["control"] == "reset" else ()
-    answers = told[None] if trace.classes else None
+    answers = probabilities[None] if trace.classes else None
     length = trace.meta["segment_length"]
     return Reading(ids, _cut(model, ids, length), states, length, answers, loss[None], len(states) - 1, standing)
 
@@ -100,12 +102,12 @@ def intervene(
     seen: Callable[[int, Segment, Step, State], None] | None = None,
     progress: Progress | None = None,
 ) -> Reading:
-    """The reading as it would have been with these changes, made in their order before each segment.
+    """Read again with these changes, made in their order before each segment.
 
-    donors: the runs that transplants name. means (S + 1, M, D'): slots before each segment, mean over other runs
-    (`rmt.causes.samples.usual`), for ablation to it. Costs the segments from the first change on; with no change, none.
-    around(backbone) is read with instead of the backbone, such as a Recorder around it; after each segment
-    seen(i, segment, step, state) is called, and progress(done, total). Raises InputError for what does not fit.
+    Only the segments from the first change on are read. donors: the runs that transplants name. means (S + 1, M, D'):
+    slots before each segment, mean over other runs (`rmt.causes.samples.usual`), for ablation to the mean.
+    around: wraps the backbone, such as with a Recorder. After each segment seen(i, segment, step, state) and
+    progress(done, total) are called. Raises InputError for a change that does not fit the run.
     """
     ids, segments = reading.ids, reading.segments
     if edits(changes):
@@ -128,7 +130,7 @@ def intervene(
 
 
 def _go(model: Model, start: Reading, before, backbone, progress: Progress | None, seen=None) -> Reading:
-    """Read the segments from `first` on; states and loss before it are there already."""
+    """Read the segments from `start.first` on; states and loss before it are in `start`."""
     first, segments, head = start.first, start.segments, model.backbone.head
     states, losses, answers = list(start.states), [], None
     rest = unroll(
@@ -145,16 +147,16 @@ def _go(model: Model, start: Reading, before, backbone, progress: Progress | Non
             seen(i - 1, segment, step, state)
         if progress:
             progress(i - first, len(segments) - first)
-    kept = [] if start.loss is None else [start.loss[:, : start.starts[first]]]
-    return replace(start, states=tuple(states), probabilities=answers, loss=torch.cat([*kept, *losses], dim=1))
+    earlier = [] if start.loss is None else [start.loss[:, : start.starts[first]]]
+    return replace(start, states=tuple(states), probabilities=answers, loss=torch.cat([*earlier, *losses], dim=1))
 
 
 class _Apply:
-    """(segment, state) -> state: the changes of memory, one after another."""
+    """The function (segment, state) -> state that applies the changes of memory, one after another."""
 
     def __init__(self, model: Model, reading: Reading, changes: Sequence[Timed], donors: Mapping, means: Tensor | None):
         self.model, self.reading, self.changes, self.donors, self.means = model, reading, changes, donors, means
-        self.held: dict[int, State] = {}  # what frozen slots keep
+        self.held: dict[int, State] = {}  # number of a freeze -> the state that its slots keep
 
     def __call__(self, i: int, state: State) -> State:
         for number, change in enumerate(self.changes):
@@ -167,8 +169,8 @@ class _Apply:
         if isinstance(change, Reset):
             return self._mix(change, state, cell.initial(batch))
         if isinstance(change, Freeze):
-            kept = self.reading.states[i] if change.own else self.held.setdefault(number, state)
-            return self._mix(change, state, kept)
+            source = self.reading.states[i] if change.own else self.held.setdefault(number, state)
+            return self._mix(change, state, source)
         if isinstance(change, Transplant):
             return self._mix(change, state, self._donated(change, i))
         slots = cell.slots(state)
@@ -181,24 +183,27 @@ class _Apply:
         return cell.put(state, chosen(slots, other, change.slots))
 
     def _mix(self, change: Timed, state: State, other: State) -> State:
-        """The other state, or its slots that are named in this one."""
+        """The other state; where the change names slots, this state with those slots of the other."""
         if not change.slots:
             return other
         cell = self.model.cell
         return cell.put(state, chosen(cell.slots(state), cell.slots(other), change.slots))
 
     def _donated(self, change: Transplant, i: int) -> State:
+        """The donor's state for segment i. Raises InputError where there is no such donor or moment."""
         if change.donor not in self.donors:
             raise InputError(f"There is no run “{change.donor[:60]}” to take memory from; choose one that is here.")
         states = self.donors[change.donor].states
-        at = i if change.at is None else change.at + i - change.first
-        if at >= len(states):
-            raise InputError(f"The run “{change.donor[:60]}” has memory at {len(states) - 1} boundaries, not {at + 1}.")
-        return states[at]
+        moment = i if change.at is None else change.at + i - change.first
+        if moment >= len(states):
+            raise InputError(
+                f"The run “{change.donor[:60]}” has memory at {len(states) - 1} boundaries, not {moment + 1}."
+            )
+        return states[moment]
 
 
 def without(cell: MemoryCell, change: Ablate, i: int, slots: Tensor, means: Tensor | None) -> Tensor:
-    """What slots (B, M, D') become before segment i when all of them are ablated."""
+    """The values (B, M, D') of slots before segment i when all of them are ablated."""
     if change.to == "zero":
         return torch.zeros_like(slots)
     if change.to == "initial":
@@ -209,35 +214,36 @@ def without(cell: MemoryCell, change: Ablate, i: int, slots: Tensor, means: Tens
 
 
 def chosen(slots: Tensor, other: Tensor, which: Sequence[int]) -> Tensor:
-    """slots (B, M, D'), and the other's where they are named; all of the other's where none is."""
+    """Replace the slots named in `which` by those of `other`: (B, M, D'); all of them where none is named."""
     if not which:
         return other
-    taken = slots.clone()
-    taken[:, list(which)] = other[:, list(which)]
-    return taken
+    result = slots.clone()
+    result[:, list(which)] = other[:, list(which)]
+    return result
 
 
 @torch.inference_mode()
 def ask(model: Model, states: Sequence[State], question: Tensor) -> Tensor:
-    """Answer probabilities if the question (Tq,) or (B, Tq) came after each of these states of B runs: (B, n, C).
+    """Answer probabilities if the question (Tq,) or (B, Tq) came after each of n states of B runs: (B, n, C).
 
-    The states are left as they are. Raises InputError where the model does not answer with classes.
+    The states are not changed. Raises InputError where the model does not answer with classes.
     """
     if model.backbone.head != "classify" or model.about.answers == "score":
         raise InputError("This model does not answer questions; its loss on the text tells what it knows.")
     question = question[None] if question.dim() == 1 else question
     n_rows = _rows(states[0])
-    at_once = 1 if model.cell.past else max(1, ASK_AT_ONCE // n_rows)
-    found = []
+    at_once = states_at_once(model, n_rows)
+    probabilities = []
     for i in range(0, len(states), at_once):
         some = states[i : i + at_once]
         joined = map_state(lambda *parts: torch.cat(parts), *some)
         words = question.expand(n_rows, -1).repeat(len(some), 1)
-        found.append(model.shares(model(words, state=joined).logits).unflatten(0, (len(some), n_rows)))
-    return torch.cat(found).transpose(0, 1)
+        probabilities.append(ask_state(model, joined, words).unflatten(0, (len(some), n_rows)))
+    return torch.cat(probabilities).transpose(0, 1)
 
 
 def _check(model: Model, n_segments: int, changes: Sequence[Timed]) -> None:
+    """Raise InputError for a change of a segment, slot, layer or head that the run or the model does not have."""
     n_slots = model.cell.slots(model.cell.initial(1)).shape[1]
     for change in changes:
         if change.first >= n_segments:
@@ -251,7 +257,7 @@ def _check(model: Model, n_segments: int, changes: Sequence[Timed]) -> None:
 
 
 def _differs(before: Sequence[Segment], after: Sequence[Segment]) -> int:
-    """The first segment that is not the same, its labels among it; their number where all are."""
+    """The first segment whose ids or labels differ; the number of segments where none does."""
     if before is after:
         return len(after)
     same = [torch.equal(a.ids, b.ids) and _equal(a.labels, b.labels) for a, b in zip(before, after, strict=False)]
@@ -273,6 +279,7 @@ def _ids(model: Model, ids) -> Tensor:
 
 
 def _only(reading: Reading) -> np.ndarray:
+    """The ids of a reading of one document. Raises InputError for several."""
     if len(reading.ids) > 1:
         raise InputError("Text is changed in one document at a time; read them one by one.")
     return reading.ids[0].cpu().numpy()

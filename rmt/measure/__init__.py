@@ -1,4 +1,4 @@
-"""What the numbers of a trace say. Numpy only."""
+"""Measures of a trace: curves, beats, differences of runs, geometry of memory. Numpy only."""
 
 from rmt.measure.beats import KNOWN
 from rmt.measure.run import (

@@ -1,27 +1,27 @@
-"""The beats of a run: the moments at which a fact is written, kept, added and read. Numpy only."""
+"""The beats of a run: the moments at which a fact is written, kept, appended and read. Numpy only."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-RISE = 0.3  # the answer's probability rises by so much to where it never was, or lies so far above the initial memory's
-SPIKE = 4.0  # more than noise: so many times the run's own median of the same number
-FOCUS = 1.4  # memory singles a token out: so many times the run's median of the most looked-at token
+RISE = 0.3  # of the answer's probability above all earlier values, or above that with the initial memory
+SPIKE = 4.0  # a value is more than noise at so many times the run's median of it
+FOCUS = 1.4  # memory singles a token out at so many times the run's median of the highest attention to a token
 COMPARABLE = 0.5  # a second write changes memory by at least this share of the first
 STILL = 0.1  # memory is kept where its slots move by less than this share of their own length
-KNOWN = 0.5
+KNOWN = 0.5  # probability from which on an answer counts as known
 
 ANSWERS, MOVEMENT, ATTENTION = "answers", "movement", "attention"
 
 
 @dataclass(frozen=True)
 class Beat:
-    """One moment of a run: its kind, its segment, and which numbers it is made from.
+    """A beat of a run: its kind, its segment, and the numbers it is based on.
 
-    "write", "append", "keep" and "read" are the moments of the paper's Figure 6. They are claimed where answers show
-    them: the question was put to a copy of the memory after every segment. Where nothing was asked, a beat is named for
-    what was measured: "change" and "still" for the movement of memory, "look" for attention to it.
-    made_from: "answers", "movement" and "attention", as far as the beat rests on them.
+    "write", "append", "keep" and "read" are the moments of the paper's Figure 6. They are claimed only where answers
+    show them: the question was asked with a copy of the memory after every segment. Without a question a beat is named
+    after the measurement: "change" and "still" for the movement of memory, "look" for attention to it.
+    made_from: those of "answers", "movement" and "attention" that the beat is based on.
     """
 
     kind: str
@@ -31,11 +31,11 @@ class Beat:
 
 @dataclass(frozen=True)
 class Series:
-    """What beats are found in, one number a segment: moved and length (S,) of the slots, known (S + 1,).
+    """The curves in which beats are found, one number a segment: moved and length (S,) of the slots, and others.
 
-    known: probability of the answer if the question came before the first segment and after each, nan where nothing
-    was asked. question: its segment. looked (S,): attention of the answering position to memory. shift, focus (S,):
-    as `rmt.measure.run` makes them. reset: whether memory was put back before every segment.
+    known (S + 1,): probability of the answer if the question came before the first segment and after each, NaN where
+    nothing was asked. question: its segment. looked (S,): attention of the answering position to memory. shift, focus
+    (S,): of `rmt.measure.run`. reset: whether memory was reset before every segment.
     """
 
     moved: np.ndarray
@@ -49,79 +49,79 @@ class Series:
 
 
 def find_beats(series: Series) -> tuple[Beat, ...]:
-    """Beats by threshold against the run's own numbers, in order; where facts really stand is never looked at.
+    """Find the beats of a run, in order, by thresholds on its own numbers; the true positions of facts are not used.
 
-    A run in which no answer turns has no beats, and one that forgets what it wrote has no more than the write.
+    A run in which no answer changes has no beats, and a run that forgets what it wrote has only the write.
     """
     asked = len(series.moved) and series.question is not None and np.isfinite(series.known).all()
-    found = _from_answers(series) if asked else _from_movement(series)
-    return tuple(sorted(found, key=lambda beat: beat.segment))
+    beats = _from_answers(series) if asked else _from_movement(series)
+    return tuple(sorted(beats, key=lambda beat: beat.segment))
 
 
 def _from_answers(series: Series) -> list[Beat]:
-    """Write, append, keep and read, as the answers show them."""
+    """The beats write, append, keep and read, where answers show them."""
     writes, known, last = _writes(series), series.known, series.question
-    found = [Beat(kind, *write) for kind, write in zip(("write", "append"), writes, strict=False)]
-    if not writes or series.reset:  # a memory that is put back keeps nothing and is not read
-        return found
+    beats = [Beat(kind, *write) for kind, write in zip(("write", "append"), writes, strict=False)]
+    if not writes or series.reset:  # a memory that is reset keeps nothing and is not read
+        return beats
     segments = [s for s, _ in writes]
     if known[last] < max(KNOWN, known[0] + RISE):  # the initial memory would answer as well
-        return found
+        return beats
     for after, before in zip(segments, [*segments[1:], last], strict=True):
         quiet = [s for s in _still(series, after, before) if abs(known[s + 1] - known[s]) < RISE]
         if quiet:
-            found.append(Beat("keep", min(quiet, key=lambda s: series.moved[s]), (MOVEMENT, ANSWERS)))
+            beats.append(Beat("keep", min(quiet, key=lambda s: series.moved[s]), (MOVEMENT, ANSWERS)))
             break
-    return [*found, Beat("read", last, (ANSWERS,))]
+    return [*beats, Beat("read", last, (ANSWERS,))]
 
 
 def _writes(series: Series) -> list[tuple[int, tuple[str, ...]]]:
-    """One or two segments that wrote a fact, in order, and what shows it."""
+    """The one or two segments that wrote a fact, in order, with the numbers that show it."""
     moved, known, focus = series.moved, series.known, series.focus
     rise = np.diff(known)
-    before = np.maximum.accumulate(known)[:-1]  # a return to an old guess is not news
+    before = np.maximum.accumulate(known)[:-1]  # a return to an earlier guess does not count
     noise = SPIKE * float(np.median(np.abs(rise)))
     looks = np.zeros(len(moved), bool) if focus is None else focus >= FOCUS
     news = known[1:] - before >= max(RISE, noise)
-    news[0] &= looks[0]  # to leave the initial memory turns answers, too, and looks at nothing in particular
-    news[series.question :] = False  # to read the question does, too, and nothing comes after it
+    news[0] &= looks[0]  # leaving the initial memory changes answers, too, without attention to any one token
+    news[series.question :] = False  # reading the question changes answers, too, and nothing comes after it
     if not news.any():
         return []
     decisive = int(np.argmax(np.where(news, rise, -np.inf)))
-    told = looks & (series.shift >= RISE) if series.shift is not None else np.zeros(len(moved), bool)
-    others = [int(s) for s in np.flatnonzero((news | told)[: series.question]) if s != decisive]
+    shifts = looks & (series.shift >= RISE) if series.shift is not None else np.zeros(len(moved), bool)
+    others = [int(s) for s in np.flatnonzero((news | shifts)[: series.question]) if s != decisive]
     others = [s for s in others if s == 0 or moved[s] >= COMPARABLE * moved[decisive]]
     others = sorted(others, key=lambda s: -moved[s])[:1]
     return sorted((s, (ANSWERS,) if news[s] and s else (ANSWERS, ATTENTION)) for s in (decisive, *others))
 
 
 def _from_movement(series: Series) -> list[Beat]:
-    """Change, still and look, where no question shows what memory holds."""
+    """The beats change, still and look, where there is no question."""
     moved, focus = series.moved, series.focus
-    rest = moved[1:]  # the first segment always changes a lot: it leaves the initial memory
+    rest = moved[1:]  # the first segment always moves memory far: it leaves the initial one
     if len(rest) < 3 or not rest.any():
         return []
     high = max(SPIKE * float(np.median(rest)), COMPARABLE * float(rest.max()))
-    spikes = [s for s in range(1, len(moved)) if moved[s] >= high and moved[s] > moved[s - 1]]  # and the way from it
+    spikes = [s for s in range(1, len(moved)) if moved[s] >= high and moved[s] > moved[s - 1]]
     if focus is not None:
         spikes = [s for s in spikes if focus[s] >= FOCUS]
     spikes = sorted(sorted(spikes, key=lambda s: -moved[s])[:2])
     if not spikes or series.reset:
         return []
     made_from = (MOVEMENT,) if focus is None else (MOVEMENT, ATTENTION)
-    found = [Beat("change", s, made_from) for s in spikes]
+    beats = [Beat("change", s, made_from) for s in spikes]
     looked = series.looked[spikes[-1] + 1 :] if series.looked is not None else ()
     if not len(looked):
-        return found
+        return beats
     last = spikes[-1] + 1 + int(np.argmax(looked))
     for after, before in zip(spikes, [*spikes[1:], last], strict=True):
         quiet = _still(series, after, before)
         if quiet:
-            found.append(Beat("still", min(quiet, key=lambda s: moved[s]), (MOVEMENT,)))
+            beats.append(Beat("still", min(quiet, key=lambda s: moved[s]), (MOVEMENT,)))
             break
-    return [*found, Beat("look", last, (ATTENTION,))]
+    return [*beats, Beat("look", last, (ATTENTION,))]
 
 
 def _still(series: Series, after: int, before: int) -> list[int]:
-    """The segments between two in which memory moves little against its slots' length."""
+    """The segments between two others in which slots move little for their length."""
     return [s for s in range(after + 1, before) if series.moved[s] < STILL * series.length[s]]

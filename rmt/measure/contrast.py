@@ -1,4 +1,4 @@
-"""A run beside what became of it: how the answers, the loss and the memory of two recorded runs differ. Numpy only."""
+"""The contrast of two recorded runs of one model: how answers, loss and memory differ. Numpy only."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from rmt.trace import Trace
 
 @dataclass(frozen=True)
 class Contrast:
-    """Two runs of one model segment by segment, over the segments that both have.
+    """The differences of two runs of one model, over the segments that both have.
 
-    classes: the answer of the first run, and that of the second where it is another one. before, after
-    (classes, S + 1): their probabilities if the question came then, before the first segment and after each; no rows
-    where nothing was asked. apart (S + 1,): mean distance of the slots to those of the other run, in units of their
-    own size. loss (S,): mean loss of the second less that of the first, nan where nothing was scored.
-    first: the first segment that left another memory, None where none did.
+    classes: the answer of the first run, and the second one's if it differs. before, after (classes, S + 1): their
+    probabilities in the first and in the second run if the question came before the first segment and after each; no
+    rows where nothing was asked. apart (S + 1,): mean distance of the slots to those of the other run, relative to
+    their length. loss (S,): mean loss of the second minus that of the first, NaN where nothing was scored. first: the
+    first segment after which memory differs, None where none does.
     """
 
     classes: tuple[str, ...]
@@ -33,15 +33,15 @@ def contrast(one: Trace, other: Trace) -> Contrast:
     answers = [answer for answer in map(_answer, (one, other)) if answer is not None]
     answers = list(dict.fromkeys(answers))
     asked = [np.asarray(run.arrays["asked"][: n + 1], np.float64).T[answers] for run in (one, other)]
-    there = bool(answers) and all(np.isfinite(rows).all() for rows in asked)
+    have_answers = bool(answers) and all(np.isfinite(rows).all() for rows in asked)
     a, b = (np.asarray(run.memory[: n + 1], np.float64) for run in (one, other))
     size = np.sqrt((a**2).sum(-1)).mean() if a.size else 1.0
     differ = np.flatnonzero([not np.array_equal(x, y) for x, y in zip(a, b, strict=True)])
     losses = [segment_loss(run, n) for run in (one, other)]
     return Contrast(
-        classes=tuple(one.classes[answer] for answer in answers) if there else (),
-        before=asked[0] if there else np.empty((0, n + 1)),
-        after=asked[1] if there else np.empty((0, n + 1)),
+        classes=tuple(one.classes[answer] for answer in answers) if have_answers else (),
+        before=asked[0] if have_answers else np.empty((0, n + 1)),
+        after=asked[1] if have_answers else np.empty((0, n + 1)),
         apart=np.linalg.norm(a - b, axis=-1).mean(-1) / max(size, 1e-12) if a.size else np.zeros(n + 1),
         loss=losses[1] - losses[0],
         first=int(differ[0]) - 1 if len(differ) else None,

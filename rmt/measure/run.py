@@ -1,4 +1,4 @@
-"""What a trace's numbers say: change, shares of attention, likeness of slots, and the beats of a run. Numpy only.
+"""The curves of a run: change of memory, shares of attention, similarity of slots, answers, loss, beats. Numpy only.
 
 Letters as in `rmt.trace`: S segments, L layers, H heads, M slots, D width, T tokens of a segment, C classes.
 """
@@ -10,17 +10,17 @@ import numpy as np
 from rmt.measure.beats import Beat, Series, find_beats
 from rmt.trace import BLOCKS, Trace
 
-CHUNK = 256  # states looked at together, so that a long run needs no more room than a short one
+CHUNK = 256  # states processed at once, so that a long run takes no more memory than a short one
 
 
 @dataclass(frozen=True)
 class Measures:
-    """One number or row for each segment of a run.
+    """The curves of a run, one number or row a segment.
 
     change (S, M) in the memory's units, similarity (S,) cosine, shares {block: (S, L, H)} or None below detail
-    "summary", knows (S + 1,) probability of the answer before and after each segment (nan where nothing was
-    asked), loss (S,) mean over the segment's tokens, nan where nothing was scored. length (S,): mean length of the
-    slots after each segment. answer: what `knows` may be called, see `answer_name`.
+    "summary", knows (S + 1,) probability of the answer before and after each segment (NaN where nothing was
+    asked), loss (S,) mean over the segment's tokens, NaN where nothing was scored. length (S,): mean length of the
+    slots after each segment. answer: the name of the row `knows`, see `answer_name`.
     """
 
     change: np.ndarray
@@ -34,16 +34,16 @@ class Measures:
 
     @property
     def slot_mean(self) -> np.ndarray:
-        """(S,): change, mean of the slots."""
+        """The change (S,), mean of the slots."""
         return slot_mean(self.change)
 
     def share(self, block: str) -> np.ndarray:
-        """(S,): a block's share, mean of layers and heads; nan below detail "summary"."""
+        """A block's share (S,), mean of layers and heads; NaN below detail "summary"."""
         return self.shares[block].mean((1, 2)) if self.shares else np.full(len(self.change), np.nan)
 
 
 def measure(trace: Trace) -> Measures:
-    """Everything the app shows of a whole run, from the segments recorded so far."""
+    """Measure a run, from the segments recorded so far."""
     done, arrays = trace.done, trace.arrays
     lengths = np.diff(arrays["starts"])[:done]
     moved, slot_length = change(trace.memory), length(trace.memory[1:])
@@ -80,7 +80,7 @@ def change(memory: np.ndarray) -> np.ndarray:
 
 
 def slot_mean(moved: np.ndarray) -> np.ndarray:
-    """Mean of the slots: (S, M) -> (S,); nothing moves where there are none."""
+    """Mean over the slots: (S, M) -> (S,); zeros without slots."""
     return moved.mean(1) if moved.shape[1] else np.zeros(len(moved), np.float32)
 
 
@@ -94,7 +94,7 @@ def length(memory: np.ndarray) -> np.ndarray:
 
 
 def similarity(memory: np.ndarray) -> np.ndarray:
-    """Mean cosine over the pairs of slots, 1 for copies: (S, M, D) -> (S,). One slot is like itself."""
+    """Mean cosine over the pairs of slots, 1 for copies: (S, M, D) -> (S,); 1 for a single slot."""
     n_slots, out = memory.shape[1], np.ones(len(memory), np.float32)
     if n_slots < 2:
         return out
@@ -107,7 +107,7 @@ def similarity(memory: np.ndarray) -> np.ndarray:
 
 
 def shares(mass: np.ndarray, n_write: int, lengths: np.ndarray) -> dict[str, np.ndarray]:
-    """Each block's part of the attention that its rows can give, from 0 to 1.
+    """Each block's share of the attention of its rows, from 0 to 1.
 
     mass (S, L, H, 4) sums over blocks, as recorded; lengths (S,) tokens a segment. write and carry are divided by
     the n_write rows of write memory, read by the T token rows, local (the rest) by all N rows. Returns
@@ -121,7 +121,7 @@ def shares(mass: np.ndarray, n_write: int, lengths: np.ndarray) -> dict[str, np.
 
 
 def answer_class(trace: Trace) -> int | None:
-    """The class that `knows` follows: the right one where the trace says it, else the run's own final answer."""
+    """The class that `knows` follows: the right one where the trace has it, else the run's own final answer."""
     if not trace.classes:
         return None
     if trace.meta["label"] is not None:
@@ -130,7 +130,7 @@ def answer_class(trace: Trace) -> int | None:
 
 
 def answer_name(trace: Trace) -> str:
-    """What the row `knows` is: "knows" against a right answer, "own answer" where it follows the run's own last one."""
+    """The name of the row `knows`: "knows" for the right answer, "own answer" where it follows the run's own."""
     return "knows" if trace.meta["label"] is not None else "own answer"
 
 
@@ -143,13 +143,13 @@ def knows(trace: Trace) -> np.ndarray:
 
 
 def shift(trace: Trace) -> np.ndarray | None:
-    """How far a segment moved the answers, were the question asked: total variation (S,), from 0 to 1."""
+    """How far a segment moves the answer probabilities: total variation (S,), from 0 to 1; None if never asked."""
     asked = np.asarray(trace.arrays["asked"][: trace.done + 1])
     return np.abs(np.diff(asked, axis=0)).sum(-1) / 2 if asked.size and np.isfinite(asked).all() else None
 
 
 def focus(trace: Trace) -> np.ndarray | None:
-    """The most looked-at token of each segment by its write share, in units of the run's median of that: (S,)."""
+    """The highest write share of a token in each segment, relative to the run's median of these: (S,)."""
     if "token_write" not in trace.arrays or not trace.done:
         return None
     starts = trace.arrays["starts"][: trace.done + 1]
@@ -158,9 +158,9 @@ def focus(trace: Trace) -> np.ndarray | None:
 
 
 def token_loss(trace: Trace, start: int, end: int) -> np.ndarray:
-    """What each token from `start` to `end` cost: (T,), nan where it was not scored, and at the first of the text.
+    """The loss of each token from `start` to `end`: (T,), NaN where it was not scored, as at the first of the text.
 
-    A trace keeps it where it was predicted, which is one place before the token, maybe in the segment before.
+    A trace stores a loss at the position that predicts, one before the token, maybe in the segment before.
     """
     before = trace.arrays["loss"][max(start - 1, 0) : max(end - 1, 0)]
     return np.concatenate([[np.nan] * (end - start - len(before)), before]).astype(np.float32)
@@ -179,13 +179,13 @@ def segment_loss(trace: Trace, n: int) -> np.ndarray:
 
 
 def edges(n: int, n_bins: int) -> np.ndarray:
-    """Where bins begin that share n items as evenly as whole numbers do: (min(n, n_bins) + 1,)."""
+    """The edges of bins that divide n items as evenly as possible: (min(n, n_bins) + 1,)."""
     n_bins = min(n, n_bins)
     return np.arange(n_bins + 1) * n // max(n_bins, 1)
 
 
 def pool(series: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maximum and mean of a series in bins: (S,) and (n + 1,) -> two (n,). nan counts as nothing."""
+    """Maximum and mean of a series (S,) in bins with edges (n + 1,): two arrays (n,). NaN is ignored."""
     finite = np.isfinite(series)
     top = np.fmax.reduceat(series, at[:-1])
     total = np.add.reduceat(np.where(finite, series, 0.0), at[:-1])
@@ -200,12 +200,13 @@ def question_segment(trace: Trace) -> int | None:
 
 
 def _write_rows(trace: Trace) -> int:
-    """Rows of write memory: as many as its maps have, or as read memory where no maps were kept."""
+    """The number of rows of write memory: that of its maps, or of read memory where there are no maps."""
     arrays = trace.arrays
     return arrays["write"].shape[3] if "write" in arrays else arrays["answer_read"].shape[3]
 
 
 def _answer_read(trace: Trace) -> np.ndarray | None:
+    """The attention (S,) of the answering position to memory, mean of layers and heads."""
     if "answer_read" not in trace.arrays:
         return None
     return np.asarray(trace.arrays["answer_read"][: trace.done]).sum(-1).mean((1, 2))

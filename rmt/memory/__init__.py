@@ -1,6 +1,6 @@
-"""The memory mechanisms by name. A new one is a file here that ends with its record, and its words in words.py.
+"""The memory mechanisms by name. A new one is a file here that ends with its record, and an entry in words.py.
 
-`rmt.memory.words` has their names without torch, which comes in when MECHANISMS or CELLS is first asked for.
+`rmt.memory.words` has their names without torch, which is imported when MECHANISMS or CELLS is first used.
 """
 
 from importlib import import_module
@@ -30,7 +30,7 @@ def __getattr__(name: str):
 
 
 def mechanism(kind: str) -> "Mechanism":
-    """The record of a mechanism. Raises InputError where there is none of that name."""
+    """Look up a mechanism's record by its kind. Raises InputError for an unknown one."""
     records = import_module(__name__).MECHANISMS
     if kind not in records:
         raise InputError(f"There is no memory cell {ascii(kind)[:40]}; choose from {', '.join(records)}.")
@@ -38,5 +38,5 @@ def mechanism(kind: str) -> "Mechanism":
 
 
 def blocks(kind: str) -> int:
-    """How many times as many positions as it has memory tokens a cell may take of a decoder's augmented input."""
+    """The number of blocks of n_memory positions that a cell takes at most in a decoder's augmented input."""
     return mechanism(kind).blocks

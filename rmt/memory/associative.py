@@ -1,4 +1,4 @@
-"""ARMT: every layer keeps a matrix of associations that memory tokens write to and all tokens read from."""
+"""ARMT: every layer has a matrix of associations that memory tokens write to and all tokens read from."""
 
 from copy import copy
 
@@ -42,7 +42,7 @@ class AssociativeMemory(MemoryCell):
         initial_std: float = 0.02,
     ):
         super().__init__(dim, n_memory)
-        self.n_read = 0  # nothing is read by attention in a decoder
+        self.n_read = 0  # in a decoder, attention reads no memory
         self.n_layers, self.n_features, self.nu = n_layers, 2 * nu * d_memory, nu
         self.correction, self.wrapped = correction, wrapped
         self.memory = nn.Parameter(torch.randn(n_memory, dim) * initial_std)
@@ -80,18 +80,18 @@ class AssociativeMemory(MemoryCell):
         return Step(output, layout), keep_unread(backbone, segment, after, state)
 
     def recall(self, i: int, hidden: Tensor, matrix: Tensor, norm: Tensor) -> Tensor:
-        """What layer i's tokens (B, N, D) read: A^T phi(q) / (z . phi(q)), nothing while A is empty."""
+        """Read layer i's memory with its tokens (B, N, D): A^T phi(q) / (z . phi(q)), zero while A is empty."""
         features = self.features(self.query[i](hidden))
         return features @ matrix / ((features @ norm[..., None]) + EPS)
 
     def associate(self, i: int, tokens: Tensor, matrix: Tensor, norm: Tensor) -> tuple[Tensor, Tensor]:
-        """(A, z) of layer i after its memory tokens (B, M, D) have written."""
+        """Write layer i's memory tokens (B, M, D) into its memory: the new (A, z)."""
         keys = self.features(self.key[i](tokens))  # (B, M, K)
-        overlap = keys @ norm[..., None] + EPS  # (B, M, 1): how much of a key is there already
+        overlap = keys @ norm[..., None] + EPS  # (B, M, 1): how much of a key z has already
         change = self.value[i](tokens) - keys @ matrix / overlap
         novelty = 1 - overlap / (keys.square().sum(-1, keepdim=True) + EPS)
         novelty = novelty.clamp(0, 1).detach() if self.correction else torch.ones_like(novelty)
-        first = (norm == 0).all(-1)[:, None, None]  # before anything is written every key is new
+        first = (norm == 0).all(-1)[:, None, None]  # while the memory is empty, every key is new
         novelty = novelty.masked_fill(first, 1.0)
         matrix = matrix + keys.transpose(1, 2) @ (change * self.gate[i](tokens).sigmoid())
         return matrix, norm + (novelty * keys).sum(1)
@@ -110,22 +110,22 @@ class AssociativeMemory(MemoryCell):
         return both[..., :-1], both[..., -1]
 
     def of_layer(self, i: int) -> "AssociativeMemory":
-        """Layer i's part of this memory as a memory of one layer, with the same weights."""
-        one = copy(self)
-        one._parameters = {}
-        one._modules = {name: nn.ModuleList([layers[i]]) for name, layers in self._modules.items()}
-        return one
+        """Layer i's part of this memory as a memory of one layer that shares the weights."""
+        part = copy(self)
+        part._parameters = {}
+        part._modules = {name: nn.ModuleList([layers[i]]) for name, layers in self._modules.items()}
+        return part
 
     def before_layer(self, hidden: Tensor, state: State) -> Tensor:
-        """What a memory of one layer gives to its layer, from hidden (B, N, D) and its (A, z)."""
+        """The input of the layer of a one-layer memory: hidden (B, N, D) plus what is read from its (A, z)."""
         return hidden + self.recall(0, hidden, *state)
 
     def after_layer(self, tokens: Tensor, state: State) -> State:
-        """(A, z) of a memory of one layer after the layer's memory tokens (B, M, D)."""
+        """The (A, z) of a one-layer memory after the layer's memory tokens (B, M, D) are written."""
         return self.associate(0, tokens, *state)
 
     def augment(self, backbone: Backbone, segment: Segment) -> tuple[Tensor, Layout, Tensor | None, Tensor | None]:
-        """The augmented input x (B, N, D) of a segment, where memory stands in it, its mask and its positions."""
+        """Build the augmented input of a segment: x (B, N, D), its layout, its mask and its positions."""
         memory = self.memory.expand(len(segment.ids), -1, -1)
         if not backbone.causal:
             return *encoder_input(backbone, segment, memory), None

@@ -1,4 +1,4 @@
-"""What a memory mechanism is: a state that crosses segment boundaries and a step that makes the next one."""
+"""The base of memory mechanisms: a state that crosses segment boundaries and a step that makes the next state."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,31 +10,31 @@ from torch import Tensor, nn
 from rmt.backbone import Backbone, Layout, Output
 from rmt.text.segments import Segment
 
-State = Any  # a tensor, None, or tuples of those: whatever the cell carries
+State = Any  # a tensor, None, or tuples of those: what the cell carries across a boundary
 
 
 @dataclass(frozen=True)
 class Step:
-    """One segment read: the backbone's output and the layout it was read with."""
+    """The result of reading one segment: the backbone's output and the layout of its input."""
 
     output: Output
     layout: Layout
 
     @property
     def logits(self) -> Tensor:
-        """(B, T, V) over the tokens for a language model, (B, C) for a classifier."""
+        """Logits (B, T, V) over the tokens of a language model, (B, C) of a classifier."""
         return self.output.logits
 
 
 class MemoryCell(nn.Module):
-    """Base of all mechanisms. State is passed in and returned, never kept on the module.
+    """The base class of all mechanisms. State is passed in and returned, never stored on the module.
 
     n_memory: memory tokens. n_read and n_write: how many positions of a decoder's augmented input are read memory
     and write memory; an encoder has one block, as long as the longer of them.
     """
 
-    past = False  # whether the state is made of all slots since the start, not of the latest alone
-    per_layer = False  # whether a layer needs nothing of the past but its own memory, see `rmt.model.diagonal`
+    past = False  # whether the state holds the slots of all moments so far, not of the latest alone
+    per_layer = False  # whether a layer depends on the past through its own memory alone, see `rmt.model.diagonal`
 
     def __init__(self, dim: int, n_memory: int = 0):
         super().__init__()
@@ -43,7 +43,7 @@ class MemoryCell(nn.Module):
 
     @classmethod
     def fit(cls, backbone: Backbone, **options) -> "MemoryCell":
-        """A cell with fresh weights for this backbone."""
+        """Make a cell with fresh weights for this backbone."""
         return cls(backbone.dim, **options)
 
     def initial(self, batch: int) -> State:
@@ -51,33 +51,33 @@ class MemoryCell(nn.Module):
         raise NotImplementedError
 
     def step(self, backbone: Backbone, segment: Segment, state: State) -> tuple[Step, State]:
-        """Read one segment with what is remembered; return what it gave and what to remember now."""
+        """Read one segment with a state: (step, next state)."""
         raise NotImplementedError
 
     def slots(self, state: State) -> Tensor:
-        """(B, M, D') what the state holds for the pages to draw and a trace to keep; `restore` is its inverse."""
+        """The state as slots (B, M, D'), which traces store and pages draw; `restore` is the inverse."""
         raise NotImplementedError
 
     def restore(self, slots: Tensor) -> State:
-        """The state from its slots (B, M, D'); where `past`, from those of every moment so far, (B, s + 1, M, D')."""
+        """The state from its slots (B, M, D'); where `past`, from those of all moments so far (B, s + 1, M, D')."""
         return slots
 
     def put(self, state: State, slots: Tensor) -> State:
-        """The state with these as its latest slots (B, M, D')."""
+        """The state with its latest slots replaced by these (B, M, D')."""
         return self.restore(slots)
 
     def room(self, causal: bool) -> int:
-        """Positions of the augmented input that tokens cannot have: memory, and an encoder's [CLS], [SEP], [SEP]."""
+        """The number of positions that memory takes of the augmented input, with an encoder's [CLS], [SEP], [SEP]."""
         return self.n_read + self.n_write if causal else max(self.n_read, self.n_write) + 3
 
 
 @dataclass(frozen=True)
 class Mechanism:
-    """The record of a mechanism, with which its file ends; its words are in words.py.
+    """The record of a mechanism, at the end of its file; its words are in words.py.
 
-    kind: its name in configs and commands. fresh: options for segments of 128 tokens, where no checkpoint says them.
-    keeps_tokens: whether it keeps what was read of single tokens, so that n_memory and n_cache count tokens of the
-    text. blocks: how many times n_memory positions it takes at most of a decoder's augmented input.
+    kind: its name in configs and commands. fresh: options for segments of 128 tokens, where there is no checkpoint.
+    keeps_tokens: whether it stores vectors of single tokens, so that n_memory and n_cache count tokens of the text.
+    blocks: the blocks of n_memory positions that it takes at most in a decoder's augmented input.
     """
 
     kind: str
@@ -98,10 +98,10 @@ def map_state(function: Callable[..., Tensor], *states: State) -> State:
 
 
 def detach(state: State) -> State:
-    """The same values with no gradient behind them: truncated BPTT is this and nothing else."""
+    """Detach a state from the gradient graph: this is truncated BPTT."""
     return map_state(Tensor.detach, state)
 
 
 def choose(rows: Tensor, yes: State, no: State) -> State:
-    """Row by row (B,) the one state or the other."""
+    """Choose between two states row by row: `yes` where rows (B,) is true, else `no`."""
     return map_state(lambda a, b: torch.where(rows.view(-1, *[1] * (a.dim() - 1)), a, b), yes, no)

@@ -1,4 +1,4 @@
-"""Compressive Transformer: what leaves the cache is pressed into fewer positions instead of being lost."""
+"""Compressive Transformer: positions that leave the cache are compressed into fewer instead of being dropped."""
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ State = tuple[Tensor, Tensor]
 class CompressiveTransformer(TransformerXL):
     """Rae et al. 2019 (arXiv 1911.05507): before each layer's tokens stand [compressed | cache].
 
-    Positions that leave the cache of n_cache are pressed `rate` to one, and the latest n_memory of those are kept.
+    Positions that leave the cache of n_cache are compressed `rate` to one, and the latest n_memory of those are kept.
     The state is (compressed (B, L, n_memory, D), cache (B, L, n_cache, D)); empty positions are zero. As slots, one
     a position, compressed first: (B, n_memory + n_cache, L D). With rate 1 this is Transformer-XL with both as one.
 
@@ -58,7 +58,7 @@ class CompressiveTransformer(TransformerXL):
         return step, (torch.cat([memory, pressed], dim=2)[:, :, pressed.shape[2] :], cache)
 
     def press(self, old: Tensor) -> Tensor:
-        """(B, L, K, D) to (B, L, K / rate, D), rounded up; empty positions do not count, all empty stay empty."""
+        """Compress (B, L, K, D) to (B, L, K / rate, D), rounded up; empty positions do not count, all empty stay so."""
         old = F.pad(old, (0, 0, 0, -old.shape[2] % self.rate)).unflatten(2, (-1, self.rate))  # (B, L, K', rate, D)
         count = (old != 0).any(-1, keepdim=True).sum(3, keepdim=True).to(old.dtype)  # (B, L, K', 1, 1)
         old = old * (self.rate / count.clamp(min=1))

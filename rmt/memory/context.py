@@ -10,19 +10,19 @@ from rmt.text.segments import Segment
 
 
 class ExactContext(MemoryCell):
-    """The last n_memory tokens stand before each segment under plain full attention: what a memory has to replace.
+    """The last n_memory tokens before each segment under plain full attention: the text that a memory has to replace.
 
     Equal to the stock model on history and segment in one. The state is the text itself, as the input embeddings of
-    its last n_memory tokens (B, n_memory, D); a position whose numbers are all zero is empty and is seen by nobody.
-    Positions count from the first token there is.
+    its last n_memory tokens (B, n_memory, D); a position whose numbers are all zero is empty and masked. Positions
+    count from the first token that is not empty.
 
-    initial_std is RMT's; it is taken so that one run's options fit every cell.
+    initial_std has no effect; it is an argument so that one run's options fit every cell.
     """
 
     def __init__(self, dim: int, n_memory: int = 128, *, initial_std: float = 0.0):
         super().__init__(dim, n_memory)
         self.n_write = 0
-        self.register_buffer("like", torch.zeros(()), persistent=False)  # knows device and precision
+        self.register_buffer("like", torch.zeros(()), persistent=False)  # has the device and precision
 
     @classmethod
     def fit(cls, backbone: Backbone, **options) -> "ExactContext":

@@ -1,4 +1,4 @@
-"""Memory Transformer: memory tokens beside each segment, and none of them crosses a boundary."""
+"""Memory Transformer: the same learned memory tokens before each segment; nothing crosses a boundary."""
 
 from dataclasses import replace
 
@@ -13,8 +13,8 @@ from rmt.text.segments import Segment
 class MemoryTransformer(RecurrentMemory):
     """MemTransformer of Burtsev et al. 2020 (arXiv 2006.11527): the same learned memory tokens before each segment.
 
-    A decoder reads [memory | tokens], an encoder [CLS] memory [SEP] tokens [SEP]: RMT without its recurrence, so on
-    one segment the two are one. Nothing is written, and the state is (B, 0, D).
+    A decoder reads [memory | tokens], an encoder [CLS] memory [SEP] tokens [SEP]: RMT without its recurrence, and equal
+    to it on one segment. Nothing is written, and the state is (B, 0, D).
     """
 
     def __init__(self, dim: int, n_memory: int = 10, *, initial_std: float = 0.02):

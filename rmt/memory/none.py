@@ -1,4 +1,4 @@
-"""The control without memory: every segment is read alone."""
+"""The control without memory: every segment is read on its own."""
 
 from torch import Tensor
 
@@ -9,11 +9,12 @@ from rmt.text.segments import Segment
 
 
 class NoMemory(RecurrentMemory):
-    """Nothing crosses a boundary: RMT with no slots, so that only the memory differs. The state is (B, 0, D)."""
+    """RMT with no slots, so that it differs from RMT in memory alone. The state is (B, 0, D).
 
-    def __init__(
-        self, dim: int, n_memory: int = 0, *, initial_std: float = 0.0
-    ):  # as RMT, so that a run's options fit both
+    n_memory and initial_std have no effect; they are arguments so that one run's options fit every cell.
+    """
+
+    def __init__(self, dim: int, n_memory: int = 0, *, initial_std: float = 0.0):
         super().__init__(dim, 0)
 
     def step(self, backbone: Backbone, segment: Segment, state: Tensor) -> tuple[Step, Tensor]:

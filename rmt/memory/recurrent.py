@@ -1,4 +1,4 @@
-"""The Recurrent Memory Transformer: memory tokens read beside each segment and written by reading it."""
+"""The Recurrent Memory Transformer: memory tokens are read and written in each segment and carried to the next."""
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,10 @@ class RecurrentMemory(MemoryCell):
     [CLS] memory [SEP] tokens [SEP]. The next state is the last hidden state of the write memory, after the
     final norm, fed back raw. The state is a tensor (B, M, D).
 
-    as_words: read the state as the mean of the word embeddings that the language model's own head gives to it, instead
-    of raw. For pretrained decoders: beside word embeddings, hidden states are of another size and kind (SmolLM2's are
-    sixteen times as large), and what is read as noise is learned to be ignored. The papers' memory is raw.
+    as_words: feed the state back not raw but as a mean of word embeddings, weighted by the language model head's
+    distribution for each slot. For pretrained decoders, whose hidden states differ in scale and kind from word
+    embeddings (SmolLM2's are sixteen times as large), so that training learns to ignore them. The papers' memory is
+    raw.
     """
 
     def __init__(self, dim: int, n_memory: int = 10, *, initial_std: float = 0.02, as_words: bool = False):
@@ -49,15 +50,15 @@ class RecurrentMemory(MemoryCell):
 
 
 def words(backbone: Backbone, state: Tensor) -> Tensor:
-    """The mean word embedding (B, M, D) under the distribution that the head gives to each slot of state (B, M, D)."""
-    given = wide(backbone.unembed(state.flatten(0, 1))).softmax(-1)  # (B M, V)
-    return (given @ backbone.embeddings).view(state.shape)
+    """The mean word embedding (B, M, D) under the head's distribution for each slot of state (B, M, D)."""
+    distribution = wide(backbone.unembed(state.flatten(0, 1))).softmax(-1)  # (B M, V)
+    return (distribution @ backbone.embeddings).view(state.shape)
 
 
 def decoder_input(
     backbone: Backbone, segment: Segment, read: Tensor, write: Tensor
 ) -> tuple[Tensor, Layout, Tensor | None]:
-    """[read | tokens | write] from memory tokens read (B, R, D) and write (B, W, D)."""
+    """Build a decoder's input [read | tokens | write] from memory tokens read (B, R, D) and write (B, W, D)."""
     x = backbone.embed(segment.ids)  # (B, T, D)
     r, t, w = read.shape[1], x.shape[1], write.shape[1]
     x = torch.cat([read, x, write], dim=1)  # (B, R + T + W, D)
@@ -69,7 +70,10 @@ def decoder_input(
 
 
 def encoder_input(backbone: Backbone, segment: Segment, memory: Tensor) -> tuple[Tensor, Layout, Tensor | None]:
-    """[CLS] memory [SEP] tokens [SEP]; the second [SEP] follows the last real token, padding comes after it."""
+    """Build an encoder's input [CLS] memory [SEP] tokens [SEP]; the second [SEP] follows the last real token.
+
+    Padding comes after it.
+    """
     ids, mask = segment.ids, segment.mask
     B, T = ids.shape  # noqa: N806
     m = memory.shape[1]
@@ -83,9 +87,9 @@ def encoder_input(backbone: Backbone, segment: Segment, memory: Tensor) -> tuple
 
 
 def keep_unread(backbone: Backbone, segment: Segment, after, before):
-    """The state after a segment, but for rows of an encoder that have no token in it: those keep the one before.
+    """The state after a segment; rows of an encoder without a token in the segment keep the state before.
 
-    A decoder reads its padding as a segment like any other, as the reference implementation does.
+    A decoder reads a segment of padding like any other, as the reference implementation does.
     """
     if backbone.causal or segment.mask is None:
         return after

@@ -1,4 +1,4 @@
-"""RMT-R: before each segment the memory looks back at every state it ever was in."""
+"""RMT-R: before each segment the latest memory attends to the memory of all earlier moments."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from rmt.memory.base import Mechanism, MemoryCell, Step
 from rmt.memory.recurrent import decoder_input, encoder_input
 from rmt.text.segments import Segment
 
-TOP_1 = 1e5  # scores times this make softmax a choice of the one best
+TOP_1 = 1e5  # scores are multiplied by this, so that softmax chooses the best alone
 
 
 class RetrievalMemory(MemoryCell):
@@ -72,7 +72,7 @@ class RetrievalMemory(MemoryCell):
         return Step(output, layout), torch.cat([state, output.hidden[:, layout.write]], dim=1)
 
     def _encoder_input(self, backbone: Backbone, segment: Segment, memory: Tensor):
-        """As RMT's, writing to the first n_memory of the block."""
+        """RMT's encoder input, whose write memory is the first n_memory of the block."""
         if segment.mask is not None and not segment.mask.any(1).all():
             raise InputError(
                 "RMT-R looks back at every segment, so documents read together by an encoder must have as many "
@@ -82,12 +82,12 @@ class RetrievalMemory(MemoryCell):
         return x, replace(layout, write=slice(1, 1 + self.n_memory)), mask
 
     def look_back(self, latest: Tensor, past: Tensor) -> Tensor:
-        """What the latest memory tokens (B, M, D) find among all past ones (B, t M, D): (B, M, D)."""
+        """Attend from the latest memory tokens (B, M, D) to all past ones (B, t M, D): (B, M, D)."""
         keys = self.norm_past(past)
         scores = self.query(self.norm_state(latest)) @ self.key(keys).transpose(1, 2) * self.dim**-0.5
         weights = (scores * (TOP_1 if self.retrieve == "top_1" else 1.0)).softmax(-1)
-        found = latest + self.output(weights @ self.value(keys))
-        return found + self.shrink(self.activation(self.grow(self.norm_mlp(found))))
+        attended = latest + self.output(weights @ self.value(keys))
+        return attended + self.shrink(self.activation(self.grow(self.norm_mlp(attended))))
 
     def slots(self, state: Tensor) -> Tensor:
         if state.shape[1]:
@@ -95,7 +95,7 @@ class RetrievalMemory(MemoryCell):
         return self.memory[: self.n_memory].expand(len(state), -1, -1)
 
     def restore(self, slots: Tensor) -> Tensor:
-        """slots (B, s + 1, M, D): the first is the initial memory, which is not looked back at."""
+        """The state from slots (B, s + 1, M, D), without the first ones: the initial memory is not attended to."""
         return slots[:, 1:].flatten(1, 2)
 
     def put(self, state: Tensor, slots: Tensor) -> Tensor:
@@ -104,6 +104,5 @@ class RetrievalMemory(MemoryCell):
         return torch.cat([state[:, : -self.n_memory], slots], dim=1)
 
 
-MECHANISM = Mechanism(
-    "rmt-r", RetrievalMemory, fresh={"n_memory": 16}, blocks=3
-)  # it reads what it found beside its latest
+# Three blocks: read memory is the latest memory tokens and the retrieved ones.
+MECHANISM = Mechanism("rmt-r", RetrievalMemory, fresh={"n_memory": 16}, blocks=3)

@@ -7,8 +7,8 @@ from rmt.memory.transformer_xl import TransformerXL
 class SlidingWindow(TransformerXL):
     """Local attention over n_memory positions and the token itself, exact across boundaries by a cache of n_memory.
 
-    As Transformer-XL's, but each token sees no farther than n_memory back, so the text reads as under a banded mask;
-    layers above see farther through what the layers below have seen (Longformer, arXiv 2004.05150, section 3.1).
+    Transformer-XL's cache, but each token sees n_memory positions back at most, as under one banded mask over the whole
+    text; upper layers see farther through the lower ones (Longformer, arXiv 2004.05150, section 3.1).
     """
 
     def __init__(self, dim: int, n_memory: int = 64, *, n_layers: int, initial_std: float = 0.0):

@@ -1,4 +1,4 @@
-"""Transformer-XL: what every layer was given for the last positions is kept, and read again beside a segment."""
+"""Transformer-XL: every layer's inputs at the last positions are cached and read again before the next segment."""
 
 import torch
 from torch import Tensor
@@ -10,25 +10,26 @@ from rmt.text.segments import Segment
 
 
 class TransformerXL(MemoryCell):
-    """The cache of Dai et al. 2019 (arXiv 1901.02860, section 3.2) on a decoder that is already there.
+    """The cache of Dai et al. 2019 (arXiv 1901.02860, section 3.2) on a stock decoder.
 
-    Before layer l stand its own inputs at the n_memory positions before the segment, so its keys and values are made
-    of [cache | tokens] and no gradient enters the cache. The state is (B, L, n_memory, D); a position whose numbers
-    are all zero is empty and is seen by nobody. As slots, one a position: (B, n_memory, L D).
+    Layer l's input is preceded by its own inputs at the n_memory positions before the segment, so its keys and values
+    are those of [cache | tokens]; no gradient enters the cache. The state is (B, L, n_memory, D); a position whose
+    numbers are all zero is empty and masked. As slots, one a position: (B, n_memory, L D).
 
-    A cache as long as the text is full attention. With rotary positions so is any longer text as far as the cache
-    goes back, as only distances matter to them. Learned positions are part of what is cached: once the cache is full,
-    a cached token and one of the segment may have the same, which the paper's relative encoding was made to avoid.
+    With a cache as long as the text this is full attention. With rotary positions, where only distances matter, it is
+    full attention over the cache's length in any longer text. Learned positions are part of the cached inputs: once the
+    cache is full, a cached token and one of the segment may have the same position, which the paper's relative encoding
+    avoids.
 
-    initial_std is RMT's; it is taken so that one run's options fit every cell.
+    initial_std has no effect; it is an argument so that one run's options fit every cell.
     """
 
-    window: int | None = None  # positions a token sees in a layer, itself the last; None for all there are
+    window: int | None = None  # positions that a token sees in a layer, itself included; None for all
 
     def __init__(self, dim: int, n_memory: int = 64, *, n_layers: int, initial_std: float = 0.0):
         super().__init__(dim, n_memory)
-        self.n_layers, self.n_write = n_layers, 0  # tokens leave their trace by being read, nothing writes
-        self.register_buffer("like", torch.zeros(()), persistent=False)  # knows device and precision
+        self.n_layers, self.n_write = n_layers, 0  # there is no write memory: tokens are cached as they are read
+        self.register_buffer("like", torch.zeros(()), persistent=False)  # has the device and precision
 
     @classmethod
     def fit(cls, backbone: Backbone, **options) -> "TransformerXL":
@@ -39,8 +40,8 @@ class TransformerXL(MemoryCell):
         return self.like.new_zeros(batch, self.n_layers, self.n_memory, self.dim)
 
     def step(self, backbone: Backbone, segment: Segment, state: Tensor) -> tuple[Step, Tensor]:
-        step, given = read_beside(backbone, segment, state, window=self.window)
-        return step, torch.cat([state, given], dim=2)[:, :, given.shape[2] :].detach()
+        step, inputs = read_beside(backbone, segment, state, window=self.window)
+        return step, torch.cat([state, inputs], dim=2)[:, :, inputs.shape[2] :].detach()
 
     def slots(self, state: Tensor) -> Tensor:
         return state.transpose(1, 2).flatten(2)
@@ -52,45 +53,45 @@ class TransformerXL(MemoryCell):
 def read_beside(
     backbone: Backbone, segment: Segment, cached: Tensor, *, window: int | None = None
 ) -> tuple[Step, Tensor]:
-    """Read a segment with cached (B, L, R, D) before it in every layer, and say what each layer was given of it.
+    """Read a segment with cached (B, L, R, D) before it in every layer; return every layer's inputs, too.
 
-    The second value is (B, L, T, D), zero at padding. A layer attends from the cached positions too, and what it makes
-    of them is let go: that is what lets any stock layer be used as it is.
+    The inputs are (B, L, T, D), zero at padding. A stock layer computes outputs at the cached positions, too; these are
+    dropped.
     """
     x = backbone.embed(segment.ids)  # (B, T, D)
-    r, t, given = cached.shape[2], x.shape[1], {}
+    r, t, inputs = cached.shape[2], x.shape[1], {}
     x = torch.cat([x.new_zeros(len(x), r, x.shape[2]), x], dim=1)  # (B, R + T, D)
     layout = Layout(slice(r, r + t), slice(0, r), slice(r + t, r + t))
 
     def enter(i: int, hidden: Tensor) -> Tensor:
-        given[i] = hidden[:, r:]
-        return torch.cat([cached[:, i].to(hidden.dtype), given[i]], dim=1)
+        inputs[i] = hidden[:, r:]
+        return torch.cat([cached[:, i].to(hidden.dtype), inputs[i]], dim=1)
 
     with backbone.around_layers(enter, first=r):
         mask = seen(filled(cached), segment)
         output = backbone(x, layout=layout, mask=mask, positions=counted(mask), window=window)
-    made = torch.stack([given[i] for i in range(backbone.n_layers)], dim=1)  # (B, L, T, D)
-    return Step(output, layout), made if segment.mask is None else made * segment.mask[:, None, :, None]
+    stacked = torch.stack([inputs[i] for i in range(backbone.n_layers)], dim=1)  # (B, L, T, D)
+    return Step(output, layout), stacked if segment.mask is None else stacked * segment.mask[:, None, :, None]
 
 
 def filled(cached: Tensor) -> Tensor:
-    """(B, R): where any of (B, L, R, D) is not zero."""
+    """Where a cache (B, L, R, D) has a position that is not empty: (B, R)."""
     return (cached != 0).any(-1).any(1)
 
 
 def seen(before: Tensor, segment: Segment) -> Tensor:
-    """(B, R + T), true at positions that may be seen: before (B, R), then the segment's tokens."""
+    """The mask (B, R + T), true at positions that may be seen: before (B, R), then the segment's tokens."""
     tokens = before.new_ones(segment.ids.shape) if segment.mask is None else segment.mask.bool()
     return torch.cat([before, tokens], dim=1)
 
 
 def counted(mask: Tensor) -> Tensor:
-    """(B, N) positions from 0 at the first that may be seen; what is empty does not count."""
+    """Positions (B, N) counted from 0 at the first that may be seen; empty ones do not count."""
     return (mask.cumsum(1) - 1).clamp(min=0)
 
 
 def decoder_only(cls: type, backbone: Backbone) -> None:
-    """Raises InputError on an encoder, in which later tokens would be seen through what is kept of earlier ones."""
+    """Raise InputError for an encoder, in which a cache of earlier tokens would hold what later ones say."""
     if not backbone.causal:
         raise InputError(f"{cls.__name__} reads with a decoder such as gpt2 or llama; an encoder has no past to keep.")
 

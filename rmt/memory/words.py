@@ -1,15 +1,15 @@
-"""The names of the memory mechanisms: what people read of each, without torch. A mechanism's record is in its file."""
+"""The names and phrases for the memory mechanisms, without torch. A mechanism's record is in its own file."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Words:
-    """What is said and shown of a mechanism.
+    """The words and the line style for a mechanism.
 
     kind: its name in configs and commands. file: its module in this folder, which ends with its `Mechanism`. name: in a
-    legend. says: one phrase, after "It holds". crosses: what crosses a boundary, where {read} and {write} become its
-    memory positions and other names its options. hue, dash: of its line, as `figures/theme.py` and Plotly name them.
+    legend. says: a phrase that follows "It holds". crosses: what crosses a boundary; {read} and {write} stand for its
+    memory positions, other names for its options. hue, dash: of its line, as `figures/theme.py` and Plotly name them.
     """
 
     kind: str

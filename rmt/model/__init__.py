@@ -1,4 +1,4 @@
-"""Backbone and cell as one model that reads a document of any length."""
+"""A model of backbone and memory cell that reads documents of any length, and the loops over segments."""
 
 from rmt.model.model import About, Model
 

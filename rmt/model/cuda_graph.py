@@ -1,13 +1,12 @@
-"""The recurrent step captured once as a CUDA graph and replayed, its results on their way to the host meanwhile.
+"""The recurrent step captured once as a CUDA graph and replayed, while earlier results are copied to the host.
 
-A step is hundreds of small kernels, and launching them takes a CPU longer than running them takes a GPU. Steps over
-segments of one shape are the same work on other numbers, so one is captured and then launched as a whole. For that,
-all it touches has a place that stays put: the ids of the next segments, the state, which is changed in place, the
-number of the step, which is counted on the device so that the host need not wait for it, and what is kept of a step.
+A step is hundreds of small kernels, and launching them takes the CPU longer than running them takes the GPU. Steps over
+segments of one shape differ only in their numbers, so one step is captured and then launched as a whole. All its
+tensors keep their addresses: the ids of the next segments, the state, which is changed in place, the number of the
+step, which is counted on the device so that the host need not wait for it, and the values that are kept of a step.
 
-Where a device captures nothing (CAPTURE), `unroll` reads on step by step; where a capture fails, or its first steps
-give other numbers than the plain loop, the step in its buffers is called instead of replayed. Both give what the plain
-loop gives.
+On a device without capture (CAPTURE), `unroll` reads step by step; where a capture fails, or its first steps give other
+numbers than the plain loop, the step is called instead of replayed. The results are always those of the plain loop.
 """
 
 import warnings
@@ -24,12 +23,12 @@ from rmt.memory.base import MemoryCell, State, Step, map_state
 from rmt.model.unroll import unroll
 from rmt.text.segments import Segment
 
-WINDOW = 64  # segments whose ids are in place at once
-AHEAD = 8  # steps that the device may be ahead of whoever takes their results
-WORTH = 64  # equal segments from which on a capture is worth its time
-WARM_UP = 3  # calls before a capture: kernels are chosen and self-tests run in them
-CHECKED = 3  # steps of every capture that are compared with the plain loop: to the bit, or in half precision
-TOLERANCE = 0.01  # to this share of a tensor's largest number
+WINDOW = 64  # segments whose ids are on the device at once
+AHEAD = 8  # steps that the device may be ahead of the caller, who takes their results
+WORTH = 64  # equal segments at least, so that a capture is worth its time
+WARM_UP = 3  # calls before a capture, in which kernels are chosen and tested
+CHECKED = 3  # steps of every capture that are compared with the plain loop, to the bit
+TOLERANCE = 0.01  # in half precision: to this share of a tensor's largest number
 ALIGNED = 16  # bytes
 HALF = (torch.float16, torch.bfloat16)
 
@@ -37,10 +36,10 @@ Observe = Callable[[Segment, Step, State], dict[str, Tensor]]
 
 
 class FixedStep:
-    """One step of a cell after the other over segments like the first, each a call without arguments.
+    """A cell's step in fixed buffers: each call, without arguments, reads the next segment.
 
-    state: what crosses the boundary, changed in place. reset: the state put before every segment instead, if any.
-    observe(segment, step, state): called at the end of each step; what it gives goes into the ring (see `watch`).
+    state: changed in place. reset: a state that every segment is read with instead, if any. observe(segment, step,
+    state): called at the end of each step; its values go into the ring (see `watch`).
     """
 
     def __init__(self, cell: MemoryCell, backbone: Backbone, like: Segment, state: State, reset: State | None = None):
@@ -54,18 +53,18 @@ class FixedStep:
         self.ring: Ring | None = None
 
     def watch(self, observe: Observe) -> "Ring":
-        """Keep what `observe` gives of every step from now on; where it is kept."""
+        """From now on keep the values of `observe` of every step; return the ring that holds them."""
         self.observe, self.ring = observe, Ring(observe(*self.read()))
         return self.ring
 
     def fill(self, segments: Sequence[Segment]) -> None:
-        """Put the next segments in place, WINDOW of them or, at the end, fewer."""
+        """Copy the next segments into the buffers, WINDOW of them or, at the end, fewer."""
         self.ids[: len(segments)] = torch.stack([segment.ids for segment in segments])
         if self.labels is not None:
             self.labels[: len(segments)] = torch.stack([segment.labels for segment in segments])
 
     def read(self) -> tuple[Segment, Step, State]:
-        """The step over the next segment, without going on to it."""
+        """Read the next segment without advancing: (segment, step, state after it)."""
         place = self.number % WINDOW
         segment = Segment(*(t if t is None else t.index_select(0, place)[0] for t in (self.ids, self.labels)))
         return segment, *self.cell.step(self.backbone, segment, self.state if self.reset is None else self.reset)
@@ -78,7 +77,7 @@ class FixedStep:
         self.number += 1
 
     def rewind(self) -> None:
-        """Back before the first step."""
+        """Go back to before the first step."""
         self.number.zero_()
         map_state(Tensor.copy_, self.state, self.start)
 
@@ -88,13 +87,13 @@ def _copy(tensor: Tensor) -> Tensor:
 
 
 def _capture(step: FixedStep) -> Callable[[], None]:
-    """The step as one CUDA graph: what launches it."""
+    """Capture the step as one CUDA graph; return the function that launches it."""
     device = step.number.device
-    # Weights that autocast rounds are rounded in the graph: those that it holds on to are gone when its context ends.
+    # Without autocast's cache, weights are rounded inside the graph: cached ones are freed when its context ends.
     half = {"enabled": torch.is_autocast_enabled("cuda"), "dtype": torch.get_autocast_dtype("cuda")}
     with (
         torch.cuda.device(device),
-        torch.cuda.stream(torch.cuda.current_stream(device)),  # and again this one if the capture fails
+        torch.cuda.stream(torch.cuda.current_stream(device)),  # restored if the capture fails
         torch.autocast("cuda", **half, cache_enabled=False),
     ):
         side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
@@ -103,12 +102,12 @@ def _capture(step: FixedStep) -> Callable[[], None]:
             for _ in range(WARM_UP):
                 step()
         torch.cuda.current_stream().wait_stream(side)
-        with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):  # others may work meanwhile
+        with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):  # other threads may use the GPU
             step()
     step.rewind()
 
     def replay() -> None:
-        with torch.cuda.device(device):  # whichever is the current one elsewhere
+        with torch.cuda.device(device):  # the current device may be another one
             graph.replay()
 
     return replay
@@ -118,9 +117,9 @@ CAPTURE: dict[str, Callable[[FixedStep], Callable[[], None]]] = {"cuda": _captur
 
 
 def launcher(step: FixedStep) -> Callable[[], None]:
-    """What runs the step: its captured graph, or, where that fails or is wrong, the step itself.
+    """Return the function that runs the step: its captured graph, or the step itself where that fails or is wrong.
 
-    The first ids are in place, and what is to be kept of a step is known.
+    Call it when the buffers are filled and `watch` was called.
     """
     try:
         launch = CAPTURE[step.number.device.type](step)
@@ -142,21 +141,21 @@ def launcher(step: FixedStep) -> Callable[[], None]:
 
 @torch.no_grad()
 def _difference(step: FixedStep, launch: Callable[[], None]) -> str | None:
-    """What the first launches give otherwise than the plain loop, if anything, as words for a warning."""
+    """Compare the first launches with the plain loop: the first difference in words for a warning, None without one."""
     state = step.start
     for i in range(CHECKED):
         launch()
         segment = Segment(step.ids[i], None if step.labels is None else step.labels[i])
         plain, state = step.cell.step(step.backbone, segment, state if step.reset is None else step.reset)
         expected = {"hidden": plain.output.hidden} | dict(enumerate(_tensors(state)))
-        found = {"hidden": step.step.output.hidden} | dict(enumerate(_tensors(step.state)))
+        replayed = {"hidden": step.step.output.hidden} | dict(enumerate(_tensors(step.state)))
         if step.ring:
             expected |= step.observe(segment, plain, state)
-            found |= {name: part[i] for name, part in step.ring.parts.items()}
+            replayed |= {name: part[i] for name, part in step.ring.parts.items()}
         half = torch.is_autocast_enabled(step.number.device.type) or plain.output.hidden.dtype in HALF
         for name, value in expected.items():
-            same = (found[name] == value) | (found[name].isnan() & value.isnan())
-            gap = (found[name] - value).abs().masked_fill(same, 0)
+            same = (replayed[name] == value) | (replayed[name].isnan() & value.isnan())
+            gap = (replayed[name] - value).abs().masked_fill(same, 0)
             allowed = TOLERANCE * value.nan_to_num().abs().amax() if half and value.numel() else 0
             if not (gap <= allowed).all():
                 what = "its state" if isinstance(name, int) else f"its {name}"
@@ -165,13 +164,14 @@ def _difference(step: FixedStep, launch: Callable[[], None]) -> str | None:
 
 
 def _tensors(state: State) -> list[Tensor]:
+    """The tensors of a state as a list."""
     tensors = []
     map_state(lambda tensor: tensors.append(tensor), state)
     return tensors
 
 
 class Ring:
-    """What was kept of the last AHEAD steps: a row of bytes for each on the device, and its copy on the host."""
+    """A ring buffer with the values of the last AHEAD steps: a row of bytes each on the device, copied to the host."""
 
     def __init__(self, like: dict[str, Tensor]):
         self.places, size = {}, 0  # name -> first byte, end, type, shape
@@ -189,7 +189,7 @@ class Ring:
             self.copied = [torch.cuda.Event() for _ in range(AHEAD)]
 
     def _view(self, rows: Tensor, name: str) -> Tensor:
-        """(rows, *shape) of one name."""
+        """The values of one name as a view (rows, *shape)."""
         start, end, dtype, shape = self.places[name]
         return rows[:, start:end].view(dtype).unflatten(1, shape)
 
@@ -199,7 +199,7 @@ class Ring:
             self.parts[name].index_copy_(0, number % AHEAD, value[None])
 
     def send(self, i: int) -> None:
-        """Begin to copy what step i kept to the host; the next step does not wait for it."""
+        """Start to copy the values of step i to the host; the next step does not wait for it."""
         i %= AHEAD
         if not self.cuda:
             self.host[i] = self.rows[i]
@@ -210,7 +210,7 @@ class Ring:
             self.copied[i].record(self.stream)
 
     def take(self, i: int) -> dict[str, np.ndarray]:
-        """What step i kept, on the host, until step i + AHEAD is sent; waits for the copy."""
+        """Wait for the copy of step i and return its values, which are valid until step i + AHEAD is sent."""
         i %= AHEAD
         if self.cuda:
             self.copied[i].synchronize()
@@ -220,7 +220,7 @@ class Ring:
 def fixed_step(
     cell: MemoryCell, backbone: Backbone, segments: Sequence[Segment], state: State, reset: State | None = None
 ) -> FixedStep | None:
-    """The step over these equal segments, WINDOW of them in place; None where nothing is captured or is worth it."""
+    """Make the step over these equal segments, with the first in its buffers; None where no capture is worth it."""
     if len(segments) < WORTH or segments[0].mask is not None or segments[0].ids.device.type not in CAPTURE:
         return None
     step = FixedStep(cell, backbone, segments[0], state, reset)
@@ -234,15 +234,15 @@ def _shapes(state: State) -> list[tuple[int, ...]]:
 
 
 def observed(step: FixedStep, segments: Sequence[Segment], observe: Observe) -> Iterator[dict[str, np.ndarray]]:
-    """Read equal segments; yield what `observe` gives of each, on the host, until the next is asked for.
+    """Read equal segments; yield the values of `observe` of each, on the host, valid until the next is yielded.
 
-    observe may look at shapes and not at numbers, for which a host would have to wait.
+    observe may depend on shapes but not on numbers, for which the host would have to wait.
     """
     ring, launch = step.watch(observe), launcher(step)
     for i in range(len(segments)):
         if i and i % WINDOW == 0:
             step.fill(segments[i : i + WINDOW])
-        if i >= AHEAD:  # its row is about to be written again, on the device and then on the host
+        if i >= AHEAD:  # the row of step i - AHEAD is about to be overwritten
             yield ring.take(i - AHEAD)
         launch()
         ring.send(i)
@@ -253,9 +253,9 @@ def observed(step: FixedStep, segments: Sequence[Segment], observe: Observe) -> 
 def fast_unroll(
     cell: MemoryCell, backbone: Backbone, segments: Sequence[Segment], *, state: State, before=None, bptt_unroll=None
 ) -> Iterator[tuple[Segment, Step, State]]:
-    """`unroll`, but where nothing is learned or changed and a device captures, equal segments are one step's replays.
+    """`unroll`, but without gradients and changes, equal segments are replays of one captured step where that works.
 
-    What a step of theirs holds is overwritten by the next: take from it what is needed before asking for another.
+    The tensors of a replayed step are overwritten by the next step: use or copy them before the next item.
     """
     if torch.is_grad_enabled() or before is not None:
         yield from unroll(cell, backbone, segments, state=state, before=before, bptt_unroll=bptt_unroll)
@@ -278,5 +278,5 @@ def fast_unroll(
 
 
 def _alike(segments: list[Segment], like: Segment) -> list[Segment]:
-    """The first of them that are as long."""
+    """The first segments with the shape of `like` and without a mask."""
     return list(takewhile(lambda segment: segment.ids.shape == like.ids.shape and segment.mask is None, segments))

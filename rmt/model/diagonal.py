@@ -1,9 +1,9 @@
 """Diagonal batching: where memory is per layer, segment t's layer l and segment t + 1's layer l - 1 run at once.
 
-Sivtsov et al. 2025 (arXiv 2506.05229). Layer l needs of the past only its own memory, which is ready as soon as layer l
-has read the segment before. So a run of S segments through L layers is S + L - 1 steps, each of up to L layers of one
-kernel call a product, instead of S L layers one after the other. The same numbers to rounding; what is gained is fewer
-and larger kernels, so it pays where one layer leaves a device idle.
+Sivtsov et al. 2025 (arXiv 2506.05229). Layer l depends on the past through its own memory alone, which is ready as soon
+as layer l has read the segment before. So S segments through L layers take S + L - 1 steps of up to L stacked layers,
+instead of S L layers one after the other. The numbers are equal up to rounding; kernels are fewer and larger, which
+pays where one layer leaves a device idle.
 """
 
 import warnings
@@ -28,11 +28,12 @@ HALF = 0.05
 def diagonal(
     cell: MemoryCell, backbone: Backbone, segments: Sequence[Segment], *, state: State | None = None
 ) -> Iterator[tuple[Segment, Step, State]]:
-    """`unroll` for inference, but layers of neighbouring segments run at once where the cell's memory is per layer.
+    """`unroll` for inference, with layers of neighbouring segments run at once where the cell's memory is per layer.
 
-    Yields what `unroll` yields, L - 1 segments later than they are read. Weights are held a second time, and L states.
-    Where it is not possible (see `possible`), and from the first segment on that has another shape or padding, `unroll`
-    reads on. The first segment is read by the plain loop, too; where numbers differ, all of them are, aloud.
+    Yields the items of `unroll`, L - 1 segments after they are read. It holds a second copy of the weights, and L
+    states. Where it is not possible (see `possible`), and from the first segment with another shape or padding on,
+    `unroll` reads. The first segment is checked against the plain loop; if it differs, `unroll` reads all, with a
+    warning.
     """
     coming = iter(segments)
     first = next(coming, None)
@@ -59,7 +60,7 @@ def diagonal(
 
 
 def possible(cell: MemoryCell, backbone: Backbone) -> bool:
-    """Whether layers may run at once: memory of each on its own, no gradient or dropout, layers of one structure."""
+    """Whether layers can run at once: memory per layer, no gradient or dropout, layers of one structure."""
     if not cell.per_layer or not isinstance(backbone, HFBackbone) or torch.is_grad_enabled() or backbone.training:
         return False
     layers = [{name: (type(m), m.extra_repr()) for name, m in layer.named_modules()} for layer in backbone.layers]
@@ -67,7 +68,10 @@ def possible(cell: MemoryCell, backbone: Backbone) -> bool:
 
 
 class _Alike:
-    """The first segments of one shape without padding. read: those handed out; rest: the one that ended it, if any."""
+    """An iterator over the first segments of one shape without padding.
+
+    read: those yielded so far. rest: the first other segment, if any.
+    """
 
     def __init__(self, segments: Iterator[Segment]):
         self.segments, self.read, self.rest, self.shape = segments, [], [], None
@@ -82,11 +86,12 @@ class _Alike:
             yield segment
 
     def everything(self) -> Iterator[Segment]:
+        """All segments, with those that were yielded."""
         return chain(self.read, self.rest, self.segments)
 
 
 class _LayerStep(nn.Module):
-    """One layer with its own memory around it."""
+    """One layer with its own memory."""
 
     def __init__(self, memory: MemoryCell, layer: nn.Module):
         super().__init__()
@@ -100,34 +105,34 @@ class _LayerStep(nn.Module):
 
 
 def _run(cell, backbone, segments, state) -> Iterator[tuple[Segment, Step, State]]:
-    """All segments, the layers that are ready at once in every round."""
+    """Read all segments; each round runs all layers that are ready."""
     n_layers, open_model = backbone.n_layers, Layerwise(backbone)
     layers = Stacked([_LayerStep(cell.of_layer(i), layer) for i, layer in enumerate(open_model.layers)])
     open_model.stand_in.as_tuple = _gives_tuple(backbone)
     memory = [part.transpose(0, 1).clone() for part in state]  # (L, B, ...) each
-    coming, under_way, given = iter(segments), deque(), None
-    flow, first = None, 0  # what the layers from `first` on are about to read (n, B, N, D)
+    coming, in_progress, given = iter(segments), deque(), None
+    flow, first = None, 0  # the inputs (n, B, N, D) of the layers from `first` on
     while True:
         segment = next(coming, None)
         if segment is not None:
             x, layout, mask, positions = cell.augment(backbone, segment)
             options = {"layout": layout, "mask": mask, "positions": positions}
             hidden, *given = open_model.enter(x, **options)
-            under_way.append((segment, x, options, []))
+            in_progress.append((segment, x, options, []))
             flow = hidden[None] if flow is None else torch.cat([hidden[None], flow])
         else:
-            first += 1  # the layers before have read all there is
-        if not under_way:
+            first += 1  # the layers before have read all segments
+        if not in_progress:
             return
         places = slice(first, first + len(flow))
         about = {"write": layout.write, "args": given[0], "kwargs": given[1]}
         flow, *after = layers(places, flow, *(part[places] for part in memory), **about)
         for part, new in zip(memory, after, strict=True):
             part[places] = new
-        for n, (*_, states) in enumerate(reversed(under_way)):  # the latest segment is at the lowest layer
+        for n, (*_, states) in enumerate(reversed(in_progress)):  # the latest segment is at the lowest layer
             states.append([new[n] for new in after])
         if places.stop == n_layers:
-            segment, x, options, states = under_way.popleft()
+            segment, x, options, states = in_progress.popleft()
             output = open_model.leave(flow[-1], x, **options)
             flow = flow[:-1]
             after = tuple(torch.stack(part, dim=1) for part in zip(*states, strict=True))
@@ -135,23 +140,23 @@ def _run(cell, backbone, segments, state) -> Iterator[tuple[Segment, Step, State
 
 
 def _gives_tuple(backbone: HFBackbone) -> bool:
-    """Whether the trunk takes a layer's output out of a tuple, as older families do."""
-    found = []
-    hook = backbone.layers[0].register_forward_hook(lambda _m, _a, output: found.append(isinstance(output, tuple)))
+    """Whether the layers of a trunk return tuples, as in older families."""
+    tuples = []
+    hook = backbone.layers[0].register_forward_hook(lambda _m, _a, output: tuples.append(isinstance(output, tuple)))
     try:
         x = backbone.embed(torch.zeros(1, 2, dtype=torch.long, device=next(backbone.parameters()).device))
         backbone(x, layout=Layout(slice(0, 2), slice(0, 0), slice(0, 0)))
     finally:
         hook.remove()
-    return found[0]
+    return tuples[0]
 
 
 def _gap(step: Step, state: State, plain: Step, plain_state: State) -> float:
-    """By how much the first segment's numbers differ, as a share of the largest; nothing within the tolerance."""
+    """The largest difference of the first segment's numbers, as a share of the largest number; 0 within tolerance."""
     pairs = [(step.output.hidden, plain.output.hidden), *zip(state, plain_state, strict=True)]
     worst = 0.0
-    for found, expected in pairs:
-        gap = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
+    for value, expected in pairs:
+        gap = float((value - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
         allowed = TOLERANCE.get(expected.dtype, HALF)
         if torch.is_autocast_enabled(expected.device.type):
             allowed = HALF

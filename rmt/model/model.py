@@ -1,4 +1,4 @@
-"""A whole model: backbone, memory cell, tokenizer and how a document is cut."""
+"""The model: backbone, memory cell, tokenizer and the cutting of documents into segments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ from rmt.text.segments import IGNORE, Segment, split, split_each
 
 @dataclass
 class DocumentOutput(ModelOutput):
-    """What a model makes of a whole document.
+    """A model's output for a whole document.
 
-    logits: (B, T, V) of a language model, (B, C) of a classifier asked after the last segment; unless left out.
-    loss: mean cross-entropy, when labels were given.
+    logits: (B, T, V) of a language model, (B, C) of a classifier after the last segment; None without `keep_logits`.
+    loss: mean cross-entropy, where labels were given.
     memory: (B, S + 1, M, D) the slots before the first segment and after each.
-    state: what crosses the boundary after the last segment.
+    state: the state after the last segment.
     """
 
     logits: Tensor | None = None
@@ -32,16 +32,16 @@ class DocumentOutput(ModelOutput):
     state: State | None = None
 
 
-ANSWERS = ("one", "several", "score")  # of its classes; a score is a number and no class
+ANSWERS = ("one", "several", "score")  # how a head answers: one class, several classes, or a number
 
 
 @dataclass
 class About:
-    """What a model says of itself beside its weights: where it came from and what it answers with.
+    """A model's description: its origin, task and classes.
 
-    answers: how a classifier's logits are read, one of ANSWERS: as one class of all, as several that hold or not each
-        on its own, or as a number.
-    config: what `rmt.checkpoint.build.build` made it from; `rmt.checkpoint.save` writes it beside the weights.
+    answers: the meaning of a classifier's logits, one of ANSWERS: one class of all, several independent classes, or a
+        number.
+    config: the configuration that `rmt.checkpoint.build.build` built it from; `rmt.checkpoint.save` writes it.
     """
 
     name: str = "model"
@@ -55,7 +55,7 @@ class About:
 
 
 class Model(nn.Module):
-    """Reads a document of any length segment by segment; see `DocumentOutput` for what it returns."""
+    """A model that reads documents of any length segment by segment; it returns a `DocumentOutput`."""
 
     def __init__(
         self,
@@ -71,20 +71,21 @@ class Model(nn.Module):
         self.backbone, self.cell = backbone, cell
         self.segment_length, self.alignment = segment_length, alignment
         self.tokenizer, self.about = tokenizer, about or About()
-        self.around: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # ids put before a text and after it
+        self.around: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # special ids before and after a text
 
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
     def shares(self, logits: Tensor) -> Tensor:
-        """Probabilities (..., C) of a classifier's logits (..., C): of one class of all, or of each class on its
-        own."""
+        """Probabilities (..., C) of a classifier's logits (..., C): softmax, or a sigmoid each for several classes."""
         return logits.float().sigmoid() if self.about.answers == "several" else logits.float().softmax(-1)
 
     def _check_ids(self, ids) -> None:
-        """Raise InputError for what are no token ids (B, T). On CUDA their values are looked at only without gradients:
-        a training step would wait for it."""
+        """Raise InputError for anything but token ids (B, T) of this model.
+
+        On CUDA their values are checked only without gradients, as a training step would wait for the result.
+        """
         if not isinstance(ids, Tensor) or ids.dim() != 2 or ids.is_floating_point() or ids.dtype == torch.bool:
             what = (
                 f"a tensor {tuple(ids.shape)} of {ids.dtype}" if isinstance(ids, Tensor) else f"a {type(ids).__name__}"
@@ -106,7 +107,7 @@ class Model(nn.Module):
             )
 
     def split(self, ids: Tensor, *, labels: Tensor | None = None, mask: Tensor | None = None) -> list[Segment]:
-        """Segments of ids (B, T): cut at common columns, but each row on its own where an encoder has padding."""
+        """Cut ids (B, T) into segments: all rows at the same columns, but an encoder's padded rows each on its own."""
         if mask is not None and not self.backbone.causal:
             return split_each(ids, mask, self.segment_length, alignment=self.alignment)
         return split(ids, self.segment_length, labels=labels, mask=mask, alignment=self.alignment)
@@ -124,16 +125,16 @@ class Model(nn.Module):
         backbone: Backbone | None = None,
         read: Callable = unroll,
     ) -> DocumentOutput:
-        """Read ids (B, T), segments inside.
+        """Read documents ids (B, T) segment by segment.
 
         labels: (B, T) ids to predict for a language model (-100 where none is scored; shifted here, once), or
             (B,) class indices for a classifier, scored after the last segment.
         attention_mask: (B, T), true at real tokens.
         state, bptt_unroll, before: as in `unroll`.
-        keep_logits: false where a language model's memory and loss are all that is wanted; its head then runs at
-            scored positions only.
-        backbone: what runs in place of the model's own: `rmt.backbone.last_layer.lean` of it, say.
-        read: the loop over segments: `unroll`, or `rmt.model.cuda_graph.fast_unroll`, which gives the same.
+        keep_logits: False where only a language model's memory and loss are needed; its head then runs at scored
+            positions alone.
+        backbone: a Backbone to use in place of the model's own, such as `rmt.backbone.last_layer.lean` of it.
+        read: the loop over segments: `unroll`, or `rmt.model.cuda_graph.fast_unroll` with the same results.
         """
         head = self.backbone.head
         self._check_ids(ids)

@@ -1,7 +1,7 @@
-"""Several processes that share one work: which of them this is, its share, and the shares of all put together.
+"""Work shared by several processes: the number of this process, its share, and the results of all gathered.
 
-`torchrun` and `accelerate launch` start them, on one machine or on many. Every process makes all the random choices
-of the whole work, so that these are what one process alone would choose, and reads its share.
+`torchrun` and `accelerate launch` start the processes, on one machine or on many. Every process draws all random
+numbers of the whole work, so that they are the same as for one process, and reads its share.
 """
 
 import os
@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 
 
 def this_process() -> tuple[int, int, torch.device | None]:
-    """This process's number, how many there are, and its device where it is one of several."""
+    """The number of this process, the number of processes, and this process's device where there are several."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return 0, 1, None
     from accelerate import PartialState
@@ -25,17 +25,17 @@ def this_process() -> tuple[int, int, torch.device | None]:
 
 
 def my_share(items: Sequence[Item]) -> list[Item]:
-    """The items that this process works on: every n-th of them, where there are n processes."""
+    """This process's share of the items: every n-th, where there are n processes."""
     process, processes, _ = this_process()
     return list(items[process::processes])
 
 
-def together(mine: list[Item]) -> list[Item]:
-    """What all processes made of their shares, one result an item, in the order of the items."""
+def together(results: list[Item]) -> list[Item]:
+    """Gather the results of all processes, one an item, in the order of the items."""
     process, processes, _ = this_process()
     if processes == 1:
-        return mine
+        return results
     from accelerate.utils import gather_object
 
-    numbered = gather_object([(process + i * processes, result) for i, result in enumerate(mine)])
+    numbered = gather_object([(process + i * processes, result) for i, result in enumerate(results)])
     return [result for _, result in sorted(numbered, key=lambda pair: pair[0])]

@@ -1,4 +1,4 @@
-"""What made a file: model, weights, machine and versions."""
+"""The provenance of a file: the model, weights, device and versions that made it."""
 
 import platform
 
@@ -9,11 +9,12 @@ from rmt.model.model import Model
 
 
 def versions() -> dict[str, str]:
+    """The versions of Python, torch and transformers."""
     return {"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__}
 
 
 def made_by(model: Model) -> dict:
-    """A trace's or a result's account of its model."""
+    """The description of a model that a trace or a result stores."""
     parameter = next(model.parameters())
     return {
         "checkpoint": model.about.name,

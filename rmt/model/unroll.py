@@ -1,4 +1,4 @@
-"""The only loop over segments."""
+"""The loop over segments."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -19,10 +19,10 @@ def unroll(
 ) -> Iterator[tuple[Segment, Step, State]]:
     """Read segments in order, carrying only the state; yield (segment, step, state after it).
 
-    state: where to start, the cell's initial state by default.
+    state: the state before the first segment, by default the cell's initial one.
     bptt_unroll: segments per gradient window, counted from the end, so that the last segment's gradient crosses
         bptt_unroll - 1 boundaries; None is full back-propagation through time.
-    before: (index, state) -> state, applied before each segment is read: the seam for interventions.
+    before: (index, state) -> state, applied before each segment is read, for interventions.
     """
     if bptt_unroll is not None and bptt_unroll < 1:
         raise InputError(f"bptt_unroll counts segments and is 1 or more, not {bptt_unroll}.")

@@ -1,4 +1,4 @@
-"""Running a model over a document and keeping what its memory did; replaying a segment."""
+"""Record what a model's memory does while it reads a document, and replay single segments."""
 
 from rmt.recorder.recorder import record, record_all, replay
 from rmt.recorder.watcher import Recorder

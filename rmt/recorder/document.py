@@ -1,4 +1,4 @@
-"""A text as a model reads it: token ids, the text of each, and where in it facts and questions stand."""
+"""A text as a document to record: token ids, the text of each token, and the spans of facts and question."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,14 +12,15 @@ from rmt.tasks.base import Span
 from rmt.tasks.spans import find_spans
 from rmt.text.tokenizer import unknown_id
 
-SOME = 4096  # tokens whose texts are looked up at once
+SOME = 4096  # tokens whose texts are joined in one go
 
 
 @dataclass(frozen=True)
 class Document:
-    """A text in tokens: ids (n_tokens,), their texts as one, where each ends in it in bytes, the spans found, and how
-    many
-    tokens stand for words that the vocabulary lacks."""
+    """A document: ids (n_tokens,), the tokens' texts joined, the end of each in bytes, and the spans of its facts.
+
+    unknown: the number of tokens that stand for words outside of the vocabulary.
+    """
 
     ids: np.ndarray
     text: bytes
@@ -29,7 +30,7 @@ class Document:
 
 
 def read_document(model: Model, text: str | Sequence[int] | np.ndarray | Tensor) -> Document:
-    """A string or token ids (n_tokens,) as a document. Raises InputError for what the model cannot read."""
+    """Make a document of a string or of token ids (n_tokens,). Raises InputError for what the model cannot read."""
     if isinstance(text, str):
         return _read_text(model, text)
     try:
@@ -58,7 +59,7 @@ def vocabulary_size(model: Model) -> int:
 
 
 def _read_text(model: Model, text: str) -> Document:
-    """A string as a document. Words that the vocabulary lacks have its mark of the unknown for a text."""
+    """Make a document of a string. The text of a word outside of the vocabulary is that of the unknown token."""
     if model.tokenizer is None:
         raise InputError("This checkpoint has no tokenizer.json, so it reads token ids only; give those.")
     text = text.encode("utf-8", "replace").decode()
@@ -87,13 +88,13 @@ def _read_text(model: Model, text: str) -> Document:
 
 
 def _marked(piece: bytes, mark: str) -> bytes:
-    """The mark in place of a word, between its spaces."""
+    """Replace a word by the unknown token's text; its spaces stay."""
     word = piece.strip()
     return piece.replace(word, mark.encode(), 1) if word else mark.encode()
 
 
 def _texts(model: Model, ids: np.ndarray) -> tuple[bytes, np.ndarray]:
-    """The text of all tokens and where each ends; made from a table of each id's, as documents are long."""
+    """The joined texts of all tokens and the end of each, made with one look-up an id, as documents are long."""
     known = np.flatnonzero(np.bincount(ids))
     table, lengths = {int(i): _token_text(model, int(i)) for i in known}, np.zeros(known[-1] + 1, np.int64)
     lengths[known] = [len(text) for text in table.values()]

@@ -1,4 +1,4 @@
-"""Recording a run segment by segment, and replaying any segment of it."""
+"""Record runs segment by segment, and replay any segment of one."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -37,14 +37,14 @@ def record(
     seed: int | None = None,
     loss: bool = True,
 ) -> Trace:
-    """Run a model over a document and keep what its memory did.
+    """Run a model over a document and record what its memory does.
 
-    text: a string, or token ids (n_tokens,). detail: memory, summary or thin (see `rmt.trace`). out: where to
-    write, a temporary file by default; where it holds this very recording, begun and not finished, that goes on
-    to the same end. progress(done, n_segments) is called after each segment.
-    spans and label: where facts and question stand, and the right class, as a task's example gives them; in a
-    string they are looked for. control "reset" puts the initial memory back before every segment.
-    loss: score a language model at every token; without it the head, most of a small model's work, never runs.
+    text: a string, or token ids (n_tokens,). detail: memory, summary or thin (see `rmt.trace`). out: the file to write,
+    by default a temporary one; an unfinished recording of the same run there is resumed. progress(done, n_segments) is
+    called after each segment.
+    spans and label: of facts and question, and the right class, as a task's example has them; in a string spans are
+    looked for. control "reset" puts the initial memory back before every segment.
+    loss: score a language model at every token; without it the head, most of a small model's work, does not run.
     Raises InputError for a text that cannot be recorded.
     """
     known = {"out": out, "spans": spans, "label": label, "seed": seed}
@@ -62,11 +62,11 @@ def record_all(
     control: str | None = None,
     loss: bool = True,
 ) -> list[Trace]:
-    """Run a model over several documents at once, as far as their segments are as long, and keep of each its trace.
+    """Record several documents, in batches where their segments have the same length, a trace each.
 
-    known: for each what `record` takes of one text: out, spans, label, seed; the rest is as there. progress counts
-    the segments of all. Products of a batch may round differently: states are those of a run alone to about 1e-5 in
-    float32 and 1e-12 in float64, and so is a replay, which is of one document.
+    known: for each text the arguments of `record` about it: out, spans, label, seed; the others are as there. progress
+    counts the segments of all. Products of a batch may round differently: states equal those of a run on its own to
+    about 1e-5 in float32 and 1e-12 in float64, and so does a replay, which is of one document.
     """
     if detail not in DETAILS:
         raise InputError(f"There is no level of detail {detail!r}; choose {', '.join(DETAILS)}.")
@@ -74,8 +74,8 @@ def record_all(
         raise InputError(f"There is no control {control!r} for a recording; choose reset.")
     with ExitStack() as stack:
         runs = []
-        for text, about in zip(texts, known or [{}] * len(texts), strict=True):
-            runs.append(begin(model, text, detail, control, loss, **about))
+        for text, arguments in zip(texts, known or [{}] * len(texts), strict=True):
+            runs.append(begin(model, text, detail, control, loss, **arguments))
             stack.callback(runs[-1].writer.close)
         done, total = sum(run.writer.done for run in runs), sum(len(run.segments) for run in runs)
         for rows, i, values in _steps(model, runs, detail, control):
@@ -84,14 +84,14 @@ def record_all(
                 done += 1
                 if progress:
                     progress(done, total)
-            del values  # nothing of this segment but its state is alive beside the next
+            del values  # free all of this segment but its state before the next
     return [Trace.open(run.writer.path, keep=run.keep) for run in runs]
 
 
 def _steps(
     model: Model, runs: list[Recording], detail: str, control: str | None
 ) -> Iterator[tuple[list[int], int, dict[str, np.ndarray]]]:
-    """Read what is missing of the recordings; yield (rows, segment, what to keep of it by name, (B, ...))."""
+    """Read the missing segments of recordings; yield (rows, segment index, {name: values (B, ...)} to write)."""
     cell, watcher = model.cell, model.backbone if detail == "memory" else Recorder(model.backbone)
     states, observe = [reached(model, run) for run in runs], observer(model, watcher, detail)
     lengths = [[segment.ids.shape[1] for segment in run.segments] for run in runs]
@@ -115,7 +115,7 @@ def _steps(
 
 
 def observer(model: Model, watcher, detail: str) -> Callable[..., dict[str, Tensor]]:
-    """A function from what `unroll` yields to what a trace keeps of it, by name, (B, ...)."""
+    """Make a function from the items of `unroll` to the values that a trace keeps, {name: (B, ...)}."""
 
     def observe(segment: Segment, step: Step, state: State, *, last: bool = False) -> dict[str, Tensor]:
         values = {} if detail == "memory" else watcher.tensors(detail)
@@ -123,7 +123,7 @@ def observer(model: Model, watcher, detail: str) -> Callable[..., dict[str, Tens
         values["memory"] = slots.float() if slots.dtype == torch.bfloat16 else slots
         if segment.labels is None:
             values["loss"] = torch.full(segment.ids.shape, torch.nan, device=segment.ids.device)
-        else:  # of a document the last token alone has nothing to predict
+        else:  # only the last token of a document has nothing to predict
             values["loss"] = step.output.token_loss(segment.labels, everywhere=not last)
         if last and model.backbone.head == "classify" and model.about.answers != "score":
             values["probabilities"] = model.shares(step.logits)
@@ -134,11 +134,10 @@ def observer(model: Model, watcher, detail: str) -> Callable[..., dict[str, Tens
 
 @torch.inference_mode()
 def replay(model: Model, trace: Trace, segment: int) -> SegmentRecord:
-    """Run one segment again from its stored memory, with everything: attention (L, H, N, N), read, write, logits,
-    and where memory stood (layout).
+    """Run one segment again from its stored memory, with attention (L, H, N, N), read, write, logits and layout.
 
-    Equal to the recorded run bit for bit on the same machine. logits (T, V) of a language model, (C,) of a
-    classifier, None where the model has no head. Raises InputError where the model is another one.
+    Equal to the recorded run bit for bit on the same machine. logits: (T, V) of a language model, (C,) of a classifier,
+    None where the model has no head. Raises InputError where the model is not the one that was recorded.
     """
     if fingerprint(model) != trace.meta["made_by"]["fingerprint"]:
         raise InputError(
@@ -169,6 +168,6 @@ def replay(model: Model, trace: Trace, segment: int) -> SegmentRecord:
 
 
 def _places(layout: Layout) -> dict[str, tuple[int, int]]:
-    """A layout as numbers; what is not there has no length."""
+    """A layout as pairs (start, stop); a missing part is (0, 0)."""
     parts = {"tokens": layout.tokens, "read": layout.read, "write": layout.write}
     return {name: (part.start, part.stop) if part else (0, 0) for name, part in parts.items()}

@@ -1,4 +1,4 @@
-"""Documents on their way into traces: where each stands, which are read together, what is written of a segment."""
+"""One recording: open its trace, write segments into it, ask the question of every state, and resume it."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,31 +11,30 @@ from torch import Tensor
 
 from rmt.memory.base import State, map_state
 from rmt.model import Model
+from rmt.model.ask import ask_state, states_at_once
 from rmt.model.provenance import made_by
 from rmt.recorder.document import read_document
 from rmt.tasks.base import Span
 from rmt.text.segments import Segment, cuts
 from rmt.trace.writer import TraceWriter, temporary
 
-ASK_AT_ONCE = 64  # states asked in one batch
-
 
 @dataclass(frozen=True)
 class Recording:
-    """One document being recorded: ids (1, Tn), its segments (1, T) and where they begin."""
+    """A document that is being recorded: ids (1, Tn), its segments (1, T) and their first tokens."""
 
     writer: TraceWriter
     ids: Tensor
     segments: list[Segment]
     starts: np.ndarray
     spans: Sequence[Span]
-    keep: object  # what holds a temporary file
+    keep: object  # the owner of a temporary file, which lives as long as this
 
 
 def begin(
     model, text, detail, control, loss, *, out=None, spans=(), label=None, seed=None, changes="", blank=None
 ) -> Recording:
-    """Open the trace file of a document, new or as far as it got."""
+    """Begin or resume the recording of a document: open its trace file, new or with the segments it has."""
     document = read_document(model, text)
     spans = list(spans) or document.spans
     path, keep = (Path(out), None) if out else temporary()
@@ -48,7 +47,7 @@ def begin(
 
 
 def keep(model: Model, run: Recording, i: int, values: dict[str, np.ndarray]) -> None:
-    """Write all of segment i; with the last one a classifier's answer, too, and what it would have been when."""
+    """Write segment i into the trace; with the last one also a classifier's answer at the end and at every moment."""
     run.writer.segment(i, int(run.starts[i]), values)
     if "probabilities" in values:
         run.writer.write("probabilities", 0, values["probabilities"])
@@ -57,27 +56,26 @@ def keep(model: Model, run: Recording, i: int, values: dict[str, np.ndarray]) ->
 
 
 def _ask(model: Model, run: Recording) -> None:
-    """Ask the question of every state of the run, on copies, many states at once."""
+    """Ask the question with every state of the run, many states at once, and write the answers."""
     question, writer = next((s for s in run.spans if s.kind == "question"), None), run.writer
     if question is None:
         return
     words = run.ids[:, question.start : question.end]
-    n_states, past = writer.arrays["memory"][1][0], model.cell.past
-    for i in range(0, n_states, 1 if past else ASK_AT_ONCE):
-        memory = writer.read("memory", 0, i + 1) if past else writer.read("memory", i, min(i + ASK_AT_ONCE, n_states))
-        state = stored(model, memory)
-        output = model(words.expand(1 if past else len(memory), -1), state=state)
-        writer.write("asked", i, to_numpy(model.shares(output.logits)))
+    n_states, past, at_once = writer.arrays["memory"][1][0], model.cell.past, states_at_once(model)
+    for i in range(0, n_states, at_once):
+        memory = writer.read("memory", 0, i + 1) if past else writer.read("memory", i, min(i + at_once, n_states))
+        question_ids = words.expand(1 if past else len(memory), -1)
+        writer.write("asked", i, to_numpy(ask_state(model, stored(model, memory), question_ids)))
 
 
 def reached(model: Model, run: Recording) -> State:
-    """The state of a document where its recording stands."""
+    """The state after the last recorded segment."""
     done, past = run.writer.done, model.cell.past
     return stored(model, run.writer.read("memory", 0 if past else done, done + 1)) if done else model.cell.initial(1)
 
 
 def fingerprint(model: Model) -> str:
-    """What tells a model's weights from others': its checkpoint's, or for one made in memory a hash of them."""
+    """The fingerprint of a model's weights: its checkpoint's, or a hash of the weights of one made in memory."""
     if model.about.fingerprint:
         return model.about.fingerprint
     digest = hashlib.sha256()
@@ -87,14 +85,14 @@ def fingerprint(model: Model) -> str:
 
 
 def stored(model: Model, memory: np.ndarray) -> State:
-    """The state from stored slots (1, M, D), or (s + 1, M, D) where a cell keeps its past."""
+    """Restore a state from stored slots (1, M, D), or (s + 1, M, D) where a cell keeps its past."""
     slots = torch.tensor(np.array(memory), device=model.device, dtype=next(model.parameters()).dtype)
     state = model.cell.restore(slots[None] if model.cell.past else slots)
     return map_state(Tensor.contiguous, state)  # matrix products of a view may differ in the last bit
 
 
 def _open(path, model, document, *, spans, label, control, detail, seed, changes, blank) -> TraceWriter:
-    """The trace file of this run, new or as far as it got."""
+    """Open the trace file of this run, new or with the segments it has."""
     lengths = [end - start for start, end in cuts(len(document.ids), model.segment_length, model.alignment)]
     cell, slots = model.cell, model.cell.slots(model.cell.initial(1))
     meta = {
@@ -111,8 +109,8 @@ def _open(path, model, document, *, spans, label, control, detail, seed, changes
         "control": control or (None if model.about.trained else "untrained"),
         "seed": seed,
         **({"unknown": document.unknown} if document.unknown else {}),
-        **({"changes": changes} if changes else {}),  # of a what-if: see rmt.intervene.changes
-        **({"blank": blank} if blank else {}),  # and rmt.causes.blank_answer
+        **({"changes": changes} if changes else {}),  # of a what-if, see rmt.intervene.changes
+        **({"blank": blank} if blank else {}),  # of a what-if, see rmt.causes.blank_answer
         "made_by": {**made_by(model), "fingerprint": fingerprint(model)},
     }
     n_read, n_write = cell.n_read, cell.n_write
@@ -134,6 +132,6 @@ def _open(path, model, document, *, spans, label, control, detail, seed, changes
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:
-    """To numpy; bfloat16 as the float32 it fits in."""
+    """Convert a tensor to numpy; bfloat16 becomes float32."""
     tensor = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
     return tensor.cpu().numpy()

@@ -9,11 +9,11 @@ TASKS: dict[str, Task] = {task.name: task for task in RECORDS}
 
 
 def title(name: str) -> str:
-    """A task's name on a page; of what is no task of ours, the name itself."""
+    """The title of a task; an unknown name is its own title."""
     return (TASKS[name].title if name in TASKS else "") or name
 
 
 def looks(name: str | None) -> tuple[Look, ...]:
-    """How the facts of a task look in a text; those of all tasks where the name is none of ours."""
+    """The forms of a task's facts in a text; those of all tasks for an unknown name."""
     chosen = [TASKS[name]] if name in TASKS else TASKS.values()
     return tuple(dict.fromkeys(look for task in chosen for look in task.looks))

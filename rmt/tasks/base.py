@@ -1,4 +1,4 @@
-"""What a task is: stories whose facts are hidden in distractor text, with a question at the end."""
+"""The base of tasks: stories whose facts are hidden in distractor text, with a question at the end."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,10 +21,10 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Story:
-    """Facts in the order they are told, the question, and the class of its answer.
+    """A story: its facts in order, its question, and the class of the answer.
 
-    answers: what can be asked, as (question, class of its answer): answers[0] before any fact is told, and answers[k]
-    what the k-th fact answers that had no answer or another one before it. Empty where a story does not say.
+    answers: pairs (question, class of its answer): in answers[0] those before any fact is told, in answers[k] those
+    whose answer is new with the k-th fact. Empty where a story does not know.
     """
 
     facts: tuple[str, ...]
@@ -33,18 +33,18 @@ class Story:
     answers: tuple[tuple[tuple[str, int], ...], ...] = ()
 
     def questions(self, told: int) -> dict[str, int]:
-        """Everything that can be asked once `told` facts are told, and the class of each answer by then."""
+        """All questions that have an answer after `told` facts, and the class of each answer by then."""
         return dict(pair for new in self.answers[: told + 1] for pair in new)
 
     def about(self, fact: int) -> tuple[str, int] | None:
-        """What is asked about one of its facts, counted from 0, and the class of the answer when it has been told."""
+        """The question about a fact, counted from 0, and the class of its answer just after it; None without one."""
         new = self.answers[fact + 1] if self.answers else ()
         return new[0] if new else None
 
 
 @dataclass(frozen=True)
 class Span:
-    """Tokens start to end of a document: a "fact", the "question", or the "answer" as a fact gives it."""
+    """A span of tokens, start to end, of a document: a "fact", the "question", or the "answer" inside a fact."""
 
     kind: str
     start: int
@@ -52,10 +52,10 @@ class Span:
 
 
 class Text:
-    """Token ids, of any length: distractor text with others put in at some of its gaps, made only where it is read."""
+    """Token ids of any length: distractor text with facts inserted at gaps, put together only where it is read."""
 
     def __init__(self, passage: Passage, put: list[tuple[int, np.ndarray]]):
-        """put: (position in the passage, ids) in order."""
+        """put: what is inserted, (position in the passage, ids) in order."""
         self.parts: list[tuple[int, int] | np.ndarray] = []
         done = 0
         for at, ids in put:
@@ -69,7 +69,7 @@ class Text:
         return int(self.ends[-1])
 
     def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """ids (stop - start,), fewer past the end; all of them by default."""
+        """The ids (stop - start,), fewer past the end; by default all of them."""
         stop, begin, pieces = len(self) if stop is None else stop, 0, [np.zeros(0, np.int64)]
         for part, end in zip(self.parts, self.ends.tolist(), strict=True):
             if begin < stop and end > start:
@@ -81,7 +81,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Example:
-    """A document: its text, the class of the answer, and where things stand in it."""
+    """A document of a task: its text, the class of the answer, and the spans of facts, answer and question."""
 
     text: Text
     label: int
@@ -96,16 +96,16 @@ class Example:
 
 @dataclass(frozen=True)
 class Task:
-    """The record of a task, with which its file ends: how it is made, and what people read of it.
+    """The record of a task, at the end of its file: how documents are made, and the words for pages.
 
-    story(rng, **options) makes a fresh story; `lessons` are options to learn first, the hardest last.
-    facts_first: facts open the document; otherwise each is put at a sentence boundary drawn uniformly.
-    filtered: whether sentences of the distractor text that have a name or a class in them are left out.
+    story(rng, **options) draws a story. lessons: options of easier stories to learn first, the hardest last.
+    facts_first: facts open the document; otherwise each is at a sentence boundary drawn uniformly.
+    filtered: whether distractor sentences with a name or a class in them are left out.
     An option `noise=False` leaves the distractor text out.
 
-    title: its name on a page. example: a text to begin with, {noise} where other text stands. hint: what a model of it
-    can do. knows: what else may be told it. about: words of which its question must name one; empty where anything
-    goes. looks: how its facts look in a text.
+    title: its name on a page. example: a text to start from, {noise} where distractor text goes. hint: what a model of
+    it can do. knows: which other words the model knows. about: words of which a question must contain one; empty where
+    any question will do. looks: the forms of its facts in a text.
     """
 
     name: str
@@ -123,19 +123,19 @@ class Task:
 
 
 class Sampler:
-    """Fresh examples without end: the same rng gives the same example.
+    """An endless source of examples of a task; the same rng gives the same example.
 
-    split: "train" or "eval"; they draw distractor text from different documents.
+    split: "train" or "eval", whose distractor text comes from different documents.
     """
 
     def __init__(self, task: Task, tokenizer: Tokenizer, split: str):
         self.task, self.tokenizer = task, tokenizer
-        spoken = frozenset(word.lower() for word in (*NAMES, *task.classes))
-        self.distractor = Distractor.load(tokenizer, split, spoken if task.filtered else frozenset())
+        words = frozenset(word.lower() for word in (*NAMES, *task.classes))
+        self.distractor = Distractor.load(tokenizer, split, words if task.filtered else frozenset())
         self._encode = cache(lambda text: np.array(encode(tokenizer, text), dtype=np.int64))
 
     def example(self, rng: Rng, n_tokens: int, *, noise: bool = True, **options) -> Example:
-        """One document of n_tokens ending in its question; without noise it is as long as it needs to be."""
+        """Make one document of n_tokens that ends in its question; without noise, of facts and question alone."""
         story = self.task.story(rng, **options)
         question = self._encode(story.question)
         text, spans = self._tell(rng, story, n_tokens - len(question), noise=noise, then=question)
@@ -143,12 +143,12 @@ class Sampler:
         return Example(text, story.answer, spans, story)
 
     def tell(self, rng: Rng, story: Story, n_tokens: int) -> tuple[np.ndarray, tuple[Span, ...]]:
-        """The facts in distractor text, n_tokens in all, and their spans. Raises InputError when they do not fit."""
+        """Hide a story's facts in distractor text: ids (n_tokens,) and spans. Raises InputError if they do not fit."""
         text, spans = self._tell(rng, story, n_tokens)
         return text.read(), spans
 
     def _tell(self, rng, story, n_tokens, *, noise=True, then=None) -> tuple[Text, tuple[Span, ...]]:
-        """The same as a text to read later, the ids `then` at its end beside the n_tokens."""
+        """Do the work of `tell`, with a `Text` to read later; then: ids to append after the n_tokens."""
         facts = [self._encode(fact) for fact in story.facts]
         room = n_tokens - sum(map(len, facts)) if noise else 0
         if room < 0:
@@ -164,18 +164,20 @@ class Sampler:
         return Text(passage, put if then is None else [*put, (len(passage), then)]), tuple(spans)
 
     def filler(self, rng: Rng, n_tokens: int) -> np.ndarray:
-        """Distractor text and nothing else."""
+        """Draw distractor text alone: ids (n_tokens,)."""
         return Text(self.distractor.sample(rng, n_tokens), []).read()
 
     def question(self, story: Story) -> np.ndarray:
+        """The ids of a story's question."""
         return self._encode(story.question)
 
     def batch(self, rng: Rng, size: int, n_tokens: int, **options) -> tuple[np.ndarray, np.ndarray]:
-        """ids (size, n_tokens) and labels (size,)."""
+        """Make a batch of examples: ids (size, n_tokens) and labels (size,)."""
         examples = [self.example(rng, n_tokens, **options) for _ in range(size)]
         return np.stack([e.ids for e in examples]), np.array([e.label for e in examples])
 
     def _answer(self, fact: np.ndarray, story: Story, start: int) -> list[Span]:
+        """The span of the answer's word in a fact that starts at `start`; none where it is not in it."""
         word = self._encode(self.task.classes[story.answer])
         for i in range(len(fact) - len(word) + 1):
             if (fact[i : i + len(word)] == word).all():

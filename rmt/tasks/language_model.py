@@ -14,14 +14,14 @@ NAME = "language_model"
 
 @dataclass(frozen=True)
 class Target:
-    """The tokens from `start` on of a document, to be predicted from whatever history stands before them."""
+    """A stretch to score: the tokens from `start` on of a document, predicted with some of the history before them."""
 
     document: int
     start: int
 
 
 class Documents:
-    """Tokenized documents of one split: ids of each, windows to train on, targets to score."""
+    """The tokenized documents of one split, with windows to train on and targets to score."""
 
     def __init__(self, tokenizer: Tokenizer, dataset: Mapping[str, Sequence[str]]):
         self.names: list[str] = list(dataset["name"])
@@ -29,13 +29,13 @@ class Documents:
         self.ids = [np.array(one.ids, dtype=np.int64) for one in encoded]
 
     def windows(self, rng: Rng, count: int, n_tokens: int, *, ends: bool = False) -> np.ndarray:
-        """ids (count, n_tokens), each from one document, every possible beginning as likely as another.
+        """Draw windows: ids (count, n_tokens), each from one document, all possible beginnings equally likely.
 
-        ends: only those that end where their document does.
+        ends: only windows that end where their document ends.
         """
-        starts = np.array([max(0, len(one) - n_tokens + 1) for one in self.ids])
+        starts = np.array([max(0, len(ids) - n_tokens + 1) for ids in self.ids])
         if ends:
-            long = [one[-n_tokens:] for one, count in zip(self.ids, starts, strict=True) if count]
+            long = [ids[-n_tokens:] for ids, count in zip(self.ids, starts, strict=True) if count]
             if long:
                 return np.stack([long[i] for i in rng.integers(len(long), size=count)])
         if not starts.any():
@@ -47,24 +47,24 @@ class Documents:
         return np.stack([self.ids[d][b : b + n_tokens] for d, b in zip(documents, begins, strict=True)])
 
     def targets(self, length: int, before: int, per_document: int) -> list[Target]:
-        """Evenly spaced stretches of `length` tokens that have `before` tokens in front and one token after them.
+        """Choose evenly spaced targets of `length` tokens, with `before` tokens before them and one token after.
 
-        The last one of a document is its end. Documents with no room for all of them are left out.
+        The last target of a document is at its end. Documents too short for all their targets are left out.
         """
-        found = []
-        for i, one in enumerate(self.ids):
-            last = len(one) - length - 1
+        chosen = []
+        for i, ids in enumerate(self.ids):
+            last = len(ids) - length - 1
             if last >= before + per_document - 1:
                 starts = np.linspace(last, before, per_document).round().astype(int)
-                found += [Target(i, int(start)) for start in sorted(starts)]
-        if len({target.document for target in found}) < 2:
+                chosen += [Target(i, int(start)) for start in sorted(starts)]
+        if len({target.document for target in chosen}) < 2:
             raise InputError(
                 f"Fewer than two held-out documents have {before + length + 1} tokens; ask for less history or give "
                 "longer documents."
             )
-        return found
+        return chosen
 
     def read(self, targets: list[Target], length: int, before: int) -> np.ndarray:
-        """ids (targets, before + length + 1): the history, the target, and the token after it."""
+        """Read targets: ids (targets, before + length + 1) of the history, the target, and the token after it."""
         rows = [(self.ids[t.document], t.start) for t in targets]
         return np.stack([ids[start - before : start + length + 1] for ids, start in rows])

@@ -1,7 +1,6 @@
-"""Sentences that look like facts and are none: rooms without people, people without rooms, others who move, negations.
+"""Lures, sentences that look like facts: rooms without people, people without rooms, other people, negations.
 
-A memory that keeps any place word, or any name, falls for them. No question of qa1 to qa3 has another answer because
-one was read.
+They mislead a memory that keeps any place or any name. They change the answer to no question of qa1 to qa3.
 """
 
 from rmt.tasks.base import NAMES, PLACES, Rng
@@ -41,7 +40,7 @@ LURES = (
 
 
 def lure(rng: Rng) -> str:
-    """One of them, with names and places drawn."""
+    """Draw a lure, with its names and places."""
     one, two = rng.permutation(len(NAMES))[:2]
     here, there = rng.permutation(len(PLACES))[:2]
     words = {"name": NAMES[one], "name2": NAMES[two], "place": PLACES[here], "place2": PLACES[there]}

@@ -1,4 +1,4 @@
-"""Memorize: the fact opens the document, the question closes it (Bulatov et al. 2024, section 4)."""
+"""Memorize: one fact at the start of the document, the question at its end (Bulatov et al. 2024, section 4)."""
 
 import re
 
@@ -12,7 +12,7 @@ PEOPLE = f"The people it knows are {', '.join(NAMES)}, who {', '.join(ACTIONS[:-
 
 
 def story(rng: Rng) -> Story:
-    """Somebody went somewhere; where are they?"""
+    """Draw a story: a person went to a place; the question asks where the person is."""
     name, action, place = rng.choice(NAMES), rng.choice(ACTIONS), int(rng.integers(len(PLACES)))
     question = f"Where is {name}?"
     return Story((f"{name} {action} to the {PLACES[place]}.",), question, place, ((), ((question, place),)))

@@ -1,4 +1,4 @@
-"""The official bAbI files as a task: their stories and questions, told in our background."""
+"""The official bAbI files as a task: their stories and questions, hidden in our distractor text."""
 
 from dataclasses import replace
 from functools import partial
@@ -12,10 +12,10 @@ OFFICIAL = ("qa1", "qa2", "qa3", "qa4", "qa5")
 
 
 def official(name: str, folder: Path, *, split: str = "test") -> Task:
-    """The task `name` ("qa1" to "qa5") with stories from a file like qa1_..._test.txt of a folder.
+    """Make the task `name` ("qa1" to "qa5") with the stories of a file like qa1_..._test.txt in a folder.
 
-    Each question is a story of its own: all the facts that stand before it. Raises InputError where there is no such
-    file or it is not in bAbI's format.
+    Each question is a story of its own, with all facts before it. Raises InputError where there is no such file or it
+    is not in bAbI's format.
     """
     if name not in OFFICIAL:
         raise InputError(f"There are no official files of the task {name!r}; choose from {', '.join(OFFICIAL)}.")
@@ -27,17 +27,18 @@ def official(name: str, folder: Path, *, split: str = "test") -> Task:
 
 
 def read_stories(file: Path, classes: tuple[str, ...]) -> list[Story]:
-    """Every question of a file with the facts before it.
+    """Read every question of a file as a story, with the facts before it.
 
     A line is a number and a fact, or a number, a question, its answer and the numbers of the facts that support it.
     """
     stories, facts = [], []
-    for at, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for line_number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
         number, _, text = line.strip().partition(" ")
         question, *rest = text.split("\t")
         if not number.isdigit() or not text or (rest and rest[0] not in classes):
             raise InputError(
-                f"Line {at} of {file} is not as bAbI has it: a number and a fact, or a question, a tab and its answer."
+                f"Line {line_number} of {file} is not as bAbI has it: a number and a fact, or a question, a tab and "
+                "its answer."
             )
         if number == "1":
             facts = []

@@ -1,4 +1,4 @@
-"""How facts look in a text, and the questions that each answers: for texts that nobody made from a story."""
+"""The forms of facts in a text and the questions they answer, for texts that were not made from a story."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Look:
     """One form of fact: a pattern with named groups, and its questions.
 
-    questions: (what is asked, in which {group} stands for what the pattern found, and the group that answers it).
+    questions: pairs (question, in which {group} stands for the match of a group; name of the group that answers it).
     """
 
     pattern: re.Pattern
@@ -19,11 +19,11 @@ class Look:
 def question_about(
     fact: str, others: Sequence[str], classes: Sequence[str], looks: Sequence[Look]
 ) -> tuple[str, int] | None:
-    """What to ask about a fact, and the class of its answer; None for a sentence that tells none.
+    """Choose a question about a fact, with the class of its answer; None for a sentence that is no fact.
 
-    A fact can answer several questions: the first is chosen of which another fact names a word, too, as tasks do.
+    Of several questions the first is chosen that shares a word with another fact, as in the tasks themselves.
     """
-    found = []
+    candidates = []
     for look in looks:
         match = look.pattern.fullmatch(fact)
         answering = {answer for _, answer in look.questions}
@@ -31,6 +31,6 @@ def question_about(
             if match[answer] in classes:
                 words = [match[name] for name in answering - {answer} if f"{{{name}}}" in question]
                 shared = any(re.search(rf"\b{re.escape(word)}\b", other) for word in words for other in others)
-                told = (question.format(**match.groupdict()), list(classes).index(match[answer]))
-                found.append((not shared, len(found), told))
-    return min(found)[2] if found else None
+                pair = (question.format(**match.groupdict()), list(classes).index(match[answer]))
+                candidates.append((not shared, len(candidates), pair))
+    return min(candidates)[2] if candidates else None

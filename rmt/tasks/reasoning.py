@@ -1,4 +1,4 @@
-"""Reasoning: two facts anywhere; only the question tells which of them answers it (two-argument relations)."""
+"""Reasoning: two facts anywhere in the document, and a question about one of them (two-argument relations)."""
 
 import re
 
@@ -13,20 +13,24 @@ RELATION = Look(
 
 
 def story(rng: Rng, *, forms: int = 2) -> Story:
-    """Three places in a line. The middle one stands in both facts and in the question, so a place alone says nothing.
+    """Draw a story: three places in a line, told in two facts.
 
+    The middle place is in both facts and in the question, so that a place alone does not give the answer.
     forms: 1 asks only "What is the {middle} east of?", 2 also "What is east of the {middle}?".
     """
     first, middle, last = rng.permutation(len(PLACES))[:3]
     direction = rng.choice(DIRECTIONS)
     ask_first = f"What is {direction} of the {PLACES[middle]}?"
     ask_last = f"What is the {PLACES[middle]} {direction} of?"
-    told = [
+    facts_with_questions = [
         (f"The {PLACES[first]} is {direction} of the {PLACES[middle]}.", ask_first, int(first)),
         (f"The {PLACES[middle]} is {direction} of the {PLACES[last]}.", ask_last, int(last)),
     ]
-    rng.shuffle(told)
-    facts, answers = tuple(fact for fact, _, _ in told), ((), *(((question, answer),) for _, question, answer in told))
+    rng.shuffle(facts_with_questions)
+    facts, answers = (
+        tuple(fact for fact, _, _ in facts_with_questions),
+        ((), *(((question, answer),) for _, question, answer in facts_with_questions)),
+    )
     if rng.integers(forms):
         return Story(facts, ask_first, int(first), answers)
     return Story(facts, ask_last, int(last), answers)

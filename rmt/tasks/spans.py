@@ -1,4 +1,4 @@
-"""Finding facts and the question in a text that a person typed."""
+"""Find facts and the question in a text that a person typed."""
 
 import re
 
@@ -14,22 +14,22 @@ COMMON = frozenset(
 
 
 def find_spans(text: str, token_ends: np.ndarray, classes: list[str]) -> list[Span]:
-    """The question is the last sentence if it ends in "?"; a fact is a sentence before it that shares a word with
-    it and names one of the classes.
+    """Find the spans of facts and question, in tokens, in order.
 
-    token_ends: where each token ends in the text, in characters. Returns spans in tokens, in order.
+    The question is the last sentence if it ends in "?"; a fact is an earlier sentence that shares a word with it and
+    contains one of the classes. token_ends: the end of each token in the text, in characters.
     """
     sentences = list(SENTENCE.finditer(text))
     sentences = [match for match in sentences if match[0].strip()]
     if not sentences or not sentences[-1][0].rstrip().endswith("?"):
         return []
     question = sentences[-1]
-    asked = _words(question[0])
+    question_words = _words(question[0])
     answers = {name.lower() for name in classes}
     spans = [
         _span("fact", match, token_ends)
         for match in sentences[:-1]
-        if _words(match[0]) & asked and _words(match[0]) & answers
+        if _words(match[0]) & question_words and _words(match[0]) & answers
     ]
     return [*spans, _span("question", question, token_ends)]
 

@@ -1,27 +1,27 @@
-"""A text without end: sentences of background as they are, and among them the facts of a world, cut anywhere."""
+"""An endless text: sentences of distractor text with the facts of a world among them, read in pieces of any length."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from rmt.tasks.babi import World
 from rmt.tasks.base import Rng
 from rmt.tasks.distractor import Distractor
 from rmt.tasks.lures import lure
+from rmt.tasks.worlds import World
 
-LONGEST = 14  # tokens that a fact may need
-CHANGE = 0.03  # how often, per sentence, the share of facts is drawn anew
-JUMP = 0.01  # how often, per sentence, the background goes on in another place
+LONGEST = 14  # tokens that a fact takes at most
+CHANGE = 0.03  # probability, per sentence, that a new share of facts is drawn
+JUMP = 0.01  # probability, per sentence, that the background continues at another place
 NOTHING = np.zeros(0, np.int64)
 
 
 class Telling:
-    """Tokens of background and facts in order; each is made when it is read.
+    """An endless text of background and facts, whose sentences are made as they are read.
 
-    encode: text -> ids. share: how many of its sentences are facts, from least to most; now and then it is drawn anew,
-    log-uniformly, so that much is told in some stretches and little in others. lures: how many of the others look like
-    facts. shuffled: whether the words of a background sentence stand in random order. limit: facts in all.
-    cut: tokens before the first fact, where given; so a segment's end can be made to fall into it.
+    encode: text -> ids. share: range of the share of sentences that are facts; it is drawn again now and then,
+    log-uniformly, so that some stretches have many facts and others few. lures: share of the other sentences that look
+    like facts. shuffled: whether the tokens of a background sentence are in random order. limit: facts in all.
+    cut: tokens before the first fact, where given, so that a segment boundary can fall into the fact.
     """
 
     def __init__(
@@ -32,17 +32,17 @@ class Telling:
         self.source, self.world, self.encode, self.rng = source, world, encode, rng
         self.log_share, self.lures, self.shuffled, self.limit = np.log(share), lures, shuffled, limit
         self.share = self._draw_share()
-        self.dense = share[0] == 1  # nothing but facts
-        self.sentence = int(rng.integers(len(source.starts)))  # the background's next one
-        self.waiting: list[np.ndarray] = []  # made and not yet read
-        self.length = 0  # tokens that wait
-        self.told = 0  # tokens that wait, up to the end of the last fact
+        self.dense = share[0] == 1  # whether there are facts alone
+        self.sentence = int(rng.integers(len(source.starts)))  # index of the next background sentence
+        self.waiting: list[np.ndarray] = []  # ids that are made and not read yet
+        self.length = 0  # their number
+        self.told = 0  # their number up to the end of the last fact
         if cut is not None:
             self._begin_with_background(cut)
             self._tell()
 
     def read(self, n_tokens: int) -> np.ndarray:
-        """The next tokens (n_tokens,)."""
+        """Read the next tokens: ids (n_tokens,)."""
         while self.length < n_tokens:
             self._add_sentence()
         ids = self._made()
@@ -51,7 +51,7 @@ class Telling:
         return ids[:n_tokens]
 
     def peek(self, room: int) -> np.ndarray:
-        """Some of the tokens that come next, at most `room`, so that no fact is told in part; they stay unread."""
+        """Return some of the next tokens, at most `room`, without a part of a fact; they stay unread."""
         wanted = int(self.rng.integers(room + 1))
         while self.length < wanted and self.length + LONGEST <= room:
             self._add_sentence()
@@ -59,7 +59,7 @@ class Telling:
         return ids[: max(self.told, min(wanted, len(ids)))]
 
     def finish(self, room: int) -> np.ndarray:
-        """Facts and nothing else, up to the limit or as many as there is room for: a lesson of one segment."""
+        """Return facts alone, up to the limit or as many as fit into `room` tokens: a lesson of one segment."""
         while self.length + LONGEST <= room and self._tell():
             pass
         return self._made()
@@ -72,7 +72,7 @@ class Telling:
         return float(np.exp(low + self.rng.random() * (high - low)))
 
     def _add_sentence(self) -> None:
-        """A fact, a lure or a sentence of background."""
+        """Add a fact, a lure or a sentence of background."""
         if self.rng.random() < CHANGE:
             self.share = self._draw_share()
         if self.rng.random() < self.share and self._tell():
@@ -83,7 +83,7 @@ class Telling:
             self._put(self._background())
 
     def _tell(self) -> bool:
-        """Whether there was another fact to tell."""
+        """Add the world's next fact; whether there was one."""
         if self.limit == 0 or (fact := self.world.tell()) is None:
             return False
         self.limit = None if self.limit is None else self.limit - 1
@@ -101,7 +101,7 @@ class Telling:
         self.waiting, self.length = [self._made()[:n_tokens]], n_tokens
 
     def _background(self) -> np.ndarray:
-        """The next sentence of background."""
+        """The ids of the next sentence of background."""
         starts, i = self.source.starts, self.sentence
         last = i + 1 == len(starts)
         ids = self.source.ids[starts[i] : None if last else starts[i + 1]]

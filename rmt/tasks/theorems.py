@@ -1,7 +1,7 @@
-"""Theorem proving as text: a statement, lemmas of which some are needed, and the proof that cites them.
+"""Theorem proving as text: a statement, lemmas of which the proof needs some, and the proof that cites them.
 
-The memory task of Bulatov et al. 2022 (Figure 9) over Metamath's set.mm instead of Lean: what the proof may cite
-stands in earlier segments, shuffled with lemmas it does not need.
+The memory task of Bulatov et al. 2022 (Figure 9) over Metamath's set.mm instead of Lean: the lemmas that the proof
+cites are in earlier segments, shuffled with others.
 """
 
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ import numpy as np
 
 from rmt.errors import InputError
 
-WORDS = 520  # of a statement and its lemmas; those that are not needed are added until there are as many
-STEPS = range(5, 41)  # of the proofs that are kept: a proof fills a segment and no more
+WORDS = 520  # of a statement and its lemmas; lemmas that the proof does not need are added up to this
+STEPS = range(5, 41)  # lengths of the proofs that are used: a proof fits into one segment
 THEOREMS = 8000  # at most, evenly spaced over the database
 
 
 @dataclass(frozen=True)
 class Assertion:
-    """An axiom or theorem: what it follows from, what it says (both without their typecode), and its proof's steps.
+    """An axiom or theorem: its hypotheses and its statement (both without their typecode), and its proof's steps.
 
     steps: labels of assertions, and h1, h2, ... for hypotheses, in reverse Polish order. Steps that only build
-    formulas are left out, and one that is used again is named again.
+    formulas are left out; a step that is used twice is listed twice.
     """
 
     label: str
@@ -36,19 +36,19 @@ class Assertion:
 
 
 def documents(path: Path) -> dict[str, str]:
-    """A document for each of up to THEOREMS theorems of a Metamath database, by label; the same file, the same text."""
+    """Make a document of each of up to THEOREMS theorems of a Metamath database, by label; deterministic."""
     known = {assertion.label: assertion for assertion in read(path)}
     order = list(known)
     place = {label: i for i, label in enumerate(order)}
-    proved = [one for one in known.values() if len(one.steps) in STEPS]
+    proved = [theorem for theorem in known.values() if len(theorem.steps) in STEPS]
     if len(proved) < 2:
         raise InputError(f"{path} holds no proofs of {STEPS.start} to {STEPS.stop - 1} steps; give Metamath's set.mm.")
     chosen = proved[:: -(-len(proved) // THEOREMS)]
-    return {one.label: _document(one, known, order, place[one.label]) for one in chosen}
+    return {theorem.label: _document(theorem, known, order, place[theorem.label]) for theorem in chosen}
 
 
 def _document(theorem: Assertion, known: dict[str, Assertion], order: list[str], place: int) -> str:
-    """The theorem's text; lemmas that it does not need are drawn from the first `place` assertions of the order."""
+    """Write a theorem's text; lemmas that it does not need are drawn from the first `place` assertions."""
     rng = np.random.default_rng(crc32(theorem.label.encode()))
     cited = list(dict.fromkeys(step for step in theorem.steps if step in known))
     lemmas = [str(known[label]) for label in cited]
@@ -65,7 +65,7 @@ def _document(theorem: Assertion, known: dict[str, Assertion], order: list[str],
 
 
 def read(path: Path) -> Iterator[Assertion]:
-    """The |- assertions of a Metamath database in order. Raises InputError where the file is none."""
+    """Read the |- assertions of a Metamath database, in order. Raises InputError for another file."""
     try:
         words = iter(path.read_text(encoding="ascii", errors="replace").split())
     except OSError as error:
@@ -104,31 +104,31 @@ def _assertions(words: Iterator[str]) -> Iterator[Assertion]:
 
 
 def _until(words: Iterator[str], mark: str) -> list[str]:
-    """What stands before a mark; comments inside are left out."""
-    found = []
+    """Read words up to a mark; comments are skipped."""
+    content = []
     while (word := next(words)) != mark:
         if word == "$(":
             _until(words, "$)")
         else:
-            found.append(word)
-    return found
+            content.append(word)
+    return content
 
 
 def _assertion(label, expression, proof, in_force, typecode) -> Assertion:
     essential = [(name, words) for kind, name, words in in_force if kind == "$e"]
     used = {word for words in (expression, *(words for _, words in essential)) for word in words}
-    own = {name: f"h{i}" for i, (name, _) in enumerate(essential, 1)}
+    hypothesis_names = {name: f"h{i}" for i, (name, _) in enumerate(essential, 1)}
     mandatory = [name for kind, name, words in in_force if kind == "$e" or words[1] in used]
     return Assertion(
         label,
         tuple(" ".join(words[1:]) for _, words in essential),
         " ".join(expression[1:]),
-        tuple(own.get(step, step) for step in _steps(proof, mandatory, typecode)),
+        tuple(hypothesis_names.get(step, step) for step in _steps(proof, mandatory, typecode)),
     )
 
 
 def _steps(proof: list[str], mandatory: list[str], typecode: dict[str, str]) -> list[str]:
-    """The logical steps of a proof, compressed (Metamath book, appendix B) or not."""
+    """List the logical steps of a proof, which may be compressed (Metamath book, appendix B)."""
     if not proof or proof[0] != "(":
         return [step for step in proof if typecode.get(step) == "|-"]
     end = proof.index(")")

@@ -1,1 +1,1 @@
-"""Text becomes tokens, and tokens become segments."""
+"""Text to tokens, and tokens to segments."""

@@ -1,4 +1,4 @@
-"""What comes with other programs' files and libraries: pointers in place of files, and chatter."""
+"""Handling of other programs' files and libraries: Git LFS pointers in place of files, and transformers' messages."""
 
 import logging
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def refuse_pointer(path: Path, content: bytes | None = None) -> None:
-    """Raise InputError for a text that stands in place of a file that git-lfs keeps elsewhere."""
+    """Raise InputError where a file is only a Git LFS pointer to the real one."""
     if content is None:
         with open(path, "rb") as opened:
             content = opened.read(len(POINTER))
@@ -24,7 +24,7 @@ def refuse_pointer(path: Path, content: bytes | None = None) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """While open, transformers shows no progress bars and no warnings: what they tell stands in our report."""
+    """Context in which transformers prints no progress bars and no warnings, whose content is in the report."""
     from transformers import logging as chatter
 
     verbosity, bars = chatter.get_verbosity(), chatter.is_progress_bar_enabled()

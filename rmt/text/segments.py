@@ -1,4 +1,4 @@
-"""A document cut into segments. Labels are shifted once, on the document, before it is cut."""
+"""Cut a document into segments. Labels are shifted once, on the whole document, before it is cut."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ IGNORE = -100
 
 @dataclass(frozen=True)
 class Segment:
-    """One stretch of a document: ids (B, T), labels (B, T) of the token after each, mask (B, T) of real tokens."""
+    """One segment of a document: ids (B, T), labels (B, T) of the token after each, mask (B, T) of real tokens."""
 
     ids: Tensor
     labels: Tensor | None = None
@@ -27,7 +27,7 @@ class Segment:
 
 
 def cuts(n_tokens: int, segment_length: int, alignment: str = "left") -> list[tuple[int, int]]:
-    """Where segments begin and end.
+    """The first and last token (exclusive) of each segment.
 
     left: the last segment may be short; right: the first may be; center: near-equal parts.
     """
@@ -66,10 +66,10 @@ def split(
 
 
 def split_each(ids: Tensor, mask: Tensor, segment_length: int, *, alignment: str = "left") -> list[Segment]:
-    """Cut each document on its own, ids (B, T) where mask (B, T) is true, and let all of them end together.
+    """Cut each document of a batch on its own, ids (B, T) where mask (B, T) is true, so that all end together.
 
     A shorter document begins with segments that hold none of its tokens, all false in their mask; within a
-    segment padding follows the tokens. Encoders read documents so.
+    segment padding follows the tokens. Encoders read documents in this way.
     """
     rows = [row[real.bool()] for row, real in zip(ids, mask, strict=True)]
     bounds = [cuts(len(row), segment_length, alignment) for row in rows]

@@ -1,4 +1,4 @@
-"""Tokenizers: a byte-level BPE we train, or the one a pretrained backbone brings."""
+"""Tokenizers: a byte-level BPE that we train, or the one that comes with a pretrained backbone."""
 
 import json
 from collections.abc import Iterable
@@ -15,10 +15,9 @@ PAD, CLS, SEP = "[PAD]", "[CLS]", "[SEP]"
 
 
 def train_tokenizer(texts: Iterable[str], *, size: int = 4096) -> Tokenizer:
-    """A byte-level BPE: every text a person can type becomes tokens.
+    """Train a byte-level BPE, which can encode any text.
 
-    Runs of white space become one space and a text begins with one, so that a word has the same token wherever
-    it stands.
+    Runs of white space become one space, and a text begins with one, so that a word has the same token at every place.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Sequence([normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()])
@@ -34,7 +33,7 @@ def train_tokenizer(texts: Iterable[str], *, size: int = 4096) -> Tokenizer:
     return tokenizer
 
 
-# What a folder may keep its tokenizer in; transformers reads all of them.
+# Names of tokenizer files in a folder; transformers reads all of them.
 FILES = (
     "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
     "spm.model",
@@ -43,8 +42,7 @@ FILES = (
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A tokenizer, the ids that its model was trained to see before a text and after it, and those of an encoder's
-    marks."""
+    """A tokenizer, the special ids that its model expects before and after a text, and the ids of [CLS] and [SEP]."""
 
     tokenizer: Tokenizer
     before: tuple[int, ...] = ()
@@ -54,14 +52,14 @@ class Vocabulary:
 
 
 def find_tokenizer(folder: Path) -> Path | None:
-    """The file that a folder keeps its tokenizer in, None where it has none."""
+    """Find a folder's tokenizer file, None where it has none."""
     return next((folder / name for name in FILES if (folder / name).is_file()), None)
 
 
 def open_tokenizer(path: Path) -> Tokenizer:
-    """A tokenizer.json, read so that "[SEP]" typed by a person is five characters and not a mark.
+    """Open a tokenizer.json so that "[SEP]" in a text is five characters and not a special token.
 
-    Sentence encoders ship theirs with a greatest length and padding; a document here is as long as it is.
+    Truncation and padding, with which sentence encoders are shipped, are turned off.
     """
     refuse_pointer(path)
     try:
@@ -72,6 +70,7 @@ def open_tokenizer(path: Path) -> Tokenizer:
 
 
 def _plain(tokenizer: Tokenizer) -> Tokenizer:
+    """Turn off special tokens in texts, truncation and padding; return the same tokenizer."""
     tokenizer.encode_special_tokens = True
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -79,10 +78,9 @@ def _plain(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def open_vocabulary(path: Path) -> Vocabulary:
-    """A stock model's tokenizer as AutoTokenizer reads it from its folder, without the hub and without code of the
-    folder.
+    """Open a stock model's tokenizer with AutoTokenizer from its folder, without the hub and without the folder's code.
 
-    path: of `find_tokenizer`. A tokenizer.json alone is read as it is.
+    path: of `find_tokenizer`. A tokenizer.json without tokenizer_config.json is opened directly.
     """
     folder = path.parent
     alone = path.name == "tokenizer.json"
@@ -90,9 +88,9 @@ def open_vocabulary(path: Path) -> Vocabulary:
     if alone and not (folder / "tokenizer_config.json").is_file():
         return _from_file(path)
     try:
-        found = _auto(folder)
-        tokenizer = Tokenizer.from_str(found.backend_tokenizer.to_str())
-    except Exception as error:  # whatever a tokenizer of another program makes transformers trip over
+        auto_tokenizer = _auto(folder)
+        tokenizer = Tokenizer.from_str(auto_tokenizer.backend_tokenizer.to_str())
+    except Exception as error:  # another program's tokenizer can make transformers raise anything
         if alone:
             return _from_file(path)
         why = f"{type(error).__name__}: {ascii(str(error))[1:-1][:120]}"
@@ -102,23 +100,22 @@ def open_vocabulary(path: Path) -> Vocabulary:
         ) from None
     size = len(tokenizer.get_vocab(with_added_tokens=True))
     before, after = _around(tokenizer)
-    marks = {name: getattr(found, f"{name}_token_id", None) for name in ("cls", "sep")}
+    marks = {name: getattr(auto_tokenizer, f"{name}_token_id", None) for name in ("cls", "sep")}
     marks = {f"{n}_id": i if isinstance(i, int) and 0 <= i < max(size, 1 << 20) else None for n, i in marks.items()}
     return Vocabulary(_plain(tokenizer), before, after, **marks)
 
 
 def vocabulary_of(tokenizer) -> Vocabulary | None:
-    """A tokenizer of transformers (a fast one) or of tokenizers that is already open; None for none."""
+    """Make a vocabulary of an open tokenizer, a fast one of transformers or one of tokenizers; None for None."""
     if tokenizer is None:
         return None
-    own = getattr(tokenizer, "backend_tokenizer", tokenizer)
-    if not isinstance(own, Tokenizer):
+    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    if not isinstance(backend, Tokenizer):
         raise InputError(
-            f"A {type(tokenizer).__name__} is no tokenizer that is read here; give a fast one of transformers, or "
-            "one of "
-            "tokenizers, or leave it out and give token ids."
+            f"A {type(tokenizer).__name__} is no tokenizer that is read here; give a fast one of transformers, or one "
+            "of tokenizers, or leave it out and give token ids."
         )
-    copy = Tokenizer.from_str(own.to_str())
+    copy = Tokenizer.from_str(backend.to_str())
     before, after = _around(copy)
     marks = {f"{name}_id": getattr(tokenizer, f"{name}_token_id", None) for name in ("cls", "sep")}
     return Vocabulary(_plain(copy), before, after, **marks)
@@ -137,7 +134,7 @@ def _from_file(path: Path) -> Vocabulary:
 
 
 def _around(tokenizer: Tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What a tokenizer puts before a text and after it."""
+    """The special ids that a tokenizer puts before a text and after it."""
     word = next((w for w in ("a", "the", "w9", "e", "o") if tokenizer.encode(w, add_special_tokens=False).ids), "a")
     bare, whole = (tokenizer.encode(word, add_special_tokens=flag).ids for flag in (False, True))
     for first in range(len(whole) - len(bare) + 1):
@@ -148,7 +145,7 @@ def _around(tokenizer: Tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 @cache
 def unknown_id(tokenizer: Tokenizer) -> int | None:
-    """The id that a tokenizer gives to what its vocabulary lacks, None where it lacks nothing."""
+    """The id of a tokenizer's unknown token, None where it can encode any text."""
     token = getattr(tokenizer.model, "unk_token", None)
     if isinstance(token, str):
         return tokenizer.token_to_id(token)
@@ -158,5 +155,5 @@ def unknown_id(tokenizer: Tokenizer) -> int | None:
 
 
 def encode(tokenizer: Tokenizer, text: str) -> list[int]:
-    """The ids of a text, with no marks added around them."""
+    """Encode a text as ids, without special tokens around it."""
     return tokenizer.encode(text, add_special_tokens=False).ids

@@ -1,4 +1,4 @@
-"""What can be wrong inside a trace whose header is right, in sentences. Numpy only."""
+"""Checks of the content of a trace whose header is right; each problem is a sentence. Numpy only."""
 
 import zlib
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ import numpy as np
 from rmt.trace.file import FIXED, segment_parts
 from rmt.trace.stored import StoredArray
 
-NEAR = 1e-3  # sums of float16 maps and float32 masses against what they must be
+NEAR = 1e-3  # tolerance of sums of float16 maps and float32 masses
 
 
 def problems(meta: dict, arrays: dict[str, StoredArray]) -> Iterator[str]:
-    """Each thing wrong with a trace as one sentence; reads a segment at a time."""
+    """Yield each problem of a trace as one sentence; segments are read one at a time."""
     done, n_segments = int(arrays["done"][0]), len(arrays["starts"]) - 1
     if not 0 <= done <= n_segments:
         yield f"The count of recorded segments is {done}, where 0 to {n_segments} are possible."
@@ -45,7 +45,7 @@ def text_problems(arrays: dict[str, StoredArray]) -> Iterator[str]:
 
 
 def _changed(arrays: dict, done: int) -> Iterator[str]:
-    """Checksums: what was written is what is read."""
+    """Yield problems of checksums: data that changed after it was written."""
     if "crc" not in arrays:
         return
     crc = 0
@@ -86,7 +86,7 @@ def _segment(arrays: dict, index: int) -> Iterator[str]:
 
 
 def _answer(arrays: dict, complete: bool, several: bool) -> Iterator[str]:
-    """several: classes hold each on its own, so that their probabilities need not add up."""
+    """Yield problems of answer probabilities. several: classes are independent, so these need not add up to one."""
     asked = arrays["asked"][:]
     answered = ~np.isnan(asked).any(-1)
     shares = [(f"if asked after {i} segments", asked[i]) for i in np.flatnonzero(answered)]

@@ -1,4 +1,4 @@
-"""The file behind a trace: what it holds, and how its header is read and checked. Numpy only.
+"""The file format of a trace: its arrays, and how its header is read and checked. Numpy only.
 
 The header comes first and never changes; the arrays follow at their full size (sparse until written); `done` counts
 the segments that are whole.
@@ -55,12 +55,12 @@ MOST, LONGEST = 1 << 53, 500  # of a number, that JavaScript takes it; of a text
 
 
 def arrays_at(detail: str) -> list[str]:
-    """Names of the arrays that a trace of this detail has."""
+    """The names of the arrays in a trace of this detail."""
     return [name for name, (_, _, least) in ARRAYS.items() if DETAILS.index(least) <= DETAILS.index(detail)]
 
 
 def segment_parts(arrays: dict, index: int, start: int, end: int) -> Iterator[tuple[str, slice]]:
-    """Which items of which arrays belong to a segment of tokens start to end, in the order they are written."""
+    """Yield (array, slice) of the items of a segment of tokens start to end, in the order in which they are written."""
     for name in SEGMENT:
         if name in arrays:
             first = {"S": index, "S+": index + 1, "Tn": start}[ARRAYS[name][1][0]]

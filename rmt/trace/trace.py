@@ -41,11 +41,11 @@ BLOCKS = ("read", "write", "carry", "local")
 
 @dataclass(frozen=True)
 class SegmentRecord:
-    """What was recorded of one segment; arrays as in the module's table, without the segment axis.
+    """The record of one segment; arrays as in the module's table, without the segment axis.
 
-    memory is the state after the segment and memory_before the state it was read with. read and write are None
-    below detail "thin". attention (L, H, N, N), logits and layout are there in a replay only; layout says where
-    tokens, read and write memory stand among the N positions: {name: (start, stop)}.
+    memory is the state after the segment and memory_before the state before it. read and write are None below detail
+    "thin". attention (L, H, N, N), logits and layout exist in a replay only; layout: {name: (start, stop)} of tokens,
+    read and write memory among the N positions.
     """
 
     index: int
@@ -76,7 +76,7 @@ class Trace:
 
     def __init__(self, path: Path, meta: dict, arrays: dict[str, StoredArray], keep=None):
         self.path, self.meta, self.arrays = path, meta, arrays
-        self._keep = keep  # a temporary folder lives as long as its trace
+        self._keep = keep  # the owner of a temporary folder, which lives as long as its trace
 
     @classmethod
     def open(cls, path, *, keep=None) -> "Trace":
@@ -112,7 +112,7 @@ class Trace:
 
     @property
     def memory(self) -> np.ndarray:
-        """(S + 1, M, D), read whole: the slots before the first segment and after each recorded one."""
+        """The slots (S + 1, M, D) before the first segment and after each recorded one, read whole."""
         return self.arrays["memory"][: self.done + 1]
 
     @cached_property
@@ -159,7 +159,7 @@ class Trace:
             raise InputError(f"{self.path.name} is damaged. {wrong} Copy it again, or record it again.")
 
     def segment_of(self, token: int) -> int:
-        """The segment a token stands in."""
+        """The index of the segment that a token is in."""
         return int(np.searchsorted(self.arrays["starts"], token, side="right")) - 1
 
 
@@ -197,7 +197,7 @@ class _Segments(Sequence):
 
 
 def validate(path) -> list[str]:
-    """What is wrong with a trace file, in sentences; none where it is whole, finished or not."""
+    """Check a trace file: its problems as sentences, none where it is whole, finished or not."""
     try:
         trace = Trace.open(path)
     except InputError as error:

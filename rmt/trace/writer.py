@@ -1,7 +1,7 @@
 """The writer of a trace: header and text first, then a segment at a time. Numpy only.
 
-A file appears under its name only when header and text are in it, and a segment counts only when all of its arrays
-are in, so a trace is valid whenever its writer is killed, and can be gone on with.
+A file gets its name only when header and text are in it, and a segment counts only when all of its arrays are written,
+so a trace is valid whenever its writer is killed, and a later writer can resume it.
 """
 
 import json
@@ -20,16 +20,17 @@ PART = 1 << 22  # bytes compared at a time
 
 
 class TraceWriter:
-    """Fills a trace of known size a segment at a time; memory use does not grow with length.
+    """A writer that fills a trace of known size a segment at a time; memory use does not grow with length.
 
-    meta: what to say of the run. sizes: letter -> size of the axes in ARRAYS. fixed: the arrays in FIXED, in order.
-    Where `path` already holds a trace of the very same run, `done` says how many of its segments are whole.
+    meta: the description of the run. sizes: letter -> size of the axes in ARRAYS. fixed: the arrays in FIXED, in order.
+    Where `path` already holds a trace of the same run, `done` is the number of its whole segments.
     """
 
     def __init__(self, path: Path, meta: dict, sizes: dict[str, int], fixed: dict[str, np.ndarray], *, wide=False):
         check_free(path)
         self.path, self.crc = path, 0
-        self.arrays, self.strides = {}, {}  # name -> (dtype, shape, offset); name -> bytes of an item
+        self.arrays: dict[str, tuple] = {}  # name -> (dtype, shape, offset)
+        self.strides: dict[str, int] = {}  # name -> bytes of an item
         sizes = {"1": 1, "4": 4, "S+": sizes["S"] + 1, **sizes}
         header, position = {"__metadata__": {"trace": json.dumps({"schema": SCHEMA, **meta})}}, 0
         for name in arrays_at(meta["detail"]):
@@ -50,7 +51,7 @@ class TraceWriter:
             raise InputError(f"{path} cannot be written ({error.strerror}); choose another path.") from None
 
     def _begin(self, path: Path, fixed: dict[str, np.ndarray]) -> None:
-        """A new file, under its name only when it can be opened."""
+        """Make a new file, which gets its name only when it can be opened as a trace."""
         with written_whole(path) as part:
             self.done, self.file = 0, os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
             os.truncate(self.file, self.size)
@@ -61,7 +62,7 @@ class TraceWriter:
             self.write("asked", 0, np.full(self.arrays["asked"][1], np.nan))
 
     def _go_on(self, path: Path, fixed: dict[str, np.ndarray]) -> int | None:
-        """How many segments of this very run the file holds; None where it is another run or no trace."""
+        """Resume a file: the number of segments of this run in it; None where it is another run or no trace."""
         self.file = os.open(path, os.O_RDWR)
         same = os.fstat(self.file).st_size == self.size and os.pread(self.file, len(self.head), 0) == self.head
         if same and all(self._holds(name, values) for name, values in fixed.items()):
@@ -70,6 +71,7 @@ class TraceWriter:
         return None
 
     def _holds(self, name: str, values: np.ndarray) -> bool:
+        """Whether the file has these values in an array."""
         n = max(PART // max(values.itemsize, 1), 1)
         return all(
             np.array_equal(self.read(name, i, min(i + n, len(values))), values[i : i + n])
@@ -80,7 +82,7 @@ class TraceWriter:
         return len(self.head) + self.arrays[name][2] + index * self.strides[name]
 
     def write(self, name: str, index: int, values: np.ndarray) -> None:
-        """Put values at `index` of an array's first axis: one item of it, or several where values has that axis."""
+        """Write values at `index` of an array's first axis: one item, or several where values has that axis."""
         data = np.ascontiguousarray(values, self.arrays[name][0])
         assert data.nbytes % (self.strides[name] or 1) == 0, (name, data.shape, self.arrays[name])
         self.crc = zlib.crc32(data, self.crc)
@@ -97,14 +99,14 @@ class TraceWriter:
             view, place = view[n:], place + n
 
     def read(self, name: str, start: int, end: int) -> np.ndarray:
-        """Items start to end of an array's first axis, as they stand in the file."""
+        """Read items start to end of an array's first axis from the file."""
         dtype, shape, _ = self.arrays[name]
         place = self._place(name, start)
         data = os.pread(self.file, self._place(name, end) - place, place)
         return np.frombuffer(data, dtype).reshape(end - start, *shape[1:])
 
     def segment(self, index: int, start: int, values: dict[str, np.ndarray]) -> None:
-        """Everything of one segment, whose tokens begin at `start`; maps of a short one are padded with zeros."""
+        """Write all arrays of one segment, whose tokens begin at `start`; maps of a short one are padded with zeros."""
         self.crc = 0
         for name, where in segment_parts(self.arrays, index, start, start + len(values["loss"])):
             data, shape = values[name], self.arrays[name][1]
@@ -117,7 +119,7 @@ class TraceWriter:
         self.write("crc", index, np.array([self.crc]))
 
     def finish(self, done: int) -> None:
-        """Say that `done` segments are whole; call it after their arrays."""
+        """Write that `done` segments are whole; call it after their arrays are written."""
         self.write("done", 0, np.array([done]))
         self.done = done
 
@@ -134,6 +136,6 @@ def check_free(path: Path) -> None:
 
 
 def temporary() -> tuple[Path, TemporaryFolder]:
-    """A path for a trace that nobody asked to keep, and what to hold on to as long as it is used."""
+    """Make a path for a temporary trace; return also its folder's owner, which must live as long as the trace."""
     folder = TemporaryFolder()
     return Path(folder.name) / "run.trace.safetensors", folder

@@ -1,6 +1,6 @@
-"""Teaching a memory: the curriculum of a task, streams, language models, and stories that go on.
+"""Training of a memory: the curriculum of a task, streams, language models, and endless stories.
 
-A name is looked up when it is first used, so that reading settings loads no torch.
+A name is imported when it is first used, so that reading the settings does not load torch.
 """
 
 from importlib import import_module

@@ -1,8 +1,8 @@
-"""A training step captured once for inputs of each shape as a CUDA graph, and replayed for all that follow.
+"""A training step captured as a CUDA graph, once for inputs of each shape, and then replayed.
 
-A step on a small model is thousands of small kernels, and launching them takes a CPU longer than running them takes a
-GPU. What a graph touches has a place that stays put: inputs are copied into theirs, gradients and the optimizer's
-numbers stay where they are, and the learning rate is a tensor.
+A step on a small model is thousands of small kernels, and launching them takes the CPU longer than running them takes
+the GPU. All tensors of a graph keep their addresses: inputs are copied into fixed buffers, gradients and the
+optimizer's numbers are changed in place, and the learning rate is a tensor.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,14 +14,14 @@ from torch.optim import Optimizer
 
 from rmt.memory.base import State, map_state
 
-WARM_UP = 3  # calls before a capture: kernels are chosen in them
+WARM_UP = 3  # calls before a capture, in which kernels are chosen
 
 Run = Callable[..., State]  # tensors, or tuples of them, in and out
 Capture = Callable[[Run, State], tuple[Callable[[], None], State]]
 
 
 def cuda_graph(run: Run, places: State) -> tuple[Callable[[], None], State]:
-    """Capture run(*places): what launches it, and where its results will be."""
+    """Capture run(*places) as a CUDA graph: (function that launches it, tensors of its results)."""
     torch.cuda.synchronize()
     side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
     side.wait_stream(torch.cuda.current_stream())
@@ -35,15 +35,15 @@ def cuda_graph(run: Run, places: State) -> tuple[Callable[[], None], State]:
 
 
 class CapturedStep:
-    """A training step that is called like `run` and gives what `run` gives, without gradients.
+    """A training step with the arguments and results of `run`, captured.
 
-    run: trains on its inputs: gradients, the optimizer's step, and gradients set to zero, not to None.
-    capture: what captures it.
+    run: trains on its inputs: backward pass, the optimizer's step, and gradients set to zero, not to None.
+    capture: the function that captures it.
     """
 
     def __init__(self, run: Run, model: nn.Module, optimizer: Optimizer, capture: Capture = cuda_graph):
         self.run, self.model, self.optimizer, self.capture = run, model, optimizer, capture
-        self.captured: dict = {}  # shapes of the inputs -> launch, places of the inputs, places of the results
+        self.captured: dict = {}  # shapes of the inputs -> launch, buffers of the inputs, tensors of the results
 
     def __call__(self, *inputs: State) -> State:
         shapes = repr(map_state(lambda tensor: tuple(tensor.shape), inputs))
@@ -55,9 +55,9 @@ class CapturedStep:
         return map_state(Tensor.clone, results)
 
     def _capture(self, inputs: State) -> tuple[Callable[[], None], State, State]:
-        """What launches the step, and the places of its inputs and of its results."""
+        """Capture the step: (function that launches it, buffers of its inputs, tensors of its results)."""
         places = map_state(Tensor.clone, inputs)
-        for parameter in self.model.parameters():  # these stay: graphs captured before go on writing to them
+        for parameter in self.model.parameters():  # never replaced: graphs captured before write to the same tensors
             parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.zero_()
         with unchanged(self.model, self.optimizer):
             launch, results = self.capture(self.run, places)
@@ -66,7 +66,7 @@ class CapturedStep:
 
 @contextmanager
 def unchanged(model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-    """What is trained inside this context leaves the weights and the optimizer's numbers as they were, in place."""
+    """Context that restores the weights and the optimizer's numbers, in place, at its end."""
     weights = [parameter.detach().clone() for parameter in model.parameters()]
     before = {p: {name: number.clone() for name, number in has.items()} for p, has in optimizer.state.items()}
     try:
@@ -76,5 +76,5 @@ def unchanged(model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
             parameter.data.copy_(weight)
         for parameter, has in optimizer.state.items():
             for name, number in has.items():
-                kept = before.get(parameter, {}).get(name)
-                number.zero_() if kept is None else number.copy_(kept)
+                saved = before.get(parameter, {}).get(name)
+                number.zero_() if saved is None else number.copy_(saved)

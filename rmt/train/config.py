@@ -1,4 +1,4 @@
-"""The settings of every kind of training run, each with what the command line says of it.
+"""The settings of every kind of training run, with the help texts of their options.
 
 A setting with a help text is an option of the command (`rmt.commands.options` makes it); the others are the same in
 all runs. No torch here: the command line reads this file to print its help.
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 
 def setting(default, text: str, **bounds):
-    """A field of a config with the help text of its option, and the least and most that its value may be."""
+    """Make a field of a config with the help text of its option, and the bounds `least` and `most` of its value."""
     return field(default=default, metadata={"help": text, **bounds})
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides a run's result on a task; the same config gives the same weights."""
+    """The settings of a run on a task; the same config gives the same weights."""
 
     task: str
     segments: int = setting(7, "The curriculum ends at documents of this many segments.", least=1)
@@ -63,7 +63,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class LMConfig:
-    """Everything that decides a language model's run; the same config gives the same weights."""
+    """The settings of a language model's run; the same config gives the same weights."""
 
     corpus: str = setting("sotu", "sotu, metamath:FILE, hf:NAME, or a folder of .txt files.")
     steps: int = setting(1000, "Steps of the whole run.", least=1)
@@ -111,7 +111,7 @@ class LMConfig:
 
 @dataclass(frozen=True)
 class StoryConfig:
-    """Everything that decides a run on stories that go on."""
+    """The settings of a run on endless stories."""
 
     kinds: str = setting("qa1", "Tasks: qa1 to qa5 and many-facts, with commas between.")
     tokenizer: str = setting("", "A tokenizer.json; by default --init's, or one is trained.")

@@ -1,4 +1,4 @@
-"""Training of language models: windows of documents, more and more history; every mechanism reads the same tokens.
+"""Training of language models: windows of documents with growing history; every mechanism reads the same tokens.
 
 A step's documents are a function of the seed and the step alone, so a memory and its baseline, trained with the same
 settings, see the same tokens in the same order.
@@ -32,20 +32,20 @@ from rmt.train.lm_config import check, draw, longest, rate
 from rmt.train.loop import Progress, TrainingRun, mean_of_processes, means, parameter_groups
 from rmt.train.run_folder import RunFolder
 
-BEGINNING = 16  # positions of a segment over which its history helps most; logged apart
+BEGINNING = 16  # first positions of a segment, where history helps most; their loss is logged on its own
 
 
 @dataclass
 class LMProgress(Progress):
-    """Where a run stands. tokens: read so far, over all processes."""
+    """The progress of a run. tokens: read so far, over all processes."""
 
     tokens: int = 0
 
 
 class LMTrainer(TrainingRun):
-    """One run in one folder. `steps()` yields a dict of metrics per interval until the last step is done.
+    """A run of a language model in a folder; `steps()` yields a dict of metrics per interval until the last step.
 
-    until: a step to end at before that; the same config goes on from there another time.
+    until: an earlier step to end at; the same config resumes from there.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class LMTrainer(TrainingRun):
         self.until = min(until or config.steps, config.steps)
         self.accelerator = Accelerator(mixed_precision=precision, cpu=cpu)
         self.corpus = open_corpus(config.corpus)
-        self.kept = RunFolder(folder, config, main=self.accelerator.is_main_process)
+        self.run_folder = RunFolder(folder, config, main=self.accelerator.is_main_process)
         torch.manual_seed(config.seed)
         self.model = (self._wrapped() if config.pretrained else self._fresh()).train()
         if config.checkpointing:
@@ -98,17 +98,17 @@ class LMTrainer(TrainingRun):
         self.at.tokens += ids.size
         ids = torch.from_numpy(ids[accelerator.process_index :: accelerator.num_processes]).to(accelerator.device)
         losses, memory = self._losses(ids)
-        loss, found = losses.mean(), self._beginnings(losses.detach())
+        loss, scores = losses.mean(), self._beginnings(losses.detach())
         if config.recite:
             recited = self._recited(ids, memory)
             loss = loss + config.recite * (1 - self.at.step / config.steps) * recited
-            found["recited"] = self._mean(recited.detach())
+            scores["recited"] = self._mean(recited.detach())
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(self.parameters, config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.at.step += 1
-        return {"segments": ids.shape[1] // config.segment_length, **found}
+        return {"segments": ids.shape[1] // config.segment_length, **scores}
 
     def _losses(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-entropy (B, T - 1) of each token of ids (B, T) but the first, and memory (B, S + 1, M, D)."""
@@ -121,9 +121,10 @@ class LMTrainer(TrainingRun):
         return losses.view(len(ids), -1), output.memory
 
     def _recited(self, ids: Tensor, memory: Tensor) -> Tensor:
-        """Cross-entropy of the last tokens of every segment, one a slot, where the head reads what was written.
+        """Cross-entropy of the last tokens of every segment, one a slot, predicted by the head from the slots.
 
-        Writing is learned slowly where later segments alone reward it: what is read at first is noise, to be ignored.
+        Without it writing is learned slowly, as only later segments reward it: at first a model learns to ignore the
+        memory that it reads.
         """
         written = memory[:, 1:]  # (B, S, M, D)
         last = ids.unflatten(1, (-1, self.config.segment_length))[:, :, -written.shape[2] :]  # (B, S, M)
@@ -132,13 +133,13 @@ class LMTrainer(TrainingRun):
         return F.cross_entropy(wide(logits), last.flatten())
 
     def _beginnings(self, losses: Tensor) -> dict:
-        """The mean loss, and that of the first positions of first segments and of later ones: memory parts the two."""
+        """The mean loss, and the loss at the first positions of first and of later segments, which memory can help."""
         rows = F.pad(losses, (0, 1), value=torch.nan).unflatten(1, (-1, self.config.segment_length))
         starts = rows[:, :, :BEGINNING].mean((0, 2))  # (S,)
-        found = {"loss": losses.mean(), "first_beginning": starts[0]}
+        scores = {"loss": losses.mean(), "first_beginning": starts[0]}
         if len(starts) > 1:
-            found["later_beginnings"] = starts[1:].mean()
-        return {key: self._mean(value) for key, value in found.items()}
+            scores["later_beginnings"] = starts[1:].mean()
+        return {key: self._mean(value) for key, value in scores.items()}
 
     def _mean(self, value: Tensor) -> float:
         return mean_of_processes(self.accelerator, value)
@@ -156,7 +157,7 @@ class LMTrainer(TrainingRun):
     # -- the model
 
     def _cell_options(self) -> dict:
-        """What the config says of the cell, as far as this cell has such a thing."""
+        """The cell's options in the config, as far as this cell has them."""
         config = self.config
         takes = signature(CELLS[config.cell].__init__).parameters
         common = {"n_memory": config.n_memory, "initial_std": config.initial_std}
@@ -211,7 +212,7 @@ class LMTrainer(TrainingRun):
             else:
                 train_tokenizer(self.corpus.train["text"], size=self.config.vocabulary).save(str(file))
 
-        file = self.kept.make_tokenizer(make)
+        file = self.run_folder.make_tokenizer(make)
         self.accelerator.wait_for_everyone()
         return open_tokenizer(file)
 
@@ -236,10 +237,10 @@ class LMTrainer(TrainingRun):
                 parameter.copy_(saved["parameters"][name])
 
     def _as_read(self) -> tuple[Model, dict]:
-        """The model as it is to be read, and its config.json.
+        """The model for its checkpoint, and its config.json.
 
-        What was trained on several segments at once reads one at a time, with those before it as its state. A
-        pretrained backbone that was trained whole is a checkpoint of its own and no adapter.
+        A model that was trained on several segments at once reads one at a time, with the earlier ones as its state
+        (exact context). A pretrained backbone that was trained whole is saved as a whole model and not as an adapter.
         """
         config, model, spec = self.config, self.model, self.spec
         if config.pretrained:

@@ -1,4 +1,4 @@
-"""What a run of a language model is: its settings, how history and rate go, and the tokens of every step."""
+"""The schedule of a language model's run: length of history, learning rate, and the tokens of every step."""
 
 import math
 
@@ -12,22 +12,22 @@ from rmt.train.loop import TRAINING
 
 
 def longest(config: LMConfig, step: int) -> int:
-    """The most segments a document has at a step: one more as each part of the growing time begins."""
+    """The most segments that a document has at a step; it grows one by one over `config.growth` of the steps."""
     grown = min(1.0, (step + 1) / max(1, config.growth * config.steps))
     return 1 + math.ceil(grown * (config.segments - 1))
 
 
 def rate(config: LMConfig, step: int) -> float:
-    """The learning rate of a step: warm-up, then down to its floor."""
+    """The learning rate of a step: it rises during warm-up, then falls to its floor."""
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
-    gone = (step - config.warmup) / max(1, config.steps - config.warmup)
-    left = 1 - gone if config.schedule == "linear" else (1 + math.cos(math.pi * gone)) / 2
+    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    left = 1 - progress if config.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
     return config.lr * (config.floor + (1 - config.floor) * left)
 
 
 def draw(config: LMConfig, documents: Documents, step: int, processes: int = 1) -> np.ndarray:
-    """ids (documents, tokens) that a step trains on, the same for every mechanism."""
+    """Draw the ids (documents, tokens) of a step, the same for every mechanism."""
     rng = np.random.default_rng([TRAINING, config.seed, step])
     n = longest(config, step)
     if n > 1 and rng.random() < config.shorter:
@@ -37,7 +37,7 @@ def draw(config: LMConfig, documents: Documents, step: int, processes: int = 1) 
 
 
 def check(config: LMConfig) -> None:
-    """Raises InputError for settings that cannot be trained together."""
+    """Raise InputError for settings that exclude each other."""
     mechanism(config.cell)  # raises where there is none
     if config.schedule not in ("cosine", "linear"):
         raise InputError(f"The rate falls along a cosine or a linear schedule, not {config.schedule!r}.")

@@ -1,4 +1,4 @@
-"""The loop that all training shares: steps, a line of metrics an interval, and a folder to go on from."""
+"""The training loop that all kinds of training share: steps, lines of metrics, checkpoints and resuming."""
 
 import math
 import time
@@ -18,26 +18,26 @@ TRAINING = 1  # first word of every training seed; evaluation uses another, so t
 
 @dataclass
 class Progress:
-    """Where a run stands: saved with the weights, so that a killed run goes on from there."""
+    """The progress of a run, saved with the weights, so that a killed run resumes there."""
 
     step: int = 0
     seconds: float = 0.0
 
 
 class TrainingRun:
-    """One run in one folder. `steps()` yields a line of metrics per interval until the run is over.
+    """The base of training runs, each in a folder; `steps()` yields a line of metrics per interval until the end.
 
-    A kind of training says what a step is, what a line holds, when the run is over, and what it saves besides its
-    optimizer and its progress; steps, lines, clock and resuming are here.
+    A subclass defines a step, the content of a line, when the run is over, and what is saved besides optimizer and
+    progress. The order of steps, lines, saving and resuming is here.
     """
 
-    longest_step = math.inf  # seconds; whatever takes longer was a pause of the process and is not counted
+    longest_step = math.inf  # seconds; a longer step was a pause of the process, whose rest is not counted
     config: object  # with log_every and save_every
-    kept: RunFolder
+    run_folder: RunFolder
     optimizer: Optimizer
     at: Progress
 
-    # -- what a kind of training is
+    # -- defined by each kind of training
 
     @property
     def over(self) -> bool:
@@ -45,18 +45,18 @@ class TrainingRun:
         raise NotImplementedError
 
     def _step(self) -> dict:
-        """Train one step and count it in `at`; what a line is made from."""
+        """Train one step and count it in `at`; return the values that a line is made from."""
         raise NotImplementedError
 
     def _line(self, window: list[dict]) -> dict:
-        """A line of metrics of the steps since the last."""
+        """Make a line of metrics from the steps since the last line."""
         raise NotImplementedError
 
     def _line_due(self) -> bool:
         return self.at.step % self.config.log_every == 0
 
     def _after_line(self, line: dict) -> None:
-        """What is decided once an interval."""
+        """Decide what is decided once an interval, such as going on to the next stage."""
 
     def _save_due(self) -> bool:
         return self.at.step % self.config.save_every < self.config.log_every
@@ -66,17 +66,17 @@ class TrainingRun:
         raise NotImplementedError
 
     def _state(self) -> dict:
-        """What a resumed run needs besides, with all digits."""
+        """The values that a resumed run needs besides, in full precision."""
         raise NotImplementedError
 
     def _restore(self, saved: dict) -> None:
-        """The inverse of `_state`."""
+        """Restore the values of `_state`."""
         raise NotImplementedError
 
-    # -- what all have in common
+    # -- common to all
 
     def steps(self) -> Iterator[dict]:
-        """Train; yield one line of metrics per interval. What is saved is on disk before its line is yielded."""
+        """Train; yield one line of metrics per interval. Checkpoints are on disk before their line is yielded."""
         window, before = [], time.monotonic()
         while not self.over:
             window.append(self._step())
@@ -84,37 +84,37 @@ class TrainingRun:
             self.at.seconds, before = self.at.seconds + min(now - before, self.longest_step), now
             if self._line_due() or self.over:
                 line, window = self._line(window), []
-                self.kept.write(line)
+                self.run_folder.write(line)
                 self._after_line(line)
                 if self._save_due() or self.over:
                     self._save()
                 yield line
 
     def end(self) -> None:
-        """Leave the other processes of the run, if any."""
+        """End the run's process group, where it has one."""
 
     def _save(self) -> None:
-        """The checkpoint for users, and beside it what a resumed run needs; each appears whole or not at all."""
-        state = self._state()  # of all processes, so every one of them takes part
-        if self.kept.main:
+        """Save the checkpoint for users, and the state that a resumed run needs; each appears whole or not at all."""
+        state = self._state()  # gathered from all processes, so all of them call it
+        if self.run_folder.main:
             self._save_checkpoint()
-            self.kept.save({"optimizer": self.optimizer.state_dict(), "at": asdict(self.at), **state})
+            self.run_folder.save({"optimizer": self.optimizer.state_dict(), "at": asdict(self.at), **state})
 
     def _resume(self) -> None:
-        """Go on from what the folder holds, if anything."""
-        saved = self.kept.saved()
+        """Resume from the folder's saved state, where there is one."""
+        saved = self.run_folder.saved()
         if saved:
             self._restore(saved)
             rates = [group["lr"] for group in self.optimizer.param_groups]
             self.optimizer.load_state_dict(saved["optimizer"])
             for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate  # every step sets it, where it is kept: a GPU's is a tensor that stays in its place
+                group["lr"] = rate  # the same object as before: on a GPU it is a tensor that captured steps read
             self.at = type(self.at)(**saved["at"])
-        self.kept.trim(self.at.step)
+        self.run_folder.trim(self.at.step)
 
 
 def parameter_groups(parameters: Iterable[Tensor], weight_decay: float) -> list[dict]:
-    """Groups for an optimizer: matrices decay, vectors and single numbers do not."""
+    """Make the optimizer's parameter groups: matrices have weight decay, vectors and single numbers have none."""
     parameters = list(parameters)
     return [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
@@ -130,6 +130,6 @@ def mean_of_processes(accelerator: Accelerator, value: float | Tensor) -> float:
 
 
 def means(window: list[dict], names: Iterable[str]) -> dict[str, float]:
-    """The mean of each name over the steps that have it, to five digits; a name that none has is left out."""
+    """The mean of each name over the steps that have it, rounded to five digits; names without values are left out."""
     rows = {name: [row[name] for row in window if name in row] for name in names}
     return {name: round(float(np.mean(values)), 5) for name, values in rows.items() if values}

@@ -1,4 +1,4 @@
-"""What training may add to the loss, of the memory alone: slots that are alike, memory that changes for no reason."""
+"""Penalties on memory that training may add to the loss: on slots that are alike, and on memory that changes."""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,6 +13,6 @@ def slot_alikeness(memory: Tensor) -> Tensor:
 
 
 def slot_change(memory: Tensor, quiet: Tensor) -> Tensor:
-    """Mean of 1 - cosine between a slot and what it is a segment later, over memory (B, S + 1, M, D), quiet (B, S)."""
+    """Mean of 1 - cosine between a slot and itself a segment later, where quiet (B, S); memory (B, S + 1, M, D)."""
     change = 1 - F.cosine_similarity(memory[:, 1:].float(), memory[:, :-1].float(), dim=-1).mean(-1)  # (B, S)
     return (change * quiet).sum() / quiet.sum().clamp(min=1)

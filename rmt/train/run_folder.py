@@ -1,4 +1,4 @@
-"""What a training run keeps in its folder: the curves (metrics.jsonl), and what the same command goes on from."""
+"""The folder of a training run: its metrics (metrics.jsonl), and the state that the same command resumes from."""
 
 import json
 import logging
@@ -18,10 +18,10 @@ LOG = logging.getLogger(__name__)
 
 
 class RunFolder:
-    """One run's folder. Every file in it is whole at any moment, and one process at a time trains there."""
+    """A run's folder. Every file in it is whole at any moment, and one process at a time trains there."""
 
     def __init__(self, path: Path, config: object, *, main: bool = True):
-        """config: the dataclass of the run's settings. main: whether this process is the one of them that writes.
+        """config: the dataclass of the run's settings. main: whether this process writes to the folder.
 
         Raises InputError where another run is training in this folder.
         """
@@ -39,7 +39,7 @@ class RunFolder:
                 file.write(json.dumps(line) + "\n")
 
     def save(self, state: dict) -> None:
-        """What a resumed run needs; it appears whole or not at all, and the one before is kept beside it."""
+        """Save the state that a resumed run needs; the file appears whole or not at all, beside the one before."""
         if self.main:
             with written_whole(self.state) as part:
                 torch.save({"config": asdict(self.config), "tokenizer": self.tokenizer, **state}, part)
@@ -47,7 +47,7 @@ class RunFolder:
                     os.replace(self.state, self._before)
 
     def saved(self) -> dict | None:
-        """What `save` kept last that can be read, None in a new folder.
+        """Read the newest saved state that is not damaged, None in a new folder.
 
         Raises InputError where that run had other settings.
         """
@@ -63,16 +63,17 @@ class RunFolder:
         return saved
 
     def trim(self, step: int) -> None:
-        """Leave out metrics of steps after this one, which a resumed run takes again, and lines that were cut."""
+        """Remove the metrics of steps after this one, which a resumed run takes again, and lines that were cut."""
         if self.main and self.metrics.exists():
             lines = self.metrics.read_text(encoding="utf-8", errors="replace").splitlines()
             with written_whole(self.metrics) as part:
                 part.write_text("".join(f"{line}\n" for line in lines if _step(line) <= step))
 
     def make_tokenizer(self, make: Callable[[Path], None], *, again: bool = False) -> Path:
-        """The file of the run's tokenizer; make(path) writes it where there is none, or again each time.
+        """Make the file of the run's tokenizer and return its path; make(path) writes it where there is none.
 
-        One that was damaged comes back from what `save` kept. Raises InputError where nothing was.
+        again: write it in any case. A damaged file is restored from the saved state. Raises InputError where there is
+        none.
         """
         file = self.path / TOKENIZER
         if self.main:

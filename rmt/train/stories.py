@@ -1,8 +1,7 @@
-"""Batches of stories that go on: many long-lived texts read a few segments at a time, each asked several questions.
+"""Batches of endless stories: many texts read a few segments at a time, each with several questions.
 
-A row is a document (fresh, one segment or a few) or a stream (it goes on from step to step, and its memory is carried).
-What a text has told when it is asked may stand in the asking segment, in front of the questions, as it does at the end
-of a document of any length.
+A row is a document (new, of one segment or a few) or a stream (it continues from step to step, and its memory is
+carried). The last facts of a text may be in the asking segment, before the questions, as at the end of any document.
 """
 
 from collections.abc import Iterator
@@ -12,18 +11,19 @@ from functools import cache
 import numpy as np
 from tokenizers import Tokenizer
 
-from rmt.tasks.babi import KINDS, NEVER, World
+from rmt.tasks.babi import KINDS, NEVER
 from rmt.tasks.base import Rng
 from rmt.tasks.distractor import Distractor, documents
 from rmt.tasks.lures import lure
 from rmt.tasks.telling import Telling
+from rmt.tasks.worlds import World
 from rmt.text.segments import IGNORE
 from rmt.text.tokenizer import encode
 from rmt.train.rungs import Rung
 
-ASKED = 9  # tokens that a question may need
+ASKED = 9  # tokens that a question takes at most
 EARLIER = 0.3  # share of documents that are of the three rungs before
-GIVE_UP = 0.3  # how often a stream that is lost begins anew
+GIVE_UP = 0.3  # probability that a lost stream is replaced
 SHORT, NO_MARK, WHOLE = range(3)  # forms of a text
 
 
@@ -31,9 +31,9 @@ SHORT, NO_MARK, WHOLE = range(3)  # forms of a text
 class Chunk:
     """One step's texts: U segments of T tokens, then an asking segment of A tokens with Q questions.
 
-    ids (B, U, T); begins (B, U + 1): where a row begins anew; ask (B, A), padded behind; ends (B, Q): the last token of
-    each question; labels (B, Q), -100 for no question; own (B,): rows of the latest rung that are documents;
-    old (B,): segments a stream has read; kind (B,): which of KINDS it is.
+    ids (B, U, T); begins (B, U + 1): segments at which a row's text begins; ask (B, A), padded at its end; ends (B, Q):
+    the last token of each question; labels (B, Q), -100 for no question; own (B,): rows that are documents of the
+    latest rung; old (B,): segments that a stream has read; kind (B,): index into KINDS.
     """
 
     ids: np.ndarray
@@ -48,7 +48,7 @@ class Chunk:
 
     @classmethod
     def empty(cls, rows: int, unroll: int, segment_length: int, questions: int, rung: int) -> "Chunk":
-        """A chunk whose rows are still to be filled."""
+        """Make a chunk whose rows are to be filled."""
         zeros = lambda *shape: np.zeros(shape, np.int64)  # noqa: E731
         return cls(
             ids=zeros(rows, unroll, segment_length),
@@ -65,7 +65,7 @@ class Chunk:
 
 @dataclass
 class Row:
-    """A text, its world, after how many segments it ends, its form, its kind, and how many segments have been read."""
+    """One row: its text, its world, its length in segments, its form, its kind, and the segments read so far."""
 
     text: Telling
     world: World
@@ -77,7 +77,7 @@ class Row:
 
 @dataclass
 class StoryStreams:
-    """`rows` texts side by side. classes: what labels count in; rungs: the stages of training, in order."""
+    """`rows` texts read side by side. classes: names that labels index; rungs: the stages of training, in order."""
 
     rungs: list[Rung]
     classes: tuple[str, ...]
@@ -87,7 +87,7 @@ class StoryStreams:
     n_questions: int
     rng: Rng
     split: str = "train"
-    lost: np.ndarray | None = None  # (rows,) streams that answered half of their latest questions wrong, kept outside
+    lost: np.ndarray | None = None  # (rows,) streams with half of their latest answers wrong; set by the trainer
     at: int = 0
     streams: dict[int, Row] = field(default_factory=dict)
 
@@ -97,12 +97,12 @@ class StoryStreams:
         self.number = {name: i for i, name in enumerate(self.classes)}
 
     def chunk(self, rung: int) -> Chunk:
-        """The next step's texts at this stage."""
+        """Make the next step's texts at this stage."""
         if rung != self.at:
             self.at, self.streams = rung, {}
-        now = self.rungs[rung]
-        chunk = Chunk.empty(self.rows, now.unroll, self.segment_length, self.n_questions, rung)
-        n_streams = round(self.rows * now.streams)
+        stage = self.rungs[rung]
+        chunk = Chunk.empty(self.rows, stage.unroll, self.segment_length, self.n_questions, rung)
+        n_streams = round(self.rows * stage.streams)
         for b in range(self.rows):
             row = self._go_on(chunk, b) if b < n_streams else self._document(chunk, b)
             chunk.kind[b] = row.kind
@@ -110,12 +110,12 @@ class StoryStreams:
         return chunk
 
     def _go_on(self, chunk: Chunk, b: int) -> Row:
-        """The next segments of stream b, which begins anew where its life is over, and often where it is lost."""
-        now, U = self.rungs[self.at], chunk.ids.shape[1]  # noqa: N806
+        """Read the next segments of stream b; it is replaced where its life is over, and often where it is lost."""
+        stage, U = self.rungs[self.at], chunk.ids.shape[1]  # noqa: N806
         row = self.streams.get(b)
         lost = self.lost is not None and bool(self.lost[b]) and self.rng.random() < GIVE_UP
         if row is None or lost or row.old >= row.life:
-            row = self.streams[b] = self._begin(now, U + 1 + int(self.rng.exponential(now.life)))
+            row = self.streams[b] = self._begin(stage, U + 1 + int(self.rng.exponential(stage.life)))
             chunk.begins[b, 0] = True
         chunk.ids[b] = row.text.read(U * self.segment_length).reshape(U, -1)
         row.old += U
@@ -123,14 +123,14 @@ class StoryStreams:
         return row
 
     def _document(self, chunk: Chunk, b: int) -> Row:
-        """A fresh document in the last segments of row b, of this rung or of one of the three before."""
-        now, U = self.rungs[self.at], chunk.ids.shape[1]  # noqa: N806
-        rung, own = now, True
+        """Put a new document into the last segments of row b, of this rung or of one of the three before."""
+        stage, U = self.rungs[self.at], chunk.ids.shape[1]  # noqa: N806
+        rung, own = stage, True
         if self.at and self.rng.random() < EARLIER:
             rung, own = self.rungs[self.at - 1 - int(self.rng.integers(min(self.at, 3)))], False
         n = 1 + int(self.rng.integers(min(rung.life, U + 1)))
-        if own and self.rng.random() < 0.5 and not now.streams:
-            n = min(rung.life, U + 1)  # the next rung opens on documents of all lengths, half of them the longest
+        if own and self.rng.random() < 0.5 and not stage.streams:
+            n = min(rung.life, U + 1)  # half of the documents have the full length, the others any
         row = self._begin(rung, n)
         chunk.own[b], chunk.begins[b, U + 1 - n] = own, True
         if n > 1:
@@ -153,14 +153,14 @@ class StoryStreams:
         return Row(text, world, life, form, list(KINDS).index(kind))
 
     def _ask(self, row: Row, ask: np.ndarray, ends: np.ndarray, labels: np.ndarray) -> None:
-        """Fill one row's asking segment."""
+        """Fill one row's asking segment: the last part of its text, then questions."""
         rng, T = self.rng, self.segment_length  # noqa: N806
         n = len(labels) if rng.random() < 0.7 else 1 + int(rng.integers(len(labels)))
         room = T - ASKED * n
         lesson = row.life == 1 and row.text.dense
-        told = row.text.finish(room) if lesson else row.text.peek(room)
-        at = len(told)
-        ask[:at] = told
+        text_ids = row.text.finish(room) if lesson else row.text.peek(room)
+        at = len(text_ids)
+        ask[:at] = text_ids
         for q, (question, answer) in enumerate(self._draw(row.world, n)):
             ids = self.encode(question.rstrip("?") if row.form == NO_MARK else question)
             if at + len(ids) > T:
@@ -170,13 +170,13 @@ class StoryStreams:
             ends[q], labels[q] = at - 1, self.number[answer]
 
     def _draw(self, world: World, n: int) -> list[tuple[str, str]]:
-        """Questions in random order: mostly about what was told, few about what never was.
+        """Draw questions in random order, mostly about facts, few about what was never mentioned.
 
-        With many of those a memory learned to say so whenever its segment told nothing, and nothing else.
+        With many of the latter a model learned only to answer NEVER whenever its segment has no fact.
         """
-        asked = world.questions()
-        told = [pair for pair in asked if pair[1] != NEVER]
-        never = [pair for pair in asked if pair[1] == NEVER]
+        questions = world.questions()
+        told = [pair for pair in questions if pair[1] != NEVER]
+        never = [pair for pair in questions if pair[1] == NEVER]
         n_never = min(len(never), max(int(self.rng.binomial(n, 0.15)), not told))
         drawn = [told[i] for i in self.rng.permutation(len(told))[: n - n_never]]
         drawn += [never[i] for i in self.rng.permutation(len(never))[:n_never]]
@@ -184,9 +184,9 @@ class StoryStreams:
 
 
 def vocabulary_texts(rng: Rng, *, rounds: int = 1500) -> Iterator[str]:
-    """What a story trainer's tokenizer learns from: the addresses of the train split, and facts, questions and lures.
+    """Yield the texts that a tokenizer is trained on: addresses of the train split, and facts, questions and lures.
 
-    Of every kind of world there are as many, so that each of their words becomes a token.
+    All worlds are equally frequent, so that each of their words becomes a token.
     """
     yield from documents("train").values()
     for _ in range(rounds):

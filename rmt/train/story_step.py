@@ -1,4 +1,4 @@
-"""Several questions put to one state: the segments of a chunk are read once, then every question is answered."""
+"""Several questions asked with one state: the segments of a chunk are read once, then all questions are answered."""
 
 import torch
 from torch import Tensor
@@ -13,17 +13,17 @@ from rmt.text.segments import IGNORE, Segment
 
 
 def answers(model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor, state: State) -> tuple[Tensor, State]:
-    """Logits (B, Q, C) of the questions, and the state after the segments before them.
+    """Read a chunk: logits (B, Q, C) of the questions, and the state after the segments before them.
 
-    ids (B, U, T), begins (B, U + 1), ask (B, A) and ends (B, Q) as in `Chunk`. state: that before the first segment;
-    a row begins anew, from the cell's initial state, at each segment where `begins` says so. A question's answer is
-    read at its last token, so each knows the ones before it in the asking segment and none of those after.
+    ids (B, U, T), begins (B, U + 1), ask (B, A) and ends (B, Q) as in `Chunk`. state: before the first segment; a row
+    is set to the cell's initial state before each segment where `begins` is true. An answer is read at its question's
+    last token, so it depends on the questions before it in the asking segment and on none after it.
     """
     initial, carried = model.cell.initial(len(ask)), state
 
     def begin(u: int, state: State) -> State:
         nonlocal carried
-        carried = map_state(wide, state)  # what crosses a boundary is never in half precision
+        carried = map_state(wide, state)  # a state is never in half precision
         return choose(begins[:, u], initial, carried)
 
     segments = [*map(Segment, ids.unbind(1)), Segment(ask)]
@@ -36,7 +36,7 @@ def answers(model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor
 def score(
     model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor, labels: Tensor, state: State
 ) -> tuple[Tensor, Tensor, State]:
-    """Mean cross-entropy (), which questions were answered right (B, Q), the state after the segments, detached."""
+    """Score a chunk: mean cross-entropy (), which answers are right (B, Q), the detached state after the segments."""
     logits, state = answers(model, ids, begins, ask, ends, state)
     logits = wide(logits)
     loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE)
@@ -45,7 +45,7 @@ def score(
 
 @torch.no_grad()
 def check(model: Model) -> None:
-    """Raises InputError for a model that cannot be asked several questions, or whose state streams cannot carry."""
+    """Raise InputError for a model that cannot answer several questions, or whose state grows with the text."""
     if not model.backbone.causal:
         raise InputError(
             "Several questions after one text are read where each ends, and an encoder reads one answer for all of "

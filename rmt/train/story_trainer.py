@@ -1,7 +1,7 @@
-"""Training on stories that go on: rungs from two words to whole sentences in prose, then streams; resumable.
+"""Training on endless stories: rungs from two words to whole sentences in prose, then streams; resumable.
 
-Several questions are put to one state, each with a label of its own. What the rungs are and why is written in
-`rmt.train.rungs`. A resumed run has the weights, the optimizer's numbers and the rung it had; its streams begin anew.
+Several questions are asked with one state, each with its own label. `rmt.train.rungs` has the rungs and the reasons
+for them. A resumed run continues with its weights, optimizer and rung; its streams are new ones.
 """
 
 import shutil
@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.optim import AdamW
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader
 
 from rmt.backbone.families import backbone_config
 from rmt.checkpoint import load, save
@@ -32,15 +32,16 @@ from rmt.train.config import StoryConfig
 from rmt.train.loop import TRAINING, Progress, TrainingRun, parameter_groups
 from rmt.train.run_folder import RunFolder
 from rmt.train.rungs import Rung, rungs, tasks_of
-from rmt.train.stories import ASKED, Chunk, StoryStreams, vocabulary_texts
+from rmt.train.stories import ASKED, Chunk, vocabulary_texts
+from rmt.train.story_chunks import Chunks
 from rmt.train.story_step import check, score
 
-OLD = 60  # segments after which a stream's answers are counted apart
+OLD = 60  # segments after which a stream's answers have an accuracy of their own
 
 
 @dataclass
 class StoryProgress(Progress):
-    """Where a run stands. since: steps on this rung; began: the run's seconds when this rung began."""
+    """The progress of a run. since: steps on this rung; began: the run's seconds when this rung began."""
 
     rung: int = 0
     since: int = 0
@@ -48,44 +49,13 @@ class StoryProgress(Progress):
     done: bool = False
 
 
-class Chunks(IterableDataset):
-    """Chunks without end, from as many processes as a DataLoader starts; each has streams of its own.
-
-    rung: the number of the rung to read, and lost (processes, rows): the streams that are lost, both shared with those
-    processes. start: the step that the run goes on from.
-    """
-
-    def __init__(
-        self, config: StoryConfig, classes: tuple[str, ...], tokenizer: Tokenizer, rung, lost: Tensor, start: int = 0
-    ):
-        self.config, self.classes, self.tokenizer = config, classes, tokenizer
-        self.rung, self.lost, self.start = rung, lost, start
-
-    def __iter__(self) -> Iterator[tuple[int, Chunk]]:
-        """(number of the process, chunk), one after the other."""
-        process = get_worker_info()
-        group = process.id if process else 0
-        config, stages = self.config, rungs(self.config)
-        streams: dict[int, StoryStreams] = {}  # by rows: lessons of one segment have more
-        while True:
-            at = int(self.rung.value)
-            rows = config.rows if stages[at].unroll else config.lesson_rows
-            if rows not in streams:
-                rng = np.random.default_rng([TRAINING, config.seed, group, self.start, rows])
-                streams[rows] = StoryStreams(
-                    stages, self.classes, self.tokenizer, rows, config.segment_length, config.questions, rng,
-                    lost=self.lost[group].numpy() if rows == config.rows else None,
-                )  # fmt: skip
-            yield group, streams[rows].chunk(at)
-
-
 class StoryTrainer(TrainingRun):
-    """One run in one folder; `steps()` yields metrics until the last rung is over.
+    """A run on stories in a folder; `steps()` yields metrics until the last rung is over.
 
-    workers: processes that write the texts while the model learns; none on a machine with few cores.
+    workers: processes that make the texts while the model trains; none on a machine with few cores.
     """
 
-    longest_step = 2.0  # a run that was stopped for a while goes on with the time it had
+    longest_step = 2.0  # so that a pause of the process does not count towards --minutes
 
     def __init__(self, config: StoryConfig, folder: Path, *, device: str = "cpu", workers: int = 0):
         self.config, self.folder, self.device = config, Path(folder), torch.device(device)
@@ -93,8 +63,8 @@ class StoryTrainer(TrainingRun):
         self._check()
         known = {name for kind in tasks_of(config) for name in KINDS[kind].world.classes}
         self.classes = tuple(name for name in CLASSES if name in known)
-        self.kept = RunFolder(self.folder, config)
-        saved = self.kept.saved()
+        self.run_folder = RunFolder(self.folder, config)
+        saved = self.run_folder.saved()
         self.at = StoryProgress(**saved["at"]) if saved else StoryProgress(rung=config.first)
         tokenizer = self._tokenizer()
         self.spec = self._spec(tokenizer)
@@ -107,7 +77,7 @@ class StoryTrainer(TrainingRun):
         self.model.to(self.device)
         self.optimizer = self._optimizer()
         self.step = CapturedStep(self._train, self.model, self.optimizer) if self.cuda else self._train
-        self.carried: dict[int, State] = {}  # process that wrote the texts -> state of its rows
+        self.carried: dict[int, State] = {}  # process that made the texts -> state of its rows
         self._resume()
 
     @property
@@ -130,7 +100,7 @@ class StoryTrainer(TrainingRun):
 
     def _step(self) -> dict:
         group, chunk = next(self.chunks)
-        while chunk.rung != self.at.rung:  # made ahead for a rung that is over
+        while chunk.rung != self.at.rung:  # a chunk that was made ahead for the rung before
             group, chunk = next(self.chunks)
         if self.at.since == 0:
             self.carried.clear()
@@ -149,7 +119,7 @@ class StoryTrainer(TrainingRun):
         return {"loss": loss, "right": right, "asked": self._asked(chunk)}
 
     def _train(self, *tensors) -> tuple[Tensor, Tensor, State]:
-        """Learn from a chunk: the loss, which answers were right, the state after the segments."""
+        """Train on a chunk: the loss, which answers were right, the state after the segments."""
         half = self.config.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half, cache_enabled=False):
             loss, right, state = score(self.model, *tensors)
@@ -160,7 +130,7 @@ class StoryTrainer(TrainingRun):
         return loss.detach(), right, state
 
     def _asked(self, chunk: Chunk) -> dict[str, np.ndarray]:
-        """Which questions (B, Q) each accuracy is counted over: its name in a line of metrics -> a mask."""
+        """The questions that each accuracy is counted over: name in a line of metrics -> mask (B, Q)."""
         asked = chunk.labels >= 0
         of_streams = asked & (chunk.old > 0)[:, None]
         return {
@@ -181,7 +151,7 @@ class StoryTrainer(TrainingRun):
     def _set_lr(self, lr: float) -> None:
         for group in self.optimizer.param_groups:
             if self.cuda:
-                group["lr"].fill_(lr)  # where captured steps look for it
+                group["lr"].fill_(lr)  # the tensor that captured steps read
             else:
                 group["lr"] = lr
 
@@ -205,7 +175,7 @@ class StoryTrainer(TrainingRun):
         }  # fmt: skip
 
     def _after_line(self, line: dict) -> None:
-        """Go on to the next rung where this one is learned or over."""
+        """Go on to the next rung where this one is learned or its steps are over."""
         config, rung, own = self.config, self.rung, line["own"]
         if rung is self.rungs[-1]:
             self.at.done = self._gone() >= 1
@@ -222,12 +192,12 @@ class StoryTrainer(TrainingRun):
             self.shared_rung.value = self.at.rung
 
     def _gone(self) -> float:
-        """How much of the last rung is over: of its steps, or of its time where `minutes` are given."""
+        """The share of the last rung that is over: of its steps, or of its time where `minutes` are given."""
         if not self.config.minutes:
             return self.at.since / self.rung.steps
         return (self.at.seconds - self.at.began) / max(1e-9, 60 * self.config.minutes - self.at.began)
 
-    # -- what a run begins with
+    # -- the start of a run
 
     def _check(self) -> None:
         config = self.config
@@ -243,7 +213,7 @@ class StoryTrainer(TrainingRun):
             )
 
     def _tokenizer(self) -> Tokenizer:
-        """That of the folder, where there is one already: the given one, that of `init`, or one trained now."""
+        """Open the given tokenizer, that of `init` or the folder's own, or train one; keep it in the folder."""
         config, file = self.config, self.folder / TOKENIZER
         given = Path(config.tokenizer) if config.tokenizer else Path(config.init) / TOKENIZER if config.init else None
         if given is not None:
@@ -257,10 +227,10 @@ class StoryTrainer(TrainingRun):
             rng = np.random.default_rng([TRAINING, config.seed])
             train_tokenizer(vocabulary_texts(rng), size=config.vocabulary).save(str(file))
 
-        return open_tokenizer(self.kept.make_tokenizer(make))
+        return open_tokenizer(self.run_folder.make_tokenizer(make))
 
     def _spec(self, tokenizer: Tokenizer) -> dict:
-        """config.json of the checkpoint."""
+        """The content of the checkpoint's config.json."""
         config, kinds = self.config, tasks_of(self.config)
         return {
             "cell": {"kind": config.cell, "options": {"n_memory": config.n_memory, "initial_std": config.initial_std}},
@@ -277,7 +247,7 @@ class StoryTrainer(TrainingRun):
         }  # fmt: skip
 
     def _chunks(self, tokenizer: Tokenizer, workers: int) -> Iterator[tuple[int, Chunk]]:
-        """What is read. Workers start as copies of this process, which has the background text by then and no GPU."""
+        """Start making chunks. Workers are forks of this process, so the background text is loaded before them."""
         self.shared_rung = torch.multiprocessing.Value("i", self.at.rung)
         self.lost = torch.zeros(max(1, workers), self.config.rows, dtype=torch.bool).share_memory_()
         chunks = Chunks(self.config, self.classes, tokenizer, self.shared_rung, self.lost, self.at.step)
@@ -294,7 +264,7 @@ class StoryTrainer(TrainingRun):
         return AdamW(groups, lr=lr, fused=True, capturable=self.cuda, betas=(0.9, 0.98))
 
     def _start_from(self, other: Model) -> None:
-        """The weights of a run of the same shape; classes that it does not have keep their fresh rows."""
+        """Copy the weights of a model of the same shape; classes that it does not have keep their fresh rows."""
         weights, fresh = dict(other.state_dict()), self.model.state_dict()
         name = next(name for name in fresh if name.endswith("score.weight"))
         try:

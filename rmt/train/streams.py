@@ -1,11 +1,11 @@
-"""Streaming truncated BPTT: teach memory to keep what the curriculum taught it to write and to read.
+"""Streaming truncated BPTT: it teaches memory to keep what the curriculum taught it to write and to read.
 
-A batch of long-lived streams carries its memory from step to step. Each is told one story; every step reads a few
-more segments of distractor text, with gradient, from the carried memory, then asks. A step costs the same however
-old the streams are, so the model meets memories hundreds of segments old within minutes.
+A batch of long-lived streams carries its memory from step to step. Each tells one story; every step reads a few more
+segments of distractor text, with gradient, from the carried memory, then a question. A step costs the same however old
+the streams are, so the model gets memories hundreds of segments old within minutes.
 
-What training may add (`stream_noise`, `stream_keep`): noise on the memory that is carried, and a penalty on memory that
-is another a segment later although nothing was told, measured from what was carried before the noise.
+Two options (`stream_noise`, `stream_keep`): noise on the carried memory, and a penalty on memory that changes over a
+segment without a fact, measured from the carried memory before the noise.
 """
 
 from dataclasses import astuple, replace
@@ -20,14 +20,14 @@ from rmt.text.segments import IGNORE
 
 
 class Streams:
-    """`size` streams; each reads nothing but distractor text for a while, is told a story, and is then asked.
+    """`size` streams; each reads distractor text alone for a while, then a story, and then questions.
 
-    Where a story says what its facts answer, any fact told so far may be asked about: there is something to learn from
-    in keeping the first while the others are still to come, and later in keeping each.
+    Where a story knows what its facts answer, a question may be about any fact told so far: so the first fact has to be
+    kept while the others are still to come, and later each of them.
 
-    segments: segments read a step. wait: mean segments before the story is told, and apart: between its facts, where
-    the task has facts anywhere. life: mean segments between a story and the stream's new beginning; a stream that
-    answered wrong begins anew with probability `give_up`.
+    segments: segments read a step. wait: mean segments before the story, and apart: between its facts, where the task
+    has facts anywhere. life: mean segments between a story and the stream's replacement by a new one; a stream with a
+    wrong answer is replaced with probability `give_up`.
     """
 
     def __init__(
@@ -37,15 +37,15 @@ class Streams:
         self.segments, self.life, self.give_up = segments, life, give_up
         self.wait, self.apart = (0, 0) if sampler.task.facts_first else (wait, apart)
         self.stories: list[Story | None] = [None] * size
-        self.until: list[list[int]] = [[0]] * size  # steps until each fact is told; below 0 it has been
-        self.fresh = np.ones(size, bool)  # begins with this step, from the initial memory
-        self.age = np.zeros(size, int)  # segments read since the story was told
+        self.until: list[list[int]] = [[0]] * size  # steps until each fact; below 0 after it
+        self.fresh = np.ones(size, bool)  # streams that begin with this step, from the initial memory
+        self.age = np.zeros(size, int)  # segments read since the end of the story
         self.labels = np.full(size, IGNORE)  # of this step
-        self.quiet = np.ones((size, segments), bool)  # segments of this step that tell nothing, from which on none does
+        self.quiet = np.ones((size, segments), bool)  # segments of this step after its last fact
         self.carried: State = None
 
     def next(self, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
-        """ids (size, n) of the next segments with the question at their end, labels (size,) or -100 before a story."""
+        """Make the next step: ids (size, n) that end in the question, labels (size,), -100 before a story."""
         self.fresh = np.array([story is None for story in self.stories])
         for i in np.flatnonzero(self.fresh):
             self.stories[i], self.age[i] = self.sampler.task.story(rng), 0
@@ -54,14 +54,14 @@ class Streams:
             self.until[i] = np.cumsum(gaps).tolist()
         if all(min(until) > 0 for until in self.until):  # a step without a question would teach nothing
             self.until[0] = [min(until, 0) for until in self.until[0]]
-        told = self.segments * self.segment_length
+        n_tokens = self.segments * self.segment_length
         texts, ends = zip(
-            *(self._text(rng, *now, told) for now in zip(self.stories, self.until, strict=True)), strict=True
+            *(self._text(rng, *pair, n_tokens) for pair in zip(self.stories, self.until, strict=True)), strict=True
         )
         self.quiet = np.arange(self.segments) * self.segment_length >= np.array(ends)[:, None]
-        asked = [self._ask(rng, story, until) for story, until in zip(self.stories, self.until, strict=True)]
-        questions = [self.sampler.question(story) for story in asked]
-        self.labels = np.array([story.answer for story in asked])
+        asked_stories = [self._ask(rng, story, until) for story, until in zip(self.stories, self.until, strict=True)]
+        questions = [self.sampler.question(story) for story in asked_stories]
+        self.labels = np.array([story.answer for story in asked_stories])
         length = int(rng.integers(max(map(len, questions)), self.segment_length + 1))  # of the asking segment
         rows = [
             np.concatenate([text, self.sampler.filler(rng, length - len(question)), question])
@@ -70,16 +70,16 @@ class Streams:
         return np.stack(rows), self.labels
 
     def _ask(self, rng: Rng, story: Story, until: list[int]) -> Story:
-        """The story with a question that can be answered by now, or with the answer -100 where there is none."""
-        told = [i for i, steps in enumerate(until) if steps <= 0]
-        about = [story.about(i) for i in told] if len(story.facts) > 1 else []
-        if any(about):
-            question, _ = about[rng.choice([i for i in told if about[i]])]
-            return replace(story, question=question, answer=story.questions(len(told))[question])
-        return story if len(told) == len(until) else replace(story, answer=IGNORE)
+        """Choose a question of the story that can be answered by now; its answer is -100 where there is none."""
+        facts_so_far = [i for i, steps in enumerate(until) if steps <= 0]
+        pairs = [story.about(i) for i in facts_so_far] if len(story.facts) > 1 else []
+        if any(pairs):
+            question, _ = pairs[rng.choice([i for i in facts_so_far if pairs[i]])]
+            return replace(story, question=question, answer=story.questions(len(facts_so_far))[question])
+        return story if len(facts_so_far) == len(until) else replace(story, answer=IGNORE)
 
     def _text(self, rng: Rng, story: Story, until: list[int], n_tokens: int) -> tuple[np.ndarray, int]:
-        """ids (n_tokens,) and where the last fact in them ends."""
+        """Make the text of a step: ids (n_tokens,), and the end of the last fact in them, 0 without one."""
         facts = tuple(fact for fact, steps in zip(story.facts, until, strict=True) if steps == 0)
         if not facts:
             return self.sampler.filler(rng, n_tokens), 0
@@ -87,16 +87,16 @@ class Streams:
         return text, max(span.end for span in spans)
 
     def state(self, initial: State) -> State:
-        """What the streams carry, the initial state where one has just begun."""
+        """The carried state of the streams, the initial state where one has just begun."""
         if self.carried is None:
             return initial
         device = initial.device if isinstance(initial, Tensor) else None
         return choose(torch.from_numpy(self.fresh).to(device), initial, self.carried)
 
     def begin(self, rng: Rng, initial: State, size: int) -> State:
-        """Where ordinary documents begin: every other one, at random, from a stream that has heard no story yet.
+        """The state that ordinary documents begin with: for half of them that of a stream before its story.
 
-        So a fact is written, too, after however much text has told nothing.
+        So the model also learns to write a fact after a long text without facts.
         """
         waiting = np.flatnonzero([min(until) >= 0 for until in self.until])
         if self.carried is None or not len(waiting):
@@ -107,7 +107,7 @@ class Streams:
         return choose(late, map_state(lambda tensor: tensor[rows], self.carried), initial)
 
     def update(self, rng: Rng, state: State, right: np.ndarray) -> dict[str, float]:
-        """Keep the state after the segments, retire some streams; accuracy, and how many were old and right."""
+        """Carry the state after the segments and retire some streams; return accuracy and counts of old streams."""
         self.carried = detach(state)
         asked, complete = self.labels != IGNORE, np.array([max(until) <= 0 for until in self.until])
         self.until = [[steps - 1 for steps in until] for until in self.until]

@@ -1,4 +1,4 @@
-"""Training: curriculum over segments, then streams; resumable at any step, over any number of processes."""
+"""Training on a task: curriculum over segments, then streams; resumable at any step, over any number of processes."""
 
 import shutil
 from contextlib import nullcontext
@@ -35,7 +35,7 @@ from rmt.train.streams import Streams
 
 @dataclass
 class TaskProgress(Progress):
-    """Where a run stands. since: steps in this stage; tokens: read so far, over all processes."""
+    """The progress of a run. since: steps in this stage; tokens: read so far, over all processes."""
 
     stage: int = 0
     since: int = 0
@@ -44,7 +44,7 @@ class TaskProgress(Progress):
 
 
 class Trainer(TrainingRun):
-    """One run in one folder. `steps()` yields a dict of metrics per interval until the last stage is over."""
+    """A run on a task in a folder; `steps()` yields a dict of metrics per interval until the last stage is over."""
 
     def __init__(self, config: TrainConfig, folder: Path, *, precision: str | None = None, cpu: bool = False):
         if config.task not in TASKS:
@@ -63,7 +63,7 @@ class Trainer(TrainingRun):
             if not (config.init and config.stream_steps):
                 raise InputError("Streams alone need a checkpoint to start from and a number of steps; give both.")
             self.stages = self.stages[-1:]
-        self.kept = RunFolder(folder, config, main=self.accelerator.is_main_process)
+        self.run_folder = RunFolder(folder, config, main=self.accelerator.is_main_process)
         tokenizer = self._tokenizer()
         self.spec = {
             "cell": {"kind": config.cell, "options": {"n_memory": config.n_memory, "initial_std": config.initial_std}},
@@ -115,7 +115,7 @@ class Trainer(TrainingRun):
         self.accelerator.end_training()
 
     def _kernels(self):
-        """Fused attention goes backwards slowly in bfloat16 on a CPU; there it is left out."""
+        """Context for a step: without fused attention on a CPU in bfloat16, where its backward pass is slow."""
         slow = self.accelerator.device.type == "cpu" and self.accelerator.mixed_precision == "bf16"
         return sdpa_kernel(SDPBackend.MATH) if slow else nullcontext()
 
@@ -130,7 +130,7 @@ class Trainer(TrainingRun):
         for group in self.optimizer.param_groups:
             group["lr"] = self._lr()
         scores = self._stream_step(rng) if stage.streaming else {}
-        # Lengths must agree over processes, what fills them must not: this generator is shared, the other is not.
+        # Lengths must be equal in all processes, contents must not: this generator is shared, `rng` is not.
         n_segments, n_tokens = self._length(np.random.default_rng([TRAINING, config.seed, at.step]), stage)
         ids, labels = self.sampler.batch(rng, config.batch // self.accelerator.num_processes, n_tokens, **stage.options)
         initial = self.model.cell.initial(len(ids))
@@ -164,7 +164,7 @@ class Trainer(TrainingRun):
         return {"stream_loss": self._mean(loss.item()), **{k: self._mean(v) for k, v in scores.items()}}
 
     def _loss(self, ids, labels, state: State | None = None):
-        """Loss, which rows were right, the state that streams carry (that before the asking segment), all memory."""
+        """The loss, which rows are right, the state before the asking segment, which streams carry, and all memory."""
         device, carry = self.accelerator.device, []
         n_read = (ids.shape[1] - 1) // self.config.segment_length
         before = lambda i, s: carry.append(s) or s if i == n_read else s  # noqa: E731
@@ -181,7 +181,7 @@ class Trainer(TrainingRun):
         return loss, right, carry[0] if carry else None, output.memory
 
     def _length(self, rng, stage: Stage) -> tuple[int, int]:
-        """Segments and tokens of this step's documents."""
+        """Draw the number of segments and tokens of this step's documents."""
         if stage.options:  # a lesson is short
             return 1, self.config.segment_length
         n = stage.n_segments
@@ -233,7 +233,7 @@ class Trainer(TrainingRun):
         return {**at, **rest, **means(window, numbers)}
 
     def _start_from(self, other: Model) -> None:
-        """Weights of a run of the same shape; a longer table of positions keeps its own rows where that has none."""
+        """Copy the weights of a model of the same shape; a longer position table keeps its own rows at the end."""
         weights = dict(other.state_dict())
         for name, fresh in self.model.state_dict().items():
             if "position" in name and name in weights and len(weights[name]) < len(fresh):
@@ -257,7 +257,7 @@ class Trainer(TrainingRun):
             texts = [*documents("train").values(), *(" ".join([*tale.facts, tale.question]) for tale in tales)]
             train_tokenizer(texts, size=self.config.vocabulary).save(str(file))
 
-        file = self.kept.make_tokenizer(make, again=bool(self.config.init))
+        file = self.run_folder.make_tokenizer(make, again=bool(self.config.init))
         self.accelerator.wait_for_everyone()
         return open_tokenizer(file)
 
@@ -269,7 +269,7 @@ class Trainer(TrainingRun):
         return {"model": self.model.state_dict(), "gate": list(self.gate.scores), "streams": streams}
 
     def _keep_stage(self) -> None:
-        """The checkpoint of a stage that has been learned, in half precision; all share one tokenizer."""
+        """Save the checkpoint of a learned stage, in half precision; all stages share one tokenizer."""
         if not self.config.keep_stages or self.stage.options or not self.accelerator.is_main_process:
             return
         stage, folder = self.stage, self.folder / "stages"

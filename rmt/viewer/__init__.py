@@ -1,1 +1,1 @@
-"""The stepping surface: slices of a run as bytes, sentences, one HTML file, and the JavaScript in static/."""
+"""The stepping surface: slices of a run as bytes, sentences about segments, the HTML file, JavaScript in static/."""

@@ -9,9 +9,9 @@ from rmt.measure import edges
 from rmt.trace import SegmentRecord, Trace
 from rmt.viewer.slices import local_spans, pack
 
-MOST = 256  # rows of a map as it is sent; a longer one is pooled, and a window shows exact cells
-WINDOW = 32  # a row of it is high enough for its token to be written beside it
-HOWS = ("mean", "max")  # what becomes of the layers and heads that are not chosen
+MOST = 256  # rows of a map that is sent, at most; a longer one is pooled, and a window shows exact cells
+WINDOW = 32  # rows of a window, each high enough for its token's text
+HOWS = ("mean", "max")  # how layers and heads that are not chosen are reduced
 Layout = dict[str, tuple[int, int]]
 
 
@@ -23,12 +23,12 @@ def attention(
     head: int | None = None,
     how: str = "mean",
     at: tuple[int, int] | None = None,
-    **told,
+    **state,
 ) -> bytes:
-    """The map of a segment, (rows, columns) of queries and keys, nan where it is not known.
+    """Make the slice of a segment's attention map, (rows, columns) of queries and keys, NaN where it is unknown.
 
-    record: a replay, or what was recorded, of which the thin maps are drawn. at: query and key in the middle of a
-    window of exact cells. told: what else the slice says of itself (state, error, again).
+    record: a replay, or a recorded segment, whose thin maps are then drawn. at: query and key in the middle of a
+    window of exact cells. state: more entries of the slice's meta (state, error, again).
     """
     if how not in HOWS:
         raise InputError(f"Maps are taken together by {' or '.join(HOWS)}, not {how[:12]!r}.")
@@ -49,13 +49,13 @@ def attention(
         "pooled": bool(len(rows) - 1 < rows[-1] - rows[0]),
         "known": record.attention is not None,
         "shares": _shares(values, layout) if how == "mean" or None not in (layer, head) else {},
-        **told,
+        **state,
     }
     return pack(meta, map=pooled, rows=rows, columns=columns)
 
 
 def recorded_layout(trace: Trace, record: SegmentRecord) -> tuple[Layout, int]:
-    """Where memory stood in a segment that was recorded, by how decoders and encoders are read, and N."""
+    """The layout of a recorded segment, as decoders and encoders are read, and N."""
     t, m = record.end - record.start, trace.meta["made_by"]["n_memory"]
     r = m if record.answer_read is None else record.answer_read.shape[-1]
     w = m if record.write is None else record.write.shape[-2]
@@ -66,12 +66,12 @@ def recorded_layout(trace: Trace, record: SegmentRecord) -> tuple[Layout, int]:
 
 
 def groups_of(layout: Layout, n: int, causal: bool) -> list[dict]:
-    """The positions in order: {"kind", "start", "stop"}; a kind is read, write, memory (both), tokens or mark."""
-    found = {name: span for name, span in layout.items() if span[1] > span[0]}
-    if "read" in found and "write" in found and found["read"][0] == found["write"][0]:  # an encoder's one block
-        found["memory"] = max(found.pop("read"), found.pop("write"))
+    """Group the positions in order: {"kind", "start", "stop"}; kinds are read, write, memory (both), tokens, mark."""
+    parts = {name: span for name, span in layout.items() if span[1] > span[0]}
+    if "read" in parts and "write" in parts and parts["read"][0] == parts["write"][0]:  # an encoder's one block
+        parts["memory"] = max(parts.pop("read"), parts.pop("write"))
     groups, at = [], 0
-    for kind, (start, stop) in sorted(found.items(), key=lambda item: item[1]):
+    for kind, (start, stop) in sorted(parts.items(), key=lambda item: item[1]):
         groups += [{"kind": "mark", "start": at, "stop": start}] if start > at else []
         groups.append({"kind": kind, "start": start, "stop": stop})
         at = stop
@@ -79,7 +79,7 @@ def groups_of(layout: Layout, n: int, causal: bool) -> list[dict]:
 
 
 def _reduce(record: SegmentRecord, layout: Layout, n: int, reduce: Callable) -> np.ndarray:
-    """(N, N): the maps of the layers and heads as one; of a recorded segment the blocks that were kept."""
+    """Reduce the maps of layers and heads to one (N, N); of a recorded segment only the recorded blocks are known."""
     if record.attention is not None:
         return reduce(record.attention)
     values = np.full((n, n), np.nan, np.float32)
@@ -91,13 +91,13 @@ def _reduce(record: SegmentRecord, layout: Layout, n: int, reduce: Callable) -> 
 
 
 def _of(maps: np.ndarray, layer: int | None, head: int | None) -> np.ndarray:
-    """(L, H, ...) of the chosen layer and head alone."""
+    """The maps (L, H, ...) of the chosen layer and head alone."""
     maps = maps if layer is None else maps[layer : layer + 1]
     return maps if head is None else maps[:, head : head + 1]
 
 
 def _bins(groups: list[dict], n: int) -> np.ndarray:
-    """Edges of at most about `MOST` rows; none goes over the end of a group."""
+    """The edges of at most about `MOST` bins of rows; no bin crosses the end of a group."""
     share = min(1.0, MOST / n)
     lengths = [(group["start"], group["stop"] - group["start"]) for group in groups]
     parts = [start + edges(length, max(1, round(share * length)))[:-1] for start, length in lengths]
@@ -110,9 +110,9 @@ def _window(middle: int, n: int) -> np.ndarray:
 
 
 def _shares(values: np.ndarray, layout: Layout) -> dict[str, float]:
-    """Each block's part of the attention that its rows give, of this very map; local is the rest of all rows."""
+    """Each block's share of the attention of its rows in this map; local is the rest of all rows."""
     tokens, read, write = (slice(*layout[name]) for name in ("tokens", "read", "write"))
     blocks = {"read": values[tokens, read], "write": values[write, tokens], "carry": values[write, read]}
-    found = {name: float(block.sum() / block.shape[0]) for name, block in blocks.items() if block.size}
-    found["local"] = float((values.sum() - sum(float(block.sum()) for block in blocks.values())) / len(values))
-    return {name: share for name, share in found.items() if np.isfinite(share)}
+    totals = {name: float(block.sum() / block.shape[0]) for name, block in blocks.items() if block.size}
+    totals["local"] = float((values.sum() - sum(float(block.sum()) for block in blocks.values())) / len(values))
+    return {name: share for name, share in totals.items() if np.isfinite(share)}

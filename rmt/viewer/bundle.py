@@ -1,4 +1,4 @@
-"""The stepping surface's modules as one: what Streamlit, a self-contained HTML file and a notebook can take."""
+"""The stepping surface's JavaScript modules joined into one, for Streamlit, an HTML file and a notebook."""
 
 import re
 from pathlib import Path
@@ -38,7 +38,7 @@ EXPORT = re.compile(r"^export ((?:async )?(?:function|const|class) (\w+))", re.M
 
 
 def script(*files: str | Path) -> str:
-    """Modules joined in order, each in a scope of its own; the last one stays as it is, with its export default.
+    """Join modules in order, each in a scope of its own; the last one keeps its export default.
 
     files: names in static/, or paths of modules from elsewhere that import these.
     """
@@ -62,5 +62,5 @@ def style() -> str:
 
 
 def read(file: str | Path) -> str:
-    """A file of static/, or of a path."""
+    """Read a file of static/, or one by its path."""
     return (HERE / file).read_text()

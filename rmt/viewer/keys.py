@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Key:
-    """key as a browser names it, how it is shown, the surface's action, and what it does in words."""
+    """One key: its name in browsers, its label, the surface's action, and the help text."""
 
     key: str
     shown: str
@@ -29,5 +29,5 @@ KEYS = (
 
 
 def table() -> list[dict]:
-    """The table as the surface takes it."""
+    """The table as a list of dicts, for the surface."""
     return [asdict(key) for key in KEYS]

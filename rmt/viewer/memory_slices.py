@@ -1,4 +1,4 @@
-"""Slices of where memory is and how it moves: the whole run, pooled, one segment of it, and a range of segments."""
+"""Slices of the geometry of memory: of the whole run, pooled, of one segment, and of a range of segments."""
 
 from functools import lru_cache
 
@@ -9,15 +9,15 @@ from rmt.measure.geometry import BINS, distances, likeness, moments, paths, plan
 from rmt.trace import Trace
 from rmt.viewer.slices import Run, marks, pack
 
-MOST_NAMED = 24  # cells and segments of a signature that are told one by one
-ALIKE = 0.5  # a segment has the signature when so much of it moves there
+MOST_NAMED = 24  # cells and segments of a signature that are listed
+ALIKE = 0.5  # share of a signature's cells that move in a segment which has the signature, too
 KEPT = 32
 
 
 def moves(run: Run, beside: Run | None = None) -> bytes:
-    """The whole run in a size that does not grow with it; moments are counted from 0, the initial memory.
+    """Make the slice of the whole run, in constant size; moments are counted from 0, the initial memory.
 
-    beside: another run, with which it is to share a plane where both have slots of one width.
+    beside: another run to share a plane with, where the slots of both have one width.
     """
     return _moves(run, beside if beside and _width(beside) == _width(run) else None)
 
@@ -50,7 +50,7 @@ def _plane(*runs: Run):
 
 
 def moment(run: Run, index: int, beside: Run | None = None) -> bytes:
-    """The state after a segment: where its slots are in the plane, before and now, and how alike they are."""
+    """Make the slice of the state after a segment: its slots in the plane, before and after, and their cosines."""
     stored = run.trace.arrays["memory"]
     memory = stored[index : index + 2]
     shared = beside and _width(beside) == _width(run)
@@ -69,7 +69,7 @@ def moment(run: Run, index: int, beside: Run | None = None) -> bytes:
 
 
 def changed(run: Run, first: int, last: int) -> bytes:
-    """The signature of segments first to last, and where else it is found."""
+    """Make the slice of the signature of segments first to last, and of other segments that have it."""
     found = signature(run.trace.memory, first, last)
     at = edges(run.trace.done, BINS)
     others = [s for s in np.argsort(-found.match, kind="stable") if not first <= s <= last]
@@ -96,7 +96,7 @@ def changed(run: Run, first: int, last: int) -> bytes:
 
 
 def words(trace: Trace, index: int, readout=None, **told) -> bytes:
-    """Each slot after a segment as the words nearest to it; readout: an `rmt.model.readout.Readout`, if it is there."""
+    """Make the slice of the words nearest to each slot after a segment; readout: of `rmt.model.readout`, if known."""
     if readout is None:
         return pack({"index": index, **told})
     meta = {"index": index, "by": readout.by, "texts": readout.texts, **told}
@@ -108,7 +108,7 @@ def _width(run: Run) -> int:
 
 
 def _ends(name: str, series: np.ndarray, at: np.ndarray) -> dict[str, np.ndarray]:
-    """The least and the largest of all slots and moments of a bin, so that pooling hides no short change."""
+    """The minimum and maximum over the slots and moments of a bin, so that pooling hides no short change."""
     return {
         f"{name}_low": np.fmin.reduceat(series.min(1, initial=np.inf), at[:-1]),
         f"{name}_high": np.fmax.reduceat(series.max(1, initial=-np.inf), at[:-1]),
@@ -116,7 +116,7 @@ def _ends(name: str, series: np.ndarray, at: np.ndarray) -> dict[str, np.ndarray
 
 
 def _pool(series: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Means in bins along the first axis; nan counts as nothing."""
+    """The means in bins along the first axis; NaN is ignored."""
     known = np.isfinite(series)
     total = np.add.reduceat(np.where(known, series, 0.0), at[:-1])
     count = np.add.reduceat(known, at[:-1], dtype=np.int64)

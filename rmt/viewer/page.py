@@ -1,4 +1,4 @@
-"""A run as one HTML file that opens offline and steps by keys; and the same in a notebook."""
+"""The HTML file of a run, which opens offline and steps by keys, and the same in a notebook."""
 
 import base64
 import gzip
@@ -15,8 +15,8 @@ from rmt.viewer import bundle, keys, slices
 from rmt.viewer.sentence import provenance, title
 from rmt.viewer.slices import Run
 
-DROPPED = 13  # of the 23 bits of a float32's fraction: a float16 has 10
-MOST = 5_000_000  # bytes of a file; a run that is larger is told with fewer maps
+DROPPED = 13  # bits of a float32's fraction (23) that a float16 (10) does not have
+MOST = 5_000_000  # bytes of a file; a larger run is shown with fewer maps
 DETAILS = {
     "heads": "",
     "means": "Maps are means of layers and heads here, so that the file stays small; the app has each head’s.",
@@ -50,10 +50,10 @@ POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inli
 def page(
     trace: Trace, *, source: str = "recorded", controls: Mapping[str, Trace] | None = None, most: int = MOST
 ) -> str:
-    """The whole page as text, tokens compressed in it and never part of its markup.
+    """Make the page of a run as text; tokens are compressed in it and never part of its markup.
 
-    controls: "reset" and "untrained", the same text with memory reset and by weights that were never trained, each one
-    click away. most: bytes it should not exceed; first the controls' maps of single heads are left out, then the run's,
+    controls: "reset" and "untrained", the same text with memory reset and by untrained weights, each one click away.
+    most: bytes that the page should not exceed; first the controls' maps of single heads are left out, then the run's,
     then all maps. Raises InputError where there is no whole segment to show, and for a control of another text.
     """
     runs = {"run": Run(trace.path.name.split(".")[0], trace, source)}
@@ -78,13 +78,13 @@ def page(
 
 
 def show(trace: Trace, *, height: int = 860) -> "Shown":
-    """The run to step through in a notebook's output, without a server. height: in pixels."""
+    """Show a run in a notebook's output, to step through without a server. height: in pixels."""
     return Shown(page(trace), height)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A run in a notebook's output: the page in a frame of its own, apart from the notebook's."""
+    """A notebook output with a run's page in a frame of its own."""
 
     page: str = field(repr=False)
     height: int = 860
@@ -98,7 +98,7 @@ class Shown:
 
 
 def _details(trace: Trace, most: int) -> list[tuple[str, str]]:
-    """What the page may hold of the run and of its controls, the most first; what is surely too large is not tried."""
+    """The levels of maps to try, (of the run, of its controls), the most first; those surely too large are left out."""
     if "read" not in trace.arrays:
         return [("none", "none")]
     maps = sum(trace.arrays[name].nbytes for name in ("read", "write"))
@@ -117,7 +117,7 @@ def _page(trace: Trace, packed: Mapping[str, str]) -> str:
 
 
 def _archive(run: Run, reset: Run | None, detail: str) -> bytes:
-    """Slices one after another behind a slice that says where each begins: overview, segments, heads."""
+    """Pack all slices of a run (overview, segments, heads) after a first slice with their positions."""
     mapped = "read" in run.trace.arrays
     detail = detail if mapped else "none"
     about = [*provenance(run.trace, run.source), *([DETAILS[detail]] if mapped and DETAILS[detail] else [])]
@@ -137,7 +137,7 @@ def _archive(run: Run, reset: Run | None, detail: str) -> bytes:
 
 
 def _short(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Floats rounded to the digits of float16, as thin maps have them: they compress to half."""
+    """Round floats to the precision of float16, which thin maps have: they compress to half the size."""
     return {name: _rounded(array) if array.dtype.kind == "f" else array for name, array in arrays.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a segment did, in one plain sentence: parts of text, never markup.
+"""The sentence about what happens in a segment: parts of text, never markup.
 
 A part is {"kind", "text"}: "text" plain, "strong" emphasised, "token" a word of the document, "quote" several.
 """
@@ -13,15 +13,15 @@ from rmt.trace import SegmentRecord, Trace
 SOURCES = {"live": "Live run", "recorded": "Recorded", "uploaded": "Uploaded"}
 VERBS = {"write": "writes", "append": "adds", "keep": "keeps", "read": "reads"}
 VERBS |= {"change": "moves", "still": "leaves", "look": "looks at"}  # where nothing is asked
-LOST = 0.3  # a fall of P(answer) worth a word
-PEAK = 2.0  # attention on a token, against the segment's median, worth naming the token
+LOST = 0.3  # fall of P(answer) that is mentioned
+PEAK = 2.0  # attention on a token, over the segment's median, from which on the token is named
 QUIET = 1.5
 ALIKE, COPIES = 0.9, 0.98
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 def sentence(trace: Trace, measures: Measures, record: SegmentRecord) -> list[dict]:
-    """The finding of a segment, as parts."""
+    """Write the sentence about a segment, as parts."""
     s, moved = record.index, measures.slot_mean
     beat = next((b.kind for b in measures.beats if b.segment == s), None)
     parts = [_part(f"Segment {s + 1} of {trace.n_segments} ")]
@@ -54,7 +54,7 @@ def sentence(trace: Trace, measures: Measures, record: SegmentRecord) -> list[di
 
 
 def remark(measures: Measures, s: int) -> str:
-    """What may be said of the slots' likeness after a segment."""
+    """Write the sentence about the similarity of the slots after a segment."""
     n, cosine = measures.change.shape[1], float(measures.similarity[s])
     if n < 2:
         return "There is one slot." if n else "This model has no memory."
@@ -67,20 +67,20 @@ def remark(measures: Measures, s: int) -> str:
 
 
 def question_text(trace: Trace) -> str:
-    """The question as it was asked, or ""."""
+    """The text of the run's question, or ""."""
     spans = [span for span in trace.spans if span["kind"] == "question"]
     return "".join(trace.token_texts(spans[-1]["start"], spans[-1]["end"])).strip() if spans else ""
 
 
 def title(trace: Trace) -> str:
-    """A run's name: its task where it has one, else how its text begins; and how long it is."""
+    """The name of a run: its task, or else the beginning of its text; and its length."""
     begin = "".join(trace.token_texts(0, min(6, len(trace.arrays["ids"])))).strip()
     name = (trace.meta["task"] in TASKS and tasks.title(trace.meta["task"])) or f"“{begin[:24]} …”"
     return f"{name}, {trace.n_segments} segments"
 
 
 def provenance(trace: Trace, source: str) -> list[str]:
-    """Where a run comes from, in short lines; the first says how far to trust it."""
+    """The origin of a run, in short lines; the first says whether it is a control."""
     made = trace.meta["made_by"]
     control = {
         "reset": "Control: memory reset before every segment",
@@ -95,14 +95,14 @@ def provenance(trace: Trace, source: str) -> list[str]:
 
 
 def unknown_words(trace: Trace) -> str:
-    """How many tokens stand for words that the model's vocabulary lacks."""
+    """Write how many tokens stand for words outside of the model's vocabulary."""
     n, total = int(trace.meta.get("unknown", 0)), len(trace.arrays["ids"])
     what = "stands for a word" if n == 1 else "stand for words"
     return f"{n} of {total} tokens {what} that the model does not know: the mark of the unknown is shown there"
 
 
 def _inside(spans: list[dict], record: SegmentRecord) -> list[dict]:
-    """Spans that reach into a segment."""
+    """The spans that overlap a segment."""
     return [span for span in spans if span["start"] < record.end and span["end"] > record.start]
 
 
@@ -111,7 +111,7 @@ def _looks(record: SegmentRecord) -> str:
 
 
 def _peak(record: SegmentRecord) -> list[dict]:
-    """The word that memory looked at most, where it stands out."""
+    """The word with the most attention of write memory, where it stands out."""
     weights = record.token_write
     if weights is None or not len(weights) or weights.max() < PEAK * np.median(weights):
         return []
@@ -120,7 +120,7 @@ def _peak(record: SegmentRecord) -> list[dict]:
 
 
 def _path(trace: Trace, record: SegmentRecord) -> list[dict]:
-    """How much the position that answers looks at memory: the path by which an answer can come from there."""
+    """Write how much attention the answering position gives to memory."""
     if record.answer_read is None:
         return []
     where = "The last position" if trace.meta["causal"] else "[CLS]"
@@ -145,7 +145,7 @@ def _plain_change(moved: np.ndarray, s: int) -> str:
 
 
 def _asked(trace: Trace, measures: Measures, record: SegmentRecord) -> list[dict]:
-    """What the model would answer now, and how that differs from one segment earlier."""
+    """Write what the model would answer now, and how that differs from one segment earlier."""
     asked, question = record.asked, question_text(trace)
     if asked is None or not len(asked) or not np.isfinite(asked).all():
         loss = measures.loss[record.index]

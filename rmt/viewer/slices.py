@@ -16,16 +16,16 @@ from rmt.measure import Measures, edges, measure, pool, token_loss
 from rmt.trace import SegmentRecord, Trace
 from rmt.viewer.sentence import question_text, remark, sentence
 
-BINS = 256  # of the spine, whatever the length of the run
+BINS = 256  # bins of the spine, for any length of the run
 WINDOW = 24  # segments around the current one in the grid of change
 TYPES = {"f": "<f4", "i": "<i4", "u": "<i4"}
 
 
 @dataclass(frozen=True)
 class Run:
-    """An opened trace: its id, whether it is "recorded", "live" or "uploaded", and the measures of the whole run.
+    """A run to show: its id, its trace, its source ("recorded", "live" or "uploaded"), and its measures.
 
-    maker: what opens the model that made it again, where it is one that a visitor brought.
+    maker: opens the model that made the run again, where it is a visitor's own.
     """
 
     id: str
@@ -50,7 +50,7 @@ class Run:
 
 
 def pack(meta: dict, **arrays: np.ndarray) -> bytes:
-    """The bytes of a slice; numbers go as float32 or int32."""
+    """Pack a slice as bytes; numbers become float32 or int32."""
     parts, index, offset = [], {}, 0
     for name, array in arrays.items():
         data = np.ascontiguousarray(array, TYPES[np.asarray(array).dtype.kind])
@@ -64,9 +64,9 @@ def pack(meta: dict, **arrays: np.ndarray) -> bytes:
 
 
 def overview(run: Run, over: int = 0) -> bytes:
-    """The whole run in a size that does not grow with it: pooled rows of the spine, beats, marks, scales.
+    """Make the slice of the whole run, in constant size: pooled rows of the spine, beats, marks, scales.
 
-    over: segments of a longer run that it is to be pooled like, as the two are drawn on one axis.
+    over: segments of a longer run whose bins are used, as the two are drawn on one axis.
     """
     trace, measures, write = run.trace, run.measures, run.token_write
     at = edges(max(over, trace.done), BINS)
@@ -101,7 +101,10 @@ def overview(run: Run, over: int = 0) -> bytes:
 
 
 def segment(run: Run, index: int, layer: int | None = None, head: int | None = None, reset: Run | None = None) -> bytes:
-    """One segment. layer, head: whose maps; None for the mean of all. reset: the run's reset control, for gain."""
+    """Make the slice of one segment.
+
+    layer, head: of the maps, None for the mean of all. reset: the run's reset control, for the gain in loss.
+    """
     meta, arrays = segment_parts(run, index, layer, head, reset)
     return pack(meta, **arrays)
 
@@ -114,7 +117,7 @@ def segment_parts(
     reset: Run | None = None,
     maps: bool = True,
 ) -> tuple[dict, dict[str, np.ndarray]]:
-    """What `segment` packs; without its maps where they are not wanted."""
+    """The meta and arrays that `segment` packs. maps: False leaves out the thin maps."""
     trace, measures = run.trace, run.measures
     record = trace.segments[index]
     start = max(0, min(index - WINDOW // 2, trace.done - WINDOW))
@@ -145,7 +148,7 @@ def segment_parts(
 
 
 def colours(run: Run, reset: Run | None) -> list[str]:
-    """What tokens can be coloured by in this run."""
+    """The values that tokens can be coloured by in this run."""
     loss = np.isfinite(run.measures.loss).any()
     return [
         *(block for block in ("write", "read") if run.measures.shares and run.measures.shares[block].any()),
@@ -155,7 +158,7 @@ def colours(run: Run, reset: Run | None) -> list[str]:
 
 
 def opening(run: Run, colours: list[str]) -> dict:
-    """Where a visitor begins: at the segment that writes, or moves memory far."""
+    """The view that a visitor begins with: the segment that writes, or moves memory far, and a colour."""
     first = next((beat.segment + 1 for beat in run.measures.beats if beat.kind in ("write", "change")), 1)
     return {"segment": first, "colour": (*colours, None)[0]}
 
@@ -169,14 +172,14 @@ def _maps(record: SegmentRecord, layer: int | None, head: int | None) -> dict[st
 
 
 def marks(run: Run) -> list[dict]:
-    """Segments that hold a fact or the question."""
+    """The segments with a fact or the question."""
     spans = [span for span in run.trace.spans if span["kind"] in ("fact", "question")]
     found = {(run.trace.segment_of(span["start"]), span["kind"]) for span in spans}
     return [{"segment": segment, "kind": kind} for segment, kind in sorted(found)]
 
 
 def local_spans(spans: list[dict], record: SegmentRecord) -> list[dict]:
-    """Spans that reach into the segment, counted from its first token."""
+    """The spans that overlap a segment, counted from its first token."""
     cut = [(s["kind"], max(s["start"], record.start), min(s["end"], record.end)) for s in spans]
     return [{"kind": kind, "start": a - record.start, "end": b - record.start} for kind, a, b in cut if a < b]
 

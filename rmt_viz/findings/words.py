@@ -1,15 +1,10 @@
 """Numbers as people read them."""
 
-import math
 from collections.abc import Sequence
 
+from rmt.tasks.interval import percent
 
-def percent(share: float | None) -> str:
-    """A share as people read it; 100 % only where it is all, 0 % only where it is nothing."""
-    if share is None or not math.isfinite(share):
-        return "–"
-    digits = 0 if share in (0, 1) else 1 if share < 0.9995 else 2
-    return f"{share if digits == 0 else min(max(share, 0.001), 0.9999):.{digits}%}"
+__all__ = ["add_row", "listed", "percent"]
 
 
 def listed(indices: Sequence[int]) -> str:

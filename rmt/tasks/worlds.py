@@ -1,0 +1,282 @@
+"""The worlds of bAbI qa1 to qa5: people who move, take, drop and give, and places in relation to each other.
+
+Weston et al. 2015, "Towards AI-Complete Question Answering" (arXiv 1502.05698). The sentences, the meaning of the
+questions and the frequency of each kind of fact are those of the paper's files; the stories are generated here and
+have no end. A world also answers questions that the official files do not ask, about people and objects that were
+never mentioned: NEVER.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+
+from rmt.tasks.babi_words import (
+    CLOSINGS,
+    CROWD,
+    DIRECTIONS,
+    DROPS,
+    GIVERS,
+    GIVES,
+    MOVES,
+    NEVER,
+    OBJECTS,
+    OPENINGS,
+    TAKES,
+)
+from rmt.tasks.base import ACTIONS, NAMES, PLACES, Rng
+
+Question = tuple[str, str]  # the text of a question, and its answer: one of CLASSES
+
+
+def pick(rng: Rng, options):
+    """Draw one of the options uniformly."""
+    return options[int(rng.integers(len(options)))]
+
+
+class World:
+    """An endless story: `tell` makes its next fact, `questions` lists all questions that it can answer by then.
+
+    short: facts and questions have two or three words, with which a small model learns to bind them first. varied: half
+    of the moves use other words than the official ones.
+    """
+
+    classes: tuple[str, ...]
+
+    def __init__(self, rng: Rng, *, short: bool = False, varied: bool = False):
+        self.rng, self.short, self.varied = rng, short, varied
+
+    def tell(self) -> str | None:
+        """Tell the next fact as a sentence; None where there is none."""
+        raise NotImplementedError
+
+    def questions(self) -> list[Question]:
+        """All questions that can be asked now, with their answers."""
+        raise NotImplementedError
+
+
+class People(World):
+    """A world of people who go from place to place, carry objects and hand them on; only possible facts are told.
+
+    All people and objects have a place from the start, but a reader knows only what was told: a person who takes the
+    milk before their first move takes it at an unknown place.
+    """
+
+    names: tuple[str, ...] = NAMES
+    shares: ClassVar = {"move": 1.0}  # frequency of each kind of fact
+    there: ClassVar = {"take": 1.0, "drop": 0.2}  # share of sentences that end in "there"
+
+    def __init__(self, rng: Rng, **options):
+        super().__init__(rng, **options)
+        self.place = {name: pick(rng, PLACES) for name in self.names}
+        self.lies = {thing: pick(rng, PLACES) for thing in OBJECTS}  # object -> where it is while nobody carries it
+        self.holder: dict[str, str] = {}  # object -> who carries it
+        self.known: set[str] = set()  # people whose place was told
+        self.seen: dict[str, str | None] = {}  # object -> the place where it is known to be
+        self.before: dict[str, dict[str, str | None]] = {}  # object -> place -> where it was before it came there
+        self.given: dict[tuple[str, ...], str] = {}  # (role asked for, the other parts of a gift) -> answer: see Gifts
+
+    def tell(self) -> str:
+        kinds = list(self.shares)
+        while True:
+            kind = self.rng.choice(kinds, p=list(self.shares.values())) if len(kinds) > 1 else kinds[0]
+            for i in self.rng.permutation(len(self.names)):
+                if fact := getattr(self, f"_{kind}")(self.names[i]):
+                    return fact
+
+    def moved(self, name: str, place: str) -> None:
+        """Record that a person went to a place, with all that they carry."""
+        self.place[name] = place
+        self.known.add(name)
+        for thing in self.carried(name):
+            self.before.setdefault(thing, {})[place] = self.seen[thing]
+            self.seen[thing] = place
+
+    def took(self, name: str, thing: str) -> None:
+        """Record that a person took an object, which is then where they are known to be."""
+        self.holder[thing] = name
+        self.seen[thing] = self.seen.get(thing) or (self.place[name] if name in self.known else None)
+
+    def dropped(self, name: str, thing: str) -> None:
+        """Record that a person dropped an object."""
+        self.holder.pop(thing, None)
+        self.lies[thing] = self.place[name]
+
+    def gave(self, name: str, thing: str, other: str) -> None:
+        """Record that a person gave an object to another."""
+        self.holder[thing] = other
+        self.given |= {
+            ("giver", thing): name,
+            ("receiver", thing): other,
+            ("giver", thing, other): name,
+            ("receiver", name, thing): other,
+            ("thing", name, other): thing,
+        }
+
+    def carried(self, name: str) -> list[str]:
+        """The objects that a person carries."""
+        return [thing for thing, holder in self.holder.items() if holder == name]
+
+    def _move(self, name: str) -> str:
+        place = pick(self.rng, [place for place in PLACES if place != self.place[name]])
+        left = self.place[name]
+        self.moved(name, place)
+        if self.short:
+            return f"{name} {place}."
+        if self.varied and self.rng.random() < 0.5:
+            return self._varied(name, left, place)
+        return f"{name} {pick(self.rng, ACTIONS)} to the {place}."
+
+    def _varied(self, name: str, left: str, place: str) -> str:
+        if self.rng.random() < 0.1:
+            return f"{name} left the {left} and {pick(self.rng, MOVES[:17])} the {place}."
+        opening = pick(self.rng, OPENINGS) if self.rng.random() < 0.3 else ""
+        closing = pick(self.rng, CLOSINGS) if self.rng.random() < 0.2 else ""
+        return f"{opening}{name} {pick(self.rng, MOVES)} the {place}{closing}."
+
+    def _take(self, name: str) -> str | None:
+        here = [t for t, place in self.lies.items() if t not in self.holder and place == self.place[name]]
+        if not here:
+            return None
+        thing = pick(self.rng, here)
+        self.took(name, thing)
+        return self._with(name, TAKES, thing, "take")
+
+    def _drop(self, name: str) -> str | None:
+        if not (carried := self.carried(name)):
+            return None
+        thing = pick(self.rng, carried)
+        self.dropped(name, thing)
+        return f"{name} no {thing}." if self.short else self._with(name, DROPS, thing, "drop")
+
+    def _give(self, name: str) -> str | None:
+        near = [other for other in self.names if other != name and self.place[other] == self.place[name]]
+        if not (carried := self.carried(name)) or not near:
+            return None
+        thing, other = pick(self.rng, carried), pick(self.rng, near)
+        self.gave(name, thing, other)
+        return f"{name} {thing} {other}." if self.short else f"{name} {pick(self.rng, GIVES)} the {thing} to {other}."
+
+    def _with(self, name: str, verbs: tuple[str, ...], thing: str, kind: str) -> str:
+        there = " there" if self.rng.random() < self.there[kind] else ""
+        return f"{name} {thing}." if self.short else f"{name} {pick(self.rng, verbs)} the {thing}{there}."
+
+
+class Persons(People):
+    """The world of qa1: where is a person? The latest move counts."""
+
+    classes = (*PLACES, NEVER)
+
+    def questions(self) -> list[Question]:
+        ask = "{}" if self.short else "Where is {}?"
+        return [(ask.format(name), self.place[name] if name in self.known else NEVER) for name in self.names]
+
+
+class Crowd(World):
+    """The world of many facts: each of K people went to a place once; any may be asked for. K: 1 to 16, log-uniform."""
+
+    classes = (*PLACES, NEVER)
+    most = 16
+
+    def __init__(self, rng: Rng, *, people: int | None = None, **options):
+        super().__init__(rng, **options)
+        count = people or int(np.exp(rng.uniform(0, np.log(self.most + 0.999))))
+        self.coming = [CROWD[i] for i in rng.permutation(len(CROWD))[:count]]
+        self.place: dict[str, str] = {}  # person -> place
+
+    def tell(self) -> str | None:
+        if not self.coming:
+            return None
+        name, place = self.coming.pop(), pick(self.rng, PLACES)
+        self.place[name] = place
+        return f"{name} {place}." if self.short else f"{name} {pick(self.rng, ACTIONS)} to the {place}."
+
+    def questions(self) -> list[Question]:
+        ask = "{}" if self.short else "Where is {}?"
+        return [(ask.format(name), self.place.get(name, NEVER)) for name in CROWD]
+
+
+class Objects(People):
+    """The world of qa2: where is an object? With the person who carries it, or where it was dropped."""
+
+    classes = (*PLACES, NEVER)
+    shares: ClassVar = {"move": 0.5, "take": 0.29, "drop": 0.21}
+
+    def questions(self) -> list[Question]:
+        ask = "{}" if self.short else "Where is the {}?"
+        return [(ask.format(thing), self.seen.get(thing) or NEVER) for thing in OBJECTS]
+
+
+class Before(People):
+    """The world of qa3: where was an object before a place? Its latest arrival at that place counts."""
+
+    classes = (*PLACES, NEVER)
+    shares: ClassVar = {"move": 0.5, "take": 0.28, "drop": 0.22}
+    there: ClassVar = {"take": 0.2, "drop": 0.2}
+
+    def questions(self) -> list[Question]:
+        ask = "{} {}" if self.short else "Where was the {} before the {}?"
+        return [
+            (ask.format(thing, place), self.before.get(thing, {}).get(place) or NEVER)
+            for thing in OBJECTS
+            for place in PLACES
+        ]
+
+
+class Relations(World):
+    """The world of qa4: three places in a line, told in two facts; the question is about one of them."""
+
+    classes = (*PLACES, NEVER)
+
+    def __init__(self, rng: Rng, **options):
+        super().__init__(rng, **options)
+        self.told: list[tuple[str, str, str]] = []  # the facts so far: place, direction, reference place
+        places = [PLACES[i] for i in rng.permutation(len(PLACES))[:3]]
+        direction = pick(rng, tuple(DIRECTIONS))
+        pairs = [(places[0], direction, places[1]), (places[1], direction, places[2])]
+        turned = [
+            (second, DIRECTIONS[way], first) if rng.random() < 0.5 else (first, way, second)
+            for first, way, second in pairs
+        ]
+        self.coming = [turned[i] for i in rng.permutation(2)]
+
+    def tell(self) -> str | None:
+        if not self.coming:
+            return None
+        first, direction, second = fact = self.coming.pop()
+        self.told.append(fact)
+        return f"{first} {direction} {second}." if self.short else f"The {first} is {direction} of the {second}."
+
+    def questions(self) -> list[Question]:
+        """The official forms of questions: what is in a direction of a place, and what a place is in a direction of."""
+        of, front = ("{1} {0}", "{0} {1}") if self.short else ("What is {1} of the {0}?", "What is the {0} {1} of?")
+        answers: dict[str, str] = {}
+        for place in dict.fromkeys(place for first, _, second in self.told for place in (first, second)):
+            for direction in DIRECTIONS:
+                answers[of.format(place, direction)] = answers[front.format(place, direction)] = NEVER
+        for first, direction, second in self.told:
+            for place_of_fact, way, other in [(first, direction, second), (second, DIRECTIONS[direction], first)]:
+                answers[of.format(other, way)] = place_of_fact
+                answers[front.format(place_of_fact, way)] = other
+        return list(answers.items())
+
+
+class Gifts(People):
+    """The world of qa5: who gave what to whom? The latest gift that fits the question counts."""
+
+    classes = (*GIVERS, *OBJECTS, NEVER)
+    names = GIVERS
+    shares: ClassVar = {"move": 0.38, "take": 0.25, "drop": 0.14, "give": 0.23}
+
+    asks: ClassVar = {
+        ("giver", 2): ("giver {}", "Who gave the {}?"),
+        ("receiver", 2): ("receiver {}", "Who received the {}?"),
+        ("giver", 3): ("giver {} {}", "Who gave the {} to {}?"),
+        ("receiver", 3): ("{} {}", "Who did {} give the {} to?"),
+        ("thing", 3): ("{} {}", "What did {} give to {}?"),
+    }  # (role asked for, length of the key in `given`) -> short form, whole sentence
+
+    def questions(self) -> list[Question]:
+        never = {(role, thing): NEVER for thing in OBJECTS for role in ("giver", "receiver")}
+        never |= {("thing", one, two): NEVER for one in GIVERS for two in GIVERS if one != two}
+        known = (never | self.given).items()
+        return [(self.asks[key[0], len(key)][not self.short].format(*key[1:]), answer) for key, answer in known]
