@@ -4,6 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 
 from rmt.checkpoint.build import TOKENIZER
 from rmt.errors import InputError
-from rmt.files import FolderLock, naming, written_whole
+from rmt.files import FolderLock, naming, remove, written_whole
 from rmt.text.tokenizer import open_tokenizer
 
 LOG = logging.getLogger(__name__)
@@ -43,8 +44,10 @@ class RunFolder:
         if self.main:
             with written_whole(self.state) as part:
                 torch.save({"config": asdict(self.config), "tokenizer": self.tokenizer, **state}, part)
-                if self.state.exists():
-                    os.replace(self.state, self._before)
+                if self.state.exists():  # under both names, so that there is one at any moment
+                    remove(self._before)
+                    with suppress(OSError):  # a file system without links: then there is no older one
+                        os.link(self.state, self._before)
 
     def saved(self) -> dict | None:
         """Read the newest saved state that is not damaged, None in a new folder.
