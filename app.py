@@ -1,4 +1,4 @@
-"""The app: `streamlit run app.py`. The list of pages is in frame.py, the script behind every page."""
+"""The app: `streamlit run app.py` starts it. frame.py, the script behind every page, holds the list of pages."""
 
 import gc
 import logging
@@ -19,7 +19,10 @@ LOG = logging.getLogger("rmt_viz")
 
 @asynccontextmanager
 async def lifespan(app):
-    """Open the first trace before the first visitor comes, then freeze what will stay: see .streamlit/config.toml."""
+    """Open the first trace before the first visitor comes, then exclude from garbage collection what will stay.
+
+    Why the collector is frozen: see .streamlit/config.toml.
+    """
     from rmt.viewer import slices
     from rmt_viz import session
     from rmt_viz.pages import watch  # noqa: F401

@@ -1,4 +1,6 @@
-"""The script behind every page: the list of pages, the sidebar's frame, then the page itself.
+"""The script behind every page: the list of pages and the sidebar, then the page itself.
+
+It stands beside app.py because Streamlit would read a pages/ folder next to its script as pages of its older kind.
 
 It stands beside app.py because Streamlit takes a pages/ folder next to its script for pages of the old kind.
 """

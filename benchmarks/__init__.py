@@ -1,1 +1,1 @@
-"""One runnable file per claim; each prints JSON: python -m benchmarks.<name> --json."""
+"""Benchmarks: one runnable file for each claim, which prints JSON: python -m benchmarks.<name> --json."""

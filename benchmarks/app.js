@@ -1,4 +1,4 @@
-// What the benchmark does on a page: act, and say after how many milliseconds the result was painted.
+// Actions of the benchmark on a page; each returns the milliseconds until its result was painted.
 const everything = (root) =>
   [...root.querySelectorAll("*")].flatMap((node) => [node, ...(node.shadowRoot ? everything(node.shadowRoot) : [])])
 const find = (css) => everything(document).find((node) => node.matches(css))

@@ -1,4 +1,4 @@
-"""The app's budgets, measured in a real Chromium and by twenty viewers at once, over runs of 128 tokens a segment.
+"""Benchmark of the app's budgets, in a real Chromium and with twenty viewers at once, on runs of 128 tokens a segment.
 
 The runs are made first, by an untrained model of 4 layers and 4 heads (what is timed does not depend on the weights):
 one of 8 segments, one of 64 with thin maps, one of `--long` segments. A row has what was measured, its budget and
@@ -45,7 +45,7 @@ STEP, CHOOSE, WHOLE = (f"(given) => bench.{name}(given)" for name in ("step", "c
 
 
 def make_assets(folder: Path, long: int) -> None:
-    """A checkpoint and three runs of it; the tokenizer is a shipped one, the text is chance."""
+    """Write a checkpoint and three runs of it; the tokenizer is a shipped one, the text is random."""
     tokenizer = open_tokenizer(ROOT / "assets" / "checkpoints" / "detect" / "tokenizer.json")
     vocabulary = tokenizer.get_vocab_size()
     shape = {"layers": LAYERS, "width": WIDTH, "heads": HEADS, "vocabulary": vocabulary}
@@ -68,7 +68,7 @@ def make_assets(folder: Path, long: int) -> None:
 
 @contextmanager
 def serving(assets: Path) -> Iterator[tuple[str, int]]:
-    """(address, process id) of the app, run as a visitor would run it."""
+    """Run the app as a visitor would; yields its address and its process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -93,14 +93,18 @@ def serving(assets: Path) -> Iterator[tuple[str, int]]:
 
 
 def row(what: str, values: list[float], budget: float, unit: str = "ms", quantile: float = 0.95) -> dict:
-    """A budget and what was measured: the quantile that it is about, and the median beside it."""
-    found = float(np.quantile(values, quantile))
-    told = {"what": what, f"p{round(100 * quantile)}": round(found, 2), "median": round(statistics.median(values), 2)}
-    return {**told, "unit": unit, "budget": budget, "held": found <= budget, "n": len(values)}
+    """A row of results: a budget, the quantile that it is about, the median, and whether it is held."""
+    measured = float(np.quantile(values, quantile))
+    figures = {
+        "what": what,
+        f"p{round(100 * quantile)}": round(measured, 2),
+        "median": round(statistics.median(values), 2),
+    }
+    return {**figures, "unit": unit, "budget": budget, "held": measured <= budget, "n": len(values)}
 
 
 def opened(browser, address: str, query: str, ready: str) -> tuple[Page, float]:
-    """A new visitor's page, and the milliseconds until it is painted."""
+    """Open a page as a new visitor; the page, and milliseconds until it is painted."""
     page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
     page.add_init_script(path=ACTIONS)
     page.set_default_timeout(120_000)
@@ -111,15 +115,16 @@ def opened(browser, address: str, query: str, ready: str) -> tuple[Page, float]:
 
 
 def timed(page: Page, script: str, given: list, pause: int = 80) -> list[float]:
-    """Milliseconds from what is done to what is painted, each when the last has settled."""
-    found = []
+    """Milliseconds from an action to its painted result, for each action, one after another."""
+    times = []
     for each in given:
-        found.append(page.evaluate(script, each))
+        times.append(page.evaluate(script, each))
         page.wait_for_timeout(pause)
-    return found
+    return times
 
 
 def first_picture(browser, assets: Path) -> dict:
+    """Row: the time until a new visitor's first picture."""
     times = []
     for _ in range(STARTS):
         with serving(assets) as (address, _):
@@ -130,6 +135,7 @@ def first_picture(browser, assets: Path) -> dict:
 
 
 def stepping(browser, address: str, steps: int) -> list[dict]:
+    """Rows: the time of a step, steps under rapid key presses, and the time of a change of layer or head."""
     page, _ = opened(browser, address, "?trace=b-middle&segment=1", ".surface[data-drawn]")
     keys = (["ArrowRight"] * 60 + ["ArrowLeft"] * 60) * (1 + steps // 120)
     rows = [row("step to painted, 128 tokens", timed(page, STEP, keys[:steps]), 100)]
@@ -150,6 +156,7 @@ def stepping(browser, address: str, steps: int) -> list[dict]:
 
 
 def whole_maps(browser, address: str, steps: int) -> dict:
+    """Rows: the time until a segment's whole maps are drawn."""
     page, _ = opened(browser, address, "attention?trace=b-middle&segment=1", "[data-whole]")
     times = timed(page, WHOLE, ["ArrowRight"] * min(steps, 60), 700)
     page.context.close()
@@ -157,7 +164,7 @@ def whole_maps(browser, address: str, steps: int) -> dict:
 
 
 def long_and_short(browser, address: str, long: int, steps: int) -> list[dict]:
-    """Opening, and a step, of the long run over the short one's; both in turn, so that other work slows both."""
+    """Rows: opening and stepping of the long run over the short one's, in turns, so that other work slows both."""
     times = {name: {"open": [], "step": []} for name in ("a-eight", "c-long")}
     for i in range(max(3, steps // 10)):
         for name in times:
@@ -177,7 +184,7 @@ def long_and_short(browser, address: str, long: int, steps: int) -> list[dict]:
 
 
 def viewer(address: str, seconds: float, seed: int, times: list[float], length: int) -> None:
-    """One viewer: opens the run, then a step a second to a segment of its own, with the next one fetched ahead."""
+    """One viewer: opens the run, then steps once a second to a segment of its own, with the next one fetched ahead."""
     rng, connection = random.Random(seed), http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
 
     def get(path: str) -> float:
@@ -199,7 +206,7 @@ def viewer(address: str, seconds: float, seed: int, times: list[float], length: 
 
 
 def load(browser, address: str, seconds: float) -> dict:
-    """Twenty viewers; one of them a Chromium that stays on the page, so that the server has a session, too."""
+    """Rows: twenty viewers at once; one is a Chromium that stays on the page, so that the server has a session, too."""
     page, _ = opened(browser, address, "?trace=b-middle", ".surface[data-drawn]")
     times: list[float] = []
     viewers = [threading.Thread(target=viewer, args=(address, seconds, i, times, 64)) for i in range(VIEWERS - 1)]
@@ -222,7 +229,7 @@ def resident(pid: int) -> float:
 
 
 def memory(browser, address: str, pid: int, steps: int, long: int) -> dict:
-    """What the server holds after so many steps over what it held after the first ones."""
+    """Rows: the server's memory after so many steps, over its memory after the first ones."""
     page, _ = opened(browser, address, "?trace=c-long&segment=1", ".surface[data-drawn]")
     before = 0.0
     for i in range(steps + WARM):
@@ -237,6 +244,7 @@ def memory(browser, address: str, pid: int, steps: int, long: int) -> dict:
 
 
 def main() -> None:
+    """Measure all budgets and print them."""
     given = arguments(__doc__, steps=100, load_seconds=60.0, memory_steps=2000, long=4096)
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:

@@ -1,4 +1,4 @@
-"""BABILong: qa1 to qa5 at lengths up to millions of tokens, beside what others report of theirs.
+"""Benchmark on BABILong: qa1 to qa5 at lengths up to millions of tokens, beside scores that others report.
 
 python -m benchmarks.babilong assets/checkpoints/qa1 --tasks qa1 --tokens 4k 32k 128k 1M --samples 200 --json
 
@@ -54,7 +54,7 @@ OTHERS = [
 
 
 def words_per_token(model) -> float:
-    """Words a token of held-out background holds: what a length in tokens is in words."""
+    """Words per token of held-out background: turns a length in tokens into a length in words."""
     text = " ".join(list(documents("eval").values())[:4])
     return len(text.split()) / len(model.tokenizer.encode(text, add_special_tokens=False).ids)
 

@@ -1,4 +1,4 @@
-"""What not computing logits is worth: a plain loop over the stock model, as released wrappers have it, against ours.
+"""Benchmark of skipped logits: a plain loop over the stock model, as released wrappers have it, against our engine.
 
 The plain loop runs the whole language model over every augmented segment, keeps each segment's logits and joins them
 at the end. Ours carries the same memory over the same segments and leaves the head out, as `keep_logits=False` or
@@ -17,7 +17,7 @@ N_MEMORY = 10
 
 
 def plain(stock_model, memory: torch.Tensor, segments: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (1, T, V) of all segments and the last memory (1, M, D)."""
+    """The plain loop: logits (1, T, V) of all segments, and the last memory (1, M, D)."""
     embed, logits, m = stock_model.get_input_embeddings(), [], memory.shape[1]
     for ids in segments:
         x = torch.cat([memory, embed(ids), memory], dim=1)
@@ -28,6 +28,7 @@ def plain(stock_model, memory: torch.Tensor, segments: list[torch.Tensor]) -> tu
 
 
 def main() -> None:
+    """Time both and print the result."""
     options = arguments(
         __doc__, rounds=5, segments=16, n=128, layers=4, width=128, heads=4, vocabulary=50257, detail="thin"
     )

@@ -1,4 +1,4 @@
-"""What every benchmark does the same way: small models, interleaved timing, medians with their spread, JSON."""
+"""Shared code of the benchmarks: small models, interleaved timing, medians with their spread, JSON."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ from rmt.model.provenance import versions
 
 
 def stock(family: str, *, layers: int, width: int, heads: int, positions: int, vocabulary: int, attention="sdpa"):
-    """A stock transformers model with fresh weights, the same ones whatever the attention."""
+    """A stock transformers model with random weights, the same ones for every kind of attention."""
     torch.manual_seed(0)
     if family == "gpt2":
         config = GPT2Config(
@@ -36,7 +36,7 @@ def stock(family: str, *, layers: int, width: int, heads: int, positions: int, v
 
 
 def recurrent(model, *, n_memory: int, segment_length: int) -> Model:
-    """The model with RMT around it."""
+    """A stock model with RMT around it."""
     torch.manual_seed(1)
     backbone = HFBackbone(model, cls_id=1, sep_id=2)
     cell = CELLS["rmt"].fit(backbone, n_memory=n_memory)
@@ -44,7 +44,7 @@ def recurrent(model, *, n_memory: int, segment_length: int) -> Model:
 
 
 class Eager:
-    """The stock model with eager attention, asked for all its attentions; a Backbone as far as a cell needs one."""
+    """A Backbone around a stock model with eager attention that returns all its attentions; enough for one cell."""
 
     def __init__(self, model, like: HFBackbone):
         self.trunk, self.embed, self.causal = model.base_model, model.get_input_embeddings(), like.causal
@@ -58,7 +58,7 @@ class Eager:
 
 
 def interleave(variants: dict[str, Callable[[], None]], rounds: int, clock=time.process_time) -> dict[str, list[float]]:
-    """Seconds of each variant in each round. All run once before; every round begins with another one."""
+    """Seconds of each variant in each round; all run once before, and the order changes from round to round."""
     for run in variants.values():
         run()
     seconds = {name: [] for name in variants}
@@ -72,22 +72,23 @@ def interleave(variants: dict[str, Callable[[], None]], rounds: int, clock=time.
 
 
 def spread(values: list[float]) -> dict[str, float]:
-    """The median and where the middle half lies."""
+    """The median, and the range of the middle half."""
     low, _, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
     return {"median": round(statistics.median(values), 5), "low": round(low, 5), "high": round(high, 5)}
 
 
 def ratio(over: list[float], under: list[float]) -> dict[str, float]:
-    """Of two variants, round by round: what slows the whole machine for a while slows both."""
+    """The ratio of two variants' times, round by round: other work on the machine slows both."""
     return spread([a / b for a, b in zip(over, under, strict=True)])
 
 
 def peak_rss() -> int:
-    """The most memory that this process ever had, in bytes."""
+    """The largest resident memory that this process ever had, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def report(rows: list[dict], as_json: bool, **about) -> None:
+    """Print a result, as JSON or as lines for people."""
     machine = {
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
@@ -105,7 +106,7 @@ def report(rows: list[dict], as_json: bool, **about) -> None:
 
 
 def arguments(doc: str, **options) -> argparse.Namespace:
-    """--json and options with their defaults."""
+    """Parse --json and the options given with their defaults."""
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     for name, default in options.items():

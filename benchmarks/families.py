@@ -5,6 +5,8 @@ give the stock model's logits (1e-5, relative to the greatest) and, with a fresh
 transformers' own eager layers (5e-4, in the float16 that traces keep). What does not load must be refused with a
 sentence before it is called ready. Classes are tried in processes of their own, as some end their process; --keep is
 the file of what is done, and a sweep goes on where it stopped.
+
+More than 300 lines: the trial of one class, the sweep over all and the table are one command.
 """
 
 import json
@@ -12,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from inspect import signature
 from pathlib import Path
@@ -20,10 +23,16 @@ import torch
 
 from benchmarks.common import arguments, report
 
-MOST = 4_000_000  # numbers of a model that is still tiny
+MOST = 20_000_000  # numbers of a model that is still tiny; of one that does not read text five times as many
 LENGTH, SLOTS = 16, 3
 LOGITS, MAPS = 1e-5, 5e-4
-SECONDS = 300  # for one class
+SECONDS = 120  # of a processor for one class: on a busy machine they may take an hour
+NO_MODEL = "no model"
+REASONS = (  # of refusal, which hundreds of classes have in common: the summary counts these
+    "an encoder and a decoder in two halves", "a model of several parts", "a part of a larger model or of another kind",
+    "it reads pixel_values", "it reads input_features", "it reads input_values", "have no softmax attention",
+    "no class that is run here",
+)  # fmt: skip
 # Sizes by the names that configurations have for them; a class takes those it knows.
 SIZES = {
     "vocab_size": 64, "hidden_size": 32, "d_model": 32, "n_embd": 32, "dim": 32, "embed_dim": 32, "embedding_size": 32,
@@ -43,12 +52,19 @@ SIZES = {
     "text_config": None, "projection_dim": 16, "decoder_hidden_size": 32, "decoder_vocab_size": 64, "n_mels": 8,
     "num_mel_bins": 8, "shared_intermediate_size": 48, "ff_dim": 48, "index_head_dim": 8, "index_n_heads": 4,
     "index_topk": 64, "o_lora_rank": 8, "entity_vocab_size": 16, "entity_emb_size": 32, "conv_l_cache": 3,
+    "depth": 2, "mlp_dim": 48, "out_hidden_size": 32, "hidden_sizes": 32, "depths": 1, "layer_depths": 1,
+    "conv_dim": 32, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2, "classifier_proj_size": 32,
+    "tdnn_dim": 32, "xvector_output_dim": 32, "codevector_dim": 32, "num_codevectors_per_group": 8,
+    "output_hidden_size": 32, "max_source_positions": 64, "max_target_positions": 96, "vision_embed_dim": 32,
 }  # fmt: skip
 SPECIAL = {  # what some families need beside
     "GPTNeoConfig": {"attention_types": [[["global", "local"], 1]]},
     "Dots1Config": {"n_shared_experts": 1},
     "Lfm2MoeConfig": {"layer_types": ["conv", "full_attention"]},
-    "DbrxConfig": {"attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0}},
+    "DbrxConfig": {"attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0, "clip_qkv": 8.0}},
+    "LiltConfig": {"hidden_size": 48},
+    "XmodConfig": {"default_language": "en_XX"},
+    "LayoutLMv3Config": {"coordinate_size": 6, "shape_size": 4, "input_size": 32},
 }  # fmt: skip
 SMALLER = ("num_key_value_heads", "head_dim", "sliding_window")  # what a family may want to be left as it is
 
@@ -66,30 +82,63 @@ def names() -> list[str]:
 
 
 def tiny_config(cls: type):
-    """A small configuration for a class. Raises where none of a few ways makes one."""
-    kind = cls.config_class
-    default = kind()
-    known = {*vars(default), *getattr(kind, "attribute_map", {})}
-    sizes = {k: v for k, v in SIZES.items() if k in known and v is not None}
-    lists = {k: [sizes[k]] * 2 for k in sizes if isinstance(getattr(default, k, None), list | tuple)}
-    sizes = {k: v for k, v in sizes.items() if k not in lists}
-    wrong = None
-    special = SPECIAL.get(kind.__name__, {})
-    alike = {"num_key_value_heads": 4} if "num_key_value_heads" in sizes else {}
-    for without, instead in (((), {}), ((), alike), (SMALLER[2:], alike), (SMALLER[1:], alike), (SMALLER, {})):
-        given = {k: v for k, v in (sizes | instead).items() if k not in without and _settable(kind, k)} | special
+    """A small configuration for a class. Raises ValueError where none of a few ways makes one."""
+    kind, wrong = cls.config_class, None
+    for config in _configs(kind):
+        if isinstance(config, Exception):  # a family with sizes that depend on others
+            wrong = wrong or f"{type(config).__name__}: {str(config)[:100]}"
+            continue
         try:
-            config = kind(**given)
             with torch.device("meta"):
                 numbers = sum(p.numel() for p in cls(config).parameters())
-            wrong = f"its smallest has {numbers:,} numbers"
-            if numbers <= MOST and (
-                cls.main_input_name != "input_ids" or config.is_encoder_decoder or _runs(cls, config)
-            ):
+            if numbers > (MOST if _reads_text_alone(cls, config) else 5 * MOST):
+                wrong = f"its smallest has {numbers:,} numbers"
+            elif not _reads_text_alone(cls, config) or _runs(cls, config):
                 return config
-        except Exception as error:  # a family with sizes that depend on others
+        except Exception as error:
             wrong = f"{type(error).__name__}: {str(error)[:100]}"
     raise ValueError(wrong)
+
+
+def _configs(kind: type, depth: int = 0):
+    """Small configurations of a kind, the likeliest first; in the place of one that cannot be, what it raises."""
+    default = kind()
+    known = {*vars(default), *getattr(kind, "attribute_map", {})}
+    sizes = {k: v for k, v in SIZES.items() if k in known and v is not None and _settable(kind, k)}
+    lists = {k: getattr(default, k) for k in sizes if isinstance(getattr(default, k, None), list | tuple)}
+    plain = {k: v for k, v in sizes.items() if k not in lists}
+    special = SPECIAL.get(kind.__name__, {})
+    parts = {k: part for k in getattr(kind, "sub_configs", {}) if (part := _part(default, k, depth)) is not None}
+    as_long = {k: type(v)([sizes[k]] * len(v)) for k, v in lists.items()}  # one number a stage
+    alike = {"num_key_value_heads": 4} if "num_key_value_heads" in plain else {}
+    for without, instead in (
+        ((), {}), ((), alike), (SMALLER[2:], alike), (SMALLER[1:], alike), (SMALLER, {}), ((), as_long),
+        (SMALLER, {k: v for k, v in as_long.items() if k in ("depths", "hidden_sizes", "conv_dim", "tdnn_dim")}),
+    ):  # fmt: skip
+        given = {k: v for k, v in (plain | instead).items() if k not in without} | parts | special
+        try:
+            yield kind(**given)
+        except Exception as error:
+            yield error
+
+
+def _part(default, name: str, depth: int):
+    """A small configuration of a part of a model of several, None where it has none or none is made."""
+    part = getattr(default, name, None)
+    if part is None or depth > 3 or not hasattr(part, "model_type"):
+        return None
+    try:
+        return next((c for c in _configs(type(part), depth + 1) if not isinstance(c, Exception)), None)
+    except Exception:
+        return None
+
+
+def _reads_text_alone(cls: type, config) -> bool:
+    from rmt.checkpoint.stock import PARTS
+
+    parts = (name for name in getattr(config, "sub_configs", {}) if PARTS.search(name))
+    several = any(getattr(config, name, None) is not None for name in parts)
+    return cls.main_input_name == "input_ids" and not config.is_encoder_decoder and not several
 
 
 @torch.no_grad()
@@ -97,7 +146,9 @@ def _runs(cls: type, config) -> bool:
     """Whether the stock model itself reads ids with these sizes. Raises what it raises where not."""
     if "input_ids" not in signature(cls.forward).parameters:
         return True
-    cls(config).eval()(input_ids=torch.arange(LENGTH)[None] + 5, **_no_cache(cls))
+    ids = torch.arange(LENGTH)[None] + 5
+    ids = ids[None].expand(1, 2, -1) if cls.__name__.endswith("ForMultipleChoice") else ids
+    cls(config).eval()(input_ids=ids, **_no_cache(cls))
     return True
 
 
@@ -127,6 +178,11 @@ def try_class(name: str) -> dict:
 
     try:
         cls = getattr(transformers, name)
+    except Exception as error:  # a package of its own is not installed
+        return {"name": name, "outcome": "not made tiny", "why": f"{type(error).__name__}: {str(error)[:160]}"}
+    if not issubclass(cls, transformers.PreTrainedModel) or cls.config_class is None:
+        return {"name": name, "outcome": NO_MODEL, "why": "a layer or a part without a configuration of its own"}
+    try:
         config = tiny_config(cls)
         torch.manual_seed(0)
         stock = cls(config).eval()
@@ -254,9 +310,31 @@ def worker() -> None:
         print(json.dumps(try_class(line.strip())), file=answers, flush=True)
 
 
+def _answer(process: subprocess.Popen, answers) -> str:
+    """The next line of a worker. Raises TimeoutError where it has ended or had its share of a processor."""
+    from queue import Empty
+
+    begun = _used(process)
+    while True:
+        try:
+            return answers.get(timeout=5)
+        except Empty:
+            if process.poll() is not None or _used(process) - begun > SECONDS:
+                raise TimeoutError from None
+
+
+def _used(process: subprocess.Popen) -> float:
+    """Seconds of a processor that a process has had; of the clock where the system does not say."""
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return time.monotonic()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def sweep(wanted: list[str], keep: Path) -> list[dict]:
     """What becomes of each, from the file of those done or anew; a class that ends its process is told so."""
-    from queue import Empty, Queue
+    from queue import Queue
     from threading import Thread
 
     keep.parent.mkdir(parents=True, exist_ok=True)
@@ -281,8 +359,8 @@ def sweep(wanted: list[str], keep: Path) -> list[dict]:
             try:
                 process.stdin.write(name + "\n")
                 process.stdin.flush()
-                row = json.loads(answers.get(timeout=SECONDS))
-            except (Empty, BrokenPipeError, ValueError):
+                row = json.loads(_answer(process, answers))
+            except (TimeoutError, BrokenPipeError, ValueError):
                 process.kill()
                 process, row = None, {"name": name, "outcome": "no answer", "why": "its process ended or took too long"}
             done[name] = row
@@ -298,6 +376,7 @@ def markdown(rows: list[dict]) -> str:
     ends = ("ForCausalLM", "ForMaskedLM", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering")
     ends = (*ends, "ForPreTraining", "LMHeadModel")
     groups = {end: [row for row in rows if row["name"].endswith(end)] for end in ends}
+    rows = [row for row in rows if row["outcome"] != NO_MODEL]
     groups["others"] = [row for row in rows if not row["name"].endswith(ends)]
     outcomes = [outcome for outcome, _ in Counter(row["outcome"] for row in rows).most_common()]
     lines = [f"| class | {' | '.join(outcomes)} |", f"|---|{'---:|' * len(outcomes)}"]
@@ -307,9 +386,12 @@ def markdown(rows: list[dict]) -> str:
     near = [row for row in rows if row["outcome"].startswith("agrees")]
     logits, maps = (max((row.get(key, 0.0) for row in near), default=0.0) for key in ("logits", "maps"))
     lines += ["", f"Greatest gap of logits {logits:.1e}, of thin maps {maps:.1e}.", ""]
-    lines += ["| class | what is said |", "|---|---|"]
+    reasons = {row["name"]: reason for row in rows for reason in REASONS if reason in row.get("why", "")}
+    lines += ["| refused, as it is | classes |", "|---|---:|"]
+    lines += [f"| {reason} | {count} |" for reason, count in Counter(reasons.values()).most_common()]
+    lines += ["", "| class | what is said |", "|---|---|"]
     for row in rows:
-        if row["outcome"] not in ("agrees", "not made tiny"):
+        if row["outcome"] not in ("agrees", "not made tiny") and row["name"] not in reasons:
             said = row.get("why", "").replace("|", "\\|").replace("\n", " ")
             lines.append(f"| {row['name']} | {row['outcome']}: {said} |")
     return "\n".join(lines)

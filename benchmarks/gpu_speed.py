@@ -1,4 +1,4 @@
-"""What is measured on a GPU: the cost of recording, throughput of training and evaluation, peak memory.
+"""Measurements on a GPU: the cost of recording, throughput of training and evaluation (parts 5, 6).
 
 The shape is BERT-base's (12 layers, width 768, 12 heads), segments of 512 tokens, 10 memory tokens. Times are of the
 clock, the device waited for. Operations are those of the model's matrix products, 2 for a multiplication and addition.
@@ -17,21 +17,20 @@ from torch.optim import AdamW
 
 from benchmarks import on_device
 from benchmarks.common import recurrent, stock
-from benchmarks.gpu_checks import capturing
+from benchmarks.gpu_models import capturing
 from benchmarks.verdicts import SkipError, Verdicts
 from rmt.model import Model
 from rmt.model.cuda_graph import fast_unroll
-from rmt.recorder import record
 from rmt.text.segments import Segment
 
 N_MEMORY = 10
 BASE = {"layers": 12, "width": 768, "heads": 12, "n": 512}
 TINY = {"layers": 1, "width": 32, "heads": 2, "n": 16}
 RECORDED, ON_OFF, FASTER, SHARE = 4.0, 1.15, 10.0, 0.4  # s, ratio, times, of the matrix rate: what is to be reached
-SLACK = 8 * 2**20  # bytes that a peak may grow by beside the document itself
 
 
 def now(device: str) -> float:
+    """Seconds on the clock, after the device has finished its work."""
     if device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -41,7 +40,7 @@ def now(device: str) -> float:
 
 
 def recording(verdicts: Verdicts, options) -> None:
-    """A run with nothing kept, with thin maps brought to the host, recorded to a file, and eager with attentions."""
+    """Part 5: a run with nothing kept, with thin maps on the host, recorded to a file, and eager with attentions."""
     size, segments, few = (TINY, 70, 8) if options.small else (BASE, 4096, 96)
     with (
         capturing(options.device),
@@ -83,10 +82,10 @@ def recording(verdicts: Verdicts, options) -> None:
             verdicts.each("thin to a file", to_file, runs["file"], options.device, segments, middle)
         else:
             verdicts.say("SKIP", "thin to a file", why="no time was left")
-    told = sorted(
+    warned = sorted(
         {str(one.message) for one in said if "CUDA graph" in str(one.message) or "log-sum-exp" in str(one.message)}
     )
-    verdicts.say("FAIL" if told else "PASS", "graphs and kernels are used as they are meant to be", said=told)
+    verdicts.say("FAIL" if warned else "PASS", "graphs and kernels are used as they are meant to be", said=warned)
     if options.device == "cuda":
         with tempfile.TemporaryDirectory() as folder:
             short, _ = on_device.variants(asked(options, size, 70, 16), Path(folder))
@@ -96,17 +95,18 @@ def recording(verdicts: Verdicts, options) -> None:
 
 
 def asked(options, size: dict, segments: int, few: int) -> SimpleNamespace:
-    """What `benchmarks.on_device` is asked for."""
+    """The options that `benchmarks.on_device` takes."""
     about = {"device": options.device, "family": "bert", "precision": "fp32" if options.small else "bf16", "batch": 1}
     return SimpleNamespace(**about, segments=segments, eager_segments=few, **size)
 
 
 def reached(options, holds: bool) -> str:
-    """Bounds are for the whole size."""
+    """The verdict for a bound; bounds hold for the whole size only, not for --small."""
     return "FIGURE" if options.small else "PASS" if holds else "FAIL"
 
 
 def to_file(run, device: str, segments: int, best: dict) -> tuple[None, dict]:
+    """Seconds of a recording to a file, and its ratio to a run with nothing kept."""
     began = now(device)
     run()
     took = now(device) - began
@@ -114,16 +114,16 @@ def to_file(run, device: str, segments: int, best: dict) -> tuple[None, dict]:
 
 
 def profile(run, most: int = 8) -> tuple[None, dict]:
-    """The kernels that a run spends its device time in, in ms, and the share of the time that the device works."""
+    """The kernels that a run spends its device time in (ms), and the share of time that the device works."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as watch
 
     began = now("cuda")
-    with watch(activities=[ProfilerActivity.CUDA]) as found:
+    with watch(activities=[ProfilerActivity.CUDA]) as profiler:
         run()
         torch.cuda.synchronize()
     wall = time.perf_counter() - began
-    rows = [(row.key, row.self_device_time_total / 1e3, row.count) for row in found.key_averages()]
+    rows = [(row.key, row.self_device_time_total / 1e3, row.count) for row in profiler.key_averages()]
     rows = sorted((row for row in rows if row[1] > 0), key=lambda row: -row[1])
     total = sum(ms for _, ms, _ in rows)
     kernels = {name[:60]: {"ms": ms, "calls": count} for name, ms, count in rows[:most]}
@@ -139,7 +139,7 @@ def profile(run, most: int = 8) -> tuple[None, dict]:
 
 
 def throughput(verdicts: Verdicts, options) -> None:
-    """Training and reading in bf16 at several batches: tokens a second and the share of the measured matrix rate."""
+    """Part 6: training and reading in bf16 at several batches: tokens a second, and share of the matrix rate."""
     size, batches = (TINY, (1, 4)) if options.small else (BASE, (1, 8, 32, 128))
     rate = matrix_rate(options.device, 256 if options.small else 8192)
     verdicts.say("FIGURE", "bf16 matrix products", tflops=rate / 1e12)
@@ -158,7 +158,7 @@ def throughput(verdicts: Verdicts, options) -> None:
 
 
 def matrix_rate(device: str, n: int) -> float:
-    """Operations a second of an n by n product of random bfloat16 numbers, the median of twenty."""
+    """Operations a second of an n by n product of random bfloat16 matrices, the median of twenty."""
     a, b = (torch.randn(n, n, device=device, dtype=torch.bfloat16) for _ in range(2))
     seconds = []
     for i in range(25):
@@ -171,7 +171,7 @@ def matrix_rate(device: str, n: int) -> float:
 
 
 def operations(size: dict, batch: int) -> float:
-    """Of reading one segment of a batch: projections and feed-forward parts, and attention over all N positions."""
+    """Operations of reading one segment of a batch: projections, feed-forward parts, attention over N positions."""
     n, width = size["n"] + N_MEMORY + 3, size["width"]
     return batch * n * size["layers"] * (24 * width**2 + 4 * n * width)
 
@@ -201,13 +201,14 @@ def trainer(device: str, size: dict, batch: int, n_segments: int):
 
 
 def bert(size: dict) -> Model:
+    """A random BERT of this size with RMT around it."""
     shape = {key: size[key] for key in ("layers", "width", "heads")}
     model = stock("bert", **shape, positions=size["n"] + 32, vocabulary=30522)
     return recurrent(model, n_memory=N_MEMORY, segment_length=size["n"])
 
 
 def training(device, size, batch, rate, bound) -> tuple[bool | None, dict]:
-    """Documents of two segments, the gradient through both; of one where two do not fit the device."""
+    """Throughput of training on documents of two segments, or of one where two do not fit the device."""
     for n_segments in (2, 1):
         try:
             return train(device, size, batch, rate, bound, n_segments)
@@ -218,6 +219,7 @@ def training(device, size, batch, rate, bound) -> tuple[bool | None, dict]:
 
 
 def train(device, size, batch, rate, bound, n_segments) -> tuple[bool | None, dict]:
+    """Throughput of training at this batch and document length."""
     step, tokens = trainer(device, size, batch, n_segments)
     for _ in range(2):
         step()
@@ -237,26 +239,6 @@ def train(device, size, batch, rate, bound, n_segments) -> tuple[bool | None, di
 
 
 @torch.inference_mode()
-def reading(device, size, batch, rate, weights) -> tuple[None, dict]:
-    """What evaluation does: segments read one after another, nothing kept; weights rounded each time or once."""
-    model, n_segments = bert(size).to(device), 70
-    if weights == "bf16":
-        model = model.to(torch.bfloat16)
-    pages = Pages(batch, size["n"], n_segments, device)
-
-    def run() -> None:
-        with torch.autocast(device, torch.bfloat16, enabled=weights == "fp32"):
-            for _ in fast_unroll(model.cell, model.backbone, pages, state=model.cell.initial(batch)):
-                pass
-
-    run()
-    began = now(device)
-    run()
-    took = now(device) - began
-    figures = {"ms_per_segment": took / n_segments * 1e3, "tokens_per_s": batch * size["n"] * n_segments / took}
-    return None, {**figures, "share_of_matrix_rate": operations(size, batch) * n_segments / took / rate}
-
-
 class Pages:
     """Segments of random tokens, made when they are asked for."""
 
@@ -273,42 +255,21 @@ class Pages:
         return Segment(torch.randint(3, 512, self.shape, generator=self.generator).to(self.device))
 
 
-# -- 7: memory
+def reading(device, size, batch, rate, weights) -> tuple[None, dict]:
+    """Throughput of evaluation: segments read in order, nothing kept, weights rounded at each use or once."""
+    model, n_segments = bert(size).to(device), 70
+    if weights == "bf16":
+        model = model.to(torch.bfloat16)
+    pages = Pages(batch, size["n"], n_segments, device)
 
+    def run() -> None:
+        with torch.autocast(device, torch.bfloat16, enabled=weights == "fp32"):
+            for _ in fast_unroll(model.cell, model.backbone, pages, state=model.cell.initial(batch)):
+                pass
 
-def memory(verdicts: Verdicts, options) -> None:
-    """The most bytes of the device that a run of 4,096 segments takes, against one of 64."""
-    size, lengths = (TINY, (64, 256)) if options.small else (BASE, (64, 4096))
-    with capturing(options.device):
-        for what, run in {"reading": read, "recording a summary": summary}.items():
-            verdicts.each(f"{what}, {lengths[0]} and {lengths[1]} segments", peaks, options.device, size, lengths, run)
-
-
-def peaks(device, size, lengths, run) -> tuple[bool, dict]:
-    if device != "cuda":
-        run(bert(size).to(device), device, size, lengths[0])
-        raise SkipError("peak memory is the CUDA allocator's, and this is a CPU")
-    model, found = bert(size).to(device, torch.bfloat16), []
-    run(model, device, size, lengths[0])  # what stays for good is there from here on
-    for length in lengths:
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-        run(model, device, size, length)
-        found.append(torch.cuda.max_memory_allocated())
-    document = 8 * (lengths[1] - lengths[0]) * size["n"] if run is summary else 0  # a recording's ids are on the device
-    megabytes = {f"mb_{length}": value / 2**20 for length, value in zip(lengths, found, strict=True)}
-    figures = {**megabytes, "grown_mb": (found[1] - found[0]) / 2**20, "document_mb": document / 2**20}
-    return found[1] - found[0] <= document + SLACK, {**figures, "bound_mb": (document + SLACK) / 2**20}
-
-
-@torch.inference_mode()
-def read(model, device, size, n_segments) -> None:
-    pages = Pages(1, size["n"], n_segments, device)
-    for _ in fast_unroll(model.cell, model.backbone, pages, state=model.cell.initial(1)):
-        pass
-
-
-def summary(model, device, size, n_segments) -> None:
-    model.about.fingerprint = "benchmark"
-    ids = torch.randint(3, 30522, (n_segments * size["n"],), generator=torch.Generator().manual_seed(2))
-    record(model, ids, detail="summary", loss=False)
+    run()
+    began = now(device)
+    run()
+    took = now(device) - began
+    figures = {"ms_per_segment": took / n_segments * 1e3, "tokens_per_s": batch * size["n"] * n_segments / took}
+    return None, {**figures, "share_of_matrix_rate": operations(size, batch) * n_segments / took / rate}

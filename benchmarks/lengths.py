@@ -1,4 +1,4 @@
-"""Accuracy against length: models of every stage of training, two recipes, and as far as two and ten million tokens.
+"""Benchmark of accuracy against length: models of every stage, two recipes, up to two and ten million tokens.
 
 Every score comes from `rmt.evaluate` and is kept as it is made (--keep), so a stopped study goes on. --only takes the
 runs whose checkpoint's name begins so.
@@ -37,7 +37,7 @@ KEYS = {
 
 @dataclass(frozen=True)
 class Study:
-    """One checkpoint at some lengths."""
+    """A checkpoint to be scored at some lengths."""
 
     checkpoint: str
     trained_on: int
@@ -53,31 +53,33 @@ class Study:
 
 
 def studies() -> list[Study]:
-    found = []
+    """All studies behind assets/results/length.json."""
+    planned = []
     for task in ("memorize", "detect", "reasoning"):
-        found += [Study(f"{task}-stages/{n}", n, "curriculum", NEAR) for n in STAGES]
-        found.append(Study(f"{task}-stages/7", 7, "curriculum", (64, 256, 1024), 100))
-        found += [Study(f"{task}-stages/7", 7, "curriculum", STAGES, control=c) for c in CONTROLS]
-    found.append(Study("detect-stages/more", 7, "curriculum, as many tokens", (*NEAR, 64, 256, 1024), 100))
-    found.append(Study("detect-stages/streams", 7, "streams", (*NEAR, 64, 256, 1024, 4096), 100))
-    found.append(Study("reasoning-stages/more", 7, "curriculum, as many tokens", (*NEAR, 64, 256, 1024), 100))
-    found.append(Study("reasoning", 5, "streams", (1, 2, 5, 10, 64, 256, 1024), 100))
+        planned += [Study(f"{task}-stages/{n}", n, "curriculum", NEAR) for n in STAGES]
+        planned.append(Study(f"{task}-stages/7", 7, "curriculum", (64, 256, 1024), 100))
+        planned += [Study(f"{task}-stages/7", 7, "curriculum", STAGES, control=c) for c in CONTROLS]
+    planned.append(Study("detect-stages/more", 7, "curriculum, as many tokens", (*NEAR, 64, 256, 1024), 100))
+    planned.append(Study("detect-stages/streams", 7, "streams", (*NEAR, 64, 256, 1024, 4096), 100))
+    planned.append(Study("reasoning-stages/more", 7, "curriculum, as many tokens", (*NEAR, 64, 256, 1024), 100))
+    planned.append(Study("reasoning", 5, "streams", (1, 2, 5, 10, 64, 256, 1024), 100))
     penalised = "streams, change penalised"
-    found.append(Study("reasoning-long", 7, penalised, (*NEAR, 64, 256, 1024), batch=50))
-    found.append(Study("reasoning-long", 7, penalised, (4096,), 100, batch=50))
-    found += [Study("reasoning-long", 7, penalised, STAGES, control=c) for c in CONTROLS]
+    planned.append(Study("reasoning-long", 7, penalised, (*NEAR, 64, 256, 1024), batch=50))
+    planned.append(Study("reasoning-long", 7, penalised, (4096,), 100, batch=50))
+    planned += [Study("reasoning-long", 7, penalised, STAGES, control=c) for c in CONTROLS]
     for name, n in (("detect-long", 7), ("memorize-long", 2)):
-        found.append(Study(name, n, "streams", FAR, 100))
-        found += [Study(name, n, "streams", (1, 2, 7), 100, control=c) for c in CONTROLS]
-    found.append(Study("detect-long", 7, "streams", (TEN_MILLION,), 20, batch=10))
-    return found
+        planned.append(Study(name, n, "streams", FAR, 100))
+        planned += [Study(name, n, "streams", (1, 2, 7), 100, control=c) for c in CONTROLS]
+    planned.append(Study("detect-long", 7, "streams", (TEN_MILLION,), 20, batch=10))
+    return planned
 
 
 def rows(study: Study, keep: Path) -> list[dict]:
+    """The scores of a study."""
     path = CHECKPOINTS / study.checkpoint
     model = (untrained if study.control == "untrained" else load)(path, device="cpu")
     with bar(study.name, "tokens") as update:
-        found = list(
+        scores = list(
             evaluate(
                 model, segments=list(study.segments), samples=study.samples, control=study.control, precision="bf16",
                 batch=study.batch, keep=keep / study.name, progress=update,
@@ -87,26 +89,27 @@ def rows(study: Study, keep: Path) -> list[dict]:
         "task": model.about.task, "checkpoint": study.checkpoint, "trained_on": study.trained_on,
         "recipe": study.recipe, "segment_length": model.segment_length,
     }  # fmt: skip
-    return [{**about, **row} for row in found]
+    return [{**about, **row} for row in scores]
 
 
 def main() -> None:
+    """Score the chosen studies and print their rows."""
     options = arguments(__doc__, keep="runs/lengths", only="")
     torch.set_num_threads(1)
     keep = Path(options.keep)
     keep.mkdir(parents=True, exist_ok=True)
     chosen = [study for study in studies() if study.checkpoint.startswith(options.only)]
-    found = [row for study in chosen if (CHECKPOINTS / study.checkpoint).is_dir() for row in rows(study, keep)]
+    results = [row for study in chosen if (CHECKPOINTS / study.checkpoint).is_dir() for row in rows(study, keep)]
     document = {
         "command": " ".join(["python -m benchmarks.lengths", *sys.argv[1:]]),
         "made_by": {"device": "cpu", "threads": 1, "precision": "bf16", "versions": versions()},
         "keys": KEYS,
-        "results": found,
+        "results": results,
     }
     if options.json:
         print(json.dumps(document, indent=1))
         return
-    for row in found:
+    for row in results:
         print("{checkpoint:20s} {segments:6d} {tokens:9d} {accuracy:.4f} {samples:5d} {control}".format(**row))
 
 

@@ -1,4 +1,4 @@
-"""Time and memory of one reading against its length: RMT, a sliding window, full attention. The same small decoder.
+"""Benchmark of reading time and memory against length: RMT, a sliding window, full attention; one small decoder.
 
 Each run has a process of its own, so that its peak of resident memory is its own, and may take --limit GB of memory
 and --patience seconds; a method whose run did not fit is not tried at greater lengths. Time is of the process.
@@ -28,11 +28,10 @@ METHODS = {  # the memory cell, its options, and whether the text is cut
     "full attention, fused": ("none", {}, False),
     "full attention, eager": ("none", {}, False),
 }
-BASELINE = "nothing read"  # the program and the model before the first token
 
 
 class Text:
-    """Random tokens, made where they are read: a text of any length takes no room."""
+    """Random tokens, made when they are read: a text of any length takes no memory."""
 
     def __init__(self, n_tokens: int, length: int):
         self.n_segments, self.length = -(-n_tokens // length), length
@@ -44,7 +43,7 @@ class Text:
 
 
 def run(method: str, n_tokens: int) -> dict:
-    """Read once in this process."""
+    """Measure one reading in this process."""
     cell, options, cut = METHODS[method]
     spec = {
         "cell": {"kind": cell, "options": options}, "segment_length": SEGMENT,
@@ -72,6 +71,7 @@ def run(method: str, n_tokens: int) -> dict:
 
 
 def main() -> None:
+    """Measure each method at each length, each in a process of its own, and print the rows."""
     options = arguments(__doc__, limit=4.0, patience=120, longest=2_097_152, repeats=3, method="", tokens=0)
     torch.set_num_threads(1)
     if options.method:
@@ -119,7 +119,7 @@ def main() -> None:
 
 
 def _apart(method: str, tokens: int, options) -> dict | None:
-    """A run in a process of its own; None where it did not fit."""
+    """Measure one run in a process of its own; None where it did not fit."""
     again = [sys.executable, "-m", "benchmarks.methods", "--method", method, "--tokens", str(tokens)]
     done = subprocess.run([*again, "--limit", str(options.limit)], capture_output=True, text=True)
     if done.returncode == 0:

@@ -1,4 +1,4 @@
-"""Recording on a GPU: seconds for a long document with thin maps kept, without them, and in an eager loop.
+"""Benchmark of recording on a GPU: seconds for a long document with thin maps, without, and in an eager loop.
 
 The shape is BERT-base's, 4,096 segments of 512 tokens, bf16. `none` carries the memory and keeps nothing; `thin` makes
 the maps beside it and has them on the host; `file` is all of `record(detail="thin")` to a disk; `eager` is the stock
@@ -23,6 +23,7 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def main(options) -> None:
+    """Measure all variants and print the rows."""
     if torch.device(options.device).type == "cuda" and not torch.cuda.is_available():
         raise SystemExit("There is no CUDA device here, so there is nothing to measure; leave out --device.")
     names = ("family", "layers", "width", "heads", "n")
@@ -31,7 +32,7 @@ def main(options) -> None:
 
 
 def rows(options) -> list[dict]:
-    """A row for each variant; options as in benchmarks.recording."""
+    """A row for each variant; options as in `benchmarks.recording`."""
     with tempfile.TemporaryDirectory() as folder:
         runs, segments = variants(options, Path(folder))
         seconds = interleave(runs, options.rounds, clock=lambda: _now(options.device))
@@ -48,7 +49,7 @@ def rows(options) -> list[dict]:
 
 
 def variants(options, folder: Path) -> tuple[dict, dict[str, int]]:
-    """name -> a function that reads a document, and how many segments that has."""
+    """name -> (a function that reads a document, the document's number of segments)."""
     shape = {"layers": options.layers, "width": options.width, "heads": options.heads}
     shape |= {"positions": options.n + 32, "vocabulary": 30522}
     device, dtype = torch.device(options.device), PRECISIONS[options.precision]

@@ -1,4 +1,4 @@
-"""Scoring at 64 to 4,096 segments: the slope of time against length, and memory against 64 segments.
+"""Benchmark of scoring at 64 to 4,096 segments: the slope of time against length, and memory against 64 segments.
 
 Each length runs in a process of its own, so that its peak of resident memory is its own. Time is of the process, the
 best of the repeats, without what a first short evaluation has paid.
@@ -20,7 +20,7 @@ LENGTHS = (64, 256, 1024, 4096)
 
 
 def run(checkpoint: str, n_segments: int, samples: int) -> dict:
-    """Score once in this process."""
+    """Measure one scoring in this process."""
     model = load(checkpoint, device="cpu")
     next(evaluate(model, segments=[2], samples=samples, precision="bf16"))
     began = time.process_time()
@@ -33,6 +33,7 @@ def run(checkpoint: str, n_segments: int, samples: int) -> dict:
 
 
 def main() -> None:
+    """Measure each length in a process of its own and print the rows."""
     options = arguments(__doc__, checkpoint="assets/checkpoints/detect-long", samples=4, repeats=3, only=0)
     torch.set_num_threads(1)
     if options.only:
@@ -42,11 +43,13 @@ def main() -> None:
     again += ["--samples", str(options.samples), "--only"]
     rows = []
     for n_segments in LENGTHS:
-        found = []
+        scorings = []
         for _ in range(options.repeats):
             done = subprocess.run([*again, str(n_segments)], capture_output=True, text=True, check=True)
-            found.append(json.loads(done.stdout.splitlines()[-1]))
-        rows.append({**min(found, key=lambda row: row["seconds"]), "peak_rss_mb": max(r["peak_rss_mb"] for r in found)})
+            scorings.append(json.loads(done.stdout.splitlines()[-1]))
+        rows.append(
+            {**min(scorings, key=lambda row: row["seconds"]), "peak_rss_mb": max(r["peak_rss_mb"] for r in scorings)}
+        )
     slope = np.polyfit(np.log([r["segments"] for r in rows]), np.log([r["seconds"] for r in rows]), 1)[0]
     about = {
         "slope": round(float(slope), 4),

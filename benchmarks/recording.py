@@ -1,4 +1,4 @@
-"""What recording costs: time and live memory of a run with thin maps against the same run without, and eager ones.
+"""Benchmark of recording: time and live memory of a run with thin maps, against a run without and an eager one.
 
 Time is of the process (other work on the machine counts little), variants take turns round by round, ratios are of
 the same round. `thin` runs the recorder over the segments; `file` is all of `record(detail="thin", out=...)` without
@@ -23,7 +23,7 @@ N_MEMORY, VOCABULARY = 10, 512
 
 
 class Alive(TorchDispatchMode):
-    """Bytes of tensors made by operators and still there; `peak` is the most of them."""
+    """Bytes of the tensors that operators made and that still exist; `peak` is the largest sum."""
 
     def __init__(self):
         super().__init__()
@@ -50,7 +50,7 @@ class Alive(TorchDispatchMode):
 
 
 def peak(run) -> int:
-    """Bytes."""
+    """The largest number of live bytes during a call."""
     with torch.inference_mode(), Alive() as alive:
         run()
     return alive.peak
@@ -85,6 +85,7 @@ def variants(family: str, n: int, folder: Path, *, layers: int, width: int, head
 
 
 def main() -> None:
+    """Measure all variants and print the rows."""
     options = arguments(
         __doc__, device="cpu", rounds=0, layers=0, width=0, heads=0,
         family="bert", n=512, segments=4096, batch=1, precision="bf16", eager_segments=128,

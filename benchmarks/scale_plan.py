@@ -1,4 +1,4 @@
-"""What 1,000 documents of ten million tokens cost on more and more devices: a plan on paper (docs/scale.md).
+"""Calculation of what 1,000 documents of ten million tokens cost on more and more devices (docs/scale.md).
 
 Measured: how many tokens a second one CPU thread reads with detect-long (assets/results/length.json). Counted: the
 operations of a segment in BERT-base's shape. Assumed, as no GPU has measured them: the share of an H100's rate for
@@ -21,12 +21,12 @@ DEVICES = (1, 8, 64, 250, 1000)
 
 
 def operations() -> float:
-    """Of one segment: projections, feed-forward parts and attention, a multiplication and an addition being two."""
+    """Operations of a segment: projections, feed-forward parts, attention; a multiply-add counts as two."""
     return N * LAYERS * (24 * WIDTH**2 + 4 * N * WIDTH)
 
 
 def seconds(devices: int, share: float) -> float:
-    """The clock's time where every device reads its documents, `BATCH` at a time, one segment after the other."""
+    """Seconds on the clock where every device reads its documents, `BATCH` at a time, segment after segment."""
     each = math.ceil(DOCUMENTS / devices)
     full, rest = divmod(each, BATCH)
     batches = [BATCH] * full + [rest] * bool(rest)
@@ -34,7 +34,7 @@ def seconds(devices: int, share: float) -> float:
 
 
 def cpu() -> dict:
-    """Tokens a second of one thread, from the longest run there is, and hours for all documents."""
+    """Tokens a second of one CPU thread, from the longest run there is, and the hours for all documents."""
     rows = json.loads((RESULTS / "length.json").read_text(encoding="utf-8"))["results"]
     row = next(r for r in rows if r["checkpoint"] == "detect-long" and r["segments"] == SEGMENTS)
     rate = row["tokens"] * row["samples"] / row["seconds"]
@@ -42,19 +42,20 @@ def cpu() -> dict:
 
 
 def rows() -> list[dict]:
-    found = []
+    """A row for each number of devices."""
+    plan = []
     for devices in DEVICES:
         row = {"devices": devices, "documents": math.ceil(DOCUMENTS / devices)}
         for share in SHARES:
             took = seconds(devices, share)
             row[f"seconds_{share}"] = took
             row[f"efficiency_{share}"] = seconds(1, share) / devices / took
-        found.append(row)
-    return found
+        plan.append(row)
+    return plan
 
 
 def table() -> str:
-    """The rows as docs/scale.md has them."""
+    """The rows as the Markdown table of docs/scale.md."""
     lines = [
         "| GPUs | documents each | at 40 % of the rate | efficiency | at 10 % | efficiency |",
         "|---|---|---|---|---|---|",
@@ -68,12 +69,13 @@ def table() -> str:
 
 
 def main() -> None:
+    """Print the rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     if options.json:
-        found = {"command": "python -m benchmarks.scale_plan --json", "operations_a_segment": operations()}
-        print(json.dumps({**found, "cpu": cpu(), "rows": rows()}, indent=1))
+        document = {"command": "python -m benchmarks.scale_plan --json", "operations_a_segment": operations()}
+        print(json.dumps({**document, "cpu": cpu(), "rows": rows()}, indent=1))
     else:
         print(table())
 

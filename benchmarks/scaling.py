@@ -1,4 +1,4 @@
-"""Recording 4,096 segments to disk: time per segment from first to last, and memory against 64 segments.
+"""Benchmark of recording 4,096 segments to disk: time per segment from first to last, memory against 64 segments.
 
 Each length runs in a process of its own, so that its peak of resident memory is its own. Time is of the process.
 """
@@ -24,7 +24,7 @@ LENGTHS = (64, 4096)
 
 
 def run(n_segments: int, family: str, n: int, detail: str, path: Path) -> dict:
-    """Record once in this process: seconds per segment, and the most memory it took."""
+    """Record once in this process: seconds per segment, and peak memory."""
     shape = {"layers": 2, "width": 128, "heads": 4, "positions": n + 32, "vocabulary": VOCABULARY}
     model = recurrent(stock(family, **shape), n_memory=N_MEMORY, segment_length=n)
     ids = torch.randint(3, VOCABULARY, (n_segments * n,), generator=torch.Generator().manual_seed(2))
@@ -48,6 +48,7 @@ def run(n_segments: int, family: str, n: int, detail: str, path: Path) -> dict:
 
 
 def main() -> None:
+    """Measure each length in a process of its own and print the rows."""
     options = arguments(__doc__, family="gpt2", n=128, detail="thin", repeats=3, only=0)
     torch.set_num_threads(1)
     if options.only:

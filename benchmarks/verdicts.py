@@ -1,4 +1,4 @@
-"""What a check of a device says: a verdict a line, PASS, FAIL, SKIP or FIGURE, each as soon as it is known."""
+"""Verdicts of a check of a device: one a line, PASS, FAIL, SKIP or FIGURE, printed as soon as it is known."""
 
 import json
 import sys
@@ -12,12 +12,12 @@ BROKEN = ("CUDA error", "AcceleratorError", "device-side assert")  # after one o
 
 
 class SkipError(Exception):
-    """What could not be tried, and why."""
+    """Raised by a check that cannot be tried here, with the reason."""
 
 
 @dataclass
 class Verdicts:
-    """Where a part of the checks says what it found. seconds: how long it may take."""
+    """The verdicts of one part of the checks. seconds: how long the part may take."""
 
     seconds: float
     began: float = field(default_factory=time.monotonic)
@@ -27,11 +27,12 @@ class Verdicts:
         return self.seconds - (time.monotonic() - self.began)
 
     def say(self, verdict: str, what: str, **figures) -> None:
+        """Print a verdict."""
         line = {"verdict": verdict, "what": what, **{key: _short(value) for key, value in figures.items()}}
         print(MARK + json.dumps(line), flush=True)
 
     def each(self, what: str, check: Callable, *args) -> None:
-        """Say what one check found. It returns (holds, figures), where holds None is a figure without a bound."""
+        """Run a check and print its verdict. It returns (holds, figures); holds None is a figure without a bound."""
         if self.left < 0:
             self.say("SKIP", what, why="no time was left")
             return

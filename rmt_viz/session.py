@@ -1,7 +1,6 @@
-"""What all visitors share and what belongs to one: the only module that touches st.cache_* and st.session_state."""
+"""State shared by all visitors and state of one: the only module that touches st.cache_* and st.session_state."""
 
 import copy
-import gc
 import logging
 import re
 from collections.abc import Callable
@@ -13,10 +12,10 @@ from rmt.errors import InputError
 from rmt_viz.findings import one_text
 from rmt_viz.shelf import results
 from rmt_viz.shelf.checkpoints import configs
-from rmt_viz.shelf.found import Found
 from rmt_viz.shelf.kept_runs import KeptRuns
 from rmt_viz.shelf.library import ASSETS, LIVE, Library, Run, with_control
-from rmt_viz.work import visitors_checkpoint
+from rmt_viz.shelf.result_cache import ResultCache
+from rmt_viz.work import shipped_models, visitors_checkpoint
 from rmt_viz.work.queue import Job, Jobs, Worker
 from rmt_viz.work.replays import Replays
 
@@ -29,7 +28,14 @@ HOW_ON = "Reload the page to go on; each of them stays under its own address."
 
 @st.cache_resource(show_spinner=False)
 def library() -> Library:
+    """The library of traces, one for all visitors."""
     return Library(kept=KeptRuns())
+
+
+@st.cache_resource(show_spinner=False)
+def worker() -> Worker:
+    """The worker that runs all visitors' jobs by turns."""
+    return Worker()
 
 
 @st.cache_resource(show_spinner=False, scope="session", on_release=Jobs.end)
@@ -37,58 +43,37 @@ def _jobs() -> Jobs:
     return Jobs()
 
 
-@st.cache_resource(show_spinner=False)
-def worker() -> Worker:
-    return Worker()
-
-
 @st.cache_resource(show_spinner=False, max_entries=4)
 def model(name: str):
-    """A shipped checkpoint, loaded once for all; torch comes in here and nowhere else.
-
-    Jobs take turns with it, so none changes it: what one has to set, it sets on a copy that shares the weights.
-    """
-    import torch
-
-    from rmt.checkpoint import load
-
-    torch.set_num_threads(1)
-    loaded = load(CHECKPOINTS / name)
-    loaded.about.name = name  # a folder of a stage says no more than its number
-    gc.collect()
-    gc.freeze()  # what torch brought stays for good; looking through it at each collection would stall the viewers
-    return loaded
+    """The model of a shipped checkpoint, opened once for all visitors: what a job has to set, it sets on a copy."""
+    return shipped_models.open_shipped(CHECKPOINTS / name, name)
 
 
 @st.cache_resource(show_spinner=False)
-def found() -> Found:
-    """What was worked out for visitors."""
-    return Found()
+def result_cache() -> ResultCache:
+    """The results that jobs have computed, one cache for all visitors."""
+    return ResultCache()
 
 
 @st.cache_resource(show_spinner=False)
 def replays() -> Replays:
+    """The queue of replays, one for all visitors."""
     return Replays(maker)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _untrained(name: str, seed: int):
-    from rmt.checkpoint import untrained
-
-    return untrained(CHECKPOINTS / name, seed=seed)
+    return shipped_models.open_untrained(CHECKPOINTS / name, seed)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _visitors(wanted: visitors_checkpoint.Wanted):
+def _visitors(wanted: visitors_checkpoint.CheckpointChoice):
     with visitors_checkpoint.opened(wanted) as reader:
         return reader
 
 
 def maker(run: Run):
-    """The model that made a run, as a copy of one's own that shares its weights with others.
-
-    Raises InputError where its weights are not here.
-    """
+    """The model that made a run: a copy that shares its weights. Raises InputError where its weights are not here."""
     return copy.copy(_maker(run))
 
 
@@ -112,46 +97,46 @@ def _results(name: str, stamp: int) -> results.Results:
 
 
 def result(name: str) -> results.Results:
-    """A table of assets/results, read again when its file is another one. Raises InputError where there is none."""
+    """A table of assets/results, read again when its file has changed. Raises InputError where there is none."""
     path = results.FOLDER / f"{name}.json"
     return _results(name, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
 def checkpoints() -> dict[str, dict]:
-    """Name -> config.json of the checkpoints in assets."""
+    """The shipped checkpoints: name -> config.json."""
     return configs(CHECKPOINTS)
 
 
 def every_checkpoint() -> dict[str, dict]:
-    """Those, and the ones kept of stages of training, under their path: "detect-stages/3"."""
+    """The shipped checkpoints and those kept of training stages, named by their path: "detect-stages/3"."""
     return configs(CHECKPOINTS, stages=True)
 
 
 def config_of(name: str) -> dict:
-    """The config of a shipped checkpoint. Raises InputError where there is no such one."""
+    """The config.json of a shipped checkpoint. Raises InputError where there is no such one."""
     if name not in every_checkpoint():
         raise InputError("There is no such checkpoint here; choose one of the list.")
     return every_checkpoint()[name]
 
 
 def reset_of(id: str):
-    """The reset control of a trained run, where there is one that can be opened."""
+    """The reset control of a trained run, or None where there is none that can be opened."""
     shelf = library()
     try:
         return shelf.open(f"{id}.reset") if "." not in id and shelf.has(f"{id}.reset") else None
-    except InputError:  # damaged: it takes the run itself not with it, and says so where it is chosen
+    except InputError:  # damaged, which it says where it is chosen; the run itself is shown without it
         return None
 
 
-def start(slot: str, work: Callable, about: object = None) -> Job:
-    """work(progress) in the background, one a visitor and slot: what still goes there is stopped.
+def start(kind: str, work: Callable, about: object = None) -> Job:
+    """Start work(progress) in the background: one job for each visitor and kind; an earlier one is stopped.
 
-    Raises InputError where the visitor has as many jobs going as one may have, or everybody together has.
+    Raises InputError where the visitor, or all together, have as many jobs as may be.
     """
-    stop(slot)
+    stop(kind)
     _check_runs()
-    st.session_state[slot] = _jobs().start(worker(), work, about, slot)
-    return st.session_state[slot]
+    st.session_state[kind] = _jobs().start(worker(), work, about, kind)
+    return st.session_state[kind]
 
 
 def _check_runs() -> None:
@@ -161,37 +146,38 @@ def _check_runs() -> None:
 
 
 def held(key: str, default=None):
-    """What a page or a widget holds under a key for this visitor."""
+    """The value that a page or a widget holds under a key for this visitor."""
     return st.session_state.get(key, default)
 
 
 def hold(key: str, value) -> None:
-    """Keep a value for this visitor; under a widget's key it becomes what the widget shows."""
+    """Store a value for this visitor; under a widget's key it becomes what the widget shows."""
     st.session_state[key] = value
 
 
-def stop(slot: str) -> None:
-    if current(slot):
-        st.session_state.pop(slot).stop.set()
+def stop(kind: str) -> None:
+    """Stop and remove the visitor's job of this kind, if there is one."""
+    if current(kind):
+        st.session_state.pop(kind).stop.set()
 
 
-def current(slot: str) -> Job | None:
-    """The visitor's job of this slot, going or ended."""
-    return st.session_state.get(slot)
+def current(kind: str) -> Job | None:
+    """The visitor's job of this kind, running or ended, or None."""
+    return st.session_state.get(kind)
 
 
-def take_finished(slot: str) -> str | None:
-    """The id of the trace that the visitor's job of a slot has just made, once."""
-    job = current(slot)
+def take_finished(kind: str) -> str | None:
+    """The id of the trace that a finished job of this kind has made; each is returned once, else None."""
+    job = current(kind)
     if job is None or job.state != "done":
         return None
-    del st.session_state[slot]
+    del st.session_state[kind]
     st.session_state.setdefault("runs", []).append(job.result)
     return job.result
 
 
 def take_upload(file) -> bool:
-    """Check an uploaded trace, once; whether it is whole, and so the one shown next. Else `refusal` says why not."""
+    """Check an uploaded trace, once. Returns whether it is whole and is shown next; else `refusal` says why not."""
     if st.session_state.get("uploaded") == file.file_id:
         return False
     st.session_state.update(uploaded=file.file_id, refusal="")
@@ -205,12 +191,12 @@ def take_upload(file) -> bool:
 
 
 def refusal() -> str:
-    """What is wrong with the trace uploaded last."""
+    """The sentence on what is wrong with the trace uploaded last; "" where nothing is."""
     return st.session_state.get("refusal", "")
 
 
 def take_finished_run() -> bool:
-    """Whether the visitor's run has just finished; if so, its trace is the one shown next."""
+    """Whether the visitor's run has just finished; if so, its trace is shown next."""
     id = take_finished("run")
     st.session_state["wanted"] = id or st.session_state.get("wanted")
     return id is not None
@@ -222,7 +208,7 @@ def _show_next(id: str) -> None:
 
 
 def trace_names(asked: str | None) -> list[str]:
-    """What this visitor can choose from: bundled traces, own runs, and the live run that the address names."""
+    """The traces this visitor can choose from: bundled ones, own runs, and the run that the address names."""
     names = [*library().names(), *own_runs()]
     if asked and asked not in names and LIVE.fullmatch(asked) and "." not in asked and library().has(asked):
         names.append(asked)
@@ -230,28 +216,27 @@ def trace_names(asked: str | None) -> list[str]:
 
 
 def gone(asked: str | None) -> bool:
-    """Whether an address names a run made in a session that is not here any more."""
+    """Whether the address names a run made in a session that is no longer here."""
     return bool(asked) and LIVE.fullmatch(asked) is not None and not library().has(asked)
 
 
 def begin(key: str, first, allowed, *, asked: bool = False) -> None:
-    """A widget's value for its first time, or when what it had is gone; a run just made is shown at once.
+    """Set a widget's value at its first run, or when its value is no longer allowed; a run just made is shown at once.
 
-    asked: the visitor has just come to the page by an address that names the value, which then is the one shown.
+    asked: the visitor has just come by an address that names the value `first`, which is then shown.
     """
     held = st.session_state.get(key)
     if asked or held not in allowed:
         held = first
     if key == "trace" and st.session_state.get("wanted") in allowed:
         held = st.session_state.pop("wanted")
-    if arrived(f"widget {key}") or held != st.session_state.get(
-        key
-    ):  # on another page it is another widget, which begins anew
+    # On another page the widget is another one, which loses its value.
+    if arrived(f"widget {key}") or held != st.session_state.get(key):
         st.session_state[key] = held
 
 
 def arrived(who: str = "page") -> bool:
-    """Whether this is the first run of the page since the visitor came to it; each that asks is told once."""
+    """Whether the visitor has just come to this page. who: the caller's name; each caller is answered True once."""
     page = urlsplit(st.context.url or "").path
     came = st.session_state.get(f"{who} was on") != page
     st.session_state[f"{who} was on"] = page
@@ -259,53 +244,54 @@ def arrived(who: str = "page") -> bool:
 
 
 def comparable(id: str) -> list[str]:
-    """Runs that one can be compared with: its own controls first, what it is a control of, then all others."""
+    """The ids of the runs that a run can be compared with: its own controls first, then all others."""
     shelf, own = library(), id.partition(".")[0]
     names = [own, *(name for name in [*shelf.names(), *own_runs()] if name != own)]
-    found = [with_control(name, control) for name in names for control in shelf.controls(name)]
-    return sorted((other for other in found if other != id), key=lambda other: not other.startswith(f"{own}."))
+    ids = [with_control(name, control) for name in names for control in shelf.controls(name)]
+    return sorted((other for other in ids if other != id), key=lambda other: not other.startswith(f"{own}."))
 
 
 def newest_run() -> str | None:
+    """The id of the visitor's newest run, or None."""
     return (own_runs() or [None])[-1]
 
 
 def recorded() -> list[tuple[str, str, str, int]]:
-    """(name, task, checkpoint, segments) of each run that this visitor can open; what cannot be opened is left out."""
-    found = []
+    """(name, task, checkpoint, segments) of each run that this visitor can open; damaged ones are left out."""
+    runs = []
     for name in [*library().names(), *own_runs()]:
         try:
             trace = library().open(name).trace
         except InputError:
             continue
-        found.append((name, trace.meta["task"] or "", trace.meta["made_by"]["checkpoint"], trace.n_segments))
-    return found
+        runs.append((name, trace.meta["task"] or "", trace.meta["made_by"]["checkpoint"], trace.n_segments))
+    return runs
 
 
 def scored_runs() -> list[str]:
-    """Runs of language models that have a reset control of the same text beside them; the visitor's own come last."""
-    found = []
+    """The ids of runs of language models with a reset control of the same text; the visitor's own come last."""
+    names = []
     for name in [*library().names(), *own_runs()]:
         try:
             reset = reset_of(name)
             if reset and one_text.comparable(library().open(name).trace, reset.trace):
-                found.append(name)
+                names.append(name)
         except InputError:
             continue
-    return found
+    return names
 
 
 def language_models() -> list[str]:
-    """Shipped checkpoints that predict the next token."""
+    """The names of the shipped checkpoints that predict the next token."""
     return [name for name, config in checkpoints().items() if config.get("task") == "language_model"]
 
 
 def own_scores() -> list:
-    """The rows of the visitor's own scoring, as far as it has come."""
+    """The scores of the visitor's own scoring job, as far as it has come."""
     job = current("score")
     return list(job.about) if job else []
 
 
 def own_runs() -> list[str]:
-    """Ids of the visitor's runs that can still be opened, the newest last."""
+    """The ids of the visitor's runs that can still be opened, the newest last."""
     return [id for id in st.session_state.get("runs", []) if library().has(id)]

@@ -1,5 +1,6 @@
-"""What tests share: small traces made with numpy only, and a server with a browser on it."""
+"""Fixtures that tests share: small traces made with numpy only, and a running app with a browser on it."""
 
+import json
 import os
 import shutil
 import socket
@@ -35,7 +36,7 @@ HOSTILE = [
 
 
 def pytest_collection_modifyitems(items):
-    """Browser tests last: Playwright's event loop runs in this thread from then on, and others could start none."""
+    """Order the tests: browser tests last, since Playwright keeps an event loop in this thread."""
     items.sort(key=lambda item: "browser" in item.path.parts)
 
 
@@ -58,7 +59,7 @@ def write_trace(
     loss: bool | float = False,
     question: bool = True,
 ) -> Trace:
-    """A trace as a model would leave it that writes in segment `fact` (and `second`) and is asked in the last one.
+    """Write the trace of an imagined model that writes in segment `fact` (and `second`) and is asked in the last.
 
     Of two facts the second tells the answer, and the first another one.
     loss: whether tokens are scored; a number is added to each token's loss.
@@ -138,13 +139,39 @@ def _segment(rng, state, writes: bool, sizes: dict, loss: bool | float) -> dict:
 
 @pytest.fixture
 def make_trace(tmp_path):
-    """make_trace(name="toy", **options) writes a trace into a folder of its own and opens it."""
+    """make_trace(name="toy", **options) writes a trace into its own folder and opens it."""
     return lambda name="toy", **options: write_trace(tmp_path / f"{name}.trace.safetensors", **options)
 
 
 @pytest.fixture
+def rmt_command(monkeypatch, capsys):
+    """rmt_command(*arguments) runs `python -m rmt` in this process: its exit code, output and error output."""
+    from rmt.__main__ import main
+
+    def call(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rmt", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def write(tmp_path):
+    """write(name, rows, key="results", **about) writes a table of results and reads it as the app does."""
+    from rmt_viz.shelf import results
+
+    def write(name: str, rows: list, key: str = "results", **about):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"command": "made here", **about, key: rows}))
+        return results.read(name, tmp_path)
+
+    return write
+
+
+@pytest.fixture
 def captured(monkeypatch):
-    """A CPU that captures, by calling: the steps captured so far. A test goes round its small windows and rings."""
+    """A CPU that captures steps by calling them; the list of captured steps. Windows and rings are small."""
     from rmt.model import cuda_graph
 
     seen = []
@@ -164,7 +191,7 @@ def captured(monkeypatch):
 
 @pytest.fixture(scope="session")
 def assets(tmp_path_factory) -> Path:
-    """An assets folder with the shipped traces and checkpoints and some that only tests need."""
+    """An assets folder with the shipped traces and checkpoints, and a few made for tests only."""
     folder = tmp_path_factory.mktemp("assets")
     shutil.copytree(ROOT / "assets" / "traces", folder / "traces")
     shutil.copytree(ROOT / "assets" / "results", folder / "results")
@@ -188,9 +215,15 @@ def assets(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(assets, tmp_path_factory):
-    """The address of the app, run as a visitor would run it, over the test assets."""
-    with serving(assets, tmp_path_factory.mktemp("server") / "log") as (address, _):
+def brought(tmp_path_factory) -> Path:
+    """The folder under which visitors of the server may name checkpoints; tests put theirs there."""
+    return tmp_path_factory.mktemp("brought")
+
+
+@pytest.fixture(scope="session")
+def server(assets, brought, tmp_path_factory):
+    """The address of the app, run as a visitor would, over the test assets."""
+    with serving(assets, tmp_path_factory.mktemp("server") / "log", RMT_VIZ_ROOT=str(brought)) as (address, _):
         yield address
 
 
@@ -239,7 +272,7 @@ def tokenizer_file(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path, tokenizer_file):
-    """Where a tiny run trains."""
+    """The folder of a tiny training run."""
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
     return tmp_path / "run"

@@ -1,4 +1,4 @@
-"""What a language model writes after a document, for tests that compare it with other programs."""
+"""Greedy continuation of a document by a language model, for tests that compare it with other programs."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Tiny random models of many families, from stock configs; their weights are large, so that attention is uneven."""
+"""Tiny random models of many families from stock configurations; large weights make their attention uneven."""
 
 import torch
 from transformers import (

@@ -1,4 +1,4 @@
-"""Checkpoints as other programs lay them out, made from our own tiny models: the model is the answer to expect."""
+"""Checkpoints laid out as other programs do, written from tiny models of ours, whose output is the answer to expect."""
 
 import json
 import re
@@ -25,7 +25,7 @@ SEGMENT = 8
 
 
 def tiny(family: str = "gpt2", cell: str = "rmt", *, seed: int = 0, head: str | None = None, **options):
-    """A model with every number random, so that each tensor matters. Three memory tokens, segments of eight."""
+    """A tiny model with every number random, so that each tensor matters; three memory tokens, segments of eight."""
     torch.manual_seed(seed)
     config = {
         "cell": {"kind": cell, "options": {"n_memory": 3, **options}},
@@ -46,7 +46,7 @@ def hf_config(family: str) -> dict:
 
 
 def state_dict(model) -> dict[str, torch.Tensor]:
-    """Decoder RMT, RMT-R or ARMT as their wrappers name them, tied and doubled tensors written out."""
+    """The state dict of a decoder RMT, RMT-R or ARMT with their wrappers' names, tied and doubled tensors included."""
     family, kind = model.backbone.model.config.model_type, model.about.config["cell"]["kind"]
     names = {ours: theirs for theirs, ours in RETRIEVAL.items()}
     state = {}
@@ -73,7 +73,7 @@ def state_dict(model) -> dict[str, torch.Tensor]:
 
 
 def bert_state_dict(model) -> dict[str, torch.Tensor]:
-    """BERT RMT: memory as the last word embeddings, which appear twice, and the marks as buffers."""
+    """The state dict of BERT RMT: memory as the last word embeddings, which appear twice; marks as buffers."""
     state = {n.removeprefix("backbone."): t for n, t in model.state_dict().items() if n.startswith("backbone.")}
     words = "model.bert.embeddings.word_embeddings.weight"
     state[words] = torch.cat([state[words], model.cell.memory])
@@ -87,7 +87,7 @@ def bert_state_dict(model) -> dict[str, torch.Tensor]:
 
 
 def baggage(state: dict) -> dict:
-    """As a trainer saves a model, among its own things."""
+    """A model's state dict as a trainer saves it, with other entries beside it."""
     import numpy as np
 
     optimizer = torch.optim.AdamW([torch.zeros(3, requires_grad=True)])
@@ -104,7 +104,7 @@ def baggage(state: dict) -> dict:
 
 
 def add_lora(state: dict, module: str, *, rank: int, scale: float, conv: bool) -> dict:
-    """The same model with an adapter on one module: the state dict peft makes, and the merged weight to expect."""
+    """Put an adapter on one module: the state dict that peft would write, and the merged weight to expect."""
     torch.manual_seed(1)
     state = {name.replace("memory_cell.model.", "memory_cell.model.base_model.model."): t for name, t in state.items()}
     name = f"memory_cell.model.base_model.model.{module}"
@@ -123,7 +123,7 @@ def add_lora(state: dict, module: str, *, rank: int, scale: float, conv: bool) -
 
 
 def write(folder, state, name="model.safetensors", config=None):
-    """A folder with this state dict, in safetensors or pickled, and a config.json."""
+    """Write a folder with this state dict, in safetensors or pickled, and a config.json."""
     folder.mkdir(parents=True, exist_ok=True)
     if name.endswith(".safetensors"):
         save_file({key: tensor.contiguous() for key, tensor in state.items()}, folder / name)

@@ -24,7 +24,7 @@ CHECKPOINT = ASSETS / "checkpoints" / "whistle"
 
 
 def command(*arguments) -> dict:
-    """A command of `python -m rmt`: its exit code and what it printed."""
+    """Run a command of `python -m rmt`; its exit code and its output."""
     sys.argv, out, err = ["rmt", *map(str, arguments)], io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -36,7 +36,7 @@ def command(*arguments) -> dict:
 
 
 def page(name: str) -> dict:
-    """What a page shows over the newcomers' checkpoint, run and tables."""
+    """The text of a page over the newcomers' checkpoint, run and tables."""
     from streamlit.testing.v1 import AppTest
 
     at = AppTest.from_string(f"from rmt_viz.pages import {name}\n{name}.page()", default_timeout=300)

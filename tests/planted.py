@@ -1,4 +1,4 @@
-"""A memory that adds up, so that every contribution is known: the planted model of causal tests.
+"""Planted models for causal tests: a memory that adds numbers up, so that every contribution is known.
 
 Each token has a row of numbers. Reading a segment adds the sum of its tokens' rows to the memory (all in slot 0, none
 in the others), and an answer's logits are the memory before the segment plus the segment's own sum, times a matrix.
@@ -20,14 +20,14 @@ DIM, CLASSES, VOCABULARY, SLOTS = 6, 3, 20, 3
 
 
 class Table(nn.Embedding):
-    """Stands where a transformers model would."""
+    """A stand-in for a transformers model: a table of embeddings."""
 
     def get_input_embeddings(self) -> nn.Embedding:
         return self
 
 
 class Sum(nn.Module):
-    """A backbone that passes embeddings through."""
+    """A backbone that passes embeddings through unchanged."""
 
     dim, n_layers, n_heads, causal, head, fused, cls_id, sep_id, n_positions = (
         DIM,
@@ -53,7 +53,7 @@ class Sum(nn.Module):
 
 
 class AddingMemory(MemoryCell):
-    """State (B, SLOTS, DIM), of which only the first slot counts."""
+    """A cell that adds: state (B, SLOTS, DIM), of which only the first slot is used."""
 
     def __init__(self):
         super().__init__(DIM, SLOTS)
@@ -73,7 +73,7 @@ class AddingMemory(MemoryCell):
 
 
 def planted() -> Model:
-    """A planted model in float64, segments of four tokens."""
+    """A planted model in float64 with segments of four tokens."""
     torch.manual_seed(0)
     about = About("planted", classes=["a", "b", "c"])
     model = Model(Sum(), AddingMemory(), segment_length=4, about=about).double()
@@ -84,7 +84,7 @@ def planted() -> Model:
 
 
 class Named(nn.Module):
-    """A backbone that sees of a token only which place it names, if any: embeddings (V, C) of ones and zeros."""
+    """A backbone that sees only which place a token names, if any: embeddings (V, C) of ones and zeros."""
 
     def __init__(self, tokenizer, classes):
         super().__init__()
@@ -103,7 +103,7 @@ class Named(nn.Module):
 
 
 class PlaceMemory(MemoryCell):
-    """State (B, M, C): slot j takes shares[j] of the places that a segment names and keeps `keep` of those before.
+    """A cell of places: state (B, M, C); slot j takes shares[j] of the places named and keeps `keep` of the old ones.
 
     The logits are GAIN times the sum of the slots and of what the segment itself names. The initial memory leans
     towards one place, BLANK, which is what the model answers where it was told nothing.
@@ -134,7 +134,7 @@ GAIN, BLANK, KIND = 8.0, PLACES.index("hallway"), ("classify", True)
 
 @functools.cache
 def story_tokenizer():
-    """A tokenizer that has the places, names and actions of the tasks as one token each; all else is in pieces."""
+    """A tokenizer with the places, names and actions of the tasks as one token each; other words are in pieces."""
     went = [f"{name} {how} to the {place}. Where is {name}?" for name in NAMES for how in ACTIONS for place in PLACES]
     lies = [f"The {a} is {how} of the {b}." for a in PLACES for b in PLACES for how in DIRECTIONS]
     other = ["offices officer officers"] * 99  # words of the speeches that would begin with a place's token
@@ -142,7 +142,7 @@ def story_tokenizer():
 
 
 def placed(*, task: str = "detect", shares=(0.5, 0.3, 0.2), keep: float = 1.0, segment_length: int = 48) -> Model:
-    """A model of a task whose memory is planted, in float64; keep=0: it forgets in the next segment."""
+    """A model of a task with a planted memory of places, in float64; keep=0: it forgets in the next segment."""
     tokenizer = story_tokenizer()
     about = About("placed", task=task, classes=list(PLACES), config={"cell": {"kind": "rmt"}})
     cell = PlaceMemory(len(PLACES), shares, keep)

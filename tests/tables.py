@@ -1,4 +1,4 @@
-"""Rows of results as commands leave them, with numbers made up for tests."""
+"""Tables of results as commands write them, with numbers made up for tests."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def measured(method: str, power: float, peak: float) -> list[dict]:
 
 
 def write_results(folder: Path) -> None:
-    """The three tables, small, over those that are there."""
+    """Write three small tables in place of those that exist."""
     scores = [score(n, 1.0 - n / 400, trained_on=stage) for stage in (1, 7) for n in (1, 2, 7, 14)]
     scores += [score(n, 1.0, recipe="streams", checkpoint="detect") for n in (7, 12, 64)]
     scores += [score(n, 0.2, recipe="streams", checkpoint="detect", control="reset") for n in (7, 64)]

@@ -1,12 +1,11 @@
 """What if, Facts and Why without a browser: what stands on the page, what is asked of the worker, what goes wrong."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from app_pages import modules_of, open_page
 from streamlit.testing.v1 import AppTest
 
 from rmt.errors import InputError
@@ -21,8 +20,7 @@ from rmt_viz.findings import facts as facts_finding
 from rmt_viz.findings import what_if as what_if_finding
 from rmt_viz.findings import why as why_finding
 from rmt_viz.server import address
-from rmt_viz.shelf import bundled_causes
-from rmt_viz.shelf import found as found_shelf
+from rmt_viz.shelf import bundled_causes, result_cache
 from rmt_viz.shelf.library import Library, Run
 from rmt_viz.work import causes, queue
 
@@ -32,12 +30,7 @@ EXAMPLES = sorted((ROOT / "assets" / "what_if").glob("*.trace.safetensors"))
 
 
 def run(page: str, **params) -> AppTest:
-    at = AppTest.from_string(f"from rmt_viz.pages import {page}\n{page}.page()", default_timeout=120)
-    for name, value in params.items():
-        at.query_params[name] = value
-    at.run()
-    assert not at.exception, at.exception
-    return at
+    return open_page(page, query=params)
 
 
 @pytest.fixture
@@ -46,9 +39,9 @@ def toys(monkeypatch, make_trace):
     folder = make_trace("toy").path.parent
     make_trace("toy.reset", control="reset", fact=None)
     make_trace("long", segments=600)
-    library, kept = Library(folder), found_shelf.Found()
+    library, kept = Library(folder), result_cache.ResultCache()
     monkeypatch.setattr(session, "library", lambda: library)
-    monkeypatch.setattr(session, "found", lambda: kept)
+    monkeypatch.setattr(session, "result_cache", lambda: kept)
     return library
 
 
@@ -61,7 +54,7 @@ def test_the_first_screen_is_a_finished_answer(page):
     assert not at.error
     charts = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in at.get("plotly_chart")]
     told = " ".join([at.subheader[0].value, *charts])
-    expected = {"what_if": "The answer turns from", "facts": "facts are captured", "why": "is owed to segment"}
+    expected = {"what_if": "The answer turns from", "facts": "facts are captured", "why": "depends most on segment"}
     assert expected[page] in told.replace("\\", "")
     assert len(charts) == {"what_if": 2, "facts": 5, "why": 3}[page]
     under = [json.loads(component.proto.json) for component in at.get("bidi_component") if component.proto.json]
@@ -70,16 +63,7 @@ def test_the_first_screen_is_a_finished_answer(page):
 
 
 def test_the_three_pages_open_without_torch():
-    code = """
-import json, sys
-from streamlit.testing.v1 import AppTest
-for page in ("what_if", "facts", "why"):
-    at = AppTest.from_string(f"from rmt_viz.pages import {page}\\n{page}.page()", default_timeout=120).run()
-    assert not at.exception, at.exception
-print(json.dumps(sorted(sys.modules)))
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert not {"torch", "transformers", "captum"} & set(json.loads(done.stdout.splitlines()[-1]))
+    assert not {"torch", "transformers", "captum"} & modules_of("what_if", "facts", "why")
 
 
 def test_the_command_behind_each_bundled_number_is_with_it():
@@ -138,7 +122,7 @@ def test_a_bad_change_in_the_address_is_a_sentence(toys, bad):
 def test_a_made_run_stands_beside_its_original(toys, make_trace):
     one = toys.open("toy")
     id = toys.add(make_trace("made", fact=5))
-    session.found().put(("what-if", "toy", "reset@4"), id)
+    session.result_cache().put(("what-if", "toy", "reset@4"), id)
     assert requests.what_if(one, "reset@4").id == id and requests.what_if(one, "reset@5") is None
     at = run("what_if", trace="toy", change="reset@4")
     data = json.loads(at.get("bidi_component")[0].proto.json)
@@ -181,7 +165,7 @@ def test_two_runs_apart(make_trace):
     assert found.first == 3 and found.apart[4] > 0 and not found.apart[:4].any()
     assert found.before.shape == found.after.shape == (1, 9)
     told = what_if_finding.what_if(one, other, found)
-    assert told == "The answer stays hallway (0.90, now 0.90), though memory parts ways in segment 4"
+    assert told == "The answer stays hallway (0.90, now 0.90), though the memories differ from segment 4 on"
     figure = what_if_figure.apart(found, told, theme="dark")
     assert [trace.name for trace in figure.data] == ["Δ P(hallway)", "memories apart"]
     assert set(what_if_finding.what_if_table(found)) >= {
@@ -219,7 +203,7 @@ MAP = {
         ({"without": [[0.0, 0.5]] * 3}, "slot 2 is needed"),
         ({"without": [[0.0, 0.0], [0.0, 0.0], [0.4, 0.5]]}, "a slot by itself is needed only before segment 3"),
         ({"without": [[0.5, 0.5]] * 3}, "slots 1 and 2 are needed"),
-        ({"whole": [0.0] * 3}, "does not hang on memory"),
+        ({"whole": [0.0] * 3}, "does not depend on memory"),
     ],
 )
 def test_the_slot_map_says_what_it_shows(changed, told):
@@ -263,11 +247,11 @@ def explained(n: int = 8, tokens: int = 96) -> dict:
 def test_an_explanation_in_words_and_figures(make_trace):
     shown, found = Run("toy", make_trace(), "live"), explained()
     assert why_finding.why(found, shown).startswith(
-        "hallway is owed to segment 4: without it, its logit is 5.0 lower; the token"
+        "hallway depends most on segment 4: without it, its logit is 5.0 lower; the token"
     )
     assert why_finding.local(found) == "Memory adds +5.0 to hallway; without what is its own it would say bathroom"
     assert why_finding.by_slot(found) == "Slot 2 carries most: taking it away lowers the logit by 0.90"
-    assert "owed to no earlier segment" in why_finding.why(found | {"segments": [0.0] * 7 + [2.0]}, shown)
+    assert "depends on no earlier segment" in why_finding.why(found | {"segments": [0.0] * 7 + [2.0]}, shown)
     groups = credit.groups(shown, np.array(found["tokens"]))
     assert [group["title"] for group in groups][:1] == ["Segment 1"] and len(groups) == 4
     assert any(max(group["values"]) == 4.0 for group in groups)
@@ -293,8 +277,8 @@ def test_an_explanation_of_other_weights_is_not_shown(toys, monkeypatch, tmp_pat
 
 
 def test_what_was_worked_out_is_kept_for_a_while():
-    found = found_shelf.Found()
-    for i in range(found_shelf.KEPT + 1):
+    found = result_cache.ResultCache()
+    for i in range(result_cache.MOST + 1):
         found.put(("why", str(i)), i)
     assert found.get(("why", "0")) is None and found.get(("why", "1")) == 1
 

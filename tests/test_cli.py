@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from rmt.__main__ import main
 from rmt.trace import Trace
 from rmt.train import TrainConfig, Trainer
 
@@ -23,19 +22,8 @@ def checkpoint(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def call(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rmt", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return call
-
-
-def test_evaluate_prints_one_json_document(run, checkpoint):
-    code, out, _ = run("evaluate", checkpoint, "--segments", 1, 3, "--samples", 5, "--seed", 5, "--json")
+def test_evaluate_prints_one_json_document(rmt_command, checkpoint):
+    code, out, _ = rmt_command("evaluate", checkpoint, "--segments", 1, 3, "--samples", 5, "--seed", 5, "--json")
     assert code == 0
     rows = json.loads(out)["results"]
     assert [row["segments"] for row in rows] == [1, 3]
@@ -44,18 +32,18 @@ def test_evaluate_prints_one_json_document(run, checkpoint):
     assert rows[1]["tokens"] == 72 and rows[1]["samples"] == 5 and rows[1]["control"] == "none"
 
 
-def test_the_untrained_control_has_other_weights(run, checkpoint):
+def test_the_untrained_control_has_other_weights(rmt_command, checkpoint):
     fingerprints = []
     for control in ("none", "untrained"):
-        code, out, _ = run("evaluate", checkpoint, 1, "--samples", 2, "--control", control, "--json")
+        code, out, _ = rmt_command("evaluate", checkpoint, 1, "--samples", 2, "--control", control, "--json")
         assert code == 0
         fingerprints.append(json.loads(out)["made_by"]["fingerprint"])
     assert fingerprints[1] == "untrained-0" != fingerprints[0]
 
 
-def test_record_of_a_sample_and_of_a_text(run, checkpoint, tmp_path):
+def test_record_of_a_sample_and_of_a_text(rmt_command, checkpoint, tmp_path):
     out = tmp_path / "a.trace.safetensors"
-    code, printed, _ = run(
+    code, printed, _ = rmt_command(
         "record", checkpoint, "--task", "detect", "--segments", 3, "--seed", 3, "--out", out, "--json"
     )
     assert code == 0
@@ -67,7 +55,7 @@ def test_record_of_a_sample_and_of_a_text(run, checkpoint, tmp_path):
 
     text = tmp_path / "t.txt"
     text.write_text("It rained. Mary went to the kitchen. The clock struck nine and nobody came. Where is Mary?\n")
-    code, printed, _ = run("record", checkpoint, "--text-file", text, "--out", out, "--json")
+    code, printed, _ = rmt_command("record", checkpoint, "--text-file", text, "--out", out, "--json")
     trace = Trace.open(out)
     assert code == 0 and "".join(trace.tokens) == text.read_text()
     spans = {span["kind"]: "".join(trace.tokens[span["start"] : span["end"]]).strip() for span in trace.spans}
@@ -101,12 +89,12 @@ def test_record_of_a_sample_and_of_a_text(run, checkpoint, tmp_path):
         ("juggle",),
     ],
 )
-def test_bad_input_ends_with_exit_code_2_and_one_sentence(run, checkpoint, tmp_path, monkeypatch, arguments):
+def test_bad_input_ends_with_exit_code_2_and_one_sentence(rmt_command, checkpoint, tmp_path, monkeypatch, arguments):
     (tmp_path / "empty").write_text("  \n")
     (tmp_path / "binary").write_bytes(bytes(range(128, 256)))
     places = {"long": "a" * 300, "checkpoint": checkpoint, "empty": tmp_path / "empty", "binary": tmp_path / "binary"}
     monkeypatch.chdir(tmp_path)
-    code, out, err = run(*(argument.format(**places) for argument in arguments))
+    code, out, err = rmt_command(*(argument.format(**places) for argument in arguments))
     assert code == 2 and out == ""
     assert "Traceback" not in err and err.strip().endswith((".", "help."))
     assert not (tmp_path / "x.trace.safetensors").exists()
@@ -118,10 +106,10 @@ def test_commands_run_as_a_module():
     assert done.returncode == 2 and done.stdout == "" and len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_longer_segment_may_be_asked_for(run, checkpoint, tmp_path):
+def test_a_longer_segment_may_be_asked_for(rmt_command, checkpoint, tmp_path):
     out = tmp_path / "a.trace.safetensors"
     sample = ("--task", "detect", "--segments", 2, "--segment-length", 20)
-    code, printed, _ = run("record", checkpoint, *sample, "--out", out, "--json")
+    code, printed, _ = rmt_command("record", checkpoint, *sample, "--out", out, "--json")
     assert code == 0 and json.loads(printed)["segments"] == 2
     assert Trace.open(out).arrays["starts"].tolist() == [0, 20, 40]
 
@@ -139,31 +127,31 @@ def foreign(tmp_path):
     return tmp_path / "model.bin", (*given, "--option", "n_memory=3", "--option", "retrieve=top_1")
 
 
-def test_what_no_file_says_is_told_on_the_command_line(run, foreign, tmp_path):
+def test_what_no_file_says_is_told_on_the_command_line(rmt_command, foreign, tmp_path):
     path, given = foreign
-    assert json.loads(run("inspect", path, "--json")[1])["ready"] is False
-    code, out, _ = run("inspect", path, *given, "--json")
+    assert json.loads(rmt_command("inspect", path, "--json")[1])["ready"] is False
+    code, out, _ = rmt_command("inspect", path, *given, "--json")
     report = json.loads(out)
     assert code == 0 and report["ready"] and report["n_memory"] == 3 and report["segment_length"] == 8
-    code, _, err = run("evaluate", path, *given)
+    code, _, err = rmt_command("evaluate", path, *given)
     assert code == 2 and "was not trained on a task of ours" in err
     (tmp_path / "ids").write_text(" ".join(map(str, range(3, 24))))
     for control in ("none", "reset", "untrained"):
         out = tmp_path / f"{control}.trace.safetensors"
         ids = ("--ids-file", tmp_path / "ids", "--control", control)
-        code, _, _ = run("record", path, *given, *ids, "--out", out)
+        code, _, _ = rmt_command("record", path, *given, *ids, "--out", out)
         trace = Trace.open(out)
         assert code == 0 and trace.n_segments == 3
         assert trace.meta["control"] == (None if control == "none" else control)
 
 
 @pytest.mark.parametrize("option", ["n_memory", "n_memory=many", "colour=red", "correction=maybe"])
-def test_an_option_that_is_none(run, foreign, option):
-    code, out, err = run("inspect", foreign[0], "--option", option)
+def test_an_option_that_is_none(rmt_command, foreign, option):
+    code, out, err = rmt_command("inspect", foreign[0], "--option", option)
     assert code == 2 and out == "" and "is none of n_memory=…" in err
 
 
-def test_a_language_model_is_trained_from_the_shell(run, tmp_path):
+def test_a_language_model_is_trained_from_the_shell(rmt_command, tmp_path):
     for i in range(3):
         (tmp_path / f"{i}.txt").write_text("of the union and its peace at home " * 40)
     sizes = "--layers 1 --width 16 --heads 2 --vocabulary 300 --n-memory 2 --segment-length 16 --batch 2 --segments 2"
@@ -178,14 +166,14 @@ def test_a_language_model_is_trained_from_the_shell(run, tmp_path):
         "--cpu",
         *sizes.split(),
     )
-    code, out, _ = run(*known, "--steps", 3, "--until", 2, "--json")
+    code, out, _ = rmt_command(*known, "--steps", 3, "--until", 2, "--json")
     assert code == 0 and json.loads(out)["step"] == 2
-    code, out, _ = run(*known, "--steps", 3, "--json")
+    code, out, _ = rmt_command(*known, "--steps", 3, "--json")
     assert code == 0 and json.loads(out)["step"] == 3 and json.loads(out)["checkpoint"] == str(tmp_path / "run")
     training = json.loads((tmp_path / "run" / "config.json").read_text())["training"]
     assert training["segments"] == 2 and training["lr"] == 1e-3  # what was not typed is as LMConfig has it
     trace = tmp_path / "t.trace.safetensors"
-    code, out, _ = run(
+    code, out, _ = rmt_command(
         "record", tmp_path / "run", "--task", "language_model", "--segments", 2, "--out", trace, "--json"
     )
     assert code == 0 and json.loads(out)["segments"] == 2
@@ -205,23 +193,25 @@ def test_a_language_model_is_trained_from_the_shell(run, tmp_path):
         ("train", "--task", "detect", "--out", tmp_path / "no", "--shorter", 0.5): "--shorter is for --task language_m",
         ("train", "--task", "detect", "--out", tmp_path / "no", "--until", 5): "--until is for --task language_model",
     }.items():
-        code, _, error = run(*arguments)
+        code, _, error = rmt_command(*arguments)
         assert code == 2 and sentence in " ".join(error.split())
 
 
-def test_a_recording_in_half_precision_says_so(run, checkpoint, tmp_path):
+def test_a_recording_in_half_precision_says_so(rmt_command, checkpoint, tmp_path):
     out = tmp_path / "a.trace.safetensors"
-    code, _, _ = run("record", checkpoint, "--task", "detect", "--segments", 2, "--precision", "bf16", "--out", out)
+    code, _, _ = rmt_command(
+        "record", checkpoint, "--task", "detect", "--segments", 2, "--precision", "bf16", "--out", out
+    )
     assert code == 0 and Trace.open(out).meta["made_by"]["precision"] == "bfloat16"
 
 
-def test_an_untrained_memory_is_put_around_a_model_that_has_none(run, tmp_path):
+def test_an_untrained_memory_is_put_around_a_model_that_has_none(rmt_command, tmp_path):
     from families import make
 
     make("gpt2").save_pretrained(tmp_path / "gpt2")
     (tmp_path / "ids").write_text(", ".join(map(str, range(3, 43))))
     out = tmp_path / "a.trace.safetensors"
     given = ("--fresh-memory", 4, "--segment-length", 10, "--ids-file", tmp_path / "ids")
-    code, _, _ = run("record", tmp_path / "gpt2", *given, "--out", out)
+    code, _, _ = rmt_command("record", tmp_path / "gpt2", *given, "--out", out)
     trace = Trace.open(out)
     assert code == 0 and trace.memory.shape == (5, 4, 32) and trace.meta["control"] == "untrained"

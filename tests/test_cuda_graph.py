@@ -1,7 +1,8 @@
 """The step whose buffers stay put gives what the plain loop gives, to the bit; only its capture needs a GPU.
 
 Where there is none, `captured` puts a stand-in in place of the capture: it warms up and rewinds as the real one does,
-and then launches the step itself. So everything else is the code that runs on CUDA.
+and then launches the step itself. So everything else is the code that runs on CUDA. These tests
+share their stand-ins and wrong graphs, so they stay in one file of more than 300 lines.
 """
 
 import warnings

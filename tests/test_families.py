@@ -1,13 +1,20 @@
 """The small half of the sweep over the model classes of transformers; `python -m benchmarks.families` is all of it."""
 
+import subprocess
+import sys
+from queue import Queue
+from threading import Thread
+
 import pytest
 
-from benchmarks.families import LOGITS, MAPS, markdown, names, try_class
+from benchmarks import families
+from benchmarks.families import LOGITS, MAPS, NO_MODEL, markdown, names, try_class
 
 AGREE = [
     "GPT2LMHeadModel", "LlamaForCausalLM", "MistralForCausalLM", "PhimoeForCausalLM", "DeepseekV3ForCausalLM",
     "BigBirdPegasusForCausalLM", "BertForMaskedLM", "MPNetForMaskedLM", "DebertaV2ForSequenceClassification",
-    "ModernBertDecoderForSequenceClassification", "CTRLForSequenceClassification",
+    "ModernBertDecoderForSequenceClassification", "CTRLForSequenceClassification", "BertForTokenClassification",
+    "LlamaForQuestionAnswering", "XmodForMultipleChoice", "GPT2Model",
 ]  # fmt: skip
 IN_PART = {
     "SqueezeBertForMaskedLM": "attention of 0 of its 2 layers",
@@ -21,6 +28,11 @@ REFUSED = {
     "Wav2Vec2BertForSequenceClassification": "reads input_features",
     "EsmcForMaskedLM": "fails inside transformers",
     "ClvpForCausalLM": "automatic classes open no",
+    "T5EncoderModel": "no class that is run here",
+    "CLIPModel": "vision_config, text_config), of which text is one",
+    "SamModel": "reads pixel_values",
+    "ViTForImageClassification": "reads pixel_values",
+    "LiltForTokenClassification": "see what comes after them",
 }
 
 
@@ -45,6 +57,26 @@ def test_it_runs_and_what_is_not_possible_is_said(name):
 def test_it_is_refused_for_the_true_reason(name):
     found = try_class(name)
     assert found["outcome"] == "refused" and REFUSED[name] in found["why"], found
+
+
+def test_a_layer_is_no_model():
+    assert try_class("BertLayer")["outcome"] == NO_MODEL
+
+
+def test_a_worker_is_given_its_share_of_a_processor_and_not_of_the_clock(tmp_path, monkeypatch):
+    """What ends without an answer is said to, and what waits for a busy machine is waited for."""
+    monkeypatch.setattr(families, "SECONDS", 0.5)
+    waits, turns, ends = "import time; time.sleep(6)", "while True: pass", "pass"
+    for code, answer in ((f"{waits}; print(1)", "1\n"), (turns, None), (ends, None)):
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        lines = Queue()
+        Thread(target=lambda p=process, q=lines: [q.put(line) for line in p.stdout], daemon=True).start()
+        if answer is None:
+            with pytest.raises(TimeoutError):
+                families._answer(process, lines)
+        else:
+            assert families._answer(process, lines) == answer
+        process.kill()
 
 
 def test_a_summary_counts_every_class_once():

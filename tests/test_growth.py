@@ -85,7 +85,7 @@ def quick(monkeypatch, tmp_path):
 
 def test_a_small_run_trains_reads_and_ends_in_a_run(quick):
     shelf, tokenizer = quick
-    grown, seen = training.Grown("x"), []
+    grown, seen = training.TrainingLog("x"), []
     id = training.train(training.Plan(2), grown, shelf, tokenizer, lambda *at: seen.append(at))
     assert [line["stage"] for line in grown.lines] == ["1 segment", "2 segments"] and seen[-1][1] == 2
     assert [reading.label for reading in grown.readings] == ["untrained", "after 1 segment", "at the end"]
@@ -101,7 +101,7 @@ def test_a_small_run_trains_reads_and_ends_in_a_run(quick):
 
 def test_a_small_run_stops_where_it_is(quick):
     shelf, tokenizer = quick
-    grown = training.Grown("x")
+    grown = training.TrainingLog("x")
     job = queue.Job(lambda progress: training.train(training.Plan(3), grown, shelf, tokenizer, progress), grown)
     job.stop.set()
     job.run()
@@ -125,7 +125,7 @@ def test_stages_that_ship_are_read_in_order(quick, make_trace, tmp_path):
     stages = training.stages_of(folder)
     assert [stage.name for stage in stages] == ["1", "2"] and training.stages_of(tmp_path) == []
     assert training.stages_of(ROOT / "assets" / "checkpoints" / "detect"), "they ship beside the checkpoint"
-    grown = training.Grown("x")
+    grown = training.TrainingLog("x")
     training.reread(stages, make_trace(length=32), grown, shelf, lambda *at: None)
     assert [reading.label for reading in grown.readings] == ["after 1 segment", "after 2 segments"]
     assert shelf.open(grown.readings[0].run).trace.meta["made_by"]["checkpoint"] == "toy, after stage 1"
@@ -134,8 +134,8 @@ def test_stages_that_ship_are_read_in_order(quick, make_trace, tmp_path):
 def test_the_page_shows_what_was_recorded_and_what_grows(monkeypatch):
     from rmt_viz.forms import train as own_training
 
-    grown = training.Grown("a sample", list(LINES), [Reading("untrained", 0, (0.1, 0.2), "nowhere")])
-    monkeypatch.setattr(own_training, "growing", lambda slot: grown if slot == "train" else None)
+    grown = training.TrainingLog("a sample", list(LINES), [Reading("untrained", 0, (0.1, 0.2), "nowhere")])
+    monkeypatch.setattr(own_training, "log_of", lambda slot: grown if slot == "train" else None)
 
     def script():
         from rmt_viz.pages import train

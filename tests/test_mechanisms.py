@@ -1,14 +1,12 @@
 """What is said of the mechanisms side by side is counted and found out, and agrees with what is known of them."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 import torch
 from foreign import SEGMENT, tiny
 
-from rmt.__main__ import main
 from rmt.checkpoint import save
 from rmt.checkpoint.build import build
 from rmt.errors import InputError
@@ -128,17 +126,6 @@ def test_a_text_of_one_segment_is_refused():
 # -- on the command line
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def call(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rmt", "mechanisms", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     text = "the keeper of the light wrote the weather in the log and wound the clock again. " * 20
@@ -155,25 +142,25 @@ def folders(tmp_path_factory):
     return made, file
 
 
-def test_the_command_reads_one_text_with_every_checkpoint(run, folders):
+def test_the_command_reads_one_text_with_every_checkpoint(rmt_command, folders):
     made, file = folders
-    code, out, _ = run(*made, "--text-file", file, "--segments", 4, "--json")
+    code, out, _ = rmt_command("mechanisms", *made, "--text-file", file, "--segments", 4, "--json")
     document = json.loads(out)
     assert code == 0 and [row["mechanism"] for row in document["results"]] == ["rmt", "transformer-xl", "none"]
     assert file.read_text().startswith("".join(document["text"]["segments"])) and document["text"]["name"] == file.name
     assert {len(row["loss"]) for row in document["results"]} == {len(document["text"]["segments"])} == {4}
-    code, out, _ = run(*made, "--text-file", file)
+    code, out, _ = rmt_command("mechanisms", *made, "--text-file", file)
     assert code == 0 and "transformer-xl" in out and "untrained" not in out
-    code, out, _ = run(*made, "--plain", "sliding-window=8", "--text-file", file, "--json")
+    code, out, _ = rmt_command("mechanisms", *made, "--plain", "sliding-window=8", "--text-file", file, "--json")
     row = json.loads(out)["results"][-1]
     assert (code, row["mechanism"], row["read"], row["checkpoint"]) == (0, "sliding-window", 8, "none") and row["loss"]
-    code, out, _ = run(*made[:2], "--text-file", file, "--rest", "--json")
+    code, out, _ = rmt_command("mechanisms", *made[:2], "--text-file", file, "--rest", "--json")
     rows = {row["mechanism"]: row for row in json.loads(out)["results"]}
     assert code == 0 and rows.keys() == CELLS.keys()
     assert rows["rmt"]["loss"] and not rows["armt"]["loss"] and not rows["none"]["checkpoint"]
 
 
-def test_what_cannot_be_compared_is_said_in_a_sentence(run, folders, tmp_path):
+def test_what_cannot_be_compared_is_said_in_a_sentence(rmt_command, folders, tmp_path):
     made, _ = folders
     model = tiny("llama", "rmt")
     save(model, model.about.config, tmp_path / "bare")
@@ -183,5 +170,5 @@ def test_what_cannot_be_compared_is_said_in_a_sentence(run, folders, tmp_path):
         ([made[0], "--text-file", tmp_path / "no.txt"], "cannot be read"),
         ([made[0], "--plain", "sliding-window"], "--plain is a cell"),
     ):
-        code, out, err = run(*extra)
+        code, out, err = rmt_command("mechanisms", *extra)
         assert code == 2 and sentence in err.replace("\n", " ") and out == ""

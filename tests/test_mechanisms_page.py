@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from app_pages import open_page
 from foreign import tiny
 from streamlit.testing.v1 import AppTest
-from test_result_figures import losses_row
+from tables import losses_row
 
 from rmt.checkpoint import save
 from rmt.checkpoint.build import build
@@ -55,12 +56,7 @@ def files(tmp_path, monkeypatch):
 
 
 def run(**state) -> AppTest:
-    at = AppTest.from_string("from rmt_viz.pages import mechanisms\nmechanisms.page()", default_timeout=30)
-    for key, value in state.items():
-        at.session_state[key] = value
-    at.run()
-    assert not at.exception, at.exception
-    return at
+    return open_page("mechanisms", state=state)
 
 
 def titles(at: AppTest) -> list[str]:
@@ -134,9 +130,11 @@ def test_one_text_is_told_of_the_segments_that_have_a_past(files):
     assert [line.name for line in saved] == ["RMT", "Transformer-XL"]
     assert np.allclose(saved[0].y, [0, 0.1, 0.1]) and np.allclose(saved[1].y, [0, 0.2, 0.2])
     told = "Over the 2 segments after the first Transformer-XL saves most: 0.20 nats a token"
-    assert mechanisms.told(saved, mechanisms.SAVED) == told
+    assert mechanisms.course_finding(saved, mechanisms.SAVED) == told
     losses = mechanisms.courses(rows, mechanisms.LOSS)
-    assert len(losses) == 3 and "Transformer-XL has the lowest loss: 2.90" in mechanisms.told(losses, mechanisms.LOSS)
+    assert len(losses) == 3 and "Transformer-XL has the lowest loss: 2.90" in mechanisms.course_finding(
+        losses, mechanisms.LOSS
+    )
 
 
 @pytest.mark.parametrize(

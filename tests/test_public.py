@@ -84,7 +84,7 @@ def test_a_model_is_wrapped_recorded_replayed_changed_and_explained():
         ({"segment_length": 0}, "one token or more"),
         ({"segment_length": 64}, "64 positions"),
         ({"n_slots": 3}, "does not fit"),
-        ({"tokenizer": object()}, "not a fast one"),
+        ({"tokenizer": object()}, "a fast one of transformers"),
     ],
 )
 def test_what_does_not_fit_is_said(given, said):

@@ -165,7 +165,7 @@ def test_old_maps_make_room(recorded, monkeypatch):
     shelf = Replays(lambda of: reader)
     jobs = [shelf.ask(run, s, replays.whole_maps, wait=60) for s in range(3)]
     shelf.ask(run, 2, replays.whole_maps)
-    assert all(job.state == "done" for job in jobs) and len(shelf.asked) <= 1
+    assert all(job.state == "done" for job in jobs) and len(shelf.requests) <= 1
 
 
 def test_weights_that_are_not_here_are_a_sentence(make_trace):

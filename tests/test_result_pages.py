@@ -1,11 +1,10 @@
 """Loss, Length and Cost without a browser: with their files, without them, and what the worker does for them."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from app_pages import modules_of, open_page
 from streamlit.testing.v1 import AppTest
 from tables import losses_row, measured, score
 
@@ -50,13 +49,8 @@ def shelf(monkeypatch, make_trace):
     return library
 
 
-def run(name: str, **session_state) -> AppTest:
-    at = AppTest.from_string(f"from rmt_viz.pages import {name}\n{name}.page()", default_timeout=30)
-    for key, value in session_state.items():
-        at.session_state[key] = value
-    at.run()
-    assert not at.exception, at.exception
-    return at
+def run(name: str, **state) -> AppTest:
+    return open_page(name, state=state)
 
 
 def charts(at: AppTest) -> list[dict]:
@@ -162,16 +156,7 @@ def test_a_form_starts_a_job_and_shows_how_far_it_is(files, shelf, monkeypatch):
 
 
 def test_opening_these_pages_loads_no_torch():
-    code = """
-import sys, json
-from streamlit.testing.v1 import AppTest
-for name in ("loss", "length", "cost"):
-    at = AppTest.from_string(f"from rmt_viz.pages import {name}; {name}.page()", default_timeout=60).run()
-    assert not at.exception, at.exception
-print(json.dumps(sorted(sys.modules)))
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert not {"torch", "transformers"} & set(json.loads(done.stdout.splitlines()[-1]))
+    assert not {"torch", "transformers"} & modules_of("loss", "length", "cost")
 
 
 # What the worker does.
@@ -232,5 +217,5 @@ def test_a_pair_can_be_cancelled_between_its_runs():
 
 def test_names_of_checkpoints_stay_inside(tmp_path, monkeypatch):
     monkeypatch.setattr(visitors_checkpoint, "ROOT", tmp_path)
-    with pytest.raises(InputError), visitors_checkpoint.opened(visitors_checkpoint.Wanted("../outside")):
+    with pytest.raises(InputError), visitors_checkpoint.opened(visitors_checkpoint.CheckpointChoice("../outside")):
         pass

@@ -1,4 +1,7 @@
-"""Folders of other programs: read as their own programs read them, or refused with a sentence that is true."""
+"""Folders of other programs: read as their own programs read them, or refused with a sentence that is true.
+
+More than 300 lines, as there is one short test for each way in which such a folder may differ.
+"""
 
 import json
 import shutil
@@ -6,7 +9,7 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from strangers import IDS, LENGTH, MARKED, V, agrees, saved, stock, tokenizer, told
+from strangers import IDS, LENGTH, MARKED, V, agrees, change_config, saved, stock, tokenizer
 
 from rmt.checkpoint import inspect, load, untrained
 from rmt.commands.common import read_ids, read_text
@@ -74,10 +77,10 @@ def test_parts_that_were_compiled_or_sharded_have_their_names_back(tmp_path):
 
 def test_tensors_of_another_configuration_are_refused_with_both_numbers(tmp_path):
     folder = saved(tmp_path, stock("LlamaForCausalLM"))
-    told(folder, num_hidden_layers=2)
+    change_config(folder, num_hidden_layers=2)
     with pytest.raises(InputError, match="holds 3 layers and the backbone's configuration says 2"):
         opened(folder)
-    told(folder, num_hidden_layers=3, intermediate_size=64)
+    change_config(folder, num_hidden_layers=3, intermediate_size=64)
     with pytest.raises(InputError, match="of another shape"):
         opened(folder)
 
@@ -91,7 +94,7 @@ def test_classes_have_their_own_names_in_the_order_of_their_indices(tmp_path):
     file.write_text(json.dumps(json.loads(file.read_text()), sort_keys=True))  # "0", "1", "10", "11", "2"
     trace = record(opened(folder), "w5 w6 w7", detail="memory")
     assert list(trace.probabilities) == NAMES and sum(trace.probabilities.values()) == pytest.approx(1)
-    told(folder, id2label={"0": "one", "1": "two"})
+    change_config(folder, id2label={"0": "one", "1": "two"})
     assert "LABEL_0" in sentences(folder) and opened(folder).about.classes[11] == "LABEL_11"
 
 
@@ -146,7 +149,7 @@ def test_the_original_bert_predicts_masked_tokens(tmp_path):
 
 def test_a_configuration_that_names_another_head_is_contradicted(tmp_path):
     folder = saved(tmp_path, stock("BertForMaskedLM"))
-    told(folder, architectures=["BertForSequenceClassification"])
+    change_config(folder, architectures=["BertForSequenceClassification"])
     assert "has not all of that head's numbers" in sentences(folder)
 
 
@@ -156,7 +159,7 @@ def test_a_configuration_that_names_another_head_is_contradicted(tmp_path):
 def test_quantized_weights_are_named_and_a_leftover_word_of_it_is_not_believed(tmp_path):
     theirs = stock("LlamaForCausalLM")
     folder = saved(tmp_path, theirs)
-    told(folder, quantization_config={"quant_method": "gptq", "bits": 4})
+    change_config(folder, quantization_config={"quant_method": "gptq", "bits": 4})
     assert "plain float32" in sentences(folder) and agrees(opened(folder), theirs)
     state = load_file(folder / "model.safetensors")
     name = "model.layers.0.mlp.up_proj.weight"
@@ -169,16 +172,16 @@ def test_code_of_a_folder_is_never_run_and_that_is_said(tmp_path):
     theirs = stock("LlamaForCausalLM")
     folder = saved(tmp_path, theirs)
     (folder / "modeling_mine.py").write_text("raise SystemExit('ran')")
-    told(folder, auto_map={"AutoModelForCausalLM": "modeling_mine.Mine"})
+    change_config(folder, auto_map={"AutoModelForCausalLM": "modeling_mine.Mine"})
     assert agrees(opened(folder), theirs)
-    told(folder, model_type="mine")
+    change_config(folder, model_type="mine")
     with pytest.raises(InputError, match=r"does not have.*code of its own"):
         opened(folder)
 
 
 def test_infinity_is_read_as_transformers_writes_it(tmp_path):
     folder = saved(tmp_path, stock("LlamaForCausalLM"))
-    told(folder, some_limit={"__float__": "Infinity"})
+    change_config(folder, some_limit={"__float__": "Infinity"})
     assert opened(folder).backbone.model.config.some_limit == float("inf")
 
 

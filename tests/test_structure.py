@@ -1,4 +1,4 @@
-"""The direction of imports: which package may import which, in the engine and in the app, lazy imports included."""
+"""The structure of the code: which package may import which, lazy imports included, and how long files may be."""
 
 import ast
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+MOST_LINES = 300  # of a file, unless its docstring has a sentence with the word "lines" that says why
 # package -> the packages it may import, and with them whatever those may import. Lowest first: no arrow leads back up.
 MAY_IMPORT = {
     "rmt.errors": "",
@@ -54,7 +55,7 @@ FORBIDDEN = {
     "rmt_viz/work": {"streamlit", "plotly"},
     **{
         f"rmt_viz/{name}": TORCH
-        for name in ("shelf", "server", "components", "widgets", "forms", "pages", "requests.py")
+        for name in ("shelf", "server", "components", "widgets", "forms", "pages", "requests.py", "session.py")
     },
 }
 STATE = ("st.cache_", "st.session_state")  # Streamlit's own memory: rmt_viz/session.py alone touches it
@@ -74,17 +75,17 @@ def imported(file: Path) -> set[str]:
 
 
 def package_of(dotted: str) -> str:
-    """The package, or module beside the packages, that a dotted name lies in."""
+    """The package that a dotted name lies in, or the module beside the packages."""
     return ".".join(dotted.split(".")[:2])
 
 
 def short(package: str) -> str:
-    """Its name in the drawing of ARCHITECTURE.md."""
+    """A package's name in the drawing of ARCHITECTURE.md."""
     return package.split(".")[1]
 
 
 def allowed(package: str) -> set[str]:
-    """What a package may import: itself, what the table says, and what that may import."""
+    """The packages that a package may import: itself, those of the table, and those that they may import."""
     named = MAY_IMPORT[package].split()
     return {package}.union(*(allowed(other) for other in named))
 
@@ -164,3 +165,10 @@ def test_reading_a_trace_loads_no_torch(module):
     code = f"import sys, json, {module}; print(json.dumps(sorted(m for m in sys.modules if '.' not in m)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"torch", "transformers", "streamlit", "plotly"} & set(json.loads(done.stdout))
+
+
+def test_a_file_of_more_than_300_lines_says_why():
+    files = [file for folder in ("rmt", "rmt_viz", "benchmarks", "tests") for file in (ROOT / folder).rglob("*.py")]
+    texts = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in [*files, *ROOT.glob("*.py")]}
+    long = {name for name, text in texts.items() if len(text.splitlines()) > MOST_LINES}
+    assert not {name for name in long if not re.search(r"\blines\b", ast.get_docstring(ast.parse(texts[name])) or "")}

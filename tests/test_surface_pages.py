@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from app_pages import open_page
 from streamlit.testing.v1 import AppTest
 from test_pages import answer, shelf, surface  # noqa: F401
 
@@ -11,12 +12,7 @@ from rmt_viz.server import address
 
 
 def run(page: str, **params) -> AppTest:
-    at = AppTest.from_string(f"from rmt_viz.pages import {page}\n{page}.page()", default_timeout=60)
-    for name, value in params.items():
-        at.query_params[name.rstrip("_")] = value
-    at.run()
-    assert not at.exception, at.exception
-    return at
+    return open_page(page, query=params)
 
 
 @pytest.mark.usefixtures("shelf")

@@ -17,6 +17,7 @@ from rmt.errors import InputError
 from rmt.recorder import record
 from rmt.tasks.base import Span
 from rmt.trace import Trace, validate
+from rmt.trace.writer import TraceWriter
 
 TESTS = Path(__file__).parent
 OPTIONS = {"detail": "thin", "spans": [Span("question", 38, 45)]}
@@ -279,6 +280,21 @@ def test_every_changed_byte_of_what_was_recorded_is_noticed(whole, tmp_path):
             data[begin + at] ^= 1 << rng.integers(8)
             path.write_bytes(data)
             assert any("checksum" in problem for problem in validate(path)), (name, at)
+
+
+@pytest.mark.parametrize(
+    ("name", "index", "n"),
+    [("probabilities", 0, 2), ("probabilities", 0, 4), ("ids", 95, 2), ("done", 0, 2), ("loss", -1, 1)],
+)
+def test_nothing_is_written_beyond_an_array_or_beside_its_classes(tmp_path, name, index, n):
+    meta, sizes = {"detail": "memory"}, {"S": 8, "Tn": 96, "T": 12, "bytes": 4, "M": 4, "D": 6, "R": 4, "W": 4}
+    text = {"ids": np.zeros(96), "token_text": np.zeros(4), "token_ends": np.full(96, 4), "memory": np.zeros((4, 6))}
+    writer = TraceWriter(tmp_path / "b", meta, {**sizes, "L": 2, "H": 2, "C": 3}, {**text, "starts": np.arange(9) * 12})
+    held = (tmp_path / "b").read_bytes()
+    with pytest.raises(InputError, match=f"array {name} of this trace"):
+        writer.write(name, index, np.ones(n))
+    assert (tmp_path / "b").read_bytes() == held
+    writer.close()
 
 
 def test_a_file_that_is_not_there_gets_a_sentence(tmp_path):

@@ -1,4 +1,4 @@
-"""What tests of training share: the smallest run that goes through everything, and what it left in its folder."""
+"""Shared code for tests of training: the smallest run that uses everything, and the files it leaves."""
 
 import json
 import os
@@ -16,9 +16,11 @@ TINY = TrainConfig(
 
 
 def weights(folder):
+    """The weights in a run's folder."""
     return load(folder, device="cpu").state_dict()
 
 
 def lines(folder):
+    """The metrics in a run's folder, a dict for each line."""
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]

@@ -1,4 +1,4 @@
-"""What tests of attention share: inputs with memory in them, what stock models hand out of them, and what we see."""
+"""Shared code for tests of attention: augmented inputs, the maps of stock models, and our recorder's."""
 
 from types import SimpleNamespace
 
@@ -34,7 +34,7 @@ def augmented(name: str, dtype=torch.float32, *, padded: bool, tokens: int = T):
 
 
 def eager(name: str, x, mask, dtype=torch.float32) -> torch.Tensor:
-    """What the stock model hands out: (L, B, H, N, N)."""
+    """The attention of the stock model when it runs eagerly: (L, B, H, N, N)."""
     trunk = make(name, attention="eager", dtype=dtype).base_model
     mask = torch.ones(x.shape[:2]) if mask is None else mask
     with torch.no_grad():
@@ -57,7 +57,7 @@ def recorded(name: str, x, layout, mask, dtype=torch.float32, **options):
 
 
 def expected(p: torch.Tensor, layout: Layout, mask) -> dict[str, torch.Tensor]:
-    """The same maps cut from whole ones (L, B, H, N, N)."""
+    """Thin maps cut from whole maps (L, B, H, N, N)."""
     tokens, read, write = layout.tokens, layout.read, layout.write
     last = torch.full((B,), layout.tokens.stop - 1) if layout.answer is None else torch.full((B,), layout.answer)
     if mask is not None and layout.answer is None:
@@ -81,11 +81,11 @@ def look(query, key, value, mask=None, causal=True, **options) -> tuple[torch.Te
 
 
 def cut(scores: Scores, layout: Layout, answer: int, causal: bool = True) -> Maps:
-    return thin([scores], SimpleNamespace(fused=True, causal=causal), layout, answer).layers()[0]
+    return thin([scores], SimpleNamespace(fused=True, causal=causal, masks_all=False), layout, answer).layers()[0]
 
 
 def truth(query, key, mask, causal) -> torch.Tensor:
-    """Softmax of the same numbers in float64."""
+    """The softmax of the same numbers in float64."""
     scores = query.double() @ key.double().transpose(2, 3) * query.shape[-1] ** -0.5
     n = scores.shape[-1]
     if causal:
@@ -94,7 +94,7 @@ def truth(query, key, mask, causal) -> torch.Tensor:
 
 
 def heads(n: int, d: int, dtype, scale: float = 1.0):
-    """query, key, value (2, 3, n, d), laid out in memory as transformers does."""
+    """Random query, key and value (2, 3, n, d), laid out in memory as transformers does."""
     generator = torch.Generator().manual_seed(3)
     draw = [torch.randn(2, n, 3, d, generator=generator) for _ in range(3)]
     return [(t * s).to(dtype).transpose(1, 2) for t, s in zip(draw, (scale, 1, 1), strict=True)]

@@ -94,7 +94,7 @@ class Scores:
         read, write = layout.read or EMPTY, layout.write or EMPTY
         query, key, lse = (_wide(t).flatten(0, -3) for t in (self.query, self.key, self.lse[..., None, :]))
         columns = torch.baddbmm(lse, key[:, read], query.transpose(1, 2), beta=-1, alpha=self.scale)
-        rows = torch.baddbmm(lse, query[:, write], key.transpose(1, 2), beta=0, alpha=self.scale)
+        rows = torch.baddbmm(lse[..., :1], query[:, write], key.transpose(1, 2), beta=0, alpha=self.scale)
         columns, rows = (t.unflatten(0, self.query.shape[:-2]) for t in (columns, rows))
         if self.mask is not None:
             columns.masked_fill_(~self.mask[..., read].transpose(-1, -2), -torch.inf)
@@ -102,9 +102,9 @@ class Scores:
         return columns, rows
 
     def full(self) -> Tensor:
-        """The whole attention map (B, H, N, N)."""
+        """The whole attention map (B, H, N, N); a key that is no position has a share of each row and no column."""
         scores = _wide(self.query) @ _wide(self.key).transpose(-1, -2) * self.scale
-        return hide(scores, self.mask, self.causal, slice(0, scores.shape[-2])).softmax(-1)
+        return hide(scores, self.mask, self.causal, slice(0, scores.shape[-2])).softmax(-1)[..., : scores.shape[-2]]
 
 
 def _wide(tensor: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ def thin(layers: list[Scores] | list[tuple[Tensor, Tensor]], backbone: Backbone,
     if not backbone.fused:  # these are probabilities already
         return Maps.cut(columns, rows, layout, answer)
     seen = columns.exp_()  # (L, B, H, R, N)
-    if backbone.causal:
+    if backbone.causal and not backbone.masks_all:
         seen = seen.triu_((layout.read or EMPTY).start)
         rows = hide(rows, None, True, layout.write or EMPTY)
     return Maps.cut(seen, rows.softmax(-1), layout, answer)
@@ -248,7 +248,9 @@ def _without(mask: Tensor | None, causal: bool, blocked: Tensor | None) -> Tenso
     if blocked is None:
         return mask
     seen = ~blocked[None]
-    return seen & mask if mask is not None else seen.tril() if causal else seen
+    if mask is not None:
+        return F.pad(seen, (0, mask.shape[-1] - seen.shape[-1]), value=True) & mask  # a null key stays
+    return seen.tril() if causal else seen
 
 
 @contextmanager

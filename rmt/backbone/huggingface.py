@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from rmt.backbone import attention
 from rmt.backbone.internals import BaseModelOutputWithPastAndCrossAttentions, ModelOutput, encoder_family
+from rmt.backbone.package_decoder import FAMILY, MEMORY
 from rmt.backbone.protocol import Layout, Output, answering
 from rmt.errors import InputError
 
@@ -39,7 +40,8 @@ class HFBackbone(nn.Module):
         self.causal = not _is_encoder(model)
         self.head = _head_kind(model)
         self.cls_id, self.sep_id = cls_id, sep_id
-        self.n_positions = _n_positions(model)
+        self.masks_all = config.model_type == FAMILY
+        self.n_positions = config.longest_input if self.masks_all else _n_positions(model)
         self.takes_positions = "position_ids" in signature(self.trunk.forward).parameters  # BLOOM has no positions
         self.fused = False
         if eager or not model._can_set_attn_implementation() or getattr(config, "attn_logit_softcapping", None):
@@ -175,7 +177,9 @@ class HFBackbone(nn.Module):
         if self.causal:
             kwargs["use_cache"] = False
             if self.takes_positions:
-                kwargs["position_ids"] = self._positions(x, mask) if positions is None else positions.expand(B, N)
+                kwargs["position_ids"] = (
+                    self._positions(x, mask, layout) if positions is None else positions.expand(B, N)
+                )
         hooks = nullcontext()
         if blocked is not None:
             kwargs["blocked"] = blocked
@@ -191,8 +195,13 @@ class HFBackbone(nn.Module):
             return Output(hidden, hidden, lambda _: self._classify(output, layout, mask))
         return Output(hidden, hidden[:, layout.tokens], lambda rows: self._read(type(output)(last_hidden_state=rows)))
 
-    def _positions(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Positions (B, N) in order; for OPT counted over what is not padding, as OPT itself does."""
+    def _positions(self, x: Tensor, mask: Tensor | None, layout: Layout) -> Tensor:
+        """Positions (B, N) in order; for OPT counted over what is not padding, as OPT itself does. In the decoder of
+        `rmt.backbone.package_decoder` only tokens have positions."""
+        if self.masks_all:
+            start, length = layout.tokens.start, layout.tokens.stop - layout.tokens.start
+            order = torch.arange(x.shape[1], device=x.device) - start
+            return torch.where((order < 0) | (order >= length), MEMORY, order).expand(x.shape[:2])
         if mask is not None and self.model.config.model_type == "opt":
             return mask.long().cumsum(1) * mask.long() - 1
         return torch.arange(x.shape[1], device=x.device).expand(x.shape[:2])

@@ -4,9 +4,12 @@ from transformers.activations import ACT2FN
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightRenaming
 from transformers.modeling_outputs import (
+    BaseModelOutput,
     BaseModelOutputWithPastAndCrossAttentions,
     BaseModelOutputWithPoolingAndCrossAttentions,
+    CausalLMOutput,
 )
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.auto.auto_factory import _get_model_class as class_of_config
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from transformers.pytorch_utils import Conv1D
@@ -14,9 +17,12 @@ from transformers.utils import ModelOutput
 
 __all__ = [
     "ACT2FN",
+    "ALL_ATTENTION_FUNCTIONS",
     "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
+    "BaseModelOutput",
     "BaseModelOutputWithPastAndCrossAttentions",
     "BaseModelOutputWithPoolingAndCrossAttentions",
+    "CausalLMOutput",
     "Conv1D",
     "ModelOutput",
     "WeightRenaming",

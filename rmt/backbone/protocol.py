@@ -84,6 +84,7 @@ class Backbone(Protocol):
     causal: bool
     head: str  # lm, mlm, classify or none
     fused: bool  # whether attention goes through `rmt.backbone.attention`, which records maps and applies blocks
+    masks_all: bool  # whether each layer is given a whole mask, in which memory is not causal
     activation: str  # the name of its layers' activation function
     embeddings: Tensor  # the table of word embeddings (V, D)
     cls_id: int | None

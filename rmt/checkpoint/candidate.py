@@ -25,6 +25,7 @@ class Candidate:
     backbone_from: str | None = None
     tokenizer: Path | None = None
     special_tokens: bool = True  # whether a text gets the tokens that the tokenizer puts around one
+    around: str | None = None  # what these are, as in "begins with <s>"; None where there are none
     lora_scale: float | None = None
     n_memory_known: bool = True
     adapter: Adapter | None = None  # of peft, to be merged into a stock model

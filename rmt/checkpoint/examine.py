@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from rmt.checkpoint import package_rmt
 from rmt.checkpoint.backbone_config import RunArguments, backbone_config, beside, fit_tables, read_run
 from rmt.checkpoint.build import COUNTS, FORMAT, check_config, check_counts, read_config, tokenizer_file
 from rmt.checkpoint.candidate import OURS, Candidate
@@ -9,7 +10,7 @@ from rmt.checkpoint.fits import empty_model
 from rmt.checkpoint.heads import CLASSIFIER, by_tensors, choose, labels
 from rmt.checkpoint.locate import locate
 from rmt.checkpoint.peft_folder import find_adapter, find_base, joined
-from rmt.checkpoint.recognise import Foreign, Source, recognise, spare
+from rmt.checkpoint.recognise import PACKAGE, Foreign, Source, recognise, spare
 from rmt.checkpoint.weights import FLOATS, Weights, find_weights, inner_checkpoints, open_weights, read_json
 from rmt.errors import InputError
 from rmt.model import Model
@@ -89,7 +90,10 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
     candidate.special_tokens = options.pop("special_tokens", True) is not False
     candidate.lora_scale = alpha / recognised.lora if recognised.lora and alpha else None
     cell = _cell_options(recognised, run, options, candidate)
-    stock = backbone_config(backbone, configs, run, recognised, weights)
+    if recognised.kind == PACKAGE:
+        stock = _package(candidate, run, backbone, options)
+    else:
+        stock = backbone_config(backbone, configs, run, recognised, weights)
     if stock is None:
         candidate.ask(
             "backbone",
@@ -187,6 +191,21 @@ def _quantized(config: dict, weights: Weights, candidate: Candidate) -> tuple[di
     return {key: value for key, value in config.items() if key != "quantization_config"}, None
 
 
+def _package(candidate: Candidate, run: RunArguments, backbone: str | None, options: dict) -> tuple[dict, str, None]:
+    """Its decoder's configuration, as `backbone_config` gives it."""
+    if backbone is not None:
+        raise InputError(f"A {PACKAGE} has a decoder of its own, whose sizes its tensors tell; leave out the backbone.")
+    config = package_rmt.sizes(candidate.recognised, candidate.weights)
+    package_rmt.check_told(run, options, config)
+    candidate.inferred += package_rmt.said(run, options)
+    if candidate.segment_length is None:
+        told = config["n_positions"], "its position table (seq_len)"
+        if told[0] is None:
+            told = run.get("seq_len"), "seq_len in its config.json"
+        candidate.segment_length, candidate.segment_length_from = told if isinstance(told[0], int) else (None, None)
+    return config, "the shapes of its tensors", None
+
+
 def _run_length(recognised: Foreign, run: RunArguments) -> tuple[int | None, str | None]:
     """The segment length in the run's arguments, and its source; input_size counts memory and marks, too."""
     length, size = run.get("segment_size", "segment_length"), run.get("input_size")
@@ -219,7 +238,16 @@ def _cell_options(recognised: Foreign, run: RunArguments, given: dict, candidate
         options["correction"] = run.get("correction") is not False
         if "correction" not in given and run.get("correction") is None:
             candidate.inferred.append("The correction of z is taken to be on, as in the published models.")
-    unknown = given.keys() - set(OPTIONS.get(recognised.cell, ()))
+    known = OPTIONS.get(recognised.cell, ())
+    if recognised.kind == PACKAGE:
+        known = package_rmt.OPTIONS
+        told = {key: run.arguments[key] for key in package_rmt.OPTIONS if isinstance(run.arguments.get(key), bool)}
+        options |= told
+        for key in package_rmt.OPTIONS:
+            if key not in {**told, **given}:
+                candidate.ask(key, package_rmt.ASKED[key])
+        given = {k: v for k, v in given.items() if k not in package_rmt.ONLY}
+    unknown = given.keys() - set(known)
     if unknown:
         raise InputError(f"A {recognised.kind} has no option {', '.join(map(str, unknown))} to be told; leave it out.")
     return {**options, **given}

@@ -2,11 +2,12 @@
 
 import torch
 
+from rmt.checkpoint import package_rmt
 from rmt.checkpoint.backbone_config import n_layers
 from rmt.checkpoint.build import build, shared
 from rmt.checkpoint.candidate import Candidate
-from rmt.checkpoint.heads import lacking, surplus
-from rmt.checkpoint.recognise import Source, spare, translate
+from rmt.checkpoint.heads import lacking, not_run, surplus
+from rmt.checkpoint.recognise import PACKAGE, Source, spare, translate
 from rmt.checkpoint.weights import FLOATS, Weights
 from rmt.errors import InputError
 from rmt.model import Model
@@ -20,7 +21,10 @@ def empty_model(candidate: Candidate, ours: bool) -> Model:
     _same_depth(candidate)
     model, extra = _empty(candidate), []
     if not ours:
-        candidate.sources, extra = translate(candidate.recognised, weights, model.backbone.model)
+        if candidate.recognised.kind == PACKAGE:
+            candidate.sources = package_rmt.sources(candidate.recognised, weights)
+        else:
+            candidate.sources, extra = translate(candidate.recognised, weights, model.backbone.model)
         candidate.ignored = [name for name in extra if spare(name) and not candidate.recognised.marks]
     _check_types({name for source in candidate.sources.values() for name in source.names}, weights)
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -43,6 +47,8 @@ def _fit_stock(candidate: Candidate) -> Model:
     integer_tables = {n for n, t in choice.fit.empty.state_dict().items() if not t.is_floating_point()}
     _check_types({n for n in weights.shapes if n not in choice.fit.extra and not _ends(n, integer_tables)}, weights)
     missing, wrong, extra = lacking(choice), list(choice.fit.wrong), surplus(choice)
+    if (missing or wrong or extra) and (reason := not_run(choice)):
+        raise InputError(f"{candidate.path} cannot be run. {reason}")
     if missing or extra:
         _same_depth(candidate)
     if missing or wrong or extra:

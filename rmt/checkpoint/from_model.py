@@ -35,7 +35,7 @@ def from_model(
     stock = merged(hf_model) if hasattr(hf_model, "peft_config") else shared_copy(hf_model)
     check_stock(stock)
     vocabulary = vocabulary_of(tokenizer)
-    backbone = HFBackbone(stock, **{key: _mark(key, names, vocabulary, stock) for key, names in MARKS.items()})
+    backbone = HFBackbone(stock, **{key: mark(key, names, vocabulary, stock) for key, names in MARKS.items()})
     check_marks(backbone)
     classes, answers = answers_of(stock.config) if backbone.head == "classify" else ([], "one")
     name = type(stock).__name__
@@ -53,7 +53,7 @@ def from_model(
     return place(model, device or next(hf_model.parameters()).device)
 
 
-def _mark(key: str, names: tuple[str, ...], vocabulary: Vocabulary | None, stock: nn.Module) -> int | None:
+def mark(key: str, names: tuple[str, ...], vocabulary: Vocabulary | None, stock: nn.Module) -> int | None:
     """Find the id of an encoder's mark: from the tokenizer's settings, its vocabulary, or the model's configuration."""
     from_tokenizer = (getattr(vocabulary, key, None), mark_id(vocabulary and vocabulary.tokenizer, names))
     return next(

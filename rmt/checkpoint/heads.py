@@ -7,7 +7,7 @@ from transformers import PretrainedConfig
 
 from rmt.backbone.internals import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from rmt.checkpoint.recognise import spare
-from rmt.checkpoint.stock import HEADS, Fit, fit, model_class, stock_config, unreadable
+from rmt.checkpoint.stock import HEADS, Fit, fit, model_class, stock_class, stock_config, unreadable
 from rmt.checkpoint.weights import Weights
 from rmt.errors import InputError
 
@@ -156,6 +156,24 @@ def surplus(choice: Choice) -> list[str]:
         return first in parts and first != "pooler" and not (choice.head == "none" and first == "classifier")
 
     return [name for name in choice.fit.extra if inside(name) and not spare(name)]
+
+
+def not_run(choice: Choice) -> str | None:
+    """Why a file that does not fit the class chosen for it is sound all the same: it is of a class that is not run
+    here. None where the class that its configuration names does not have these tensors either."""
+    cls = stock_class((choice.config.get("architectures") or [None])[0])
+    if cls is None or cls is choice.cls or getattr(cls, "config_class", None) is not type(choice.stock):
+        return None
+    try:
+        found = fit(cls, choice.stock, choice.weights)
+    except Exception:  # whatever a class trips over that nobody tried
+        return None
+    if found.missing or found.wrong or any(not spare(name) for name in found.extra):
+        return None
+    return (
+        f"This is a {cls.__name__}, and no class that is run here: those are what transformers' automatic classes open "
+        "as a causal or masked language model, a sequence classifier or a plain trunk."
+    )
 
 
 def _told(choice: Choice, wanted: str | None) -> Choice:

@@ -17,9 +17,8 @@ STRANGERS = {
     r"^model\..*\.W_mq\.": "an ARMT of 2025, which computes another function than the published one of 2024",
     r"^embed_summary\.": "an AutoCompressor, whose summaries take no positions",
     r"^recurrent_wrapper\.": "a port of RMT with other positions for its memory",
-    r"^(transformer\.)?read_memory_emb$": "an RMT of the package recurrent-memory-transformer-pytorch, which has an "
-    "architecture of its own (null keys, hyper-connections) and is not around a transformers model",
 }
+PACKAGE = "RMT of recurrent-memory-transformer-pytorch"  # see rmt.checkpoint.package_rmt
 OLD_BUFFERS = re.compile(r"(\.attn\.bias|\.attention\.bias|masked_bias|inv_freq|position_ids)$")
 LM_MARKS = ("cls_token", "sep_token", "eos_token", "bos_token", "mem_token_ids")
 RETRIEVAL = {
@@ -76,6 +75,11 @@ def recognise(weights: Weights) -> Foreign:
         if any(re.search(pattern, name) for name in shapes):
             raise InputError(f"{weights.files[0].name} holds {description}; this program does not run it.")
     lora = max((shapes[name][0] for name in shapes if ".lora_A." in name and shapes[name]), default=0)
+    mark = next((name for name in shapes if re.fullmatch(r"(\w+\.)*read_memory_emb", name)), None)
+    if mark is not None:
+        return Foreign(
+            PACKAGE, "rmt", mark.removesuffix("read_memory_emb"), {"n_memory": _rows(weights, mark), "separate": True}
+        )
     if any(name.startswith("memory_cell.") for name in shapes):
         prefix, rows = "memory_cell.model.", _rows(weights, "memory_cell.memory")
         if any(".W_mq." in name for name in shapes):

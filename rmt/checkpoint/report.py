@@ -48,6 +48,8 @@ class Report:
     next: str
     details: list[str] = field(default_factory=list)  # levels of detail that it can be recorded at, as the trial found
     wraps: bool = True  # whether an untrained memory can be put around it, where it has none
+    answers: str = "one"  # how its classes are answered, see `rmt.model.model.ANSWERS`
+    around: str | None = None  # special tokens of its texts, as in "begins with <s>": the option special_tokens
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -119,6 +121,8 @@ def report(
         next=_next(candidate, trial, untried),
         details=trial.details if trial else [],
         wraps=trial is None or trial.no_memory is None,
+        answers=candidate.config.get("answers", "one") if empty else "one",
+        around=candidate.around,
     )
 
 

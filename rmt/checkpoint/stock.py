@@ -127,12 +127,17 @@ def unreadable(config: PretrainedConfig) -> str | None:
             "transform), and this program shows attention, so this family is not run."
         )
     parts = [n for n in getattr(config, "sub_configs", {}) if PARTS.search(n) and getattr(config, n, None) is not None]
-    if parts:
+    classes = [c for c in (model_class(config, head) for head in HEADS) if c is not None]
+    if any("text" in name for name in parts):
         return (
             f"This is a {family}: a model of several parts ({', '.join(parts)}), of which text is one. Only models of "
             "text alone are run here; save its text model as a folder of its own."
         )
-    classes = [c for c in (model_class(config, head) for head in HEADS) if c is not None]
+    if parts and (not classes or getattr(classes[0], "main_input_name", "input_ids") == "input_ids"):
+        return (
+            f"This is a {family}: a model of several parts ({', '.join(parts)}). Only models of one part, which reads "
+            "text, are run here."
+        )
     if not classes:
         return (
             f"This is a {family}, a part of a larger model or of another kind than text: transformers' automatic "

@@ -182,7 +182,8 @@ def _tell_around(candidate: Candidate, vocabulary: Vocabulary) -> None:
         " ".join(str(vocabulary.tokenizer.id_to_token(i)) for i in ids) for ids in (vocabulary.before, vocabulary.after)
     ]
     edges = [f"{edge} {name}" for edge, name in zip(("begins with", "ends with"), names, strict=True) if name]
-    sentence = f"A text {' and '.join(edges)}, as its tokenizer has it"
+    candidate.around = " and ".join(edges)
+    sentence = f"A text {candidate.around}, as its tokenizer has it"
     if candidate.special_tokens:
         candidate.inferred.append(f"{sentence}; the option special_tokens=no leaves that out.")
     else:

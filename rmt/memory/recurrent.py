@@ -20,30 +20,67 @@ class RecurrentMemory(MemoryCell):
     distribution for each slot. For pretrained decoders, whose hidden states differ in scale and kind from word
     embeddings (SmolLM2's are sixteen times as large), so that training learns to ignore them. The papers' memory is
     raw.
+
+    separate: memory as in the package recurrent-memory-transformer-pytorch, for decoders: the write memory is the same
+    learned tokens in every segment, and a learned embedding is added to the read memory. The first state is zeros.
+    add_write_to_next_write_mem and always_have_read_memories are options of that package: whether the state is added to
+    the write memory, too, and whether the read memory of the first segment, which is the embedding alone, is seen.
     """
 
-    def __init__(self, dim: int, n_memory: int = 10, *, initial_std: float = 0.02, as_words: bool = False):
+    def __init__(
+        self,
+        dim: int,
+        n_memory: int = 10,
+        *,
+        initial_std: float = 0.02,
+        as_words: bool = False,
+        separate: bool = False,
+        add_write_to_next_write_mem: bool = False,
+        always_have_read_memories: bool = True,
+    ):
         super().__init__(dim, n_memory)
         self.memory = nn.Parameter(torch.randn(n_memory, dim) * initial_std)
-        self.as_words = bool(as_words)
+        self.as_words, self.separate = bool(as_words), bool(separate)
+        self.add_to_write, self.always_read = bool(add_write_to_next_write_mem), bool(always_have_read_memories)
+        if self.separate:
+            self.read_embedding = nn.Parameter(torch.randn(n_memory, dim) * initial_std)
 
     @classmethod
     def fit(cls, backbone: Backbone, **options) -> "RecurrentMemory":
+        if options.get("separate") and not backbone.causal:
+            raise InputError(
+                "Separate write memory is a decoder's; an encoder has one memory that is read and written."
+            )
         if options.get("as_words") and backbone.head != "lm":
             raise InputError("Memory is read as words by the head of a causal language model, which this is not.")
         return super().fit(backbone, **options)
 
     def initial(self, batch: int) -> Tensor:
-        return self.memory.expand(batch, -1, -1)
+        memory = torch.zeros_like(self.memory) if self.separate else self.memory
+        return memory.expand(batch, -1, -1)
 
     def step(self, backbone: Backbone, segment: Segment, state: Tensor) -> tuple[Step, Tensor]:
         memory = words(backbone, state) if self.as_words else state
-        if backbone.causal:
+        if self.separate:
+            x, layout, mask = self._separate_input(backbone, segment, memory)
+        elif backbone.causal:
             x, layout, mask = decoder_input(backbone, segment, memory, memory)
         else:
             x, layout, mask = encoder_input(backbone, segment, memory)
         output = backbone(x, layout=layout, mask=mask)
         return Step(output, layout), keep_unread(backbone, segment, output.hidden[:, layout.write], state)
+
+    def _separate_input(
+        self, backbone: Backbone, segment: Segment, state: Tensor
+    ) -> tuple[Tensor, Layout, Tensor | None]:
+        write = self.memory.expand(len(state), -1, -1)
+        write = write + state if self.add_to_write else write
+        x, layout, mask = decoder_input(backbone, segment, state + self.read_embedding, write)
+        if self.always_read:
+            return x, layout, mask
+        mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask.bool()
+        empty = (state == 0).all(-1)  # (B, M): what was never written is seen by nobody
+        return x, layout, torch.cat([mask[:, layout.read] & ~empty, mask[:, layout.read.stop :]], dim=1)
 
     def slots(self, state: Tensor) -> Tensor:
         return state

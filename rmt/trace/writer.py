@@ -82,9 +82,19 @@ class TraceWriter:
         return len(self.head) + self.arrays[name][2] + index * self.strides[name]
 
     def write(self, name: str, index: int, values: np.ndarray) -> None:
-        """Write values at `index` of an array's first axis: one item, or several where values has that axis."""
-        data = np.ascontiguousarray(values, self.arrays[name][0])
-        assert data.nbytes % (self.strides[name] or 1) == 0, (name, data.shape, self.arrays[name])
+        """Write values at `index` of an array's first axis: one item, or several where values has that axis.
+
+        Raises InputError where they do not fit: nothing is written beyond an array, and there is one answer
+        probability for each class.
+        """
+        dtype, shape, _ = self.arrays[name]
+        data = np.ascontiguousarray(values, dtype)
+        items, rest = divmod(data.nbytes, self.strides[name] or 1)
+        if rest or index < 0 or index + items > shape[0] or (name == "probabilities" and items != shape[0]):
+            raise InputError(
+                f"The array {name} of this trace has the shape {shape} and was given {data.shape} at {index}; record "
+                "the run with as many classes, slots and tokens as its trace was begun for."
+            )
         self.crc = zlib.crc32(data, self.crc)
         view = memoryview(data).cast("B") if data.size else b""
         place = self._place(name, index)

@@ -1,4 +1,4 @@
-"""Parts drawn in the browser on a Streamlit page; what needs no Streamlit is in rmt/viewer."""
+"""Components that JavaScript draws on a Streamlit page; what needs no Streamlit is in rmt/viewer."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-// Segments with their tokens coloured by what each adds to an output or takes from it. Tokens are text nodes.
+// Segments of a text, each token coloured by its attribution: what it adds to the output, or takes from it. Tokens are text nodes.
 
 import { el, shown, visible } from "./dom.js"
 import { colourOf, readTheme } from "./theme.js"

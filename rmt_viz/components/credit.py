@@ -1,4 +1,4 @@
-"""Tokens coloured by their part of an output, on a Streamlit page."""
+"""Component: the text of a run with each token coloured by its attribution."""
 
 import numpy as np
 import streamlit as st
@@ -17,18 +17,21 @@ _CREDIT = st.components.v2.component(
 
 
 def show(run: Run, values: list[float]) -> None:
-    """Draw the segments whose tokens count most, in their order. values (Tn,): the part of each token."""
+    """Draw the segments with the largest attributions, in the order of the text.
+
+    values (Tn,): the attribution of each token, in the unit of the output (logit or nats).
+    """
     _CREDIT(key="credit", data={"groups": groups(run, np.array(values, float))})
 
 
 def groups(run: Run, values: np.ndarray) -> list[dict]:
-    """What is drawn of each segment."""
+    """The drawn segments: title, note, token texts and attributions of each."""
     starts = run.trace.arrays["starts"][:]
     size = np.add.reduceat(np.abs(values), starts[:-1])
-    found = []
+    drawn = []
     for s in sorted(np.argsort(-size, kind="stable")[:MOST].tolist()):
         a, b = int(starts[s]), int(starts[s + 1])
-        found.append(
+        drawn.append(
             {
                 "title": f"Segment {s + 1}",
                 "note": f"all its tokens together: {values[a:b].sum():+.2f}",
@@ -36,4 +39,4 @@ def groups(run: Run, values: np.ndarray) -> list[dict]:
                 "values": np.round(values[a:b], 4).tolist(),
             }
         )
-    return found
+    return drawn

@@ -1,4 +1,4 @@
-// Tokens that memory helped and hurt most, each a link to its segment on Watch. Tokens are text nodes.
+// The list of tokens that memory helped and hurt most, each a link to its segment on Watch. Tokens are text nodes.
 
 import { el, visible } from "./dom.js"
 import { colourOf, readTheme } from "./theme.js"
@@ -41,7 +41,7 @@ function link(row, trace, address, most, theme, go) {
   )
 }
 
-const MARKS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g // of writing direction: seen, not obeyed
+const MARKS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g // marks of writing direction, shown as a sign and not applied
 const line = (text) => text.replaceAll("\n", " ").replace(MARKS, "◇")
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`
 const share = (p) => p >= 0.01 ? p.toFixed(2) : p >= 0.0001 ? p.toFixed(4).replace(/^0/, "") : "<.0001"

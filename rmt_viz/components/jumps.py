@@ -1,4 +1,4 @@
-"""The list of tokens that memory helped and hurt most, on a Streamlit page."""
+"""Component: the list of tokens that memory helped and hurt most."""
 
 import streamlit as st
 
@@ -16,7 +16,7 @@ _JUMPS = st.components.v2.component(
 
 
 def show(run: Run, reset: Run) -> int | None:
-    """Draw it; the segment, counted from 1, that the visitor has just chosen."""
+    """Draw the list. Returns the segment, counted from 1, of the token just clicked; None without a click."""
     helped, hurt = one_text.jumps(run.trace, reset.trace)
     groups = (("helped", "Memory helped most", helped), ("hurt", "Memory hurt most", hurt))
     prefix = st.get_option("server.baseUrlPath").strip("/")

@@ -1,10 +1,10 @@
-// Under a Plotly figure: save it as SVG or PNG, its numbers as CSV or a table, and more room when asked.
+// The bar under a Plotly figure: save it as SVG or PNG, its numbers as CSV or a table, and full screen.
 
 import { button, el } from "./dom.js"
 import { readTheme } from "./theme.js"
 import { csv, save } from "./export.js"
 
-const DRAWN = 500 // rows of a table that anybody reads; the CSV has them all
+const DRAWN = 500 // the most rows of the table; the CSV has all
 const PNG_SCALE = 2
 
 export default function ({ data, parentElement }) {
@@ -62,14 +62,14 @@ function filled({ columns, values }) {
 const frame = (root) => root.getRootNode().host.closest("[class*='st-key-figure-']")
 const chart = (root) => frame(root).querySelector(".js-plotly-plot")
 
-// Plotly is not to be had on the page, but its own button is: it saves what it is told to on the chart.
+// This script cannot reach Plotly, but it can press the chart's own button, which saves with the options of the chart.
 function saveImage(plot, format, filename) {
   const options = plot._context.toImageButtonOptions
   Object.assign(options, { format, filename, scale: format === "png" ? PNG_SCALE : 1 })
   plot.querySelector(".modebar-btn[data-title^='Download plot']").click()
 }
 
-// So is Streamlit's button for the whole screen.
+// The full screen is a button of the chart, too.
 function moreRoom(root) {
   chart(root).querySelector(".modebar-btn[data-title='Fullscreen']").click()
 }

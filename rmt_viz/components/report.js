@@ -1,4 +1,4 @@
-// The report of a checkpoint: names and sentences are text nodes, as everything here.
+// The report of a checkpoint; all names and sentences are text nodes.
 
 import { el } from "./dom.js"
 import { readTheme } from "./theme.js"
@@ -24,9 +24,10 @@ function strip(blocks) {
   return el("div", { class: "strip", role: "img", "aria-label": label }, parts)
 }
 
-function facts({ facts, classes }) {
+function facts({ facts, classes, answers }) {
   const tiles = facts.map(([label, value]) => el("div", {}, el("dd", {}, value), el("dt", {}, label)))
-  const words = classes.length ? el("p", { class: "classes" }, "It answers with one of ", names(classes), ".") : ""
+  const how = answers === "several" ? "It says yes or no to each of " : "It answers with one of "
+  const words = classes.length ? el("p", { class: "classes" }, how, names(classes), ".") : ""
   return el("section", {}, el("dl", {}, tiles), words)
 }
 

@@ -1,4 +1,4 @@
-"""The report of a checkpoint, laid out: what it is, how a segment is read, sizes, what is inferred, missing, next."""
+"""Component: the report of a checkpoint, with its layout, its sizes, what is inferred, what is missing, what to do."""
 
 import re
 
@@ -28,22 +28,22 @@ _REPORT = st.components.v2.component(
 
 
 def show(report) -> None:
-    """Draw it; its strings reach the page as text nodes only."""
+    """Draw the report; its strings reach the page as text nodes only."""
     _REPORT(key="report", data=laid_out(report))
 
 
 def laid_out(report) -> dict:
-    """The report's sentences, all of them and each once, under their headings, with its numbers beside them."""
-    first, *said = report.sentences()
+    """The report as data for the browser: every sentence once, under its heading, and the numbers beside them."""
+    first, *rest = report.sentences()
     tail = [*report.inferred, *report.missing, report.next]
-    said = said[: len(said) - len(tail)]
-    layout = [sentence for sentence in said if sentence.startswith("A segment ")]
-    backbone = [sentence for sentence in said if sentence.startswith("Its backbone ")]
+    rest = rest[: len(rest) - len(tail)]
+    layout = [sentence for sentence in rest if sentence.startswith("A segment ")]
+    backbone = [sentence for sentence in rest if sentence.startswith("Its backbone ")]
     groups = (
         ("What it is", [first, *backbone]),
         ("How a segment is read", layout),
         ("Inferred", report.inferred),
-        ("To know", [sentence for sentence in said if sentence not in (*layout, *backbone)]),
+        ("To know", [sentence for sentence in rest if sentence not in (*layout, *backbone)]),
         ("Missing", report.missing),
         ("What to do", [report.next]),
     )
@@ -53,12 +53,13 @@ def laid_out(report) -> dict:
         "blocks": blocks(report.layout or ""),
         "facts": [[label, _number(value)] for name, label in FACTS if (value := getattr(report, name)) is not None],
         "classes": report.classes,
-        "groups": [{"title": title, "sentences": told} for title, told in groups if told],
+        "answers": report.answers,
+        "groups": [{"title": title, "sentences": lines} for title, lines in groups if lines],
     }
 
 
 def blocks(layout: str) -> list[dict]:
-    """The parts of an augmented input: [4 read memory | 10 tokens | 4 write memory] is three of them."""
+    """The blocks of a segment's layout: [4 read memory | 10 tokens | 4 write memory] has three."""
     return [
         {"kind": "mark", "text": mark} if mark else {"kind": KINDS[what], "text": f"{count} {what}"}
         for mark, count, what in BLOCK.findall(layout)

@@ -44,8 +44,8 @@ async function open(root, here, data) {
 const source = (data, run) => httpSource(`${data.base}/${run}`, data.beside?.over)
 const shownBy = (data) => `${data.run} ${data.beside?.run ?? ""}`
 
-// A control of the same run is shown where the visitor is, and so is another page of it; another run begins where it
-// begins.
+// The view to begin with: a control of the same run, or another page of it, keeps the visitor's view; another run begins
+// with its own defaults.
 function startingView(here, data) {
   if (!here.surface) return { ...data.view, ...(cameWith(data) ? {} : left(data)) }
   if (here.name !== data.name) return data.defaults
@@ -53,13 +53,13 @@ function startingView(here, data) {
   return { ...data.view, ...view, colour: data.colours.includes(colour) ? colour : data.defaults.colour }
 }
 
-// Whether the visitor came with a view in the address.
+// Whether the address that the visitor came with names a view.
 function cameWith(data) {
   const asked = new URLSearchParams(window.location.search)
   return data.fields.some((field) => asked.has(field))
 }
 
-// Where the visitor left the same run on another page.
+// The view of the same run that the visitor had on another page.
 function left(data) {
   const { name, view } = window.rmtLeft ?? {}
   const { segment, layer, head, slot } = view ?? {}

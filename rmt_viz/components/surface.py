@@ -1,4 +1,4 @@
-"""The stepping surface on a page."""
+"""Component: the stepping surface of Watch, Attention, Memory, Compare and What if."""
 
 import streamlit as st
 
@@ -19,7 +19,10 @@ _SURFACE = st.components.v2.component(
 
 
 def limits(run: Run, page: str = "watch") -> dict:
-    """Fields of the view that the surface keeps in the address, and what they may be."""
+    """The address fields that the surface keeps on a page, with the values that each may take.
+
+    A number is the largest value of a field that counts from 1; a list holds the allowed words.
+    """
     made, done = run.trace.meta["made_by"], run.trace.done
     own = {
         "attention": {"how": ["mean", "max"], "beside": done},
@@ -37,12 +40,12 @@ def limits(run: Run, page: str = "watch") -> dict:
 
 
 def defaults(run: Run) -> dict:
-    """Where a visitor begins."""
+    """The view with which a visitor begins: segment, colour and the rest."""
     return slices.opening(run, colours(run))
 
 
 def colours(run: Run) -> list[str]:
-    """What tokens can be coloured by in this run."""
+    """The quantities by which the tokens of this run can be coloured."""
     return slices.colours(run, session.reset_of(run.id))
 
 
@@ -60,10 +63,10 @@ def show(
     names: tuple[str, str] | None = None,
     also: dict[str, str | None] | None = None,
 ) -> None:
-    """Draw the surface as the address asks for it; stepping in it never comes back here.
+    """Draw the surface with the view that the address asks for; stepping in it never runs the page script again.
 
-    name, control: what the sidebar chose, for the address. page: whose cards. beside: a second run and how the
-    address calls it; names: what stands over the two. also: what else the address says.
+    name, control: the sidebar's choices, which the address keeps. page: the page whose cards are shown. beside: a
+    second run, and its value in the address or None. names: titles over the two runs. also: more fields of the address.
     """
     begin = {**defaults(run), **BEGIN.get(page, {})}
     allowed = limits(run, page)

@@ -1,5 +1,4 @@
-// The tour: a step's words, its question and equations on the left, the run it is about on the right once the
-// visitor has made a guess.
+// The tour: on the left a step's text, question and equations; on the right its run, once the visitor has guessed.
 
 import { button, el, svg } from "./dom.js"
 import { box, figure, words } from "./draw.js"
@@ -104,7 +103,7 @@ class Tour {
     this.reveal(i)
   }
 
-  // The picture and the answer, once there is a guess; before it only the place where they will be.
+  // Show picture and answer once there is a guess; before that, an empty place with a button.
   reveal(guess) {
     const { step } = this
     if (step.missing) return this.picture.replaceChildren()

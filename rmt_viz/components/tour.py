@@ -1,4 +1,4 @@
-"""The tour on a page: all its steps go to the browser at once, so that going on asks nothing of the page script."""
+"""Component: the tour. All steps are sent to the browser at once, so going on never runs the page script again."""
 
 import streamlit as st
 
@@ -20,7 +20,7 @@ _TOUR = st.components.v2.component(
 
 
 def show() -> None:
-    """Draw the step that the address names, the first one by default."""
+    """Draw the tour at the step that the address names, by default the first."""
     prefix = st.get_option("server.baseUrlPath").strip("/")
     steps = [laid_out(step) for step in STEPS]
     first = address.counted(str(st.query_params.get("step", "")), len(steps)) or 1
@@ -30,25 +30,25 @@ def show() -> None:
 
 
 def laid_out(step: Step) -> dict:
-    """A step as the browser takes it; where its run is not there, a sentence in the place of question and picture."""
-    told = {"title": step.title, "text": step.text, "look": step.look, "cards": step.cards}
-    told["equations"] = [tour.symbols(line) for line in step.equations]
+    """A step as data for the browser; where its run is missing, a sentence replaces question and picture."""
+    data = {"title": step.title, "text": step.text, "look": step.look, "cards": step.cards}
+    data["equations"] = [tour.symbols(line) for line in step.equations]
     try:
         run = session.library().open(step.trace)
     except InputError:
-        return {**told, "missing": f"The run {step.trace} is not among the recorded ones, so there is no picture here."}
+        return {**data, "missing": f"The run {step.trace} is not among the recorded ones, so there is no picture here."}
     s, colours = tour.at(step, run), slices.colours(run, None)
-    asked = step.ask(run, s)
+    question = step.ask(run, s)
     name, _, control = step.trace.partition(".")
     query = {"trace": name, "control": control or None, "segment": s + 1, "colour": step.colour}
     return {
-        **told,
+        **data,
         "run": run.id,
         "view": {"segment": s + 1, "colour": step.colour if step.colour in colours else None},
         "colours": colours,
         "watch": address.link(query, {}),
-        "question": asked.text,
-        "choices": list(asked.choices),
-        "right": asked.right,
-        "told": asked.told,
+        "question": question.text,
+        "choices": list(question.choices),
+        "right": question.right,
+        "told": question.told,
     }

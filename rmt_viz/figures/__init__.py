@@ -1,1 +1,1 @@
-"""Figures that do not change with each step: pure functions, arrays or a Trace in, a plotly Figure out."""
+"""Figures that do not change with each step: pure functions from arrays or a Trace to a Plotly figure."""

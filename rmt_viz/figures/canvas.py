@@ -1,4 +1,4 @@
-"""What the figures of curves share: a title that states the finding, hues for many lines, a line with its band."""
+"""Parts that figures share: a title with the finding, colours for many lines, a line with its band."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ LEGEND |= {"itemsizing": "trace"}
 
 
 def canvas(finding: str, *, theme: str, x: str, y: str, width: int = 620, height: int = 400) -> go.Figure:
-    """An empty figure with its title and units. width: pixels that the title may take before it breaks."""
+    """An empty figure with title and axis titles. width: pixels that the title may take before it breaks."""
     lines = wrap(finding, max(int(width / LETTER), 20))
     figure = go.Figure()
     figure.update_layout(
@@ -46,19 +46,19 @@ def canvas(finding: str, *, theme: str, x: str, y: str, width: int = 620, height
 
 
 def categories(n: int, theme: str) -> list[str]:
-    """Hues of n lines that have no order; the look of their strokes tells them apart, too."""
+    """Colours of n lines that have no order; their dashes and symbols tell them apart, too."""
     hues = [HUES[theme][name] for name in ("read", "write", "knows", "change", "loss")]
     return [hues[i % len(hues)] for i in range(n)]
 
 
 def steps(n: int, theme: str) -> list[str]:
-    """Hues of n lines in an order, from a perceptually uniform map."""
+    """Colours of n lines that have an order, from a perceptually uniform colour map."""
     low, high = UNIFORM[theme]
     return sample_colorscale("Viridis", np.linspace(low, high, max(n, 2))[:n].tolist(), colortype="rgb")
 
 
 def band(figure: go.Figure, x: Sequence, low: Sequence, high: Sequence, colour: str, **where) -> None:
-    """The ground between low and high; nothing to hover, no entry in the legend, switched with its line."""
+    """Draw the area between low and high; it has no hover text and no legend entry, and is hidden with its line."""
     around = [*x, *list(x)[::-1]], [*high, *list(low)[::-1]]
     figure.add_trace(
         go.Scatter(
@@ -76,23 +76,24 @@ def band(figure: go.Figure, x: Sequence, low: Sequence, high: Sequence, colour: 
 
 
 def note(figure: go.Figure, text: str, *, theme: str, **where) -> None:
-    """A small remark in the figure."""
+    """Draw a small remark in the figure."""
     figure.add_annotation(text=escape(text), showarrow=False, font={"size": 12, "color": MUTED[theme]}, **where)
 
 
 def ground(theme: str) -> str:
+    """The background colour of a theme."""
     return PAGE[theme][0]
 
 
 def faint(colour: str) -> str:
-    """A hue, "#rrggbb" or "rgb(…)", of little opacity."""
+    """A colour, "#rrggbb" or "rgb(…)", with the opacity of bands."""
     digits = re.findall(r"[0-9a-f]{2}", colour[1:]) if colour.startswith("#") else re.findall(r"[\d.]+", colour)
     red, green, blue = (int(d, 16) if colour.startswith("#") else round(float(d)) for d in digits[:3])
     return f"rgba({red},{green},{blue},{BAND})"
 
 
 def escape(text: str) -> str:
-    """Plotly reads some tags; names that come from a file are text."""
+    """Text with the characters escaped that Plotly would read as tags; names from files are text."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -114,7 +115,7 @@ def lines(
 
 
 def dress(figure: go.Figure, finding: str, *, theme: str, width: int, height: int) -> None:
-    """A figure of several panels in the look of one."""
+    """Give a figure of several panels the look of `canvas`."""
     base = canvas(finding, theme=theme, x="", y="", width=width, height=height).layout
     margin = {**base.margin.to_plotly_json(), "t": base.margin.t + 26}
     figure.update_layout(
@@ -128,10 +129,10 @@ def dress(figure: go.Figure, finding: str, *, theme: str, width: int, height: in
 
 
 def diverging(theme: str) -> list:
-    """From read to write, over nothing in the middle."""
+    """A colour scale from the hue of read over neutral to the hue of write."""
     return [[0, HUES[theme]["read"]], [0.5, SOFT[theme]], [1, HUES[theme]["write"]]]
 
 
 def sequential(hue: str, theme: str) -> list:
-    """From nothing to a hue."""
+    """A colour scale from neutral to a hue."""
     return [[0, SOFT[theme]], [1, HUES[theme][hue]]]

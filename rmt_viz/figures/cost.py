@@ -1,4 +1,4 @@
-"""What reading costs: operations against length (the paper's Figure 2), conventions side by side, measurements."""
+"""Figures of Cost: operations against length (the paper's Figure 2), conventions side by side, measurements."""
 
 from collections.abc import Mapping, Sequence
 from textwrap import wrap
@@ -49,7 +49,7 @@ def operations(
 def conventions(
     counts: Sequence[Count], models: Sequence[Sizes], finding: str, *, segment: int, chosen: int, theme: str = "light"
 ) -> go.Figure:
-    """One row a way of counting, one dot a model; the paper's two ratios as lines. chosen: the row in use."""
+    """A row for each way of counting, a dot for each model, lines at the paper's two ratios. chosen: the row in use."""
     figure = canvas(finding, theme=theme, x="operations of full attention ÷ operations of RMT", y="", height=390)
     rows, values = list(range(len(counts))), np.stack([ratios(count, models, segment) for count in counts])
     for row in rows:
@@ -139,17 +139,17 @@ def measured(
 
 
 def _ticks(values: Sequence[float]) -> list[float]:
-    """Round numbers among the values for a log axis: as many of each decade as leave labels apart."""
+    """Round numbers in the range of the values for a log axis, few enough that labels do not touch."""
     decades = range(int(np.floor(np.log10(min(values)))), int(np.ceil(np.log10(max(values)))) + 1)
     for digits in (range(1, 10), (1, 2, 5), (1,)):
-        found = [digit * 10.0**e for e in decades for digit in digits]
-        found = [x for x in found if min(values) / 1.3 <= x <= 1.3 * max(values)]
-        if len(found) < MANY:
+        ticks = [digit * 10.0**e for e in decades for digit in digits]
+        ticks = [x for x in ticks if min(values) / 1.3 <= x <= 1.3 * max(values)]
+        if len(ticks) < MANY:
             break
-    return found
+    return ticks
 
 
 def _si(x: float, unit: str) -> str:
-    """A number with its unit, as 20 ms or 1 GB."""
+    """A number with its unit: 20 ms or 1 GB."""
     factor, prefix = next(((f, p) for f, p in PREFIXES if x >= 0.999 * f), PREFIXES[-1])
     return f"{x / factor:g} {prefix}{unit}"

@@ -1,4 +1,4 @@
-"""The figures of Facts: lives of facts, where slots can be read and are used, and interference."""
+"""Figures of Facts: survival of facts, where slots can be read and are used, and interference."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ from rmt_viz.figures.theme import HUES
 CONTROL_LOOKS = {"trained": ("knows", "solid"), "reset": ("read", "dash"), "untrained": ("loss", "dot")}
 
 
-def survival(found: dict[str, dict], finding: str, *, theme: str = "light") -> go.Figure:
+def survival(documents: dict[str, dict], finding: str, *, theme: str = "light") -> go.Figure:
     """P(answer) by segments since the fact: a line and a band for each control."""
     figure = canvas(
         finding, theme=theme, x="segments since the fact’s own", y="P(answer) if asked now", width=500, height=360
     )
-    for control, document in found.items():
+    for control, document in documents.items():
         rows, (hue, dash) = document["survival"], CONTROL_LOOKS[control]
         colour = HUES[theme][hue]
         band(figure, rows["distance"], rows["low"], rows["high"], colour, legendgroup=control)
@@ -41,7 +41,7 @@ def survival(found: dict[str, dict], finding: str, *, theme: str = "light") -> g
 
 
 def ledger(facts: Sequence[dict], finding: str, *, theme: str = "light") -> go.Figure:
-    """P(answer) of each fact of one run if its question came now; where it is told is marked."""
+    """P(answer) of each fact of one run if its question came now; dotted lines mark where each is told."""
     figure = canvas(
         finding, theme=theme, x="after segment (0: before the first)", y="P(answer) if asked now", width=500, height=360
     )
@@ -53,9 +53,9 @@ def ledger(facts: Sequence[dict], finding: str, *, theme: str = "light") -> go.F
     return figure.update_layout(legend=LEGEND, margin_t=figure.layout.margin.t + 22 * min(max(len(facts), 1), 3))
 
 
-def readable(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
+def readable(document: dict, finding: str, *, theme: str = "light") -> go.Figure:
     """Held-out accuracy of a linear probe, slot by moment; the last column is the shuffled control after the fact."""
-    probes = found["probes"]
+    probes = document["probes"]
     z, names = np.array(probes["right"]).T, [f"{m:+d}" if m else "0" for m in probes["moments"]]
     control = np.array(probes["shuffled"]).mean(0)
     figure = canvas(finding, theme=theme, x="segments since the fact’s own", y="", width=500, height=330)
@@ -82,27 +82,27 @@ def readable(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
     return figure.update_xaxes(type="category", showgrid=False)
 
 
-def used(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
+def used(document: dict, finding: str, *, theme: str = "light") -> go.Figure:
     """The share answered right after the k slots that matter most are ablated, and after k that matter least."""
-    slots = found["slots"]
+    slots = document["slots"]
     figure = canvas(finding, theme=theme, x="slots ablated", y="answered right", width=500, height=330)
     for name, hue, dash in (("best", "write", "solid"), ("others", "read", "dash")):
-        x, told = np.arange(len(slots[name])), {"best": "those that matter most", "others": "as many others"}[name]
+        x, label = np.arange(len(slots[name])), {"best": "those that matter most", "others": "as many others"}[name]
         line = {"color": HUES[theme][hue], "dash": dash, "width": 2.4}
-        lines(figure, x, slots[name], told, line, hover="%{x} slots: %{y:.1%} right")
-    if "probes" in found:
-        figure.add_hline(found["probes"]["chance"], line={"color": MUTED[theme], "dash": "dot", "width": 1})
+        lines(figure, x, slots[name], label, line, hover="%{x} slots: %{y:.1%} right")
+    if "probes" in document:
+        figure.add_hline(document["probes"]["chance"], line={"color": MUTED[theme], "dash": "dot", "width": 1})
     figure.update_yaxes(range=[-0.03, 1.03], tickformat=".0%").update_xaxes(dtick=1)
     return figure.update_layout(legend=LEGEND, margin_t=figure.layout.margin.t + 22)
 
 
-def interference(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
-    """P of the first and the second answer by segments since the second fact; one panel for each kind of it."""
+def interference(document: dict, finding: str, *, theme: str = "light") -> go.Figure:
+    """P of the first and the second answer by segments since the second fact; a panel for each kind of second."""
     figure = make_subplots(
         1, 2, subplot_titles=("about somebody else", "about the same"), shared_yaxes=True, horizontal_spacing=0.05
     )
     for col, kind in enumerate(("another", "same"), 1):
-        rows = found["interference"][kind]
+        rows = document["interference"][kind]
         for name, hue in (("first", "knows"), ("second", "write")):
             colour = HUES[theme][hue]
             figure.add_trace(

@@ -1,4 +1,4 @@
-"""Accuracy against length: the paper's Figures 4 and 5."""
+"""Figure of Length: accuracy against length, the paper's Figures 4 and 5."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,10 @@ LEGENDS = {"stage": "trained on", "plain": "", "control": "control", "yours": "y
 def length(
     curves: Sequence[Curve], finding: str, *, by: str = "segments", log: bool = True, theme: str = "light"
 ) -> go.Figure:
-    """One line a model with its confidence interval; a point's customdata is (curve, point). by: segments or tokens."""
+    """A line for each model with its confidence interval. by: "segments" or "tokens".
+
+    The customdata of a point is (index of the curve, index of the score).
+    """
     figure = canvas(finding, theme=theme, x=UNITS[by], y="right answers", width=900)
     for i, (curve, colour) in enumerate(zip(curves, _colours(curves, theme), strict=True)):
         _line(figure, i, curve, colour, by, theme)
@@ -63,10 +66,10 @@ def _dash(curve: Curve, i: int) -> str:
 
 
 def _group_title(figure: go.Figure, curve: Curve) -> dict | None:
-    """Over the first line of its kind."""
+    """The legend's title over the first line of each kind."""
     text = LEGENDS[curve.kind]
-    told = {trace.legendgrouptitle.text for trace in figure.data}
-    return {"text": text} if text and text not in told else None
+    titles = {trace.legendgrouptitle.text for trace in figure.data}
+    return {"text": text} if text and text not in titles else None
 
 
 def _colours(curves: Sequence[Curve], theme: str) -> list[str]:
@@ -78,11 +81,11 @@ def _colours(curves: Sequence[Curve], theme: str) -> list[str]:
 
 
 def _apart(values: Sequence[int], factor: float = 1.45) -> list[int]:
-    """Of sorted values those whose labels do not run into each other on a log axis; the last one always."""
-    kept: list[int] = []
+    """Values whose labels do not run into each other on a log axis, out of sorted ones; always the last."""
+    spaced: list[int] = []
     for value in values:
-        if not kept or value >= factor * kept[-1]:
-            kept.append(value)
-    if kept and kept[-1] != values[-1]:
-        kept[-1] = values[-1]
-    return kept
+        if not spaced or value >= factor * spaced[-1]:
+            spaced.append(value)
+    if spaced and spaced[-1] != values[-1]:
+        spaced[-1] = values[-1]
+    return spaced

@@ -1,4 +1,4 @@
-"""Loss at each position of a segment, and perplexity against history: the paper's Figures 8 and 7."""
+"""Figures of Loss: loss at each position of a segment, perplexity against history (the paper's Figures 8 and 7)."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ LEGEND |= {"entrywidthmode": "fraction", "itemsizing": "trace"}
 def by_position(
     lines: Sequence[Line], finding: str, *, log: bool = True, theme: str = "light", width: int = 620
 ) -> go.Figure:
-    """Loss in nats with a band of one standard error on each side."""
+    """Loss in nats by position, with a band of one standard error on each side."""
     figure = canvas(finding, theme=theme, x="position in the segment", y="loss (nats)", width=width, height=HEIGHT)
     for line, colour, look in _looks(lines, theme):
         band(figure, line.x, line.loss - line.stderr, line.loss + line.stderr, colour, legendgroup=line.name)
@@ -42,7 +42,7 @@ def by_position(
 
 
 def by_history(lines: Sequence[Line], finding: str, *, log: bool = True, theme: str = "light") -> go.Figure:
-    """Perplexity with bars of one standard error. On the log axis each doubling of history + 1 is a step."""
+    """Perplexity by history, with bars of one standard error. On a log axis, each doubling of history + 1 is a step."""
     figure = canvas(finding, theme=theme, x="history (segments)", y="perplexity", width=430, height=HEIGHT)
     at = lambda x: np.log2(x + 1) if log else x  # noqa: E731
     for i, (line, colour, look) in enumerate(_looks(lines, theme)):
@@ -70,13 +70,13 @@ def by_history(lines: Sequence[Line], finding: str, *, log: bool = True, theme: 
 
 
 def _looks(lines: Sequence[Line], theme: str) -> list[tuple[Line, str, dict]]:
-    """Each line with its hue and stroke, the same whatever is shown beside it; controls are muted."""
-    found, controls = [], iter(("dot", "dashdot", "longdash") * len(lines))
+    """Each line with its colour and stroke, the same in every selection of lines; controls are grey."""
+    looks, controls = [], iter(("dot", "dashdot", "longdash") * len(lines))
     for line in lines:
         hue, dash = LOOKS.get(line.mechanism, ("loss", "dot"))
         if line.control:
-            found.append((line, MUTED[theme], {"color": MUTED[theme], "width": 1.8, "dash": next(controls)}))
+            looks.append((line, MUTED[theme], {"color": MUTED[theme], "width": 1.8, "dash": next(controls)}))
         else:
             width = 3 if line.mechanism == "rmt" else 2
-            found.append((line, HUES[theme][hue], {"color": HUES[theme][hue], "width": width, "dash": dash}))
-    return found
+            looks.append((line, HUES[theme][hue], {"color": HUES[theme][hue], "width": width, "dash": dash}))
+    return looks

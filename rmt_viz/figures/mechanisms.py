@@ -1,4 +1,4 @@
-"""Mechanisms side by side: who sees whom, the loss that the numbers carried buy, and one text segment by segment."""
+"""Figures of Mechanisms: who sees whom, loss against numbers carried, and one text segment by segment."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ OWN = -1.0  # a token's own segment, below the map's units: base-2 logarithms of
 
 
 def sight(rows: Sequence[Mechanism], finding: str, *, least: int, segments: int, theme: str = "light") -> go.Figure:
-    """A panel for each mechanism: a row for each token that looks, a column for each it may see.
+    """Who sees whom: a panel for each mechanism, with a row for each token that looks and a column for each looked at.
 
     segments: how many the rows and columns are divided into. least: operations of a segment without memory, or 0.
     """
@@ -47,8 +47,8 @@ def sight(rows: Sequence[Mechanism], finding: str, *, least: int, segments: int,
 
 
 def _words(row: Mechanism, least: int) -> str:
-    told = " · ".join(filter(None, (carried(row), times(row, least))))
-    return f"<b>{escape(name(row))}</b><br>{told}"
+    details = " · ".join(filter(None, (carried(row), times(row, least))))
+    return f"<b>{escape(name(row))}</b><br>{details}"
 
 
 def _panel(row: Mechanism, segments: int, top: float, theme: str, *, bar: bool) -> go.Heatmap:
@@ -75,7 +75,7 @@ def _panel(row: Mechanism, segments: int, top: float, theme: str, *, bar: bool) 
 
 
 def _scale(top: float, theme: str) -> list:
-    """Grey for the own segment, then one accent, the stronger the fewer tokens share a place."""
+    """The colour scale: grey for the own segment, then one hue, stronger where fewer tokens share a place."""
     page, ink, _ = (hex_to_rgb(colour) for colour in PAGE[theme])
     accent = hex_to_rgb(HUES[theme]["read"])
     grey, cut = _mix(page, ink, 0.3), 0.5 / (top - OWN)
@@ -89,7 +89,7 @@ def _mix(one: tuple, other: tuple, share: float) -> str:
 
 
 def _frame(figure: go.Figure, n_panels: int, n: int, segments: int, theme: str) -> None:
-    """Axes in segments: a tick in the middle of each, a line at each boundary."""
+    """Draw the axes in segments: a tick in the middle of each, a line at each boundary."""
     width = n // segments
     ticks = {"tickvals": [width * s + (width + 1) / 2 for s in range(segments)], "ticks": "", "zeroline": False}
     ticks |= {"ticktext": [str(s + 1) for s in range(segments)], "tickfont": {"size": 11}, "range": [0.5, n + 0.5]}
@@ -108,16 +108,16 @@ def _frame(figure: go.Figure, n_panels: int, n: int, segments: int, theme: str) 
     figure.update_yaxes(title={"text": "segment that looks", "font": {"size": 11.5}, "standoff": 2}, col=1)
 
 
-def weight(found: Sequence[Point], finding: str, *, theme: str = "light") -> go.Figure:
-    """Loss against the numbers that cross a boundary; what carries nothing stands at the left."""
+def weight(points: Sequence[Point], finding: str, *, theme: str = "light") -> go.Figure:
+    """Loss against the numbers that cross a boundary; mechanisms that carry nothing stand at the left."""
     figure = canvas(
         finding, theme=theme, x="numbers that cross a boundary", y="mean loss (nats)", width=480, height=410
     )
-    some = [point.numbers for point in found if point.numbers]
+    some = [point.numbers for point in points if point.numbers]
     low = np.floor(np.log10(min(some, default=10)))
     high = np.ceil(np.log10(max(some, default=100)))
     at = lambda numbers: np.log10(numbers) if numbers else low - 0.7  # noqa: E731
-    for i, point in enumerate(found):
+    for i, point in enumerate(points):
         hue, _ = LOOKS.get(point.mechanism, ("loss", ""))
         symbol = SYMBOLS[i % len(SYMBOLS)]
         figure.add_trace(

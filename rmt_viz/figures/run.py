@@ -1,4 +1,4 @@
-"""A whole run in one figure: write, read, change, and what the model knows, segment by segment."""
+"""Figure of a whole run: write, read, change, and P(answer) or loss, segment by segment."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,7 +13,7 @@ UNITS["own answer"] = UNITS["knows"]
 
 
 def run(trace: Trace, *, theme: str = "light") -> go.Figure:
-    """One row a quantity, x counts segments from 1; above stand the beats and what shows them. theme: light or dark."""
+    """A row for each quantity, x counts segments from 1; above them the beats. theme: "light" or "dark"."""
     measures = measure(trace)
     rows = {"write": measures.share("write"), "read": measures.share("read"), "change": measures.slot_mean}
     rows |= {measures.answer: measures.knows[1:], "loss": measures.loss}

@@ -1,4 +1,4 @@
-"""The look of the figures: the hues of the stepping surface (components/theme.js), for light and dark."""
+"""Colours of the figures for light and dark: those of the stepping surface (rmt/viewer/static/theme.js)."""
 
 import plotly.graph_objects as go
 
@@ -10,7 +10,7 @@ PAGE = {"light": ("#ffffff", "#1a2233", "#e3e7ee"), "dark": ("#10141b", "#e8ebf1
 
 
 def apply(figure: go.Figure, theme: str) -> go.Figure:
-    """Page, ink and lines of a theme, "light" or "dark"."""
+    """Set the background, text and line colours of a theme, "light" or "dark"."""
     page, ink, line = PAGE[theme]
     figure.update_layout(paper_bgcolor=page, plot_bgcolor=page, font={"color": ink, "size": 13}, bargap=0.3)
     figure.update_xaxes(gridcolor=line, zeroline=False)

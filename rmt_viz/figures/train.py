@@ -1,4 +1,4 @@
-"""Curves of training with the stages of the curriculum, and one text read at several moments of it."""
+"""Figures of Train: training curves with the stages of the curriculum, and one text read at several moments."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ NAMES = {"stream_loss": "loss on streams", "stream_accuracy": "accuracy on strea
 
 
 def curves(lines: Sequence[dict], finding: str, *, by: str = "step", theme: str = "light") -> go.Figure:
-    """Loss above, accuracy below, stages behind them. by: "step", "seconds" or "tokens"."""
+    """Loss above, accuracy below, the stages as background. by: "step", "seconds" or "tokens"."""
     figure = canvas(finding, theme=theme, x=UNITS[by], y="loss (nats)", width=900, height=390)
     title = {"text": "accuracy", "standoff": 8, "font": {"size": 13}}
     grid = figure.layout.yaxis.gridcolor
@@ -33,10 +33,10 @@ def curves(lines: Sequence[dict], finding: str, *, by: str = "step", theme: str 
         if any(name in line for line in lines):
             style = {"color": HUES[theme][hue], "width": 2, "dash": dash}
             values = [line.get(name) for line in lines]
-            told = ".3f" if axis == "y" else ".1%"
+            digits = ".3f" if axis == "y" else ".1%"
             figure.add_trace(
                 go.Scatter(x=x, y=values, name=NAMES.get(name, name), line=style, mode="lines", yaxis=axis)
-                .update(hovertemplate=f"%{{y:{told}}}", connectgaps=False)
+                .update(hovertemplate=f"%{{y:{digits}}}", connectgaps=False)
             )  # fmt: skip
     for i, stage in enumerate(stages(lines)):
         _stage(figure, i, stage, x, theme)
@@ -44,7 +44,7 @@ def curves(lines: Sequence[dict], finding: str, *, by: str = "step", theme: str 
 
 
 def _stage(figure: go.Figure, i: int, stage: Stage, x: Sequence[float], theme: str) -> None:
-    """Its ground, and between the curves its name, where there is room for it."""
+    """Draw a stage's background, and its name between the curves where there is room."""
     begin, end = x[stage.first - 1] if stage.first else 0, x[stage.last]
     if i % 2:
         figure.add_shape(
@@ -64,27 +64,27 @@ def _stage(figure: go.Figure, i: int, stage: Stage, x: Sequence[float], theme: s
 
 
 def short(name: str) -> str:
-    """A stage's name over its ground."""
+    """A stage's name, short enough to stand over its background."""
     if name == "streaming":
         return "streams"
     return name.split(" ")[0] if "," not in name else "lesson"
 
 
-def readings(found: Sequence[Reading], finding: str, *, theme: str = "light") -> go.Figure:
-    """P(answer) of one text, a row a moment of training and a column a segment read."""
-    n = len(found[0].knows)
+def readings(moments: Sequence[Reading], finding: str, *, theme: str = "light") -> go.Figure:
+    """P(answer) of one text: a row for each moment of training, a column for each segment read."""
+    n = len(moments[0].knows)
     figure = canvas(finding, theme=theme, x="segments read when the question comes", y="", width=900)
-    rows = [f"step {reading.step:,}" + (f" · {reading.label}" if reading.label else "") for reading in found]
-    values = [list(reading.knows) for reading in found]
+    rows = [f"step {reading.step:,}" + (f" · {reading.label}" if reading.label else "") for reading in moments]
+    values = [list(reading.knows) for reading in moments]
     figure.add_trace(
         go.Heatmap(
             z=values, x=list(map(str, range(n))), y=list(map(escape, rows)), zmin=0, zmax=1, colorscale="Viridis",
             xgap=1, ygap=1,
-            texttemplate="%{z:.2f}" if n * len(found) <= MOST_NUMBERS else None,
+            texttemplate="%{z:.2f}" if n * len(moments) <= MOST_NUMBERS else None,
             colorbar={"title": {"text": "P(answer)", "side": "right", "font": {"size": 13}}, "thickness": 10},
             hovertemplate="%{y}<br>after %{x} segments: %{z:.3f}<extra></extra>",
         )
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", type="category", title=None, showgrid=False)
     figure.update_xaxes(type="category", showgrid=False)
-    return figure.update_layout(height=130 + ROW * len(found), margin={"l": 170})
+    return figure.update_layout(height=130 + ROW * len(moments), margin={"l": 170})

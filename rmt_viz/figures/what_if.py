@@ -1,4 +1,4 @@
-"""The figures of What if: two runs apart, and slots by moment."""
+"""Figures of What if: the difference of two runs, and the effect of each slot by segment."""
 
 from collections.abc import Sequence
 
@@ -11,47 +11,50 @@ from rmt_viz.figures.canvas import categories, diverging, dress, escape, lines
 from rmt_viz.figures.theme import HUES
 
 
-def apart(found: Contrast, finding: str, *, theme: str = "light") -> go.Figure:
-    """Changed less as it was: P(answer), how far the memories are apart, and the loss."""
-    scored = bool(np.isfinite(found.loss).any())
-    rows = [*(["answer"] if found.classes else []), "memory", *(["loss"] if scored else [])]
+def apart(difference: Contrast, finding: str, *, theme: str = "light") -> go.Figure:
+    """The changed run minus the original: P(answer), the distance of the memories, and the loss."""
+    scored = bool(np.isfinite(difference.loss).any())
+    rows = [*(["answer"] if difference.classes else []), "memory", *(["loss"] if scored else [])]
     figure = _stacked(rows, finding, theme=theme, width=900, height=130 + 120 * len(rows))
-    x = np.arange(len(found.apart))
+    x = np.arange(len(difference.apart))
     for name, hue, change in zip(
-        found.classes, categories(len(found.classes), theme), found.after - found.before, strict=True
+        difference.classes,
+        categories(len(difference.classes), theme),
+        difference.after - difference.before,
+        strict=True,
     ):
         lines(figure, x, change, f"Δ P({escape(name)})", {"color": hue, "width": 2.4}, 1)
-    lines(figure, x, found.apart, "memories apart", {"color": HUES[theme]["change"]}, rows.index("memory") + 1)
+    lines(figure, x, difference.apart, "memories apart", {"color": HUES[theme]["change"]}, rows.index("memory") + 1)
     if scored:
         at = rows.index("loss") + 1
         figure.add_trace(
-            go.Bar(x=x[1:], y=found.loss, marker_color=HUES[theme]["loss"], name="loss, changed − as it was"),
+            go.Bar(x=x[1:], y=difference.loss, marker_color=HUES[theme]["loss"], name="loss, changed − as it was"),
             row=at,
             col=1,
         )
     titles = {"answer": "Δ P(answer)<br>if asked", "memory": "distance of<br>the memories", "loss": "Δ loss<br>(nats)"}
     for i, row in enumerate(rows, 1):
         figure.update_yaxes(title_text=titles[row], rangemode="tozero", row=i, col=1)
-    if found.classes:
+    if difference.classes:
         figure.update_yaxes(range=[-1.05, 1.05], row=1, col=1)
     figure.update_xaxes(title_text="after segment (0: before the first)", row=len(rows), col=1)
     return figure
 
 
-def slot_map(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
+def slot_map(effects: dict, finding: str, *, theme: str = "light") -> go.Figure:
     """Two maps of slot by segment: how far P(answer) falls without one slot, and with one slot alone."""
     figure = make_subplots(
         1, 2, horizontal_spacing=0.09, subplot_titles=("without this slot", "with this slot alone"), shared_yaxes=True
     )
-    most = max(0.05, *(float(np.abs(np.array(found[name])).max(initial=0)) for name in ("without", "alone", "whole")))
-    unit = "fall of P(answer)" if found["answer"] is not None else "rise of the loss (nats)"
+    most = max(0.05, *(float(np.abs(np.array(effects[name])).max(initial=0)) for name in ("without", "alone", "whole")))
+    unit = "fall of P(answer)" if effects["answer"] is not None else "rise of the loss (nats)"
     for col, name in enumerate(("without", "alone"), 1):
-        rows = [*np.array(found[name], float).T, np.array(found["whole"], float)]
+        rows = [*np.array(effects[name], float).T, np.array(effects["whole"], float)]
         names = [*(f"slot {i + 1}" for i in range(len(rows) - 1)), "all of them"]
         figure.add_trace(
             go.Heatmap(
                 z=np.array(rows),
-                x=[f"{s + 1}" for s in found["segments"]],
+                x=[f"{s + 1}" for s in effects["segments"]],
                 y=names,
                 coloraxis="coloraxis",
                 xgap=2,
@@ -61,7 +64,7 @@ def slot_map(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
             row=1,
             col=col,
         )
-    dress(figure, finding, theme=theme, width=900, height=170 + 26 * (len(found["without"][0]) + 1))
+    dress(figure, finding, theme=theme, width=900, height=170 + 26 * (len(effects["without"][0]) + 1))
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(title_text="ablated before segment", type="category", showgrid=False)
     bar = {"title": {"text": unit, "side": "right", "font": {"size": 13}}, "thickness": 12, "outlinewidth": 0}

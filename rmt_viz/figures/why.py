@@ -1,4 +1,4 @@
-"""The figures of Why: parts of an output."""
+"""Figures of Why: the parts of an output, by segment, slot, token or class."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from rmt_viz.figures.theme import HUES
 def parts(
     values: Sequence[float], names: Sequence[str], finding: str, *, x: str, y: str, theme: str = "light", **size
 ) -> go.Figure:
-    """Signed parts of an output as bars."""
+    """Parts of an output as signed bars."""
     figure = canvas(finding, theme=theme, x=x, y=y, **size)
     hues = [HUES[theme]["knows" if value >= 0 else "write"] for value in values]
     figure.add_trace(
@@ -22,14 +22,14 @@ def parts(
 
 
 def local_and_memory(found: dict, finding: str, *, theme: str = "light") -> go.Figure:
-    """What the last segment says of each class without memory of its own, and what memory adds."""
+    """The last segment's logit of each class with memory ablated, and what memory adds to it."""
     figure = canvas(finding, theme=theme, x="logit", y="", width=430, height=330)
     names = [escape(name) for name in found["classes"]]
-    for key, told, hue in (("local", "without memory of its own", "loss"), ("memory", "what memory adds", "knows")):
+    for key, label, hue in (("local", "without memory of its own", "loss"), ("memory", "what memory adds", "knows")):
         figure.add_trace(
             go.Bar(
-                y=names, x=found[key], name=told, orientation="h", marker_color=HUES[theme][hue],
-                hovertemplate="%{y}: %{x:.2f}<extra>" + told + "</extra>",
+                y=names, x=found[key], name=label, orientation="h", marker_color=HUES[theme][hue],
+                hovertemplate="%{y}: %{x:.2f}<extra>" + label + "</extra>",
             )
         )  # fmt: skip
     figure.update_layout(barmode="group", legend=LEGEND, margin_t=figure.layout.margin.t + 22)

@@ -1,1 +1,1 @@
-"""What a figure shows, as a sentence and as columns. No torch, no Streamlit."""
+"""Findings: what a figure shows, as a sentence and as columns of numbers. No torch, no Streamlit."""

@@ -1,7 +1,7 @@
-"""BABILong's table: our scores beside what others report, by task and length. No torch, no streamlit."""
+"""BABILong's table: our scores beside those that others report, by task and length. No torch, no streamlit."""
 
 from rmt_viz.findings.words import percent
-from rmt_viz.shelf.results import Asked, Results
+from rmt_viz.shelf.results import BabilongScore, Results
 
 TASKS = {
     "qa1": "Where is a person?", "qa2": "Where is an object?", "qa3": "Where was an object before?",
@@ -23,12 +23,12 @@ NOTE = (
 
 
 def tasks(results: Results) -> list[str]:
-    """Tasks there are scores of ours for, in order."""
+    """The tasks with scores of ours, in order."""
     return [name for name in TASKS if any(row.task == name for row in results.rows)]
 
 
 def table(results: Results, task: str) -> dict[str, list[str]]:
-    """Columns of the table of one task: who, how trained, and the share of right answers at each length."""
+    """Columns of one task's table: the model, how it was trained, and the share of right answers at each length."""
     ours = [row for row in results.rows if row.task == task]
     others = [other for other in results.about["others"] if task in other["accuracy"]]
     known = {row.length for row in ours} | {n for other in others for n in other["accuracy"][task]}
@@ -47,14 +47,14 @@ def table(results: Results, task: str) -> dict[str, list[str]]:
     return {name: [line[i] for line in lines] for i, name in enumerate(columns)}
 
 
-def _score(row: Asked | None) -> str:
+def _score(row: BabilongScore | None) -> str:
     if row is None:
         return "–"
     return f"{percent(row.accuracy)} ({percent(row.low)}–{percent(row.high)}, {row.samples} asked)"
 
 
 def finding(results: Results, task: str) -> str:
-    """What the table says of the greatest length that was scored."""
+    """A sentence on the score at the greatest length."""
     row = max(
         (r for r in results.rows if (r.task, r.control, r.never) == (task, "none", False)), key=lambda r: r.tokens
     )

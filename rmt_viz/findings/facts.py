@@ -1,32 +1,31 @@
-"""What the figures of Facts show, as a sentence each and as columns."""
+"""Findings of Facts: what each figure shows, as a sentence and as columns."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from rmt.measure import KNOWN
 from rmt_viz.findings.words import add_row, percent
 
-KNOWN = 0.5
 
-
-def survival(found: dict[str, dict]) -> str:
-    """How long facts live in a checkpoint's memory."""
-    trained = found["trained"]
+def survival(documents: dict[str, dict]) -> str:
+    """A sentence on how many facts a checkpoint's memory captures, and how long it keeps them."""
+    trained = documents["trained"]
     last = trained["retention"][-1]
-    told = f"{percent(trained['capture']['share'])} of {trained['facts']} facts are captured"
-    kept = f"{percent(last['share'])} of those are there {last['distance']} segments later"
+    captured = f"{percent(trained['capture']['share'])} of {trained['facts']} facts are captured"
+    retained = f"{percent(last['share'])} of those are there {last['distance']} segments later"
     controls = [
-        f"{name} {percent(found[name]['survival']['right'][-1])} of all"
+        f"{name} {percent(documents[name]['survival']['right'][-1])} of all"
         for name in ("reset", "untrained")
-        if name in found
+        if name in documents
     ]
-    return f"{told}, {kept}" + (f" ({', '.join(controls)})" if controls else "")
+    return f"{captured}, {retained}" + (f" ({', '.join(controls)})" if controls else "")
 
 
-def survival_table(found: dict[str, dict]) -> dict[str, Sequence]:
-    """One row for each control and distance."""
+def survival_table(documents: dict[str, dict]) -> dict[str, Sequence]:
+    """Columns of the survival figure: a row for each control and distance."""
     rows = {name: [] for name in ("control", "segments since", "P mean", "P 10 %", "P 90 %", "right")}
-    for control, document in found.items():
+    for control, document in documents.items():
         of = document["survival"]
         for row in zip(of["distance"], of["mean"], of["low"], of["high"], of["right"], strict=True):
             add_row(rows, control, *row)
@@ -34,7 +33,7 @@ def survival_table(found: dict[str, dict]) -> dict[str, Sequence]:
 
 
 def ledger(facts: Sequence[dict]) -> str:
-    """Which facts of one run are there at its end."""
+    """A sentence on which facts of one run are still known at its end."""
     if not facts:
         return "This run tells no fact that can be asked for"
     there = [fact for fact in facts if fact["p"][-1] >= KNOWN]
@@ -47,65 +46,63 @@ def ledger(facts: Sequence[dict]) -> str:
 
 
 def ledger_table(facts: Sequence[dict]) -> dict[str, Sequence]:
-    """One row for each moment."""
+    """Columns of the facts of one run: a row for each moment."""
     n = len(facts[0]["p"]) if facts else 0
     return {"after segment": np.arange(n), **{f"{fact['text']} ({fact['answer']})": fact["p"] for fact in facts}}
 
 
-def used(found: dict) -> str:
-    """Which slots carry facts, by ablation."""
-    slots = found["slots"]
-    n, best, others = len(slots["fall"]), slots["best"], slots["others"]
-    k = n // 2
-    told = (
-        f"Without the {k} slots that matter most {percent(best[k])} are right, without {k} others {percent(others[k])}"
-    )
+def used(document: dict) -> str:
+    """A sentence on which slots carry facts, by ablation."""
+    slots = document["slots"]
+    k, best = len(slots["fall"]) // 2, slots["best"]
+    halves = f"Without the {k} slots that matter most {percent(best[k])} are right"
+    halves += f", without {k} others {percent(slots['others'][k])}"
     blank = slots.get("blank")
-    others = f": {percent(blank['share'])} are then answered with {blank['answer']}" if blank else ""
-    return f"{told}, without all {percent(best[-1])}{others}"
+    answers = f": {percent(blank['share'])} are then answered with {blank['answer']}" if blank else ""
+    return f"{halves}, without all {percent(best[-1])}{answers}"
 
 
-def used_table(found: dict) -> dict[str, Sequence]:
-    """One row for each number of slots ablated."""
-    slots = found["slots"]
+def used_table(document: dict) -> dict[str, Sequence]:
+    """Columns of the ablations: a row for each number of slots ablated."""
+    slots = document["slots"]
     return {"ablated": range(len(slots["best"])), "those that matter": slots["best"], "others": slots["others"]}
 
 
-def readable(found: dict) -> str:
-    """Where a linear probe finds the answer."""
-    probes = found["probes"]
+def readable(document: dict) -> str:
+    """A sentence on where a linear probe finds the answer."""
+    probes = document["probes"]
     right, moment = np.array(probes["right"]), probes["moments"].index(1) if 1 in probes["moments"] else 0
     low, high = right[moment].min(), right[moment].max()
     shuffled = np.array(probes["shuffled"])[moment].mean()
     best = f"{percent(low)} to {percent(high)}" if low < high else percent(low)
-    told = f"One segment after the fact a linear probe of one slot gets {best} right"
-    return f"{told} (shuffled labels: {percent(shuffled)})"
+    sentence = f"One segment after the fact a linear probe of one slot gets {best} right"
+    return f"{sentence} (shuffled labels: {percent(shuffled)})"
 
 
-def readable_table(found: dict) -> dict[str, Sequence]:
-    """One row for each slot and moment."""
+def readable_table(document: dict) -> dict[str, Sequence]:
+    """Columns of the probes: a row for each slot and moment."""
     rows = {name: [] for name in ("slot", "segments since", "right", "shuffled")}
-    of = found["probes"]
+    of = document["probes"]
     for moment, right, shuffled in zip(of["moments"], of["right"], of["shuffled"], strict=True):
         for slot, pair in enumerate(zip(right, shuffled, strict=True), 1):
             add_row(rows, slot, moment, *pair)
     return rows
 
 
-def interference(found: dict) -> str:
-    """What a second fact does to the first."""
+def interference(document: dict) -> str:
+    """A sentence on what a second fact does to the first."""
     parts = []
     for kind, of in (("another", "about somebody else"), ("same", "about the same")):
-        rows = found["interference"][kind]
+        rows = document["interference"][kind]
         before, after, second = rows["first"]["mean"][0], rows["first"]["mean"][-1], rows["second"]["mean"][-1]
         parts.append(f"a second fact {of} leaves P(first) at {after:.2f} of {before:.2f}, P(second) at {second:.2f}")
     return "A" + parts[0][1:] + "; " + parts[1]
 
 
-def interference_table(found: dict) -> dict[str, Sequence]:
-    """One row for each kind and moment."""
+def interference_table(document: dict) -> dict[str, Sequence]:
+    """Columns of the interference figure: a row for each kind of second fact and moment."""
     rows = {name: [] for name in ("second fact", "segments since", "P(first)", "P(second)")}
-    for kind, of in found["interference"].items():
+    for kind, of in document["interference"].items():
         for row in zip(of["distance"], of["first"]["mean"], of["second"]["mean"], strict=True):
             add_row(rows, kind, *row)
     return rows

@@ -1,11 +1,11 @@
-"""Which scores the Length page draws as which curve, and what they say. No torch, no streamlit."""
+"""Findings of Length: which scores make which curve, and what they say. No torch, no streamlit."""
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rmt.tasks import TASKS, title
-from rmt_viz.findings.words import percent
+from rmt_viz.findings.words import percent, segments
 from rmt_viz.shelf.results import Score
 
 VIEWS = {"stages": "By training stage", "far": "How far", "recipes": "Two recipes"}
@@ -27,14 +27,14 @@ class Curve:
 
 
 def tasks(rows: Iterable[Score]) -> list[str]:
-    """Tasks there are scores of, in the paper's order."""
-    found = {row.task for row in rows}
-    return [task for task in TASKS if task in found] + sorted(found - set(TASKS))
+    """The tasks with scores, in the paper's order."""
+    scored = {row.task for row in rows}
+    return [task for task in TASKS if task in scored] + sorted(scored - set(TASKS))
 
 
-def chances(found: Iterable[Curve]) -> list[float]:
-    """What guessing gets right in the tasks of these curves, where they are ours: each share once, from the least."""
-    of = {score.task for curve in found for score in curve.scores}
+def chances(drawn: Iterable[Curve]) -> list[float]:
+    """The shares that guessing gets right in the tasks of these curves, each once, the least first."""
+    of = {score.task for curve in drawn for score in curve.scores}
     return sorted({1 / len(TASKS[task].classes) for task in of if task in TASKS})
 
 
@@ -51,18 +51,18 @@ def curves(rows: Iterable[Score], view: str, task: str, *, controls: bool = Fals
         of = [row for row in plain if row.task == task and row.recipe == "curriculum"]
         stages = sorted({row.trained_on for row in of})
         chosen = [(segments(n), "stage", [row for row in of if row.trained_on == n]) for n in stages]
-    found = [_curve(name, kind, of) for name, kind, of in chosen if of]
-    return found + (_controls(rows, found) if controls else [])
+    drawn = [_curve(name, kind, of) for name, kind, of in chosen if of]
+    return drawn + (_controls(rows, drawn) if controls else [])
 
 
 def yours(rows: Iterable[Score]) -> list[Curve]:
-    """The visitor's own scores."""
+    """The curves of the visitor's own scores."""
     rows = list(rows)
     mine = f"yours, {rows[0].checkpoint}" if rows else ""
-    told = {"none": mine, **{control: f"{mine}, {name}" for control, name in CONTROLS.items()}}
+    names = {"none": mine, **{control: f"{mine}, {name}" for control, name in CONTROLS.items()}}
     return [
         _curve(name, "yours" if control == "none" else "control", [row for row in rows if row.control == control])
-        for control, name in told.items()
+        for control, name in names.items()
         if any(row.control == control for row in rows)
     ]
 
@@ -81,25 +81,26 @@ def _farthest(rows: list[Score], task: str) -> list[Score]:
 
 
 def _same_start(rows: list[Score]) -> list[Score]:
-    """Of each recipe the model trained on as many segments as models of most recipes are, on the most of those.
+    """The scores of one model for each recipe: models trained on the same number of segments, where recipes allow.
 
-    Models of other segment lengths than that at which most recipes were scored are left out.
+    That number is the one that most recipes have, the largest of several. Only the segment length at which most recipes
+    were scored is used.
     """
     tried = {n: len({row.recipe for row in rows if row.segment_length == n}) for n in {r.segment_length for r in rows}}
     rows = [row for row in rows if row.segment_length == max(tried, key=tried.get)]
     starts = {n: len({row.recipe for row in rows if row.trained_on == n}) for n in {r.trained_on for r in rows}}
     rows = [row for row in rows if row.trained_on == max(starts, key=lambda n: (starts[n], n))]
-    found = []
+    chosen = []
     for recipe in _seen(rows, "recipe"):
         of = [row for row in rows if row.recipe == recipe]
         best = max(of, key=lambda row: row.tokens)
-        found += [row for row in of if _model(row) == _model(best)]
-    return found
+        chosen += [row for row in of if _model(row) == _model(best)]
+    return chosen
 
 
-def _controls(rows: list[Score], found: list[Curve]) -> list[Curve]:
-    """The controls of the checkpoints that are drawn, or of their tasks where those have none."""
-    shown = {_model(row) for curve in found for row in curve.scores}
+def _controls(rows: list[Score], drawn: list[Curve]) -> list[Curve]:
+    """The control curves of the checkpoints that are drawn, or of their tasks where those have none."""
+    shown = {_model(row) for curve in drawn for row in curve.scores}
     of = [row for row in rows if row.control in CONTROLS]
     of = [row for row in of if _model(row) in shown] or [r for r in of if r.task in {task for task, *_ in shown}]
     keys = sorted({(row.control, _model(row)) for row in of})
@@ -122,9 +123,9 @@ def _seen(rows: Iterable[Score], field: str) -> list[str]:
     return sorted({getattr(row, field) for row in rows})
 
 
-def finding(found: list[Curve], view: str, task: str) -> str:
-    """What the curves say, in one sentence."""
-    of = [curve for curve in found if curve.kind in ("plain", "stage")]
+def finding(drawn: list[Curve], view: str, task: str) -> str:
+    """A sentence on what the curves of this view say."""
+    of = [curve for curve in drawn if curve.kind in ("plain", "stage")]
     if not of:
         return f"There are no scores of {title(task)} in this view."
     if view == "stages":
@@ -136,7 +137,7 @@ def finding(found: list[Curve], view: str, task: str) -> str:
 
 
 def _stages(of: list[Curve], task: str) -> str:
-    """How models do at twice the length they were trained on, the paper's claim for five segments and more."""
+    """A sentence on models at twice the length they were trained on; the paper claims it for five segments and more."""
     twice = {}
     for curve in of:
         trained = curve.scores[0].trained_on
@@ -156,34 +157,34 @@ def _stages(of: list[Curve], task: str) -> str:
 
 
 def _recipes(of: list[Curve], task: str) -> str:
-    """The recipes at the greatest length at which all were scored."""
+    """A sentence on the recipes at the greatest length at which all were scored."""
     if len(of) < 2:
         return f"{title(task)}: one recipe has been scored, {of[0].name}; there is none to compare it with"
     common = set.intersection(*({row.segments for row in curve.scores} for curve in of))
     if not common:
         return f"{title(task)}: the recipes were not scored at one length"
     at = max(common)
-    told = [f"{percent(r.accuracy)} with {curve.name}" for curve in of for r in curve.scores if r.segments == at]
-    return f"{title(task)} at {segments(at)}: {'; '.join(told)}"
+    shares = [f"{percent(r.accuracy)} with {curve.name}" for curve in of for r in curve.scores if r.segments == at]
+    return f"{title(task)} at {segments(at)}: {'; '.join(shares)}"
 
 
 def label(score: Score) -> str:
-    """A score as one of a list."""
+    """A score as an entry of a list."""
     how = CONTROLS.get(score.control, f"trained on {segments(score.trained_on)}" if score.trained_on else "yours")
     return f"{title(score.task)}, {how}: {segments(score.segments)}, {percent(score.accuracy)}"
 
 
-def told(score: Score) -> str:
-    """A score with its interval."""
+def in_words(score: Score) -> str:
+    """A score in words, with its interval."""
     return (
         f"{percent(score.accuracy)} of {score.samples:,} samples are right at {segments(score.segments)}, "
         f"{score.tokens:,} tokens; 95% interval {percent(score.low)} to {percent(score.high)}."
     )
 
 
-def table(found: Iterable[Curve]) -> dict[str, list]:
-    """The numbers of the curves, for the table and the CSV."""
-    rows = [(curve.name, row) for curve in found for row in curve.scores]
+def table(drawn: Iterable[Curve]) -> dict[str, list]:
+    """Columns of the curves' numbers, for the table and the CSV."""
+    rows = [(curve.name, row) for curve in drawn for row in curve.scores]
     columns = ("task", "checkpoint", "trained_on", "recipe", "control", "segments", "tokens", "samples")
     numbers = ("accuracy", "low", "high")
     return {"curve": [name for name, _ in rows]} | {
@@ -192,18 +193,14 @@ def table(found: Iterable[Curve]) -> dict[str, list]:
 
 
 def nearest(score: Score, runs: Iterable[tuple[str, str, str, int]]) -> str | None:
-    """The recorded run closest in length to a score, of its checkpoint if there is one, within a factor of NEAR.
+    """The name of the recorded run closest in length to a score, within a factor of NEAR; None where there is none.
 
-    runs: (name, task, checkpoint, segments) each.
+    Runs of the score's own checkpoint come first. runs: (name, task, checkpoint, segments) of each.
     """
     of = [(name, checkpoint, n) for name, task, checkpoint, n in runs if task == score.task and n]
     away = [(checkpoint != score.checkpoint, abs(math.log(n / score.segments)), name) for name, checkpoint, n in of]
     near = sorted(item for item in away if item[1] <= math.log(NEAR))
     return near[0][2] if near else None
-
-
-def segments(n: int) -> str:
-    return f"{n:,} segment{'s' if n != 1 else ''}"
 
 
 def hover(score: Score) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""Which losses the Loss page draws as which line, and what they say. No torch, no streamlit."""
+"""Findings of Loss: which losses make which line, and what they say. No torch, no streamlit."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rmt.memory.words import WORDS
+from rmt_viz.findings.words import segments
 from rmt_viz.shelf.results import Losses, Results
 
 NAMES = {words.kind: words.name for words in WORDS}  # in the order of the legend
@@ -22,7 +23,7 @@ FIELDS = {EVERY: ("mean", "mean_stderr"), FIRST: ("first16", "first16_stderr")}
 
 @dataclass(frozen=True)
 class Line:
-    """A mechanism's loss in nats at x, and its standard error. control: whether it is one."""
+    """A mechanism's loss in nats at each x, with its standard error. control: whether the line is of a control."""
 
     name: str
     mechanism: str
@@ -34,30 +35,32 @@ class Line:
 
 
 def histories(rows: Iterable[Losses]) -> list[int]:
+    """The lengths of history (segments) that were scored."""
     return sorted({row.history for row in rows})
 
 
 def usual(rows: Iterable[Losses]) -> int:
     """The history to begin with: four segments, or the most there is."""
-    found = histories(rows)
-    return 4 if 4 in found else found[-1]
+    lengths = histories(rows)
+    return 4 if 4 in lengths else lengths[-1]
 
 
 def names(rows: Iterable[Losses]) -> list[str]:
-    """Every line there can be, controls among them, in the order of the legend."""
+    """The names of all lines, controls last, in the order of the legend."""
     order = {mechanism: i for i, mechanism in enumerate(NAMES)}
-    found = {name(row): (row.control != "none", order.get(row.mechanism, len(order)), name(row)) for row in rows}
-    return sorted(found, key=found.get)
+    order_of = {name(row): (row.control != "none", order.get(row.mechanism, len(order)), name(row)) for row in rows}
+    return sorted(order_of, key=order_of.get)
 
 
 def plain_names(rows: Iterable[Losses]) -> list[str]:
+    """The names of the lines that are no controls."""
     return names(row for row in rows if row.control == "none")
 
 
 def name(row: Losses) -> str:
-    """A mechanism as people call it, and its control."""
-    told = NAMES.get(row.mechanism, row.mechanism)
-    return told if row.control == "none" else f"{told}, {CONTROLS.get(row.control, row.control)}"
+    """The name of a line: the mechanism's, and its control's."""
+    label = NAMES.get(row.mechanism, row.mechanism)
+    return label if row.control == "none" else f"{label}, {CONTROLS.get(row.control, row.control)}"
 
 
 def by_position(rows: Iterable[Losses], history: int, shown: Sequence[str], *, log: bool) -> list[Line]:
@@ -75,14 +78,14 @@ def by_position(rows: Iterable[Losses], history: int, shown: Sequence[str], *, l
 
 
 def at(rows: Iterable[Losses], history: int) -> list[Losses]:
-    """The rows of a history; what was scored with none at all, because it reads none, goes with every one."""
+    """The rows with this history; a mechanism that reads no history goes with every one."""
     rows = list(rows)
     reads = {name(row) for row in rows if row.history}
     return [row for row in rows if row.history == history or name(row) not in reads]
 
 
 def bins(n: int, *, log: bool) -> np.ndarray:
-    """Where bins of positions begin, and where the last one ends: of even width, or even on a log axis."""
+    """Edges of bins of positions, of even width on a linear or on a logarithmic axis."""
     if log:
         return np.unique(np.geomspace(1, n + 1, BINS).round().astype(int)) - 1
     return np.unique(np.linspace(0, n, min(n, BINS + 8) + 1).round().astype(int))
@@ -113,42 +116,42 @@ def _ordered(rows: Iterable[Losses], shown: Sequence[str]) -> list[Losses]:
 
 
 def gained(rows: Iterable[Losses], comparisons: Iterable[dict], history: int) -> str:
-    """What memory saves at the beginning of a segment, and how much of exact context's saving that is.
+    """A sentence on what memory saves at the beginning of a segment, as a share of what exact context saves.
 
     Where most of it stays when memory is reset, as after training that the baseline did not have, that is said instead.
     """
-    found = {row.mechanism: row for row in at(rows, history) if row.control == "none"}
-    if "rmt" not in found or "none" not in found:
+    by_mechanism = {row.mechanism: row for row in at(rows, history) if row.control == "none"}
+    if "rmt" not in by_mechanism or "none" not in by_mechanism:
         return f"Loss by position after {segments(history)} of history"
-    saved = found["none"].first16 - found["rmt"].first16
-    told = f"RMT saves {saved:.2f} nats in the first 16 positions" if saved > 0 else "RMT saves nothing"
-    whole = found["none"].first16 - found["context"].first16 if "context" in found else 0
+    saved = by_mechanism["none"].first16 - by_mechanism["rmt"].first16
+    sentence = f"RMT saves {saved:.2f} nats in the first 16 positions" if saved > 0 else "RMT saves nothing"
+    whole = by_mechanism["none"].first16 - by_mechanism["context"].first16 if "context" in by_mechanism else 0
     part = _fraction(comparisons, history) or (f"{saved / whole:.0%}" if whole > 0 else None)
     reset = [row.first16 for row in at(rows, history) if (row.mechanism, row.control) == ("rmt", "reset")]
-    stays = found["none"].first16 - reset[0] if reset else 0
+    stays = by_mechanism["none"].first16 - reset[0] if reset else 0
     if saved > 0 and stays > saved / 2:
-        told += f", {stays:.2f} of them with memory reset, too"
+        sentence += f", {stays:.2f} of them with memory reset, too"
     elif part and history and saved > 0:
-        told += f", {part} of what exact context saves"
-    return f"With {segments(history)} of history {told}"
+        sentence += f", {part} of what exact context saves"
+    return f"With {segments(history)} of history {sentence}"
 
 
 def _fraction(comparisons: Iterable[dict], history: int) -> str | None:
-    """Of the file's own comparisons, paired over documents: the share with its standard error."""
-    for one in comparisons:
-        of = one.get("of", {})
-        if one.get("kind") == "fraction of exact context" and (of.get("mechanism"), of.get("history")) == (
+    """The share of exact context's saving, with its standard error: the file's own comparison over documents."""
+    for comparison in comparisons:
+        of = comparison.get("of", {})
+        if comparison.get("kind") == "fraction of exact context" and (of.get("mechanism"), of.get("history")) == (
             "rmt",
             history,
         ):
-            found = one.get("first16", {})
-            if isinstance(found.get("fraction"), float):
-                return f"{found['fraction']:.0%} ± {found.get('stderr', math.nan):.0%}"
+            first16 = comparison.get("first16", {})
+            if isinstance(first16.get("fraction"), float):
+                return f"{first16['fraction']:.0%} ± {first16.get('stderr', math.nan):.0%}"
     return None
 
 
 def falls(lines: Iterable[Line], over: str) -> str:
-    """How perplexity goes with history."""
+    """A sentence on how RMT's perplexity changes with history."""
     line = next((line for line in lines if line.name == NAMES["rmt"] and len(line.x) > 1), None)
     if line is None:
         return f"Perplexity against history, {over}"
@@ -157,15 +160,15 @@ def falls(lines: Iterable[Line], over: str) -> str:
     return f"RMT’s perplexity {way} from {first:.1f} to {last:.1f} with {segments(int(line.x[-1]))} of history"
 
 
-def provenance(found: Results) -> str:
-    """Where the numbers come from."""
-    corpus, row = found.about.get("corpus", {}), found.rows[0]
-    told = f"{row.documents} held-out documents of {corpus.get('name', 'the corpus')}, {row.targets} targets."
-    return f"{told} Bands: one standard error over documents, at most; points pool neighbouring positions."
+def provenance(results: Results) -> str:
+    """A sentence on where the numbers come from."""
+    corpus, row = results.about.get("corpus", {}), results.rows[0]
+    sentence = f"{row.documents} held-out documents of {corpus.get('name', 'the corpus')}, {row.targets} targets."
+    return f"{sentence} Bands: one standard error over documents, at most; points pool neighbouring positions."
 
 
 def table(rows: Iterable[Losses], history: int, shown: Sequence[str]) -> dict[str, list]:
-    """Every position, unpooled."""
+    """Columns of the loss at every position, unpooled."""
     of = at(_ordered(rows, shown), history)
     return {
         "mechanism": [name(row) for row in of for _ in row.loss],
@@ -176,16 +179,13 @@ def table(rows: Iterable[Losses], history: int, shown: Sequence[str]) -> dict[st
 
 
 def history_table(lines: Iterable[Line]) -> dict[str, list]:
-    found = [(line, i) for line in lines for i in range(len(line.x))]
+    """Columns of perplexity and loss by history."""
+    points = [(line, i) for line in lines for i in range(len(line.x))]
     return {
-        "mechanism": [line.name for line, _ in found],
-        "history (segments)": [int(line.x[i]) for line, i in found],
-        "perplexity": [math.exp(line.loss[i]) for line, i in found],
-        "loss (nats)": [float(line.loss[i]) for line, i in found],
-        "standard error": [float(line.stderr[i]) for line, i in found],
-        "documents": [line.rows[i].documents for line, i in found],
+        "mechanism": [line.name for line, _ in points],
+        "history (segments)": [int(line.x[i]) for line, i in points],
+        "perplexity": [math.exp(line.loss[i]) for line, i in points],
+        "loss (nats)": [float(line.loss[i]) for line, i in points],
+        "standard error": [float(line.stderr[i]) for line, i in points],
+        "documents": [line.rows[i].documents for line, i in points],
     }
-
-
-def segments(n: int) -> str:
-    return f"{n} segment{'s' if n != 1 else ''}"

@@ -1,4 +1,4 @@
-"""What the Mechanisms page says of each mechanism, and what its figures draw. No torch, no streamlit."""
+"""Findings of Mechanisms: what is said of each, and the numbers of the figures. No torch, no streamlit."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rmt.memory.words import WORDS
-from rmt_viz.findings.loss import NAMES, segments
+from rmt_viz.findings.loss import NAMES
+from rmt_viz.findings.words import segments
 from rmt_viz.shelf.results import Losses, Mechanism, Results
 
 SEGMENTS = 4  # in the pictures of who sees whom
@@ -23,21 +24,24 @@ SAVED, LOSS = "saved against no memory", "loss"
 
 
 def ordered(rows: Iterable[Mechanism]) -> list[Mechanism]:
+    """The mechanisms in the order of the legend."""
     order = {name: i for i, name in enumerate(NAMES)}
     return sorted(rows, key=lambda row: order.get(row.mechanism, len(order)))
 
 
 def name(row: Mechanism) -> str:
+    """The name of a mechanism in titles and legends."""
     return NAMES.get(row.mechanism, row.mechanism)
 
 
 def crosses(row: Mechanism) -> str:
+    """What crosses a boundary in this mechanism, in words."""
     values = {"n_memory": row.read, "n_cache": 0, "rate": 1, **row.options, "read": row.read, "write": row.write}
     return CROSSES.get(row.mechanism, "See its file in rmt/memory").format(**values)
 
 
 def carried(row: Mechanism) -> str:
-    """How much crosses the last boundary, in words."""
+    """How many numbers cross the last boundary, in words."""
     if not row.numbers or not row.numbers[-1]:
         return "nothing carried"
     grows = len(row.numbers) > 1 and row.numbers[-1] > row.numbers[-2]
@@ -45,17 +49,17 @@ def carried(row: Mechanism) -> str:
 
 
 def alone(rows: Iterable[Mechanism]) -> int:
-    """Operations of a segment without memory, 0 where that was not counted."""
+    """Operations of a segment without memory; 0 where they were not counted."""
     return next((row.operations for row in rows if row.mechanism == "none"), 0)
 
 
 def times(row: Mechanism, least: int) -> str:
-    """Operations of a segment over `least`, in words; "" where that is not known."""
+    """Operations of a segment as a multiple of `least`, in words; "" where `least` is not known."""
     return f"×{row.operations / least:.2f}" if least else ""
 
 
 def size(n: int) -> str:
-    """Bytes in words: 8 kB."""
+    """A number of bytes in words: 8 kB."""
     for unit, step in (("MB", 1e6), ("kB", 1e3)):
         if n >= step:
             return f"{n / step:.{0 if n >= 10 * step else 1}f} {unit}"
@@ -63,7 +67,7 @@ def size(n: int) -> str:
 
 
 def spread(rows: Sequence[Mechanism]) -> str:
-    """The finding: who carries least and who most."""
+    """A sentence on which mechanism carries least and which most."""
     some = sorted((row for row in rows if row.numbers and row.numbers[-1]), key=lambda row: row.numbers[-1])
     if len(some) < 2:
         return "Who sees whom"
@@ -77,7 +81,7 @@ def spread(rows: Sequence[Mechanism]) -> str:
 
 @dataclass(frozen=True)
 class Point:
-    """A mechanism's mean loss in nats, with its standard error, at the numbers that it carries."""
+    """A mechanism's mean loss in nats and its standard error, with the count of numbers it carries."""
 
     name: str
     mechanism: str
@@ -87,19 +91,19 @@ class Point:
 
 
 def points(rows: Sequence[Mechanism], losses: Iterable[Losses]) -> list[Point]:
-    """What was scored, each with the most history that it was scored with."""
-    found, losses = [], [row for row in losses if row.control == "none"]
+    """A point for each mechanism that was scored, with the most history of its scores."""
+    result, losses = [], [row for row in losses if row.control == "none"]
     for row in rows:
-        scored = [one for one in losses if one.mechanism == row.mechanism]
+        scored = [losses_of for losses_of in losses if losses_of.mechanism == row.mechanism]
         if scored:
-            best = max(scored, key=lambda one: one.history)
-            found.append(Point(name(row), row.mechanism, row.numbers[-1], best.mean, best.mean_stderr))
-    return found
+            best = max(scored, key=lambda losses_of: losses_of.history)
+            result.append(Point(name(row), row.mechanism, row.numbers[-1], best.mean, best.mean_stderr))
+    return result
 
 
-def bought(found: Sequence[Point]) -> str:
-    """The finding of the points."""
-    by = {point.mechanism: point for point in found}
+def bought(scored: Sequence[Point]) -> str:
+    """A sentence on the loss that RMT saves, against the numbers that it carries."""
+    by = {point.mechanism: point for point in scored}
     rmt, other, alone = by.get("rmt"), by.get("transformer-xl") or by.get("context"), by.get("none")
     if not (rmt and other and alone and other.numbers and alone.loss > other.loss):
         return "Loss against the numbers that cross a boundary"
@@ -118,7 +122,10 @@ class Course:
 
 
 def courses(rows: Sequence[Mechanism], of: str) -> list[Course]:
-    scored = [row for row in rows if row.loss and len(row.loss) == len(next(one.loss for one in rows if one.loss))]
+    """The loss of each mechanism by segment of one text, or what it saves against no memory."""
+    scored = [
+        row for row in rows if row.loss and len(row.loss) == len(next(other.loss for other in rows if other.loss))
+    ]
     alone = next((row.loss for row in scored if row.mechanism == "none"), None)
     if of == SAVED and alone:
         return [
@@ -127,8 +134,8 @@ def courses(rows: Sequence[Mechanism], of: str) -> list[Course]:
     return [Course(name(row), row.mechanism, np.array(row.loss)) for row in scored]
 
 
-def told(lines: Sequence[Course], of: str) -> str:
-    """The finding of one text, over the segments that have a past."""
+def course_finding(lines: Sequence[Course], of: str) -> str:
+    """A sentence on the mechanism that saves most, or has the lowest loss, over the segments after the first."""
     later = {line.name: float(line.y[1:].mean()) for line in lines if len(line.y) > 1}
     if not later:
         return "One text, segment by segment"
@@ -139,30 +146,32 @@ def told(lines: Sequence[Course], of: str) -> str:
     return f"Over the {n} after the first {best} has the lowest loss: {later[best]:.2f} nats a token"
 
 
-def text_of(found: Results) -> str:
-    """Which text it was."""
-    return f"{found.about.get('text', {}).get('name', 'One text')}, which no model was trained on. Means over segments."
+def text_of(results: Results) -> str:
+    """A sentence on which text was read."""
+    return (
+        f"{results.about.get('text', {}).get('name', 'One text')}, which no model was trained on. Means over segments."
+    )
 
 
-def beginnings(found: Results, n: int) -> list[str]:
-    """How each of n segments of the text begins."""
-    parts = found.about.get("text", {}).get("segments", [])
+def beginnings(results: Results, n: int) -> list[str]:
+    """The first words of each of n segments of the text."""
+    parts = results.about.get("text", {}).get("segments", [])
     return [f"“{' '.join(part.split())[:60]} …”" for part in map(str, parts)][:n] + [""] * (n - len(parts))
 
 
-def counted(found: Results) -> str:
-    """What the numbers of the table are of."""
-    made, row = (found.about.get("made_by") or [{}])[0], found.rows[0]
+def counted(results: Results) -> str:
+    """A sentence on the model whose numbers the table shows, and how operations are counted."""
+    made, row = (results.about.get("made_by") or [{}])[0], results.rows[0]
     shape = f"{made.get('backbone', 'A decoder')} of {made.get('layers', '?')} layers"
     return (
         f"{shape}, segments of {row.segment_length} tokens. Operations are counted as they run: here a cached position "
         f"passes through a layer’s attention again, which keeping its keys and values would spare. "
-        f"Made by {found.command}."
+        f"Made by {results.command}."
     )
 
 
 def table(rows: Sequence[Mechanism], least: int) -> dict[str, list[str]]:
-    """The table to read, in words."""
+    """Columns of the table of mechanisms, in words."""
     return {
         "": [name(row) for row in rows],
         "what crosses a boundary": [crosses(row) for row in rows],
@@ -175,17 +184,18 @@ def table(rows: Sequence[Mechanism], least: int) -> dict[str, list[str]]:
 
 
 def sight_table(rows: Sequence[Mechanism]) -> dict[str, list]:
-    """Every cell that is seen."""
-    found = [(row, i, j, n) for row in rows for i, line in enumerate(row.seen) for j, n in enumerate(line) if n]
+    """Columns of who sees whom: a row for each pair of tokens of which one sees the other."""
+    cells = [(row, i, j, n) for row in rows for i, line in enumerate(row.seen) for j, n in enumerate(line) if n]
     return {
-        "mechanism": [name(row) for row, *_ in found],
-        "token that looks": [i + 1 for _, i, _, _ in found],
-        "token looked at": [j + 1 for _, _, j, _ in found],
-        "tokens that share its place": [n for *_, n in found],
+        "mechanism": [name(row) for row, *_ in cells],
+        "token that looks": [i + 1 for _, i, _, _ in cells],
+        "token looked at": [j + 1 for _, _, j, _ in cells],
+        "tokens that share its place": [n for *_, n in cells],
     }
 
 
 def course_table(lines: Sequence[Course]) -> dict[str, list]:
+    """Columns of the loss by segment of one text."""
     return {
         "mechanism": [line.name for line in lines for _ in line.y],
         "segment": [i + 1 for line in lines for i in range(len(line.y))],
@@ -193,10 +203,11 @@ def course_table(lines: Sequence[Course]) -> dict[str, list]:
     }
 
 
-def point_table(found: Sequence[Point]) -> dict[str, list]:
+def point_table(scored: Sequence[Point]) -> dict[str, list]:
+    """Columns of loss against numbers carried."""
     return {
-        "mechanism": [point.name for point in found],
-        "numbers": [point.numbers for point in found],
-        "mean loss (nats)": [point.loss for point in found],
-        "standard error": [point.stderr for point in found],
+        "mechanism": [point.name for point in scored],
+        "numbers": [point.numbers for point in scored],
+        "mean loss (nats)": [point.loss for point in scored],
+        "standard error": [point.stderr for point in scored],
     }

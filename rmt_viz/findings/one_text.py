@@ -1,4 +1,4 @@
-"""One text with memory and with memory reset: loss by position, and the tokens that memory helped and hurt most.
+"""Findings of Loss on one text, with memory and with memory reset: loss by position, tokens helped and hurt most.
 
 No torch, no streamlit. A trace's loss at a token is that of predicting the next one.
 """
@@ -18,7 +18,7 @@ MOST = 8
 
 @dataclass(frozen=True)
 class Jump:
-    """A token whose loss memory changed: gain in nats, its probability with memory and without, where to see it."""
+    """A token whose loss memory changed: nats saved, its probability with and without memory, and its place."""
 
     segment: int
     before: str
@@ -30,7 +30,7 @@ class Jump:
 
 
 def comparable(trace: Trace, reset: Trace) -> bool:
-    """Whether both read the same text and scored it, in two segments or more."""
+    """Whether both traces have scored the same text, cut alike, in two segments or more."""
     same = np.array_equal(trace.arrays["ids"], reset.arrays["ids"])
     cut = np.array_equal(trace.arrays["starts"], reset.arrays["starts"])
     return bool(same and cut and min(trace.done, reset.done) > 1 and np.isfinite(_gain(trace, reset)).any())
@@ -46,7 +46,7 @@ def _gain(trace: Trace, reset: Trace) -> np.ndarray:
 
 
 def jumps(trace: Trace, reset: Trace, most: int = MOST) -> tuple[list[Jump], list[Jump]]:
-    """The tokens that memory helped most, and those that it hurt most, the largest change first."""
+    """The tokens that memory helped most and those that it hurt most, the largest change first."""
     gain = _gain(trace, reset)
     order = np.argsort(np.nan_to_num(gain))
     helped = [int(i) for i in order[::-1][:most] if gain[i] > 0]
@@ -69,11 +69,12 @@ def _jump(trace: Trace, reset: Trace, gain: np.ndarray, i: int) -> Jump:
 
 
 def rows(of: Iterable[Jump]) -> list[dict]:
+    """Jumps as data for the browser."""
     return [asdict(jump) for jump in of]
 
 
 def saved(trace: Trace, reset: Trace) -> tuple[float, float, int]:
-    """Mean nats a token that memory saves, its standard error over segments, and how many segments there are."""
+    """Mean nats a token that memory saves, its standard error over segments, and the number of segments."""
     by_segment = _table(_gain(trace, reset), trace)[1:].mean(1).compressed()
     error = by_segment.std(ddof=1) / np.sqrt(len(by_segment)) if len(by_segment) > 1 else np.nan
     return float(by_segment.mean()), float(error), len(by_segment)
@@ -81,32 +82,32 @@ def saved(trace: Trace, reset: Trace) -> tuple[float, float, int]:
 
 def lines(trace: Trace, reset: Trace, *, log: bool) -> list[Line]:
     """Loss by position, mean of the segments after the first, with standard errors over them."""
-    found = []
+    drawn = []
     for name, mechanism, of in (("with memory", "rmt", trace), ("memory reset", "none", reset)):
         table = _table(np.array(of.arrays["loss"]), of)[1:]  # (S - 1, T)
         edges = bins(table.shape[1], log=log)
         pooled = np.ma.stack([table[:, a:b].mean(1) for a, b in pairwise(edges)], 1)
         error = pooled.std(0, ddof=1) / np.sqrt(pooled.count(0)) if len(pooled) > 1 else np.ma.zeros(pooled.shape[1])
         middle, mean = (edges[:-1] + edges[1:] + 1) / 2, pooled.mean(0)
-        kept = ~np.ma.getmaskarray(mean)
-        values = (middle[kept], mean.compressed(), error.filled(0.0)[kept])
-        found.append(Line(name, mechanism, name != "with memory", *values))
-    return found
+        scored = ~np.ma.getmaskarray(mean)
+        values = (middle[scored], mean.compressed(), error.filled(0.0)[scored])
+        drawn.append(Line(name, mechanism, name != "with memory", *values))
+    return drawn
 
 
 def finding(trace: Trace, reset: Trace) -> str:
-    """What memory does to this text's loss, in a sentence."""
+    """A sentence on what memory does to this text's loss."""
     mean, error, n = saved(trace, reset)
-    told = f"over {n} segments" if n > 1 else "in one segment"
+    over = f"over {n} segments" if n > 1 else "in one segment"
     spread = f" ± {error:.3f}" if np.isfinite(error) else ""
     if np.isfinite(error) and abs(mean) <= 2 * error:
-        return f"Memory changes this text’s loss by {-mean:+.3f}{spread} nats a token {told}: no more than chance would"
+        return f"Memory changes this text’s loss by {-mean:+.3f}{spread} nats a token {over}: no more than chance would"
     verb = "saves" if mean > 0 else "costs"
-    return f"Memory {verb} {abs(mean):.3f}{spread} nats a token {told}"
+    return f"Memory {verb} {abs(mean):.3f}{spread} nats a token {over}"
 
 
 def table(trace: Trace, reset: Trace) -> dict[str, list]:
-    """Every scored token after the first segment, for the CSV."""
+    """Columns of every scored token after the first segment, for the CSV."""
     gain = _gain(trace, reset)
     at = np.flatnonzero(np.isfinite(gain))
     texts = trace.tokens
@@ -120,7 +121,7 @@ def table(trace: Trace, reset: Trace) -> dict[str, list]:
 
 
 def _table(values: np.ndarray, trace: Trace) -> np.ma.MaskedArray:
-    """Numbers of tokens as rows of segments: (S, T), masked where a segment is short or nothing was scored."""
+    """Values of tokens as rows of segments (S, T), masked where a segment is short or nothing was scored."""
     starts = trace.arrays["starts"][: trace.done + 1]
     out = np.full((trace.done, int(np.diff(starts).max())), np.nan)
     for s, (a, b) in enumerate(pairwise(starts)):

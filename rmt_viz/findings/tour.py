@@ -1,4 +1,4 @@
-"""The guided path: seven steps over recorded runs, each with one question whose answer is read from the run itself."""
+"""The tour's seven steps over recorded runs, each with a question whose answer is computed from the run itself."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ RESET = ("m-", " := ", "m0")
 
 @dataclass(frozen=True)
 class Question:
-    """What a visitor is to foresee. right: which of the choices it is; told: what the run shows."""
+    """A question for the visitor to guess. right: index of the right choice; told: what the run shows."""
 
     text: str
     choices: Sequence[str]
@@ -38,7 +38,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Step:
-    """One stop. beat: where in the run it is, or the last segment; cards: what is shown of it."""
+    """A step of the tour. beat: the kind of beat whose segment is shown, or "last"; cards: the surface's cards."""
 
     title: str
     trace: str
@@ -188,7 +188,7 @@ def at(step: Step, run: Run) -> int:
 
 
 def symbols(line: Sequence[str]) -> list[dict]:
-    """An equation as parts: plain text, or a symbol with what stands below it, its block and its meaning."""
+    """The parts of an equation: plain text, or a symbol with its subscript, its block in the drawing, its meaning."""
     parts = []
     for name in line:
         text, below, block, meaning = SYMBOLS.get(name, (name, "", "", ""))

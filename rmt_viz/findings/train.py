@@ -1,4 +1,4 @@
-"""How a model learned to remember: its curves by stage, and one text read by it at several moments. Numpy only."""
+"""Findings of Train: training curves by stage, and one text read at several moments of training. Numpy only."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ UNITS = {"step": "steps", "seconds": "seconds", "tokens": "tokens"}
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a curriculum: its name, and the first and last of the lines that belong to it."""
+    """A stage of a curriculum: its name, and the indices of its first and last line of metrics."""
 
     name: str
     first: int
@@ -37,7 +37,7 @@ class Reading:
 
 
 def read(path: Path) -> list[dict]:
-    """The lines of a metrics.jsonl; a last line cut short by a kill is left out. Raises InputError without any."""
+    """The lines of a metrics.jsonl; a last line that a kill cut short is left out. Raises InputError without any."""
     try:
         texts = path.read_text().splitlines()
     except OSError:
@@ -54,37 +54,39 @@ def read(path: Path) -> list[dict]:
 
 
 def stages(lines: Sequence[dict]) -> list[Stage]:
-    """In the order of training."""
-    found, at = [], 0
+    """The stages of a run, in the order of training."""
+    result, at = [], 0
     for name, group in groupby(lines, key=lambda line: line["stage"]):
         n = len(list(group))
-        found.append(Stage(name, at, at + n - 1))
+        result.append(Stage(name, at, at + n - 1))
         at += n
-    return found
+    return result
 
 
 def curriculum(lines: Sequence[dict]) -> list[dict]:
-    """The lines before the streams, where there are some."""
+    """The lines of the curriculum, before the streams; all lines where there is nothing else."""
     return [line for line in lines if line["stage"] != "streaming"] or list(lines)
 
 
 def steps_of(stage: Stage, lines: Sequence[dict]) -> int:
+    """How many steps a stage took."""
     return lines[stage.last]["step"] - (lines[stage.first - 1]["step"] if stage.first else 0)
 
 
 def finding(lines: Sequence[dict]) -> str:
-    """What the curves say, in a sentence."""
+    """A sentence on which stage was hardest."""
     taught = [stage for stage in stages(lines) if stage.name != "streaming"]
     if not taught:
         return f"{lines[-1]['step']:,} steps of streams"
     hardest = max(taught, key=lambda stage: steps_of(stage, lines))
     n, total = steps_of(hardest, lines), lines[taught[-1].last]["step"]
     streamed = lines[-1]["step"] - total
-    told = f"“{hardest.name}” is the hardest stage: {n:,} of {total:,} steps of the curriculum"
-    return told + (f", then {streamed:,} steps of streams" if streamed else "")
+    sentence = f"“{hardest.name}” is the hardest stage: {n:,} of {total:,} steps of the curriculum"
+    return sentence + (f", then {streamed:,} steps of streams" if streamed else "")
 
 
 def table(lines: Sequence[dict]) -> dict[str, list]:
+    """Columns of the metrics: a row for each line."""
     names = ["step", "stage", "loss", "accuracy", "stream_loss", "stream_accuracy", "tokens", "seconds"]
     return {
         name: [line.get(name, "" if name == "stage" else np.nan) for line in lines]
@@ -93,25 +95,24 @@ def table(lines: Sequence[dict]) -> dict[str, list]:
     }
 
 
-def kept(knows: Sequence[float]) -> int:
-    """After how many of the segments the answer is known, counted back from the end without a gap."""
-    last = np.asarray(knows)[::-1] >= KNOWN
-    return int(np.argmin(last)) if not last.all() else len(last)
+def knows_at_the_end(reading: Reading) -> bool:
+    """Whether the answer is known after the last segment."""
+    return reading.knows[-1] >= KNOWN
 
 
 def reading_finding(readings: Sequence[Reading]) -> str:
-    """When the model came to know the answer at the end of the text."""
-    first = next((i for i, reading in enumerate(readings) if kept(reading.knows)), None)
+    """A sentence on the step from which the model knows the answer at the end of the text."""
+    first = next((i for i, reading in enumerate(readings) if knows_at_the_end(reading)), None)
     n = len(readings[0].knows) - 1
     if first is None:
         return f"At no moment of training does it know the answer after all {n} segments"
-    if any(not kept(reading.knows) for reading in readings[first:]):
+    if any(not knows_at_the_end(reading) for reading in readings[first:]):
         return f"It first knows the answer after all {n} segments at step {readings[first].step:,}, not always since"
     return f"From step {readings[first].step:,} on it knows the answer after all {n} segments"
 
 
 def reading_table(readings: Sequence[Reading]) -> dict[str, list]:
-    """One row a reading and segment."""
+    """Columns of the readings: a row for each reading and segment."""
     rows = [(r.label, r.step, s, p) for r in readings for s, p in enumerate(r.knows)]
     columns = ("read", "step", "after segment", "P(answer)")
     return dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))

@@ -1,4 +1,4 @@
-"""What the figures of What if show, as a sentence each and as columns."""
+"""Findings of What if: what each figure shows, as a sentence and as columns."""
 
 from collections.abc import Sequence
 
@@ -12,77 +12,79 @@ MOST = 0.5  # of runs with other facts
 MATTERS = 0.1  # a fall of P(answer) worth a word
 
 
-def what_if(one: Trace, other: Trace, found: Contrast) -> str:
-    """What a change did."""
-    if found.first is None:
+def what_if(original: Trace, changed: Trace, difference: Contrast) -> str:
+    """A sentence on what the change did to the answer and to memory."""
+    if difference.first is None:
         return "Nothing changes: the two runs are the same, to the last bit"
-    where = f"memory parts ways in segment {found.first + 1}"
-    if one.answer is None or other.answer is None:
-        moved = float(np.nanmean(found.loss)) if np.isfinite(found.loss).any() else None
+    where = f"the memories differ from segment {difference.first + 1} on"
+    if original.answer is None or changed.answer is None:
+        moved = float(np.nanmean(difference.loss)) if np.isfinite(difference.loss).any() else None
         return f"{where.capitalize()}" + ("" if moved is None else f"; the mean loss changes by {moved:+.3f} nats")
-    was, now = one.probabilities[one.answer], other.probabilities[other.answer]
-    if one.answer != other.answer:
-        return f"The answer turns from {one.answer} ({was:.2f}) to {other.answer} ({now:.2f}); {where}"
-    return f"The answer stays {one.answer} ({was:.2f}, now {now:.2f}), though {where}"
+    was, now = original.probabilities[original.answer], changed.probabilities[changed.answer]
+    if original.answer != changed.answer:
+        return f"The answer turns from {original.answer} ({was:.2f}) to {changed.answer} ({now:.2f}); {where}"
+    return f"The answer stays {original.answer} ({was:.2f}, now {now:.2f}), though {where}"
 
 
-def blank(other: Trace) -> str:
-    """What runs with other facts answer that were changed alike, "" where that was not counted."""
-    found = other.meta.get("blank")
-    if not found:
+def blank(changed: Trace) -> str:
+    """A sentence on what runs with other facts answer after the same change; "" where that was not counted."""
+    answers = changed.meta.get("blank")
+    if not answers:
         return ""
     return (
-        f"Changed alike, {found['runs']} runs with other facts answer {found['answer']} most often "
-        f"({found['share']:.0%}); {found['right']:.0%} of them are right, {found['unchanged']:.0%} unchanged."
+        f"After the same change, {answers['runs']} runs with other facts answer {answers['answer']} most often "
+        f"({answers['share']:.0%}); {answers['right']:.0%} of them are right, {answers['unchanged']:.0%} unchanged."
     )
 
 
-def what_if_table(found: Contrast) -> dict[str, Sequence]:
-    """One row for each moment."""
-    table = {"after segment": np.arange(len(found.apart)), "distance of the memories": found.apart}
-    for name, before, after in zip(found.classes, found.before, found.after, strict=True):
+def what_if_table(difference: Contrast) -> dict[str, Sequence]:
+    """Columns of the two runs: a row for each moment."""
+    table = {"after segment": np.arange(len(difference.apart)), "distance of the memories": difference.apart}
+    for name, before, after in zip(difference.classes, difference.before, difference.after, strict=True):
         table |= {f"P({name}) as it was": before, f"P({name}) changed": after}
-    if np.isfinite(found.loss).any():
-        table["loss changed - as it was"] = np.concatenate([[np.nan], found.loss])
+    if np.isfinite(difference.loss).any():
+        table["loss changed - as it was"] = np.concatenate([[np.nan], difference.loss])
     return table
 
 
-def slot_map(found: dict) -> str:
-    """What ablation of single slots and of all but one tells."""
-    without, alone, whole = (np.array(found[name], float) for name in ("without", "alone", "whole"))
-    if found["answer"] is None:
+def slot_map(effects: dict) -> str:
+    """A sentence on which slots the answer needs, and which are enough alone."""
+    without, alone, whole = (np.array(effects[name], float) for name in ("without", "alone", "whole"))
+    if effects["answer"] is None:
         return f"Without the whole memory the mean loss rises by up to {whole.max():.3f} nats"
-    others = found.get("blank")
-    if others and others["answer"] == found["answer"] and others["share"] >= MOST:
+    blank = effects.get("blank")
+    if blank and blank["answer"] == effects["answer"] and blank["share"] >= MOST:
         return (
-            f"Without memory {others['share']:.0%} of runs with other facts answer {found['answer']}, too: taking it "
+            f"Without memory {blank['share']:.0%} of runs with other facts answer {effects['answer']}, too: taking it "
             "away tells nothing of this answer"
         )
     if whole.max() < MATTERS:
-        return f"P({found['answer']}) does not hang on memory here: without all of it, it falls by {whole.max():.2f}"
+        return (
+            f"P({effects['answer']}) does not depend on memory here: without all of it, it falls by {whole.max():.2f}"
+        )
     rows = whole >= MATTERS  # the moments at which memory holds the answer at all
     needed, enough = without[rows] >= MATTERS, (alone[rows] < MATTERS).all(0)
-    when = np.array(found["segments"])[rows][needed.any(1)]
+    when = np.array(effects["segments"])[rows][needed.any(1)]
     if not needed.any():
-        one = "no slot is needed"
+        which_needed = "no slot is needed"
     elif needed.any(1).all():
-        one = _slots(needed.any(0), "is needed", "are needed")
+        which_needed = _slots(needed.any(0), "is needed", "are needed")
     else:
-        one = f"a slot by itself is needed only before segment{'s' if len(when) > 1 else ''} {listed(when)}"
+        which_needed = f"a slot by itself is needed only before segment{'s' if len(when) > 1 else ''} {listed(when)}"
     if enough.all():
-        two = "each is enough alone"
+        which_enough = "each is enough alone"
     else:
-        two = _slots(enough, "alone is enough", "alone are enough") if enough.any() else "none is enough alone"
-    return f"Memory holds the answer, and {one}; {two}"
+        which_enough = _slots(enough, "alone is enough", "alone are enough") if enough.any() else "none is enough alone"
+    return f"Memory holds the answer, and {which_needed}; {which_enough}"
 
 
-def slot_map_table(found: dict) -> dict[str, Sequence]:
-    """One row for each segment and slot; slot 0 is all of them."""
+def slot_map_table(effects: dict) -> dict[str, Sequence]:
+    """Columns of the slot map: a row for each segment and slot; slot 0 stands for all of them."""
     rows = {"segment": [], "slot": [], "without": [], "alone": []}
-    for i, segment in enumerate(found["segments"]):
-        for slot, (one, alone) in enumerate(zip(found["without"][i], found["alone"][i], strict=True), 1):
-            add_row(rows, segment + 1, slot, one, alone)
-        add_row(rows, segment + 1, 0, found["whole"][i], np.nan)
+    for i, segment in enumerate(effects["segments"]):
+        for slot, (without, alone) in enumerate(zip(effects["without"][i], effects["alone"][i], strict=True), 1):
+            add_row(rows, segment + 1, slot, without, alone)
+        add_row(rows, segment + 1, 0, effects["whole"][i], np.nan)
     return rows
 
 

@@ -1,1 +1,1 @@
-"""What a visitor chooses and starts on a page."""
+"""Forms: what a visitor chooses and starts on one page."""

@@ -1,4 +1,4 @@
-"""Widgets of the Cost page: which model, and what is counted."""
+"""Form of Cost: the model's sizes, and what is counted."""
 
 import streamlit as st
 
@@ -7,7 +7,7 @@ from rmt_viz.findings import cost
 
 
 def choose() -> tuple[Sizes, Convention, int, int, bool]:
-    """Model, convention, length, tokens a segment, and whether axes are logarithmic."""
+    """The chosen sizes, convention, length (tokens), tokens a segment, and whether axes are logarithmic."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         name = st.selectbox("Model", [*OPT, cost.TYPED], key="model", width=170, bind="query-params")
         at = st.selectbox("Length (tokens)", list(cost.LENGTHS)[::-1], key="tokens", width=230, bind="query-params")

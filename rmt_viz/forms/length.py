@@ -1,4 +1,4 @@
-"""Widgets of the Length page: a point of the figure and its recorded run, and a checkpoint scored by the visitor."""
+"""Forms of Length: a point of the figure with its recorded run, and a checkpoint scored by the visitor."""
 
 import streamlit as st
 
@@ -6,12 +6,13 @@ from rmt.errors import InputError
 from rmt.tasks import TASKS
 from rmt_viz import requests, session
 from rmt_viz.findings import babilong, length
+from rmt_viz.findings.words import segments
 from rmt_viz.shelf.results import Score
 from rmt_viz.widgets import links
 from rmt_viz.widgets.errors import say, saying
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import follow
-from rmt_viz.work.visitors_checkpoint import Wanted
+from rmt_viz.work.visitors_checkpoint import CheckpointChoice
 
 OWN = "A folder of mine …"
 LENGTHS = (1, 2, 3, 5, 7, 10, 14, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -22,7 +23,7 @@ POINT, CHART, CURVES = "length point", "chart length", "length curves"
 
 
 def pick() -> None:
-    """A click on a point of the figure chooses it in the list, too."""
+    """Select in the list the point that was clicked in the figure."""
     points = session.held(CHART).selection.points
     shown = {
         (i, j): score for i, curve in enumerate(session.held(CURVES, []))
@@ -34,7 +35,7 @@ def pick() -> None:
 
 
 def point(curves: list[length.Curve], watch) -> None:
-    """One score in words, and the recorded run of about its length: the one there is, on `watch`, or a new one."""
+    """A score in words, with a link to a recorded run of about its length on `watch`, or a button that records one."""
     session.hold(CURVES, curves)
     options = [score for curve in curves for score in curve.scores]
     if not options:
@@ -43,7 +44,7 @@ def point(curves: list[length.Curve], watch) -> None:
         st.markdown("**What happens at a length**")
         session.begin(POINT, max(options, key=lambda score: (score.tokens, score.trained_on)), options)
         score = st.selectbox("Click a point above, or choose one", options, format_func=length.label, key=POINT)
-        st.markdown(plain(length.told(score)))
+        st.markdown(plain(length.in_words(score)))
         _run_of(score, watch)
 
 
@@ -52,20 +53,20 @@ def _run_of(score: Score, watch) -> None:
     near = length.nearest(score, runs)
     if near:
         n = next(n for name, *_, n in runs if name == near)
-        label = f"Open the recorded run of {length.segments(n)}"
+        label = f"Open the recorded run of {segments(n)}"
         links.to_run(watch, near, label, icon=":material/visibility:")
     if score.checkpoint not in session.every_checkpoint():
         if not near:
             st.caption(plain(f"No run near this length is bundled, and its checkpoint {score.checkpoint} is not here."))
         return
-    if st.button(f"Record a run of {length.segments(score.segments)}", key="length record"):
+    if st.button(f"Record a run of {segments(score.segments)}", key="length record"):
         with saying():
             requests.start_sample(score.checkpoint, score.segments)
     follow("run")
 
 
 def own() -> None:
-    """A checkpoint scored in the background."""
+    """The form that scores a checkpoint in the background."""
     with st.container(border=True, gap="small"):
         st.markdown("**Score a checkpoint yourself**")
         shipped = [name for name, config in session.every_checkpoint().items() if config.get("task") in TASKS]
@@ -88,7 +89,7 @@ def _start(name: str, folder: str, at: list[int], samples: int, reset: bool) -> 
             raise InputError("Choose one length at least.")
         if name == OWN and not folder:
             raise InputError("Give the folder of your checkpoint.")
-        wanted = Wanted(folder) if name == OWN else Wanted(name, session.CHECKPOINTS / name)
+        wanted = CheckpointChoice(folder) if name == OWN else CheckpointChoice(name, session.CHECKPOINTS / name)
         requests.start_scoring(wanted, at, samples, ("none", "reset") if reset else ("none",))
     except InputError as error:
         say(str(error))

@@ -1,4 +1,4 @@
-"""Widgets of the Loss page: which text, and a text of the visitor's own read with a language model."""
+"""Forms of Loss: which text, and the visitor's own text read with a language model."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from rmt_viz.shelf.results import Losses
 from rmt_viz.widgets.errors import say
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import follow
-from rmt_viz.work.visitors_checkpoint import Wanted
+from rmt_viz.work.visitors_checkpoint import CheckpointChoice
 
 OWN = "A folder, or a name of the hub …"
 LONGEST_NAME = 200
@@ -32,7 +32,7 @@ TEXT = (
 
 
 def mechanisms(rows: Sequence[Losses]) -> list[str]:
-    """Mechanisms and controls that are switched on; controls wait to be."""
+    """The names of the mechanisms and controls that are switched on; at first no control is."""
     names = loss.plain_names(rows)
     controls = [name for name in loss.names(rows) if name not in names]
     with st.container(horizontal=True, gap="small"):
@@ -45,7 +45,7 @@ def mechanisms(rows: Sequence[Losses]) -> list[str]:
 
 
 def pick_text() -> str | None:
-    """The recorded run to look at: bundled ones that have a reset control, and the visitor's own."""
+    """The recorded run to look at, out of those with a reset control; None where there is none."""
     names = session.scored_runs()
     if not names:
         st.info(plain("There is no recorded run of a language model with its reset control yet; record a text below."))
@@ -62,7 +62,7 @@ def _title(name: str) -> str:
 
 
 def own_text() -> str | None:
-    """A text read twice, with memory and with memory reset, in the background. The id of the run that just ended."""
+    """The form that reads a text with memory and with memory reset. Returns the id of a run that has just ended."""
     with st.expander("Your own text, or your own checkpoint", expanded=not session.scored_runs()):
         models = session.language_models()
         with st.form("pair form", border=False):
@@ -83,7 +83,7 @@ def _start(name: str, folder: str, text: str, length: int | None) -> None:
     try:
         if name == OWN and not folder:
             raise InputError("Give the folder of your checkpoint, or its name on the hub.")
-        own = Wanted(folder, segment_length=length)
-        requests.start_pair(own if name == OWN else Wanted(name, session.CHECKPOINTS / name, length), text)
+        own = CheckpointChoice(folder, segment_length=length)
+        requests.start_pair(own if name == OWN else CheckpointChoice(name, session.CHECKPOINTS / name, length), text)
     except InputError as error:
         say(str(error))

@@ -1,4 +1,4 @@
-"""Widgets of the Mechanisms page: a visitor's own text, read with every bundled language model."""
+"""Form of Mechanisms: the visitor's own text, read with every bundled language model."""
 
 import streamlit as st
 
@@ -11,13 +11,13 @@ from rmt_viz.widgets.progress import follow
 
 
 def rows() -> tuple[Mechanism, ...]:
-    """What came of the visitor's text, none before."""
+    """The rows made of the visitor's own text; none before it has been read."""
     job = session.current("mechanisms")
     return job.result if job and job.state == "done" else ()
 
 
 def own_text(bundled: tuple[Mechanism, ...]) -> None:
-    """A text read in the background, one mechanism after another, by the checkpoints that are here."""
+    """The form that reads a text with one mechanism after another, by the checkpoints that are here."""
     here = {name: config.get("cell", {}).get("kind") for name, config in session.checkpoints().items()}
     models = [row.checkpoint for row in bundled if here.get(row.checkpoint) == row.mechanism]
     if len(models) < 2:

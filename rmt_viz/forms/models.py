@@ -1,4 +1,4 @@
-"""Widgets for a visitor's own checkpoint: choose it, tell what its files do not, record a text, upload a trace."""
+"""Forms of Models: choose a checkpoint, add what its files do not say, record a text, upload a trace."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -12,7 +12,7 @@ from rmt_viz.widgets.errors import say, saying
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import follow
 from rmt_viz.work import visitors_checkpoint
-from rmt_viz.work.visitors_checkpoint import Wanted
+from rmt_viz.work.visitors_checkpoint import CheckpointChoice
 
 LONGEST_NAME = 200
 FRESH = 10  # slots of an untrained memory, as `rmt.checkpoint.adapter.wrap` has them
@@ -21,7 +21,7 @@ MOST_MB = 50
 
 @dataclass(frozen=True)
 class Need:
-    """What no file may hold: the field of Wanted or the option, as a report asks for it, and its label."""
+    """A setting that a checkpoint's files may lack: its field or option name, and its label."""
 
     name: str
     label: str
@@ -35,18 +35,20 @@ NEEDS = (
     Need("n_memory", "Memory tokens written"),
     Need("retrieve", "How past memory is retrieved", ("attention", "top_1")),
     Need("lora_alpha", "LoRA’s alpha"),
+    Need("add_write_to_next_write_mem", "Made with add_write_to_next_write_mem", ("no", "yes")),
+    Need("always_have_read_memories", "Made with always_have_read_memories", ("yes", "no")),
 )
 
 
 def choose() -> None:
-    """Shipped models, each a click; then a name."""
+    """The form for a checkpoint: a button for each shipped one, then a field for a folder or a hub name."""
     with st.container(border=True, gap="small"):
         st.markdown("**A model that ships**")
         with st.container(horizontal=True, gap="small"):
             for name in session.checkpoints():
                 if st.button(plain(title(name)), key=f"shipped {name}"):
                     with saying():
-                        requests.start_look(Wanted(name, session.CHECKPOINTS / name))
+                        requests.start_look(CheckpointChoice(name, session.CHECKPOINTS / name))
     with st.container(border=True, gap="small"), st.form("own model", border=False, enter_to_submit=True):
         st.markdown("**Your checkpoint**")
         name = st.text_input(
@@ -60,11 +62,11 @@ def choose() -> None:
             with saying():
                 if not name.strip():
                     raise InputError("Give the folder of a checkpoint, or its name on the hub.")
-                requests.start_look(Wanted(name.strip()))
+                requests.start_look(CheckpointChoice(name.strip()))
 
 
 def upload() -> bool:
-    """A recorded run from elsewhere. Returns whether it has just been taken in: it is the one that Watch shows."""
+    """The form for a recorded run in a file. Returns whether a trace was just added, which Watch then shows."""
     with st.container(border=True, gap="small"):
         st.markdown("**A recorded run**")
         label = "A trace, as python -m rmt record makes one"
@@ -77,20 +79,20 @@ def upload() -> bool:
     return taken
 
 
-def tell(wanted: Wanted, asks: list[str]) -> None:
-    """Fields for what a report asks for, and for what the visitor has told already."""
-    told = {**{field.name: getattr(wanted, field.name) for field in fields(wanted)}, **dict(wanted.options)}
-    needs = [need for need in NEEDS if told.get(need.name) or need.name in asks]
+def tell(wanted: CheckpointChoice, asks: list[str]) -> None:
+    """Fields for the settings that a report asks for, and for those that the visitor has given already."""
+    values = {**{field.name: getattr(wanted, field.name) for field in fields(wanted)}, **dict(wanted.options)}
+    needs = [need for need in NEEDS if values.get(need.name) or need.name in asks]
     if not needs:
         return
     with st.form("missing"):
-        st.markdown("**Tell what no file says**")
+        st.markdown("**What no file says**")
         for need in needs:
-            told[need.name] = _field(need, wanted.name, told.get(need.name))
+            values[need.name] = _field(need, wanted.name, values.get(need.name))
         if st.form_submit_button("Look again", type="primary"):
-            known = {f.name for f in fields(Wanted)}
-            options = tuple((n.name, told[n.name]) for n in needs if n.name not in known and told[n.name])
-            given = {n.name: told[n.name] or None for n in needs if n.name in known}
+            known = {f.name for f in fields(CheckpointChoice)}
+            options = tuple((n.name, values[n.name]) for n in needs if n.name not in known and values[n.name])
+            given = {n.name: values[n.name] or None for n in needs if n.name in known}
             with saying():
                 requests.start_look(replace(wanted, **given, options=options))
                 st.rerun()
@@ -105,8 +107,8 @@ def _field(need: Need, name: str, value):
     return st.text_input(need.label, value or "", max_chars=LONGEST_NAME, key=key).strip()
 
 
-def record(wanted: Wanted, report) -> bool:
-    """A text, and its run in the background. Returns whether a run has just ended: it is the one that Watch shows."""
+def record(wanted: CheckpointChoice, report) -> bool:
+    """The form that records a text. Returns whether a run has just ended, which Watch then shows."""
     with st.container(border=True, gap="small"):
         st.markdown("**Record your own text**")
         config = session.checkpoints().get(wanted.name, {}) if wanted.shipped else {}
@@ -117,13 +119,14 @@ def record(wanted: Wanted, report) -> bool:
             key=f"text for {wanted.name}",
             help=plain(example_texts.hint(config.get("task"))) or None,
         )
-        fresh = _fresh(wanted, report)
+        fresh, special = _fresh(wanted, report), _special(wanted, report)
         if st.button("Record", type="primary", key="record"):
             try:
                 if wanted.shipped:
                     requests.start_run(text, wanted.name, config["segment_length"])
                 else:
-                    made = replace(wanted, fresh=fresh, detail=report.details[-1] if report.details else "thin")
+                    detail = report.details[-1] if report.details else "thin"
+                    made = replace(wanted, fresh=fresh, detail=detail, options=(*wanted.options, *special))
                     requests.start_own_run(made, text, report.tokenizer)
             except InputError as error:
                 say(str(error))
@@ -131,7 +134,7 @@ def record(wanted: Wanted, report) -> bool:
     return session.take_finished_run()
 
 
-def _fresh(wanted: Wanted, report) -> int:
+def _fresh(wanted: CheckpointChoice, report) -> int:
     if report.cell != "none" or wanted.shipped or not report.wraps:
         return 0
     return st.number_input(
@@ -142,3 +145,16 @@ def _fresh(wanted: Wanted, report) -> int:
         key=f"fresh for {wanted.name}",
         help="This model has no memory. With one around it that was never trained you see what there is to be trained.",
     )
+
+
+def _special(wanted: CheckpointChoice, report) -> tuple[tuple[str, str], ...]:
+    """What to add to the options where a text is read without its special tokens."""
+    if not report.around or not report.tokenizer or wanted.shipped:
+        return ()
+    on = st.toggle(
+        plain(f"The text {report.around}"),
+        True,
+        key=f"special tokens of {wanted.name}",
+        help="As the model’s tokenizer has it, and as most models saw texts in training. Off, your text stands alone.",
+    )
+    return () if on else (("special_tokens", "no"),)

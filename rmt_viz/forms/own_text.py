@@ -1,4 +1,4 @@
-"""The dialog for a visitor's own text: write, choose a checkpoint, run, and open the recorded run."""
+"""The dialog for a visitor's own text: write it, choose a checkpoint, run, and open the recorded run."""
 
 import streamlit as st
 
@@ -15,7 +15,7 @@ LENGTHS = (LEAST_LENGTH, 24, 32, 48, 64, 96, 128, 256, 512)
 
 @st.dialog("Your own text", width="medium", on_dismiss=lambda: session.stop("run"))
 def own_text() -> None:
-    """When the run is done, its trace is the one shown."""
+    """Draw the dialog; when the run is done, its trace is shown on the page."""
     configs = session.checkpoints()
     if not configs:
         say("There is no checkpoint in assets/checkpoints; train one first.")

@@ -1,4 +1,4 @@
-"""Shared widgets of the sidebar: which trace, which control, and where it comes from."""
+"""The sidebar's widgets for the run that a page shows: which trace, which control, and where it comes from."""
 
 import streamlit as st
 
@@ -21,7 +21,7 @@ HELP = (
 
 
 def pick_run() -> tuple[Run, str, str] | None:
-    """The run that the visitor chose in the sidebar or came with in the address, its name and its control."""
+    """The run chosen in the sidebar or named by the address, with its name and its control; None where none is."""
     if session.gone(st.query_params.get("trace")):
         _say_gone()
         return None
@@ -44,7 +44,7 @@ def pick_run() -> tuple[Run, str, str] | None:
 
 
 def _say_gone() -> None:
-    """An address of a run that is not here shows no other run in its place."""
+    """Say that the run of this address is no longer here, and show no other run in its place."""
     st.warning(
         "The run of this address is not here any more. Record its text again (Your own text, or Models for a "
         "checkpoint "
@@ -69,7 +69,7 @@ def _offer_file(run: Run) -> None:
 
 
 def pick_beside(run: Run) -> tuple[Run, str, tuple[str, str]] | None:
-    """A second run to compare with: it, its id for the address, and what stands over the two."""
+    """The second run of a comparison: the run, its id for the address, and the titles over both runs."""
     ids = session.comparable(run.id)
     with st.sidebar:
         if not ids:
@@ -88,7 +88,7 @@ def _whole_title(id: str) -> str:
 
 
 def _control_first(id: str) -> str:
-    """The same, as a narrow list shows it: what tells it from its neighbours in front."""
+    """A run's title with the control first, as narrow lists show it: the part that differs is not cut off."""
     name, _, control = id.partition(".")
     return f"{LABELS[control]}: {_title(name)}" if control else _title(name)
 

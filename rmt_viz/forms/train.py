@@ -1,4 +1,4 @@
-"""Widgets of the Train page: a small run made by the visitor, and one text read at several moments of training."""
+"""Forms of Train: a small training run, and one text read at several moments of training."""
 
 import streamlit as st
 
@@ -15,7 +15,7 @@ SEEDS = 1000
 
 
 def small_run() -> None:
-    """The form, and while the run goes its progress, with a button that ends it."""
+    """The form that starts a training run; while it goes, its progress and a button that stops it."""
     with st.container(border=True, gap="small"):
         st.markdown("**Train one yourself**")
         st.caption(
@@ -33,29 +33,29 @@ def small_run() -> None:
         _follow("train", "Preparing: torch, weights, a first reading", "{done} of {total} stages learned")
 
 
-def readings(slot: str, name: str, watch) -> None:
+def readings(kind: str, name: str, watch) -> None:
     """The figure of a job's readings so far, and links to the runs that were kept, on the page `watch`."""
-    grown = growing(slot)
-    if grown is None or not grown.readings:
+    log = log_of(kind)
+    if log is None or not log.readings:
         return
-    found = list(grown.readings)
-    finding = train.reading_finding(found)
+    moments = list(log.readings)
+    finding = train.reading_finding(moments)
     chart.show(
-        figures.readings(found, finding, theme=chart.theme()),
+        figures.readings(moments, finding, theme=chart.theme()),
         name=f"{name}-readings",
         alt=f"Probability of the answer by moment of training and segments read. {finding}.",
-        table=train.reading_table(found),
-        caption=f"Live: {grown.of}, read at each of these moments. Each row is one model, each column one question.",
+        table=train.reading_table(moments),
+        caption=f"Live: {log.of}, read at each of these moments. Each row is one model, each column one question.",
     )
-    kept = [reading for reading in found if reading.run and session.library().has(reading.run)]
+    openable = [reading for reading in moments if reading.run and session.library().has(reading.run)]
     with st.container(horizontal=True, gap="small"):
         st.caption("Open in Watch:", width="content")
-        for reading in kept:
+        for reading in openable:
             links.to_run(watch, reading.run, plain(reading.label))
 
 
 def reread(name: str) -> None:
-    """The same text read with the checkpoint of each stage that ships, in the background."""
+    """The button that reads one text with the checkpoint of each shipped stage, in the background."""
     stages = training.stages_of(session.CHECKPOINTS / name)
     trace = next((run for run, _, checkpoint, _ in session.recorded() if checkpoint == name), None)
     if not stages or trace is None:
@@ -66,30 +66,30 @@ def reread(name: str) -> None:
     _follow(f"growth {name}", "Opening the checkpoints", "{done} of {total} checkpoints")
 
 
-def growing(slot: str) -> training.Grown | None:
-    """What has come so far of a run that goes, or has ended."""
-    job = session.current(slot)
+def log_of(kind: str) -> training.TrainingLog | None:
+    """The training log of a job of this kind, running or ended, or None."""
+    job = session.current(kind)
     return job.about if job else None
 
 
 def _train(plan: training.Plan) -> None:
     shelf, tokenizer = session.library(), session.CHECKPOINTS / "memorize" / "tokenizer.json"
-    grown = training.Grown(f"a fresh sample of {plan.segments + training.BEYOND} segments")
-    session.start("train", lambda progress: training.train(plan, grown, shelf, tokenizer, progress), grown)
+    log = training.TrainingLog(f"a fresh sample of {plan.segments + training.BEYOND} segments")
+    session.start("train", lambda progress: training.train(plan, log, shelf, tokenizer, progress), log)
 
 
 def _reread(name: str, stages: list, id: str) -> None:
     shelf = session.library()
     trace = shelf.open(id).trace
-    grown = training.Grown(f"the text of the recorded run {id}, by the model of each stage of a run that kept them")
-    session.start(f"growth {name}", lambda progress: training.reread(stages, trace, grown, shelf, progress), grown)
+    log = training.TrainingLog(f"the text of the recorded run {id}, by the model of each stage of a run that kept them")
+    session.start(f"growth {name}", lambda progress: training.reread(stages, trace, log, shelf, progress), log)
 
 
-def _follow(slot: str, opening: str, step: str) -> None:
-    """Its progress; what was read before it was stopped stays."""
+def _follow(kind: str, opening: str, step: str) -> None:
+    """Show the job's progress; readings made before it was stopped stay."""
 
     def size() -> int:
-        grown = growing(slot)
-        return len(grown.readings) if grown else 0
+        log = log_of(kind)
+        return len(log.readings) if log else 0
 
-    follow(slot, opening, step, size=size, forget=False)
+    follow(kind, opening, step, size=size, forget=False)

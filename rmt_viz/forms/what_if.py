@@ -1,4 +1,4 @@
-"""Widgets of the What if page: what to change, the changes made so far, and the run that comes of them."""
+"""Forms of What if: what to change, the changes made so far, and the changed run."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ PATH = {"read": "reading memory", "write": "writing memory", "carry": "memory to
 
 @dataclass(frozen=True)
 class Fact:
-    """A fact of the run: its text, tokens start to end."""
+    """A fact of the run: its text, and its tokens from start to end."""
 
     text: str
     start: int
@@ -37,7 +37,7 @@ class Fact:
 
 
 def asked(run: Run) -> tuple[ch.Change, ...]:
-    """The changes that the address asks for; those of the run's example where it says nothing."""
+    """The changes in the address; without any in it, those of the run's bundled example."""
     text = st.query_params.get("change")
     if text is None:
         example = requests.example(run)
@@ -50,13 +50,13 @@ def asked(run: Run) -> tuple[ch.Change, ...]:
 
 
 def put(changes: tuple[ch.Change, ...]) -> None:
-    """Have the address ask for these, and the page run again."""
+    """Write these changes into the address and run the page again."""
     st.query_params["change"] = ch.write(changes) or NONE
     st.rerun()
 
 
 def build(run: Run, changes: tuple[ch.Change, ...]) -> None:
-    """The form for one more change, and the changes so far."""
+    """The form for one more change, and a list of the changes so far."""
     with st.container(key="build", gap="small"):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             kind = st.selectbox("Change", KINDS, format_func=KINDS.get, key="change kind", width=150)
@@ -66,26 +66,26 @@ def build(run: Run, changes: tuple[ch.Change, ...]) -> None:
             if changes and st.button("Add to it", key="change add", disabled=new is None):
                 put((*changes, new))
         if changes:
-            kept = st.pills(
-                "Changes; a click takes one back",
+            remaining = st.pills(
+                "Changes; click one to remove it",
                 range(len(changes)),
                 selection_mode="multi",
                 default=[*range(len(changes))],
                 format_func=lambda i: plain(ch.said(changes[i])[:80]),
                 key=f"changes {ch.write(changes)}",
                 label_visibility="collapsed",
-                help="A click takes a change back.",
+                help="Click a change to remove it.",
             )
-            if len(kept) < len(changes):
-                put(tuple(changes[i] for i in sorted(kept)))
+            if len(remaining) < len(changes):
+                put(tuple(changes[i] for i in sorted(remaining)))
 
 
 def made(run: Run, changes: tuple[ch.Change, ...]) -> Run | None:
-    """The run with these changes, once it is there; until then its progress, or what is wrong with them."""
+    """The run with these changes, when it is ready; until then None, with its progress or its error shown."""
     text = ch.write(changes)
-    found = requests.what_if(run, text)
-    if found is not None:
-        return found
+    ready = requests.what_if(run, text)
+    if ready is not None:
+        return ready
     job = session.current("what-if")
     if job is None or job.about != (run.id, text):
         try:
@@ -108,7 +108,7 @@ def made(run: Run, changes: tuple[ch.Change, ...]) -> Run | None:
 
 
 def facts(run: Run) -> list[Fact]:
-    """Where facts stand in a run."""
+    """The facts of a run, from its spans."""
     spans = [span for span in run.trace.spans if span["kind"] == "fact"]
     texts = ["".join(run.trace.token_texts(span["start"], span["end"])).strip() for span in spans]
     return [Fact(text, span["start"], span["end"]) for text, span in zip(texts, spans, strict=True)]
@@ -138,7 +138,7 @@ def _text(run: Run) -> ch.Change | None:
 
 
 def _when(run: Run, *, slots: bool = True, first: int = 2) -> dict:
-    """Before which segments, and which slots."""
+    """The range of segments and the slots that a change applies to, as options of the change."""
     n = run.trace.n_segments
     usual = min(max(first, 1), n)
     start, end = (usual, usual)
@@ -189,9 +189,9 @@ def _transplant(run: Run) -> ch.Change | None:
 
 
 def _told(run: Run) -> str:
-    told = facts(run)
+    known = facts(run)
     return (
-        f"“{told[0].text}”, {run.trace.n_segments} segments" if told else f"{run.id}, {run.trace.n_segments} segments"
+        f"“{known[0].text}”, {run.trace.n_segments} segments" if known else f"{run.id}, {run.trace.n_segments} segments"
     )
 
 

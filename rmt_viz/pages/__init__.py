@@ -1,1 +1,1 @@
-"""One page each; they pick, call and draw, and compute nothing."""
+"""Pages, one file each: they pick a run, call, caption and draw, and compute nothing."""

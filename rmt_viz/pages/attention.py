@@ -5,7 +5,7 @@ from rmt_viz.forms.pick_run import pick_run
 
 
 def page() -> None:
-    """Whole maps of the run that the sidebar names, replayed from the stored memory."""
+    """Whole attention maps of the run chosen in the sidebar, replayed from its stored memory."""
     picked = pick_run()
     if picked is not None:
         surface.show(*picked, page="attention")

@@ -1,11 +1,11 @@
-"""Compare: two runs on one cursor."""
+"""Compare: how do two runs differ?"""
 
 from rmt_viz.components import surface
 from rmt_viz.forms.pick_run import pick_beside, pick_run
 
 
 def page() -> None:
-    """The run that the sidebar names and a second one, on the same segment and the same scales."""
+    """The run chosen in the sidebar beside a second one, on the same segment and the same scales."""
     picked = pick_run()
     other = picked and pick_beside(picked[0])
     if other:

@@ -1,4 +1,4 @@
-"""Cost: what does it cost?"""
+"""Cost: what does it cost, beside full attention?"""
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ from rmt_viz.widgets.markdown import plain
 
 
 def page() -> None:
-    """Operations counted by formula, under a convention that the visitor chooses; below, what was measured."""
+    """Operations counted by formula, under a convention that the visitor chooses; below them the measurements."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("What does it cost?", anchor=False)
         st.caption("Full attention compares each token with every other; RMT compares those of a segment. Count them.")
@@ -32,13 +32,13 @@ def page() -> None:
 
 
 def _conventions(sizes: Sizes, convention: Convention, tokens: int, segment: int) -> None:
-    found = cost.counts(convention, tokens)
-    chosen = next(i for i, count in enumerate(found) if cost.same(count, convention, tokens))
+    ways = cost.counts(convention, tokens)
+    chosen = next(i for i, count in enumerate(ways) if cost.same(count, convention, tokens))
     models = [*OPT.values(), *([] if sizes.name in OPT else [sizes])]
-    finding = cost.agreement(found, segment)
-    figure = figures.conventions(found, models, finding, segment=segment, chosen=chosen, theme=chart.theme())
+    finding = cost.agreement(ways, segment)
+    figure = figures.conventions(ways, models, finding, segment=segment, chosen=chosen, theme=chart.theme())
     chart.show(figure, name="conventions", alt=f"The ratio under each convention. {finding}.",
-                table=cost.table(found, models, segment),
+                table=cost.table(ways, models, segment),
                 caption=f"{cost.LENGTH:,} tokens unless a row says otherwise. Thick: chosen above. Bold: "
                 "inferred to be the paper’s own, from the match.")  # fmt: skip
 
@@ -49,15 +49,15 @@ def _measured(log: bool) -> None:
     except InputError as error:
         st.info(plain(str(error)))
         return
-    found = cost.methods(result.rows)
+    by_method = cost.methods(result.rows)
     command = cost.measured_on(result)
-    told = {
-        "seconds": (cost.time_grows(found), command),
-        "peak_bytes": (cost.memory_grows(found), cost.PAPER_MEMORY),
+    captions = {
+        "seconds": (cost.time_grows(by_method), command),
+        "peak_bytes": (cost.memory_grows(by_method), cost.PAPER_MEMORY),
     }
-    for column, (field, (finding, caption)) in zip(st.columns(2, gap="medium"), told.items(), strict=True):
+    for column, (field, (finding, caption)) in zip(st.columns(2, gap="medium"), captions.items(), strict=True):
         with column:
             missing = cost.missing(result)
-            figure = figures.measured(found, field, finding, missing=missing, log=log, theme=chart.theme())
+            figure = figures.measured(by_method, field, finding, missing=missing, log=log, theme=chart.theme())
             chart.show(figure, name=f"measured-{field.replace('_', '-')}", alt=f"Measured, by length. {finding}.",
-                        table=cost.measured_table(found), caption=caption)  # fmt: skip
+                        table=cost.measured_table(by_method), caption=caption)  # fmt: skip

@@ -15,11 +15,11 @@ BANDS = "Lines: means over facts; bands: 10 to 90 % of them. The question is put
 
 
 def page() -> None:
-    """The life of facts in many runs, and in the one that the sidebar names."""
+    """The life of facts in many runs of a checkpoint, and in the run chosen in the sidebar."""
     picked = pick_run()
     if picked is None:
         return
-    run, found = picked[0], bundled_causes.of_checkpoint(picked[0])
+    run, documents = picked[0], bundled_causes.of_checkpoint(picked[0])
     control = {None: "trained"}.get(run.trace.meta["control"], run.trace.meta["control"])
     with st.container(key="title", gap="xxsmall"):
         st.subheader("Is the fact still there?", anchor=False)
@@ -27,20 +27,21 @@ def page() -> None:
     with st.container(gap="small"):
         left, right = st.columns(2, gap="medium")
         with left:
-            _survival(found)
+            _survival(documents)
         with right:
             _ledger(run)
-        if control in found:
-            _slots(found[control], control)
+        if control in documents:
+            _slots(documents[control], control)
 
 
-def _survival(found: dict) -> None:
-    if "trained" not in found:
+def _survival(documents: dict) -> None:
+    if "trained" not in documents:
         st.info(plain(NONE))
         return
-    told = findings.survival(found)
-    chart.show(figures.survival(found, told, theme=chart.theme()), name="survival", alt=f"Lives of facts. {told}.",
-                table=findings.survival_table(found), caption=BANDS)  # fmt: skip
+    finding = findings.survival(documents)
+    figure = figures.survival(documents, finding, theme=chart.theme())
+    chart.show(figure, name="survival", alt=f"Lives of facts. {finding}.",
+                table=findings.survival_table(documents), caption=BANDS)  # fmt: skip
 
 
 def _ledger(run) -> None:
@@ -50,32 +51,33 @@ def _ledger(run) -> None:
         progress.offer("why", "Ask for every fact of this run", lambda: requests.start_why(run), progress.STEPS)
         return
     facts = [{**fact, "told": run.trace.segment_of(fact["end"] - 1) + 1} for fact in explained["facts"]]
-    told = findings.ledger(facts)
+    finding = findings.ledger(facts)
     if facts:
-        figure = figures.ledger(facts, told, theme=chart.theme())
-        chart.show(figure, name="ledger", alt=f"Facts of this run. {told}.", table=findings.ledger_table(facts), 
+        figure = figures.ledger(facts, finding, theme=chart.theme())
+        chart.show(figure, name="ledger", alt=f"Facts of this run. {finding}.", table=findings.ledger_table(facts), 
                     caption="This run. Dotted: after the segment that tells it.")  # fmt: skip
     else:
-        st.info(plain(f"{told}."))
+        st.info(plain(f"{finding}."))
 
 
-def _slots(found: dict, control: str) -> None:
-    """Where facts can be read, beside where they are used, beside what a second fact does."""
-    one, two = st.columns(2, gap="medium")
-    if "probes" in found:
-        with one:
-            told = findings.readable(found)
-            chart.show(figures.readable(found, told, theme=chart.theme()), name="readable", alt=f"Probes. {told}.",
-                        table=findings.readable_table(found),
-                        caption=f"Readable where ({control}): linear probes.")  # fmt: skip
-    with two:
-        told = findings.used(found)
-        chart.show(figures.used(found, told, theme=chart.theme()), name="used", alt=f"Ablation. {told}.",
-                    table=findings.used_table(found),
-                    caption=f"Used where ({control}): slots become their mean.")  # fmt: skip
-    if not found["interference"]:
+def _slots(document: dict, control: str) -> None:
+    """Three figures: where facts can be read, which slots are used, and what a second fact does to the first."""
+    left, right = st.columns(2, gap="medium")
+    if "probes" in document:
+        with left:
+            finding = findings.readable(document)
+            figure = figures.readable(document, finding, theme=chart.theme())
+            chart.show(figure, name="readable", alt=f"Probes. {finding}.",
+                        table=findings.readable_table(document),
+                        caption=f"Readable ({control}): where linear probes find the answer.")  # fmt: skip
+    with right:
+        finding = findings.used(document)
+        chart.show(figures.used(document, finding, theme=chart.theme()), name="used", alt=f"Ablation. {finding}.",
+                    table=findings.used_table(document),
+                    caption=f"Used ({control}): right answers when slots become their mean.")  # fmt: skip
+    if not document["interference"]:
         return
-    told = findings.interference(found)
-    chart.show(figures.interference(found, told, theme=chart.theme()), name="interference",
-                alt=f"Interference. {told}.", table=findings.interference_table(found),
+    finding = findings.interference(document)
+    chart.show(figures.interference(document, finding, theme=chart.theme()), name="interference",
+                alt=f"Interference. {finding}.", table=findings.interference_table(document),
                 caption="Means over pairs of facts; the second is told three segments after the first.")  # fmt: skip

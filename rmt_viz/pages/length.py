@@ -24,7 +24,7 @@ BY = {"segments": "Segments", "tokens": "Tokens"}
 
 
 def page() -> None:
-    """Choose what to compare; the figure; a point of it in words; BABILong; a checkpoint of one's own."""
+    """Accuracy against length; below it one point in words, BABILong, and a form that scores a checkpoint."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("How far does it hold?", anchor=False)
         st.caption("The share of right answers about a fact told somewhere in a filtered text of the length below it.")
@@ -61,7 +61,7 @@ def _body(rows: tuple) -> None:
 
 
 def _rows() -> tuple:
-    """Scores of assets/results; without them the visitor's own are all there is."""
+    """The bundled scores; none, with a message, where the file is missing."""
     try:
         return session.result("length").rows
     except InputError as error:

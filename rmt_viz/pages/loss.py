@@ -1,4 +1,4 @@
-"""Loss: what does memory buy?"""
+"""Loss: what does memory bring a language model?"""
 
 import streamlit as st
 
@@ -16,7 +16,7 @@ ON = {"Held-out documents": "lm", "With SmolLM2": "lm-smollm2", "One text": None
 
 
 def page() -> None:
-    """Means over documents that no model was trained on, or one text token by token."""
+    """Mean losses over documents that no model was trained on, or the loss of one text token by token."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("What does memory buy?", anchor=False)
         st.caption("How surprised a model is by each token of a segment, with more or less of the text before it.")
@@ -33,11 +33,11 @@ def page() -> None:
 
 def _held_out(name: str, log: bool, choices) -> None:
     try:
-        found = session.result(name)
+        results = session.result(name)
     except InputError as error:
         st.info(plain(str(error)))
         return
-    rows, theme = found.rows, chart.theme()
+    rows, theme = results.rows, chart.theme()
     with choices:
         history = st.segmented_control("History (segments)", loss.histories(rows), key="history", required=True,
                                        default=loss.usual(rows), bind="query-params")  # fmt: skip
@@ -46,11 +46,11 @@ def _held_out(name: str, log: bool, choices) -> None:
     shown = form.mechanisms(rows)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        finding = loss.gained(rows, found.about.get("comparisons", []), history)
+        finding = loss.gained(rows, results.about.get("comparisons", []), history)
         lines = loss.by_position(rows, history, shown, log=log)
         chart.show(figures.by_position(lines, finding, log=log, theme=theme), name="loss-by-position",
                     alt=f"Loss in nats at each position of a segment. {finding}.",
-                    table=loss.table(rows, history, shown), caption=loss.provenance(found))  # fmt: skip
+                    table=loss.table(rows, history, shown), caption=loss.provenance(results))  # fmt: skip
     with right:
         lines = loss.by_history(rows, shown, over)
         finding = loss.falls(lines, over)

@@ -1,4 +1,4 @@
-"""Mechanisms: how do others carry the past?"""
+"""Mechanisms: how do other mechanisms carry the past?"""
 
 import streamlit as st
 
@@ -12,29 +12,29 @@ from rmt_viz.widgets.markdown import plain
 
 
 def page() -> None:
-    """Who sees whom, what crosses a boundary, what that costs and buys, and one text through all of them."""
+    """Who sees whom, what crosses a boundary, what it costs and saves, and one text through all mechanisms."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("How do others carry the past?", anchor=False)
         st.caption("The same text in the same segments; what differs is what one segment leaves to the next.")
     try:
-        found = session.result("mechanisms")
+        results = session.result("mechanisms")
     except InputError as error:
         st.info(plain(str(error)))
         return
     with st.container(gap="small"):
-        rows = _choose(mechanisms.ordered(found.rows))
+        rows = _choose(mechanisms.ordered(results.rows))
         if rows:
-            least = mechanisms.alone(found.rows)
+            least = mechanisms.alone(results.rows)
             _sight(rows, least)
-            told = {head: list(map(plain, cells)) for head, cells in mechanisms.table(rows, least).items()}
-            st.table(told, border="horizontal", hide_index=True, alt="What each mechanism carries and costs.")
-            st.caption(plain(mechanisms.counted(found)))
+            columns = {head: list(map(plain, cells)) for head, cells in mechanisms.table(rows, least).items()}
+            st.table(columns, border="horizontal", hide_index=True, alt="What each mechanism carries and costs.")
+            st.caption(plain(mechanisms.counted(results)))
             left, right = st.columns(2, gap="medium")
             with left:
                 _weight(rows)
             with right:
-                _text(found, rows)
-        form.own_text(found.rows)
+                _text(results, rows)
+        form.own_text(results.rows)
 
 
 def _choose(rows: list) -> list:
@@ -65,17 +65,17 @@ def _weight(rows: list) -> None:
                 caption=mechanisms.WEIGHED)  # fmt: skip
 
 
-def _text(found, rows: list) -> None:
+def _text(results, rows: list) -> None:
     own = form.rows()
-    rows = [row for row in mechanisms.ordered(own) if row.mechanism in {one.mechanism for one in rows}] or rows
+    rows = [row for row in mechanisms.ordered(own) if row.mechanism in {shown.mechanism for shown in rows}] or rows
     if not any(row.loss for row in rows):
         st.info("No trained model of each mechanism is bundled yet, so there is no loss to show on one text.")
         return
     of = st.segmented_control("Draw", (mechanisms.SAVED, mechanisms.LOSS), default=mechanisms.SAVED, key="drawn",
                               required=True, label_visibility="collapsed", bind="query-params")  # fmt: skip
     lines = mechanisms.courses(rows, of)
-    finding = mechanisms.told(lines, of)
-    words = [] if own else mechanisms.beginnings(found, len(lines[0].y))
+    finding = mechanisms.course_finding(lines, of)
+    words = [] if own else mechanisms.beginnings(results, len(lines[0].y))
     chart.show(figures.course(lines, of, finding, words=words, theme=chart.theme()), name="one-text",
                 alt=f"One text segment by segment. {finding}.", table=mechanisms.course_table(lines),
-                caption="Your text." if own else mechanisms.text_of(found))  # fmt: skip
+                caption="Your text." if own else mechanisms.text_of(results))  # fmt: skip

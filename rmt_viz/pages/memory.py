@@ -5,7 +5,7 @@ from rmt_viz.forms.pick_run import pick_run
 
 
 def page() -> None:
-    """Where the slots are, how they moved, and what changed with them."""
+    """The slots of the run chosen in the sidebar: where they are, how they moved, and what changed with them."""
     picked = pick_run()
     if picked is not None:
         surface.show(*picked, page="memory")

@@ -16,8 +16,8 @@ OPENS = """
 **What can be looked at**
 
 - **folders of this program**, as `python -m rmt train` leaves them, and memory kept beside a pretrained backbone
-- **recurrent memory of other programs**: RMT around a decoder, with or without LoRA, RMT around BERT, RMT-R and ARMT,
-  as safetensors or as `.bin` and `.pth`
+- **recurrent memory of other programs**: RMT around a decoder, with or without LoRA, RMT around BERT, RMT-R, ARMT, and
+  RMT of the package `recurrent-memory-transformer-pytorch`, as safetensors or as `.bin`, `.pt` and `.pth`
 - **transformers models** without memory, in a folder or on the hub; `smollm2` and `minilm` where their packages are
   installed
 
@@ -27,7 +27,7 @@ run, and weights are opened as numbers only. From the report, one click records 
 
 
 def page() -> None:
-    """Choose on the left; the report and the recording on the right."""
+    """The forms for a checkpoint on the left; its report and the recording on the right."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("Can I see mine?", anchor=False)
         st.caption("Choose a checkpoint, read what it is, record a text with it, and step through the run.")

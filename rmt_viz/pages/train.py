@@ -17,7 +17,7 @@ BY = {"step": "Steps", "seconds": "Seconds", "tokens": "Tokens"}
 
 
 def page() -> None:
-    """The curves of a shipped model; the same text over its training; a small run of one's own."""
+    """The training curves of a shipped model, one text read over its training, and a form for a small run."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("How does it learn to remember?", anchor=False)
         st.caption(
@@ -49,9 +49,9 @@ def _shipped() -> None:
 
 def _own() -> None:
     form.small_run()
-    grown = form.growing("train")
-    if grown and grown.lines:
-        _curves(list(grown.lines), "yours", "step", "Live. From scratch.")
+    log = form.log_of("train")
+    if log and log.lines:
+        _curves(list(log.lines), "yours", "step", "Live. From scratch.")
         form.readings("train", "yours", watch.listed())
 
 
@@ -63,7 +63,7 @@ def _curves(lines: list[dict], name: str, by: str, caption: str) -> None:
         name=f"training-{name}",
         alt=f"Loss and accuracy of {name} in training, by stage of the curriculum. {finding}.",
         table=train.table(lines),
-        caption=f"{caption} Ground and number: the stage, by its segments.{streams}",
+        caption=f"{caption} Background and number: the stage, by its segments.{streams}",
     )
 
 

@@ -16,7 +16,7 @@ from rmt_viz.widgets.markdown import plain
 
 
 def page() -> None:
-    """A run beside what becomes of it with its memory, text or attention changed, on one cursor."""
+    """A run beside the same run with its memory, text or attention changed, on one cursor."""
     picked = pick_run()
     if picked is None:
         return
@@ -25,30 +25,30 @@ def page() -> None:
     head = st.container(key="title", gap="xxsmall")
     what_if.build(run, changes)
     made = what_if.made(run, changes) if changes else None
-    found = contrast(run.trace, made.trace) if made else None
+    difference = contrast(run.trace, made.trace) if made else None
     with head:
-        told = findings.what_if(run.trace, made.trace, found) if made else "Does memory cause the answer?"
-        st.subheader(plain(told), anchor=False)
+        finding = findings.what_if(run.trace, made.trace, difference) if made else "Does memory cause the answer?"
+        st.subheader(plain(finding), anchor=False)
         st.caption("Only what comes after the first change is read again; what comes before it is the run’s own.")
         if made and findings.blank(made.trace):
             st.caption(plain(findings.blank(made.trace)))
     if made:
         both = {"beside": (made, None), "names": ("As it was", "Changed")}
         surface.show(run, name, control, page="what-if", also={"change": st.query_params.get("change")}, **both)
-        figure = figures.apart(found, told, theme=chart.theme())
-        chart.show(figure, name="what-if", alt=f"Two runs apart. {told}.", table=findings.what_if_table(found),
+        figure = figures.apart(difference, finding, theme=chart.theme())
+        chart.show(figure, name="what-if", alt=f"Two runs apart. {finding}.", table=findings.what_if_table(difference),
                     caption=f"Changed: {'; '.join(map(ch.said, changes))}")  # fmt: skip
     _slots(run)
 
 
 def _slots(run) -> None:
-    """Which slots matter: ablate each, and all but each, before each segment."""
-    found = bundled_causes.slots_of(run) or requests.slot_map(run)
-    if found:
-        told = findings.slot_map(found)
-        caption = f"Slots become {what_if.TO[found['to']]}; below 0: the answer gets likelier."
-        figure = figures.slot_map(found, told, theme=chart.theme())
-        chart.show(figure, name="slot-map", alt=f"Effect of each slot. {told}.", table=findings.slot_map_table(found),
-                    caption=caption)  # fmt: skip
+    """The figure of which slots matter: each ablated, and all but each, before each segment."""
+    effects = bundled_causes.slots_of(run) or requests.slot_map(run)
+    if effects:
+        finding = findings.slot_map(effects)
+        caption = f"Slots become {what_if.TO[effects['to']]}; below 0: the answer gets likelier."
+        figure = figures.slot_map(effects, finding, theme=chart.theme())
+        chart.show(figure, name="slot-map", alt=f"Effect of each slot. {finding}.",
+                    table=findings.slot_map_table(effects), caption=caption)  # fmt: skip
         return
     progress.offer("slots", "Find the slots that matter", lambda: requests.start_slot_map(run), progress.COUNTED)

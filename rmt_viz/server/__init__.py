@@ -1,1 +1,1 @@
-"""Routes, headers and the address of the app."""
+"""The app's side of the web server: routes, response headers, and the view's state in the address."""

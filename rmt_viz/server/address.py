@@ -1,4 +1,4 @@
-"""What of the view is in the address: one table of fields, each read with a fallback, defaults left out."""
+"""The view's state in the address: one table of fields, each parsed with a fallback; defaults are left out."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,34 +8,33 @@ from urllib.parse import urlencode
 from rmt.intervene import changes
 
 NUMBER = re.compile(r"[0-9]{1,9}")
-COLOURS = ("write", "read", "loss", "gain")
 
 
 def among(text: str, allowed) -> str | None:
-    """The text where it is one of the allowed."""
+    """The text if it is one of the allowed words, else None."""
     return text if text in allowed else None
 
 
 def counted(text: str, most: int) -> int | None:
-    """A whole number from 1 to `most`: people count from 1."""
+    """A whole number from 1 to `most`, as people count; None for anything else."""
     return int(text) if NUMBER.fullmatch(text) and 1 <= int(text) <= most else None
 
 
 def span(text: str, most: int) -> str | None:
-    """Two whole numbers from 1 to `most` in order, such as 3-7."""
+    """A range of whole numbers from 1 to `most`, such as "3-7"; None for anything else."""
     first, dash, last = text.partition("-")
     a, b = counted(first, most), counted(last, most)
     return text if dash and a and b and a <= b else None
 
 
 def counted_or_beats(text: str, most: int) -> int | str | None:
-    """A segment, or "beats" for all moments of the run."""
+    """The number of a segment, or "beats" for the segments of all beats; None for anything else."""
     return text if text == "beats" else counted(text, most)
 
 
 @dataclass(frozen=True)
 class Field:
-    """A parameter of the address and how it is read: parse(text, limit) gives None for what makes no sense."""
+    """A parameter of the address and its parser: parse(text, limit) returns None for a value that makes no sense."""
 
     name: str
     parse: Callable
@@ -59,9 +58,9 @@ FIELDS = (
 
 
 def read(params: Mapping[str, str], limits: Mapping, defaults: Mapping | None = None) -> dict:
-    """Field -> value for the fields in `limits`; what is missing or wrong is the default, never an error.
+    """The view that the address asks for: field -> value; a missing or wrong value becomes the default, never an error.
 
-    limits: field -> the largest number, or the allowed words.
+    limits: the fields to read, each with the largest number or the allowed words.
     """
     values = dict.fromkeys(limits) | {k: v for k, v in (defaults or {}).items() if k in limits}
     for field in FIELDS:
@@ -72,6 +71,6 @@ def read(params: Mapping[str, str], limits: Mapping, defaults: Mapping | None = 
 
 
 def link(values: Mapping, defaults: Mapping) -> str:
-    """The query of a permalink, "" where everything is as it is by default; fields in the table's order."""
-    kept = {f.name: values[f.name] for f in FIELDS if values.get(f.name) not in (None, defaults.get(f.name))}
-    return f"?{urlencode(kept)}" if kept else ""
+    """The query string of a permalink, fields in the table's order; "" where every value is the default."""
+    query = {f.name: values[f.name] for f in FIELDS if values.get(f.name) not in (None, defaults.get(f.name))}
+    return f"?{urlencode(query)}" if query else ""

@@ -1,4 +1,4 @@
-"""What every answer of the server tells the browser to keep to: nothing from elsewhere, nobody's frame around us."""
+"""HTTP headers of every response: no content from other sites, and no other site may show the app in a frame."""
 
 POLICY = {
     "default-src": "'self'",
@@ -21,7 +21,7 @@ HEADERS = {
 
 
 class SafeHeaders:
-    """ASGI middleware: adds HEADERS to each answer that does not say otherwise."""
+    """ASGI middleware that adds HEADERS to each response; a header that the response sets itself stays."""
 
     def __init__(self, app):
         self.app = app

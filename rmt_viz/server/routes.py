@@ -1,4 +1,4 @@
-"""Slices of traces over HTTP, for the stepping surface: everything that comes in is checked, errors are sentences."""
+"""HTTP routes with slices of traces for the stepping surface; every input is checked, errors are sentences."""
 
 import logging
 import re
@@ -25,7 +25,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 async def overview(request: Request) -> Response:
-    """The whole run, pooled."""
+    """Route: the whole run, pooled to a constant size."""
     return await _answer(request, lambda run: _overview(run, request.query_params.get("over", "0")))
 
 
@@ -36,12 +36,12 @@ def _overview(run: Run, over: str) -> bytes:
 
 
 async def segment(request: Request) -> Response:
-    """One segment, counted from 0; ?layer= and ?head= choose maps."""
+    """Route: one segment, counted from 0; ?layer= and ?head= choose its attention maps."""
     return await _answer(request, lambda run: _segment(run, request))
 
 
 async def page(request: Request) -> Response:
-    """The whole run as one HTML file to take home."""
+    """Route: the whole run as one HTML file to download."""
     answer = await _answer(request, _page)
     if answer.status_code == 200:
         answer.headers["Content-Disposition"] = 'attachment; filename="run.html"'
@@ -66,34 +66,37 @@ def _segment(run: Run, request: Request) -> bytes:
 
 
 async def attention(request: Request) -> Response:
-    """A segment's whole map, replayed; until it is, what was recorded of it. ?row= and ?column= ask for a window."""
+    """Route: a segment's whole attention map from its replay; until that is done, the recorded part of it.
+
+    ?row= and ?column= choose a window of the map.
+    """
     return await _answer(request, lambda run: _attention(run, request))
 
 
 def _attention(run: Run, request: Request) -> bytes:
-    made, asked = run.trace.meta["made_by"], request.query_params
+    made, query = run.trace.meta["made_by"], request.query_params
     index = _index(request.path_params["index"], run.trace.done)
-    chosen = {name: _index(asked.get(name), made[f"{name}s"]) for name in ("layer", "head")}
+    chosen = {name: _index(query.get(name), made[f"{name}s"]) for name in ("layer", "head")}
     job = session.replays().ask(run, index, replays.whole_maps)
     record = job.result if job.state == "done" else run.trace.segments[index]
     at = None
-    if job.state == "done" and asked.keys() >= {"row", "column"}:
-        at = tuple(_index(asked[name], record.attention.shape[-1]) for name in ("row", "column"))
-    return maps.attention(run.trace, record, how=asked.get("how", "mean"), at=at, **chosen, **_told(job))
+    if job.state == "done" and query.keys() >= {"row", "column"}:
+        at = tuple(_index(query[name], record.attention.shape[-1]) for name in ("row", "column"))
+    return maps.attention(run.trace, record, how=query.get("how", "mean"), at=at, **chosen, **_replay_state(job))
 
 
 async def moves(request: Request) -> Response:
-    """Where memory is over the whole run; ?with= names a run that shares its plane."""
+    """Route: the path of memory over the whole run; ?with= names a run that is drawn in the same plane."""
     return await _answer(request, lambda run: memory_slices.moves(run, _other(request)))
 
 
 async def moment(request: Request) -> Response:
-    """The state after a segment."""
+    """Route: the state after a segment."""
     return await _answer(request, lambda run: memory_slices.moment(run, _segment_of(run, request), _other(request)))
 
 
 async def changed(request: Request) -> Response:
-    """What changed in a range of segments, first and last counted from 0."""
+    """Route: what changed in memory over a range of segments, first and last counted from 0."""
     return await _answer(request, lambda run: _changed(run, request))
 
 
@@ -105,13 +108,13 @@ def _changed(run: Run, request: Request) -> bytes:
 
 
 async def words(request: Request) -> Response:
-    """The slots after a segment as words, by the model itself."""
+    """Route: the slots after a segment as words, by the model's own output head or embeddings."""
     return await _answer(request, lambda run: _words(run, _segment_of(run, request)))
 
 
 def _words(run: Run, index: int) -> bytes:
     job = session.replays().ask(run, index, replays.slots_as_words)
-    return memory_slices.words(run.trace, index, job.result, **_told(job))
+    return memory_slices.words(run.trace, index, job.result, **_replay_state(job))
 
 
 def _segment_of(run: Run, request: Request) -> int:
@@ -119,18 +122,19 @@ def _segment_of(run: Run, request: Request) -> int:
 
 
 def _other(request: Request) -> Run | None:
-    asked = request.query_params.get("with")
-    return session.library().open(asked) if asked else None
+    id = request.query_params.get("with")
+    return session.library().open(id) if id else None
 
 
-def _told(job: Job) -> dict:
-    """How far a replay is, as a slice says it."""
+def _replay_state(job: Job) -> dict:
+    """The state of a replay, as fields of a slice."""
     if job.live or job.state == "cancelled":
         return {"state": "loading", "again": replays.AGAIN_MS}
     return {"state": "ready"} if job.state == "done" else {"state": "absent", "why": job.error}
 
 
 def _index(text: str | None, n: int) -> int | None:
+    """A number from 0 to n - 1 out of the address; None where there is none. Raises InputError for anything else."""
     if text is None:
         return None
     if not NUMBER.fullmatch(text) or int(text) >= n:
@@ -139,6 +143,7 @@ def _index(text: str | None, n: int) -> int | None:
 
 
 async def _answer(request: Request, make: Callable[[Run], bytes]) -> Response:
+    """The response to a request: the bytes that `make` makes of its run, or an error as JSON."""
     try:
         body = await anyio.to_thread.run_sync(lambda: make(session.library().open(request.path_params["trace"])))
     except InputError as error:

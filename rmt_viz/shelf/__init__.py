@@ -1,1 +1,1 @@
-"""What can be shown: traces, tables of results, bundled explanations, example texts."""
+"""The data that the app can show: traces, tables of results, bundled explanations, example texts."""

@@ -1,4 +1,4 @@
-"""Explanations, slot maps and what-ifs that lie in assets, checked as they are read."""
+"""Bundled explanations, slot maps and what-ifs of assets, checked as they are read."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ NEEDED = {  # what a file of each kind must hold to be shown
 
 
 def bundled(kind: str, name: str, fingerprint: str | None = None) -> dict | None:
-    """A document of assets/results; None where there is none, or where it is of other weights than these."""
+    """A JSON document of assets/results; None where there is none, or where it was made with other weights."""
     path = RESULTS / f"{kind}.{name}.json"
     document = _read(kind, path, path.stat().st_mtime_ns) if path.is_file() else None
     made = (document or {}).get("made_by", {}).get("fingerprint")
@@ -34,28 +34,28 @@ def _read(kind: str, path: Path, stamp: int) -> dict:
 
 
 def of_checkpoint(run: Run) -> dict[str, dict]:
-    """control -> facts over many runs of the checkpoint that made a run, for those controls that were counted."""
-    name, found = run.trace.meta["made_by"]["checkpoint"], {}
+    """control -> facts counted over many runs of the checkpoint that made this run; only the counted controls."""
+    name, documents = run.trace.meta["made_by"]["checkpoint"], {}
     for control in CONTROLS:
         document = bundled("facts", with_control(name, control))
         if document:
-            found[control] = document
-    return found
+            documents[control] = document
+    return documents
 
 
 def why_of(run: Run) -> dict | None:
-    """The bundled explanation of a run."""
-    found = bundled("why", run.id, run.trace.meta["made_by"]["fingerprint"]) if run.source == "recorded" else None
-    return found if found and len(found.get("tokens", [])) == len(run.trace.arrays["ids"]) else None
+    """The bundled explanation of a run, or None."""
+    document = bundled("why", run.id, run.trace.meta["made_by"]["fingerprint"]) if run.source == "recorded" else None
+    return document if document and len(document.get("tokens", [])) == len(run.trace.arrays["ids"]) else None
 
 
 def slots_of(run: Run) -> dict | None:
-    """The bundled map of a run's slots."""
-    found = bundled("slots", run.id, run.trace.meta["made_by"]["fingerprint"]) if run.source == "recorded" else None
-    return found and found["map"]
+    """The bundled slot map of a run, or None."""
+    document = bundled("slots", run.id, run.trace.meta["made_by"]["fingerprint"]) if run.source == "recorded" else None
+    return document and document["map"]
 
 
 def example_of(run: Run) -> Path | None:
-    """The bundled what-if of a run."""
+    """The file of the bundled what-if of a run, or None."""
     path = EXAMPLES / f"{run.id}.trace.safetensors"
     return path if run.source == "recorded" and path.is_file() else None

@@ -1,4 +1,4 @@
-"""A visitor's own text: what to begin with, what the models know, and what is wrong with a text, in a sentence."""
+"""Texts that visitors give: an example to begin with, a hint on what the model knows, and checks of the text."""
 
 import re
 
@@ -23,12 +23,15 @@ def example(task: str | None) -> str:
 
 
 def hint(task: str | None) -> str:
-    """What a model of this task can do, in a sentence; nothing where the task is none of ours."""
+    """A sentence on what a model of this task can do; "" for an unknown task."""
     return TASKS[task].hint if task in TASKS else ""
 
 
 def check(text: str, config: dict, segment_length: int) -> None:
-    """Raises InputError with what is wrong with a text and what to do. config: of the checkpoint that is to read it."""
+    """Check a text before it is run. config: that of the checkpoint that is to read it.
+
+    Raises InputError with what is wrong with the text and what to do.
+    """
     check_length(text)
     if not LEAST_LENGTH <= segment_length <= config["segment_length"]:
         raise InputError(f"Choose {LEAST_LENGTH} to {config['segment_length']} tokens a segment.")
@@ -41,7 +44,7 @@ def check(text: str, config: dict, segment_length: int) -> None:
 
 
 def check_length(text: str) -> None:
-    """Raises InputError for a text that is empty or too long to be read while somebody waits."""
+    """Check a text's length. Raises InputError where it is empty or too long to be read while somebody waits."""
     if not text.strip():
         raise InputError("The text is empty; write a sentence or more.")
     if len(text) > MOST_CHARACTERS:
@@ -49,7 +52,7 @@ def check_length(text: str) -> None:
 
 
 def token_ids(text: str) -> list[int]:
-    """Ids as a visitor writes them, for a model without a tokenizer. Raises InputError for anything else."""
+    """Token ids that a visitor wrote as numbers, for a model without a tokenizer. Raises InputError for other text."""
     words = text.replace(",", " ").split()
     if not words or not all(re.fullmatch("[0-9]{1,9}", word) for word in words):
         raise InputError("This model has no tokenizer.json, so it reads token ids: numbers with spaces between them.")

@@ -1,4 +1,4 @@
-"""A JSON file of assets/results, checked as it is read. No torch."""
+"""The reader for JSON files of assets/results. No torch."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ MOST_BYTES = 16 * 2**20
 
 
 def read_json(path: Path) -> object:
-    """What is in it. Raises InputError with a sentence where it is too large or no JSON."""
+    """The content of a JSON file. Raises InputError with a sentence where it is too large or not JSON."""
     if path.stat().st_size > MOST_BYTES:
         raise InputError(f"assets/results/{path.name} is larger than {MOST_BYTES >> 20} MB; make it again.")
     try:

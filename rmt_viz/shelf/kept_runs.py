@@ -1,4 +1,4 @@
-"""Runs that were made in the app, kept in a folder over a restart of the server: the last ones, for some time."""
+"""Runs made in the app, kept in a folder so that they outlive the server: the newest ones, for some time."""
 
 import os
 import time
@@ -18,26 +18,30 @@ HOW_LONG = f"Kept here for {DAYS} days, as long as it is among the last {MOST} r
 
 
 class KeptRuns:
-    """Traces by the ids of their runs. A run that cannot be kept, as on a full disk, is no error: it lives as long as
-    the server does."""
+    """Traces on disk by the ids of their runs.
+
+    A run that cannot be written, as on a full disk, is no error: it lives as long as the server does.
+    """
 
     def __init__(self, folder: Path = FOLDER):
         self.folder = folder
 
     def keep(self, id: str, trace: Trace) -> None:
+        """Write a run's trace into the folder."""
         with suppress(OSError, InputError):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._make_room(trace.path.stat().st_size)
             trace.save(self._path(id))
 
     def open(self, id: str) -> Trace | None:
-        """The trace of a run, None where it is not kept any more."""
+        """The trace of a run, or None where it is no longer kept."""
         try:
             return Trace.open(self._path(id)) if self.has(id) else None
         except InputError:  # damaged meanwhile
             return None
 
     def has(self, id: str) -> bool:
+        """Whether a run is still kept."""
         try:
             return time.time() - self._path(id).stat().st_mtime < DAYS * 86400
         except OSError:
@@ -47,7 +51,10 @@ class KeptRuns:
         return self.folder / f"{id}{SUFFIX}"
 
     def _make_room(self, size: int) -> None:
-        """Take out what is too old, and the oldest until another run of this size fits; and what kills left half."""
+        """Delete the traces that are too old, and the oldest ones until one more of this size (bytes) fits.
+
+        What a killed server left half written goes, too.
+        """
         for part in self.folder.glob(f"live-*{SUFFIX}.part"):
             if time.time() - part.stat().st_mtime > HALF:
                 part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The traces that the app can show: bundled ones by name, and runs made in a session by an id nobody can guess."""
+"""The library of traces: bundled ones by name, and runs made in a session by an id that nobody can guess."""
 
 import os
 import re
@@ -22,25 +22,25 @@ MOST_LIVE, MOST_OPEN = 64, 64
 
 
 class Library:
-    """Opens traces by id and keeps the last ones; safe to ask from many threads."""
+    """Opens traces by id and keeps the last ones open; safe to use from many threads."""
 
     def __init__(self, folder: Path = ASSETS / "traces", kept: KeptRuns | None = None):
-        """kept: where runs made in a session outlive the server, nowhere by default."""
+        """kept: where runs made in a session outlive the server; None for nowhere."""
         self.folder, self.lock, self.kept = folder, threading.Lock(), kept
         self.opened: OrderedDict[str, tuple[tuple, Run]] = OrderedDict()  # id -> (which file it was, run)
         self.live: OrderedDict[str, Run] = OrderedDict()
 
     def names(self) -> list[str]:
-        """Bundled traces without their controls, the one to begin with first."""
-        found = {path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}")}
-        return sorted((name for name in found if BUNDLED.fullmatch(name) and "." not in name), key=_first)
+        """The names of the bundled traces without their controls, the one to begin with first."""
+        names = {path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}")}
+        return sorted((name for name in names if BUNDLED.fullmatch(name) and "." not in name), key=_first)
 
     def controls(self, name: str) -> list[str]:
-        """Which of trained, reset and untrained there are of a trace."""
+        """The controls that a trace has, out of trained, reset and untrained."""
         return [control for control in CONTROLS if control == "trained" or self.has(with_control(name, control))]
 
     def add(self, trace: Trace, source: str = "live", *, of: str | None = None, maker=None, keep: bool = True) -> str:
-        """Keep a run made or uploaded in a session, and give the id that opens it; too many, and the oldest go.
+        """Add a run made or uploaded in a session; the id that opens it. Beyond MOST_LIVE the oldest are dropped.
 
         of: the id of the run whose control this one is. maker: see `Run`. keep: over a restart of the server, where
         runs are kept.
@@ -56,12 +56,13 @@ class Library:
         return run.id
 
     def has(self, id: str) -> bool:
+        """Whether an id opens a run."""
         if LIVE.fullmatch(id):
             return id in self.live or (self.kept is not None and self.kept.has(id))
         return self._path(id) is not None
 
     def open(self, id: str) -> Run:
-        """Raises InputError for an id that opens nothing."""
+        """The run of an id. Raises InputError where there is none."""
         with self.lock:
             run = self.live.get(id)
             if run is None and self.kept and LIVE.fullmatch(id) and (trace := self.kept.open(id)):
@@ -96,7 +97,7 @@ def _whole(trace: Trace) -> Trace:
 
 
 def with_control(name: str, control: str) -> str:
-    """The id of a trace's control."""
+    """The id of a trace's control, such as detect.reset; of "trained" the trace's own."""
     return name if control == "trained" else f"{name}.{control}"
 
 

@@ -1,4 +1,4 @@
-"""The tables behind the figures, the files of assets/results, as rows, checked. No torch."""
+"""The tables of assets/results that figures draw, read as checked rows. No torch."""
 
 import math
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ MAKES = {  # what to run for a file that is not there
 
 @dataclass(frozen=True)
 class Score:
-    """Accuracy of a checkpoint at one length. low, high: its confidence interval; seconds: what scoring it took."""
+    """Accuracy of a checkpoint at one length. low, high: its confidence interval; seconds: the time of scoring."""
 
     task: str
     checkpoint: str
@@ -40,8 +40,11 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Accuracy on a task of BABILong at one length. never: asked about what was never mentioned; stories: whose."""
+class BabilongScore:
+    """Accuracy on a BABILong task at one length.
+
+    never: the questions are about what was never mentioned. stories: "ours", or "official" for BABILong's own.
+    """
 
     task: str
     checkpoint: str
@@ -58,7 +61,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Losses:
-    """Loss in nats at each position of a segment, of one mechanism with `history` segments before it.
+    """A mechanism's loss in nats at each position of a segment, with `history` segments before it.
 
     stderr, mean_stderr and first16_stderr: standard errors over documents.
     """
@@ -79,7 +82,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one run of a method took."""
+    """Time (seconds) and peak memory (bytes) of one run of a method."""
 
     method: str
     tokens: int
@@ -89,7 +92,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Mechanism:
-    """What one mechanism carries and costs, and who sees whom in it; see `rmt.evaluate.mechanisms.Account`."""
+    """What one mechanism carries and costs, and which tokens see which; see `rmt.evaluate.mechanisms.Account`."""
 
     mechanism: str
     checkpoint: str
@@ -106,7 +109,7 @@ class Mechanism:
 
 @dataclass(frozen=True)
 class Results:
-    """A file of results: the command that made it, its rows, and the rest of the document as it stands."""
+    """A table of results: the command that made it, its rows, and the other fields of the document."""
 
     name: str
     command: str
@@ -118,14 +121,14 @@ ROWS = {
     "lm": (Losses, "results"),
     "lm-smollm2": (Losses, "results"),
     "length": (Score, "results"),
-    "babilong": (Asked, "results"),
+    "babilong": (BabilongScore, "results"),
     "cost": (Measured, "measured"),
     "mechanisms": (Mechanism, "results"),
 }
 
 
 def read(name: str, folder: Path = FOLDER) -> Results:
-    """Raises InputError with a sentence where the file is not there or not what it should be."""
+    """The table of this name. Raises InputError with a sentence where the file is missing or not what it should be."""
     path = folder / f"{name}.json"
     kind, key = ROWS[name]
     if not path.is_file():
@@ -138,18 +141,18 @@ def read(name: str, folder: Path = FOLDER) -> Results:
 
 
 def scores(task: str, checkpoint: str, trained_on: int, recipe: str, rows: Iterable[dict]) -> tuple[Score, ...]:
-    """Rows of `rmt.evaluate` as scores."""
+    """Scores from rows of `rmt.evaluate`."""
     known = {"task": task, "checkpoint": checkpoint, "trained_on": trained_on, "recipe": recipe}
     return tuple(_row(Score, {**known, **row}, checkpoint) for row in rows)
 
 
 def mechanisms(rows: Iterable[dict]) -> tuple[Mechanism, ...]:
-    """Rows of `rmt.evaluate.mechanisms` as mechanisms."""
+    """Mechanisms from rows of `rmt.evaluate.mechanisms`."""
     return tuple(_row(Mechanism, row, "this text") for row in rows)
 
 
 def _row(kind: type, raw: dict, name: str):
-    """One row, each of its values of the right type; what the page does not know is left out."""
+    """A row of this type, each value checked for its type; unknown fields are left out."""
     if not isinstance(raw, dict):
         raise InputError(f"A row of {name} is not a table of values; make it again.")
     values = {}
@@ -160,7 +163,7 @@ def _row(kind: type, raw: dict, name: str):
         try:
             values[field.name] = TYPES[field.type](value)
         except (TypeError, ValueError, OverflowError):
-            raise InputError(f"A row of {name} has no good {field.name!r}; make it again.") from None
+            raise InputError(f"A row of {name} has no valid {field.name!r}; make it again.") from None
     return kind(**values)
 
 
@@ -194,24 +197,24 @@ def _numbers(values) -> tuple[float, ...]:
 
 def _counts(values) -> tuple[int, ...]:
     """One or more whole numbers, none below 0."""
-    found = tuple(map(_whole, values))
-    if not found or min(found) < 0:
+    counts = tuple(map(_whole, values))
+    if not counts or min(counts) < 0:
         raise ValueError
-    return found
+    return counts
 
 
 def _square(rows) -> tuple[tuple[int, ...], ...]:
-    """As many rows of counts as columns."""
-    found = tuple(map(_counts, rows))
-    if not found or {len(row) for row in found} != {len(found)}:
+    """Rows of counts, as many as there are columns."""
+    counts = tuple(map(_counts, rows))
+    if not counts or {len(row) for row in counts} != {len(counts)}:
         raise ValueError
-    return found
+    return counts
 
 
 def _options(value) -> dict:
     if not isinstance(value, dict):
         raise TypeError
-    return {str(key): one for key, one in value.items() if isinstance(one, int | float | str)}
+    return {str(key): option for key, option in value.items() if isinstance(option, int | float | str)}
 
 
 TYPES = {

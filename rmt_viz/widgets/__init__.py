@@ -1,1 +1,1 @@
-"""Shared parts of pages: a figure with its numbers, progress, errors, links."""
+"""Widgets that pages share: a figure with its numbers, progress, errors, links."""

@@ -1,4 +1,4 @@
-"""A figure on a page with what everybody may ask of it: alt text, SVG, PNG, its numbers as CSV and as a table."""
+"""A figure on a page with alt text, export as SVG and PNG, and its numbers as CSV and as a table."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,12 @@ _BAR = st.components.v2.component(
 
 
 def theme() -> str:
-    """The theme on the visitor's screen, "light" or "dark", as the figures ask for it."""
+    """The theme of the visitor's screen, "light" or "dark", as the figures take it."""
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def show(figure: go.Figure, *, name: str, alt: str, table: Mapping[str, Sequence], caption: str = "", **options):
-    """Draw a figure, and under it its caption, SVG, PNG, CSV, the table and more room. Returns what Streamlit returns.
+    """Draw a figure; under it a caption and buttons for SVG, PNG, CSV, table and full screen. Returns chart events.
 
     name: lower-case words with dashes, unique on the page; files are called so. alt: what the figure shows, in a
     sentence. table: column -> values, all of one length; strings or numbers. options: of st.plotly_chart, such as
@@ -44,7 +44,7 @@ def show(figure: go.Figure, *, name: str, alt: str, table: Mapping[str, Sequence
 
 
 def numbers(*, name: str, table: Mapping[str, Sequence], caption: str = "", _figure: bool = False) -> None:
-    """Numbers as CSV and as a table behind a button, with a caption; for what is not drawn by Plotly, too."""
+    """Draw a caption with buttons for numbers, as CSV and as a table; also for what Plotly does not draw."""
     columns = [_column(values) for values in table.values()]
     if len(set(map(len, columns))) > 1:
         raise ValueError(f"the columns of {name} differ in length")
@@ -53,7 +53,7 @@ def numbers(*, name: str, table: Mapping[str, Sequence], caption: str = "", _fig
 
 
 def _column(values: Sequence) -> list:
-    """Numbers with the digits that they have, what is not there as nothing, everything else as text."""
+    """A column for the browser: numbers with DIGITS digits, missing ones as None, everything else as text."""
     array = np.asarray(values)
     if array.dtype.kind == "f":
         return [float(f"{x:.{DIGITS}g}") if np.isfinite(x) else None for x in array.ravel().tolist()]

@@ -1,4 +1,4 @@
-"""What a visitor sees when something is wrong: one sentence, never a traceback."""
+"""Error messages for visitors: one sentence, never a traceback."""
 
 import logging
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ SORRY = "Something went wrong on this page, and it is our fault. Reload it; the 
 
 
 def show_error(error: Exception) -> bool:
-    """The app's last resort: the sentence of an InputError as it stands, a calm one for everything else."""
+    """Show an error that no page caught: the sentence of an InputError, a general one for everything else."""
     if not isinstance(error, InputError):
         logging.getLogger(__name__).error("a page failed", exc_info=error)
     say(str(error) if isinstance(error, InputError) else SORRY)
@@ -30,5 +30,5 @@ def saying() -> Iterator[None]:
 
 
 def say(sentence: str) -> None:
-    """A sentence in a box; nothing in it is markup."""
+    """Show a sentence in an error box; nothing in it is markup."""
     st.error(plain(sentence))

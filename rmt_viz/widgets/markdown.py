@@ -1,4 +1,4 @@
-"""Text that stays text where Streamlit would read Markdown."""
+"""Escaping of text that Streamlit would read as Markdown."""
 
 import re
 

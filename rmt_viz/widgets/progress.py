@@ -1,4 +1,4 @@
-"""How far a visitor's job is, with the button that ends it, and what went wrong with it."""
+"""Progress of a visitor's job: how far it is, a button that cancels it, and its error."""
 
 from collections.abc import Callable
 
@@ -16,39 +16,39 @@ STEPS = "{done:,} of at most {total:,} steps"
 
 
 def follow(
-    slot: str, opening: str = OPENING, step: str = SEGMENTS, *, size: Callable[[], int] = int, forget: bool = True
+    kind: str, opening: str = OPENING, step: str = SEGMENTS, *, size: Callable[[], int] = int, forget: bool = True
 ) -> None:
-    """Say of the visitor's job of a slot how far it is, or why it failed.
+    """Show the progress of the visitor's job of this kind, or why it failed.
 
-    opening: what is done before the first step; step: each one. The page runs again when the job ends, and whenever
-    size(), which says how much of it there is to draw, has grown. forget: one that failed or was stopped is gone.
+    opening: the text before the first step; step: the text of each step. The page runs again when the job ends, and
+    whenever size(), the amount of results there is to draw, has grown. forget: a failed or stopped job is removed.
     """
-    job = session.current(slot)
+    job = session.current(kind)
     if job and job.state == "failed":
         say(job.error)
         if forget:
-            session.stop(slot)
+            session.stop(kind)
     elif job and job.live:
-        _waiting(slot, opening, step, size, size(), forget)
+        _waiting(kind, opening, step, size, size(), forget)
 
 
 @st.fragment(run_every="400ms")
-def _waiting(slot: str, opening: str, step: str, size: Callable[[], int], drawn: int, forget: bool) -> None:
-    job = session.current(slot)
+def _waiting(kind: str, opening: str, step: str, size: Callable[[], int], drawn: int, forget: bool) -> None:
+    job = session.current(kind)
     if job is None or not job.live or size() != drawn:
         st.rerun()
-    if progress(job, opening, f"{slot} cancel", step):
+    if progress(job, opening, f"{kind} cancel", step):
         job.stop.set()
         if forget:
-            session.stop(slot)
+            session.stop(kind)
             st.rerun()
 
 
 def progress(job: Job, opening: str, key: str, step: str = SEGMENTS) -> bool:
-    """Draw it; whether the visitor asks it to stop."""
-    told = waiting(job) if job.state == "waiting" else opening
-    told = step.format(done=job.done, total=job.total) if job.total else told
-    st.progress(job.done / max(job.total, 1), told)
+    """Draw a progress bar and a button that cancels. Returns whether the button was pressed."""
+    text = waiting(job) if job.state == "waiting" else opening
+    text = step.format(done=job.done, total=job.total) if job.total else text
+    st.progress(job.done / max(job.total, 1), text)
     return st.button("Cancel", key=key)
 
 
@@ -58,13 +58,13 @@ def waiting(job: Job) -> str:
     return f"Waiting, number {before} in the queue" if before else "Waiting for its turn"
 
 
-def offer(slot: str, label: str, start, step: str) -> None:
-    """A button that starts a job, then its progress and cancel, then what was wrong."""
-    job = session.current(slot)
-    follow(slot, step=step, forget=False)
+def offer(kind: str, label: str, start, step: str) -> None:
+    """A button that starts a job; while the job runs its progress and cancel button; then its error, if it failed."""
+    job = session.current(kind)
+    follow(kind, step=step, forget=False)
     if job and job.live:
         return
-    if st.button(label, icon=":material/search:", key=f"{slot} start"):
+    if st.button(label, icon=":material/search:", key=f"{kind} start"):
         try:
             start()
         except InputError as error:

@@ -1,1 +1,1 @@
-"""What the worker does, one file a page; torch comes in here, and only when a job is done."""
+"""Jobs for the worker's thread, one file a page; torch is loaded here, and only when a job runs."""

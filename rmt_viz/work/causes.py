@@ -1,6 +1,6 @@
-"""What-if, Facts and Why between engine and pages: bundled results checked, findings in words, work for the worker.
+"""Jobs of What if, Facts and Why: a changed run, a map of slots, an explanation.
 
-Nothing here loads torch before it is asked to work.
+Nothing here loads torch before a job runs.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ MOST_SEGMENTS = 512  # of a run that is read again while somebody waits
 
 
 def check(run: Run) -> None:
-    """Raises InputError for a run that cannot be read again here."""
+    """Check that a run can be read again here. Raises InputError where it is too long or not complete."""
     if run.trace.done > MOST_SEGMENTS or not run.trace.complete:
         raise InputError(
             f"This run has {run.trace.n_segments:,} segments; what-ifs of more than {MOST_SEGMENTS} are made with "
@@ -22,7 +22,7 @@ def check(run: Run) -> None:
 
 
 def change(open_model: Callable, run: Run, text: str, donors: dict[str, Run], progress):
-    """The run with these changes, as a trace. On the worker's thread."""
+    """The trace of a run read again with these changes. On the worker's thread."""
     from rmt.causes.what_if import what_if
 
     traces = {name: donor.trace for name, donor in donors.items()}
@@ -30,20 +30,20 @@ def change(open_model: Callable, run: Run, text: str, donors: dict[str, Run], pr
 
 
 def map_slots(open_model: Callable, run: Run, progress) -> dict:
-    """Both maps of a run's slots. On the worker's thread."""
+    """Both maps of a run's slots: without each slot, and with each alone. On the worker's thread."""
     from rmt.causes.slot_effects import slot_map
 
     return slot_map(open_model(run), run.trace, progress=progress)
 
 
 def explain(open_model: Callable, run: Run, progress) -> dict:
-    """What made a run's answer, and its facts. On the worker's thread."""
+    """The explanation of a run's answer, with the life of its facts. On the worker's thread."""
     from rmt.causes.why import why
 
     return why(open_model(run), run.trace, progress=progress)
 
 
 def donors_of(run: Run, others: list[Run]) -> list[Run]:
-    """Runs that memory can be taken from: of the same weights."""
+    """The runs whose memory can be transplanted into this one: those of the same weights."""
     weights = run.trace.meta["made_by"]["fingerprint"]
     return [other for other in others if other.trace.meta["made_by"]["fingerprint"] == weights]

@@ -1,4 +1,4 @@
-"""What the worker does for Mechanisms: one text through every mechanism. In jobs only: torch comes in."""
+"""The job of Mechanisms: one text read with every mechanism. Torch is loaded only in the job."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ Progress = Callable[[int, int], None]
 
 
 def side_by_side(folders: Sequence[Path], text: str, progress: Progress) -> tuple[Mechanism, ...]:
-    """Read a text with the checkpoints in these folders, which share a tokenizer.
+    """A text read with the checkpoints in these folders, which share a tokenizer: a row for each.
 
     Raises InputError for a text that fits into one segment.
     """

@@ -1,4 +1,4 @@
-"""Long work away from the pages: one model runs at a time, visitors take turns, whatever ends a job is seen."""
+"""A queue of jobs: one works at a time, visitors take turns, jobs report progress and can be cancelled."""
 
 import logging
 import threading
@@ -23,11 +23,11 @@ class Cancel(BaseException):  # not an Exception: no handler on the way may swal
 
 @dataclass(eq=False)
 class Job:
-    """Work in progress. state: waiting, running, done, cancelled or failed; error is a sentence.
+    """A piece of work and its progress. state: waiting, running, done, cancelled or failed; error is a sentence.
 
-    about: what was asked for, for whoever shows it. name: its kind, for the log. owner: the visitor, whose jobs run
-    one after another. place(): how many jobs are begun before it. next_turn(): called at each step; returns when the
-    job may go on.
+    about: what the job works on, for the page that shows it. name: its kind, for the log. owner: the visitor, whose
+    jobs run one after another. place(): how many jobs are begun before it. next_turn(): called at each step; returns
+    when the job may go on.
     """
 
     work: Callable
@@ -47,6 +47,7 @@ class Job:
 
     @property
     def live(self) -> bool:
+        """Whether the job waits or runs."""
         return self.state in ("waiting", "running")
 
     def progress(self, done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Segments run again for the pages: whole attention maps and slots as words, on a thread of their own, kept a while."""
+"""Replays of segments for the pages: whole attention maps and slots as words, on a thread of their own, cached."""
 
 import threading
 import time
@@ -11,64 +11,65 @@ from rmt.trace import SegmentRecord
 from rmt_viz.shelf.library import Run
 from rmt_viz.work.queue import Cancel, Job, Worker
 
-PATIENCE = 0.35  # seconds that a viewer's request waits for its answer before it is told to ask again,
-COLD = 0.02  # and before anything was run: torch comes in then, and whoever steps on meanwhile is not held up
+PATIENCE = 0.35  # seconds that a request waits for its replay before the viewer is told to ask again;
+COLD = 0.02  # the same until the first replay has run: importing torch takes longer than anybody should be held up
 AGAIN_MS = 250
-FORGOTTEN = 2.0  # seconds after which what nobody asks for any more is not run
-ROOM = 64 << 20  # bytes of maps kept
+FORGOTTEN = 2.0  # seconds after its last request from which a replay is no longer worth running
+ROOM = 64 << 20  # bytes of maps in the cache
 LARGEST = 1 << 30  # bytes of one segment's maps
-KEPT = 512  # answers
+KEPT = 512  # results in the cache
 
 
 @dataclass
-class Asked:
-    """A replay somebody wants: its job and when it was last asked for."""
+class ReplayRequest:
+    """A replay that a page has asked for: its job, and when it was last asked for (seconds, monotonic)."""
 
     job: Job
     at: float
 
 
 class Replays:
-    """Runs segments again when they are asked for, one after another, and keeps the last ones.
+    """A queue of replays, run one after another, with a cache of the last results.
 
     open_model: run -> its model; raises InputError where its weights are not here. Called on the worker's thread.
     """
 
     def __init__(self, open_model: Callable):
         self.open_model, self.worker = open_model, Worker(1)
-        self.lock, self.asked, self.warm = threading.Lock(), OrderedDict(), False
+        self.lock, self.requests, self.warm = threading.Lock(), OrderedDict(), False
 
     def ask(self, run: Run, segment: int, work: Callable, wait: float | None = None) -> Job:
-        """The job of work(model, run, segment), done or on its way; asked again until it is done."""
+        """The job of work(model, run, segment), done or on its way; a caller asks again until it is done."""
         key = (run.id, segment, work.__name__)
         with self.lock:
-            asked = self.asked.get(key)
-            if asked is None or asked.job.state == "cancelled":
-                asked = self.asked[key] = Asked(Job(work), time.monotonic())
-                asked.job = self.worker.submit(lambda _: self._run(asked, run, segment, work), name="")
-            asked.at = time.monotonic()
-            self.asked.move_to_end(key)
+            request = self.requests.get(key)
+            if request is None or request.job.state == "cancelled":
+                request = self.requests[key] = ReplayRequest(Job(work), time.monotonic())
+                request.job = self.worker.submit(lambda _: self._run(request, run, segment, work), name="")
+            request.at = time.monotonic()
+            self.requests.move_to_end(key)
             self._make_room()
-        asked.job.ended.wait((PATIENCE if self.warm else COLD) if wait is None else wait)
-        return asked.job
+        request.job.ended.wait((PATIENCE if self.warm else COLD) if wait is None else wait)
+        return request.job
 
-    def _run(self, asked: Asked, run: Run, segment: int, work: Callable):
-        if time.monotonic() - asked.at > FORGOTTEN:
+    def _run(self, request: ReplayRequest, run: Run, segment: int, work: Callable):
+        if time.monotonic() - request.at > FORGOTTEN:
             raise Cancel
-        found = work(self.open_model(run), run, segment)
+        result = work(self.open_model(run), run, segment)
         self.warm = True
-        return found
+        return result
 
     def _make_room(self) -> None:
+        """Drop the oldest results beyond ROOM bytes of maps, or all old ones beyond KEPT results."""
         size = 0
-        for key, asked in reversed(list(self.asked.items())):
-            size += getattr(getattr(asked.job.result, "attention", None), "nbytes", 0)
-            if not asked.job.live and (size > ROOM or len(self.asked) > KEPT):
-                del self.asked[key]
+        for key, request in reversed(list(self.requests.items())):
+            size += getattr(getattr(request.job.result, "attention", None), "nbytes", 0)
+            if not request.job.live and (size > ROOM or len(self.requests) > KEPT):
+                del self.requests[key]
 
 
 def whole_maps(model, run: Run, segment: int) -> SegmentRecord:
-    """The segment with its attention (L, H, N, N)."""
+    """The replayed segment with its whole attention maps (L, H, N, N). Raises InputError where they are too large."""
     from rmt.recorder import replay
 
     record, backbone = run.trace.segments[segment], model.backbone

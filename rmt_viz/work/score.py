@@ -1,6 +1,6 @@
-"""What the worker does for Length and Loss: a fresh sample recorded, a checkpoint scored, a text with its control.
+"""Jobs of Length and Loss: a fresh sample recorded, a checkpoint scored, a text recorded with its reset control.
 
-In jobs only: torch comes in.
+Torch is loaded only in a job.
 """
 
 import copy
@@ -17,8 +17,8 @@ MOST_TOKENS = 25_000_000  # of one scoring, over all lengths and samples: longer
 Progress = Callable[[int, int], None]
 
 
-def cut(model, segment_length: int):
-    """A view of a model that reads segments of this length; the model itself, which other jobs use, stays as it is.
+def with_segment_length(model, segment_length: int):
+    """A copy of a model that reads segments of this length and shares its weights; other jobs use the model itself.
 
     Raises InputError for a length that does not fit the model.
     """
@@ -31,14 +31,14 @@ def cut(model, segment_length: int):
 
 
 def record_text(model, text: str, progress: Progress) -> Trace:
-    """A text recorded, with its maps."""
+    """The trace of a text, with thin maps."""
     from rmt.recorder import record
 
     return record(model, text, detail="thin", progress=progress)
 
 
 def sample(model, segments: int, progress: Progress) -> Trace:
-    """A fresh sample of the model's task, recorded."""
+    """The trace of a fresh sample of the model's task."""
     import numpy as np
 
     from rmt.evaluate import EVALUATION
@@ -57,7 +57,10 @@ def sample(model, segments: int, progress: Progress) -> Trace:
 def score(
     model, lengths: Sequence[int], samples: int, controls: Sequence[str], rows: list[Score], progress: Progress
 ) -> list[Score]:
-    """Accuracy at each length, put into rows as it comes. Raises InputError where the model has no task of ours."""
+    """Accuracy at each length, appended to `rows` as it comes.
+
+    Raises InputError where the model has no task of ours, or where there is too much to read.
+    """
     from rmt.evaluate import evaluate
 
     total = sum(lengths) * samples * model.segment_length * len(controls)
@@ -68,14 +71,14 @@ def score(
         )
     for i, control in enumerate(controls):
         before = i * total // len(controls)
-        told = lambda done, _, before=before: progress(before + done, total)  # noqa: E731
-        for row in evaluate(model, segments=list(lengths), samples=samples, control=control, progress=told):
+        report = lambda done, _, before=before: progress(before + done, total)  # noqa: E731
+        for row in evaluate(model, segments=list(lengths), samples=samples, control=control, progress=report):
             rows.extend(scores(model.about.task, model.about.name, 0, "yours", [row]))
     return rows
 
 
 def pair(model, text, progress: Progress) -> tuple[Trace, Trace]:
-    """A text recorded with memory, and with memory reset before every segment.
+    """The traces of a text with memory, and with memory reset before every segment.
 
     Raises InputError where the model predicts no tokens, so that there is no loss.
     """

@@ -1,4 +1,4 @@
-"""What the worker does for Train: a small run, and a text read at several moments of training. Torch comes in here."""
+"""Jobs of Train: a small training run, and one text read at several moments of training."""
 
 import shutil
 from collections.abc import Callable
@@ -23,25 +23,25 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """A small run: documents of up to so many segments, and the seed of its weights and samples."""
+    """A small training run: the most segments of a document, and the seed of weights and samples."""
 
     segments: int = 3
     seed: int = 0
 
 
 @dataclass
-class Grown:
-    """What has come of it so far, for the page to draw while it goes. of: what the readings are of, in words."""
+class TrainingLog:
+    """The log of a training run for the page to draw: metrics and readings. of: the text of the readings, in words."""
 
     of: str = ""
     lines: list[dict] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
 
 
-def train(plan: Plan, grown: Grown, shelf: Library, tokenizer: Path, progress: Progress) -> str:
-    """Teach a tiny memory to memorize; returns the id of the trained model's run, its controls beside it.
+def train(plan: Plan, log: TrainingLog, shelf: Library, tokenizer: Path, progress: Progress) -> str:
+    """Train a tiny model on memorize; returns the id of the trained model's run, whose controls are added, too.
 
-    tokenizer: a file to begin with, if it is there. Raises InputError where the run does not learn.
+    tokenizer: a file to begin with, if it exists. Raises InputError where the run does not learn.
     """
     import torch
 
@@ -56,26 +56,26 @@ def train(plan: Plan, grown: Grown, shelf: Library, tokenizer: Path, progress: P
         config = TrainConfig(task="memorize", segments=plan.segments, seed=plan.seed, save_every=10**9, **SHAPE, **PACE)
         trainer = Trainer(config, folder, cpu=True)
         document = _sample(trainer.model, plan.segments + BEYOND)
-        grown.readings.append(_reading(trainer.model, document, "untrained", 0, shelf))
+        log.readings.append(_reading(trainer.model, document, "untrained", 0, shelf))
         trainer.model.about.trained = True
         for i, line in enumerate(trainer.steps()):
-            learned = grown.lines[-1]["stage"] if grown.lines and line["stage"] != grown.lines[-1]["stage"] else None
-            grown.lines.append(line)
+            learned = log.lines[-1]["stage"] if log.lines and line["stage"] != log.lines[-1]["stage"] else None
+            log.lines.append(line)
             progress(trainer.at.stage, len(trainer.stages))
             if learned or i % EVERY == EVERY - 1:
                 label = f"after {learned}" if learned else ""
-                grown.readings.append(_reading(trainer.model, document, label, line["step"], learned and shelf))
+                log.readings.append(_reading(trainer.model, document, label, line["step"], learned and shelf))
         model, fresh = load(folder, device="cpu"), untrained(folder, device="cpu")
     for reader in (model, fresh):
         reader.about.name = NAME
-    last = _reading(model, document, "at the end", grown.lines[-1]["step"], shelf)
-    grown.readings.append(last)
+    last = _reading(model, document, "at the end", log.lines[-1]["step"], shelf)
+    log.readings.append(last)
     shelf.add(_record(model, document, control="reset"), of=last.run, keep=False)
     shelf.add(_record(fresh, document), of=last.run, keep=False)
     return last.run
 
 
-def reread(stages: list[Path], trace: Trace, grown: Grown, shelf: Library, progress: Progress) -> None:
+def reread(stages: list[Path], trace: Trace, log: TrainingLog, shelf: Library, progress: Progress) -> None:
     """Read a recorded run's text with the checkpoint of each stage, in the order of training."""
     from rmt.checkpoint import load
     from rmt.tasks.base import Span
@@ -87,19 +87,19 @@ def reread(stages: list[Path], trace: Trace, grown: Grown, shelf: Library, progr
         ended = model.about.config.get("ended", {})
         model.about.name = f"{trace.meta['made_by']['checkpoint']}, after stage {folder.name}"
         label = f"after {folder.name} segment{'s' * (folder.name != '1')}"
-        grown.readings.append(_reading(model, document, label, ended.get("step", 0), shelf))
+        log.readings.append(_reading(model, document, label, ended.get("step", 0), shelf))
         progress(i + 1, len(stages))
 
 
 def stages_of(checkpoint: Path) -> list[Path]:
-    """Folders of stages, as a run keeps them or as they ship beside the checkpoint, in the order of training."""
+    """The folders of a checkpoint's stages, kept inside it or shipped beside it, in the order of training."""
     places = (checkpoint / "stages", checkpoint.with_name(f"{checkpoint.name}-stages"))
     found = [p.parent for place in places for p in place.glob("*/config.json") if p.parent.name.isdigit()]
     return sorted(found, key=lambda folder: int(folder.name))
 
 
 def _sample(model, segments: int) -> tuple:
-    """Token ids of a fresh sample that training never sees, and where its facts and question stand."""
+    """Token ids of a fresh sample that training never sees, and its spans, label and seed."""
     import numpy as np
 
     from rmt.evaluate import EVALUATION
@@ -119,7 +119,7 @@ def _record(model, document: tuple, control: str | None = None) -> Trace:
 
 
 def _reading(model, document: tuple, label: str, step: int, shelf: Library | None) -> Reading:
-    """shelf: where the run is kept, for the readings that can be opened."""
+    """A reading of the document with the model as it is. shelf: where to add the run, None for no link to it."""
     trace = _record(model, document)
     model.train()
     return Reading(label, step, tuple(map(float, knows(trace))), shelf.add(trace, keep=False) if shelf else "")

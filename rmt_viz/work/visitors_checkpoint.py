@@ -1,4 +1,4 @@
-"""A checkpoint that a visitor brings: where it is, what it is, and a run of it. In jobs only: torch comes in."""
+"""Jobs on a checkpoint that a visitor names: locate it, inspect it, record with it. Torch is loaded only in a job."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -11,15 +11,17 @@ from rmt.trace import Trace, validate
 from rmt.trace.writer import temporary
 
 ROOT = Path(os.environ.get("RMT_VIZ_ROOT") or Path.cwd()).resolve()  # what visitors may name lies under it
+YES_NO = {"yes": True, "no": False}
 MOST_TOLD = 5  # problems of one trace that are worth a visitor's time
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A checkpoint as a visitor asks for it; what is None stands in its files.
+class CheckpointChoice:
+    """A checkpoint as a visitor asks for it; a field that is None is taken from the checkpoint's files.
 
     name: of a shipped one, else a folder under the root, a hub name, or one of `rmt.checkpoint.packages.PRETRAINED`.
-    options: of its memory, as (name, value). fresh: slots of an untrained memory to put around a model that has none.
+    options: of its memory and its texts, as (name, value), where "yes" and "no" are what they say.
+    fresh: slots of an untrained memory to put around a model that has none.
     """
 
     name: str
@@ -31,20 +33,20 @@ class Wanted:
     detail: str = "thin"  # what is recorded of a text: less where a model's attention cannot be
 
 
-def look(wanted: Wanted):
-    """The `rmt.checkpoint.report.Report` of a checkpoint, in which places are called what the visitor called them."""
+def look(wanted: CheckpointChoice):
+    """The `rmt.checkpoint.report.Report` of a checkpoint, in which local paths are replaced by the visitor's names."""
     from rmt.checkpoint import inspect
 
     with _places(wanted) as (folder, given, rename):
         report = inspect(folder, **given)
-        told = {name: _each(value, rename) for name, value in asdict(report).items()}
+        renamed = {name: _each(value, rename) for name, value in asdict(report).items()}
     if report.asks:
-        told["next"] = "Tell it below, and look again."
-    return replace(report, **{**told, "path": wanted.name})
+        renamed["next"] = "Enter it below, and look again."
+    return replace(report, **{**renamed, "path": wanted.name})
 
 
-def read(wanted: Wanted, document, progress: Callable[[int, int], None]) -> Trace:
-    """Record a text, or token ids, with it."""
+def read(wanted: CheckpointChoice, document, progress: Callable[[int, int], None]) -> Trace:
+    """The trace of a text, or of token ids, read with the checkpoint."""
     from rmt.recorder import record
 
     with opened(wanted) as model:
@@ -52,8 +54,8 @@ def read(wanted: Wanted, document, progress: Callable[[int, int], None]) -> Trac
 
 
 @contextmanager
-def opened(wanted: Wanted) -> Iterator:
-    """It as a model ready to run; what goes wrong with it meanwhile is told without our places."""
+def opened(wanted: CheckpointChoice) -> Iterator:
+    """Open the checkpoint as a model; error messages have local paths replaced."""
     from rmt.checkpoint import load
     from rmt.checkpoint.adapter import wrap
 
@@ -69,13 +71,13 @@ def opened(wanted: Wanted) -> Iterator:
 
 
 def take_in(content: bytes) -> Trace:
-    """An uploaded trace, checked to its last number. Raises InputError with what is wrong with it."""
+    """The trace in an uploaded file, checked to its last number. Raises InputError with what is wrong with it."""
     path, keep = temporary()
     path.write_bytes(content)
-    wrong = validate(path)
-    if wrong:
-        more = [f"And {len(wrong) - MOST_TOLD} more like these."] if len(wrong) > MOST_TOLD else []
-        raise InputError(" ".join([*wrong[:MOST_TOLD], *more]).replace(path.name, "The file"))
+    problems = validate(path)
+    if problems:
+        more = [f"And {len(problems) - MOST_TOLD} more like these."] if len(problems) > MOST_TOLD else []
+        raise InputError(" ".join([*problems[:MOST_TOLD], *more]).replace(path.name, "The file"))
     trace = Trace.open(path, keep=keep)
     if not trace.done:
         raise InputError("The file holds no whole segment yet; go on recording it.")
@@ -83,13 +85,17 @@ def take_in(content: bytes) -> Trace:
 
 
 @contextmanager
-def _places(wanted: Wanted) -> Iterator[tuple]:
-    """(where it lies, what `load` is to be told, rename); what goes wrong is told without our places."""
+def _places(wanted: CheckpointChoice) -> Iterator[tuple]:
+    """Locate the checkpoint: (folder or name, options for `load`, rename); error messages have local paths replaced.
+
+    rename(text) replaces local paths in a text by the names that the visitor gave.
+    """
     from rmt.checkpoint.backbone_config import STOCK
     from rmt.checkpoint.locate import locate
     from rmt.checkpoint.packages import PRETRAINED
 
-    given = {"segment_length": wanted.segment_length, "backbone": None, "options": dict(wanted.options) or None}
+    options = {name: YES_NO.get(value, value) for name, value in wanted.options}
+    given = {"segment_length": wanted.segment_length, "backbone": None, "options": options or None}
     folder = wanted.shipped or _allowed(wanted.name, PRETRAINED)
     folder = folder if isinstance(folder, Path) else locate(folder)
     if wanted.backbone:
@@ -109,16 +115,16 @@ def _places(wanted: Wanted) -> Iterator[tuple]:
 
 
 def _check_base(folder, backbone, name: str) -> None:
-    """Raises InputError where an adapter names a base model that visitors may not read: a folder outside the root."""
+    """Check the base model of an adapter. Raises InputError where it lies outside the folder visitors may read."""
     if backbone is not None or not isinstance(folder, Path):
         return
     from rmt.checkpoint.peft_folder import find_adapter
 
     adapter = find_adapter(folder) if folder.is_dir() else None
-    said = adapter.config.get("base_model_name_or_path") if adapter else None
-    if not isinstance(said, str):
+    base = adapter.config.get("base_model_name_or_path") if adapter else None
+    if not isinstance(base, str):
         return
-    for place in (Path(said), adapter.folder / said):
+    for place in (Path(base), adapter.folder / base):
         if place.exists() and not place.resolve().is_relative_to(ROOT):
             raise InputError(
                 f"{name} is an adapter of a base model that lies outside the folder this app may read; copy that model "
@@ -127,7 +133,7 @@ def _check_base(folder, backbone, name: str) -> None:
 
 
 def _allowed(name: str, known) -> Path | str:
-    """A place under the root, or a name that is no place: a known one, or a repository of the hub."""
+    """The path under ROOT that a name stands for, or the name itself: a known one, or a repository of the hub."""
     from rmt.checkpoint.locate import REPOSITORY, printable, resolve_under
 
     try:
@@ -140,7 +146,7 @@ def _allowed(name: str, known) -> Path | str:
 
 
 def _each(value, rename: Callable[[str], str]):
-    """Every string in a report's field."""
+    """A field of a report with every string renamed."""
     if isinstance(value, list):
         return [_each(item, rename) for item in value]
     return rename(value) if isinstance(value, str) else value

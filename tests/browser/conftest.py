@@ -1,4 +1,4 @@
-"""A real Chromium on the running app; every page opened here must stay on this machine and throw nothing."""
+"""Fixtures of browser tests: a Chromium on the running app, whose pages must not fail or load anything from outside."""
 
 import shutil
 from pathlib import Path
@@ -33,7 +33,7 @@ def browser():
 
 @pytest.fixture
 def visit(browser, server):
-    """visit(query="", size=..., theme="light") opens the app as a new visitor; what went wrong fails the test."""
+    """visit(query="", size=..., theme="light") opens the app as a new visitor; an error on the page fails the test."""
     contexts, wrong = [], []
 
     def open_page(query="", *, size=HALL, theme="light", drawn=True, **options):
@@ -63,7 +63,7 @@ def _leaves(url: str, server: str) -> bool:
 
 @pytest.fixture
 def choose():
-    """choose(page, box, name) takes an option of a select box, whose list closes whenever the page moves under it."""
+    """choose(page, box, name) selects an option of a select box, whose list closes when the page moves under it."""
     from playwright.sync_api import TimeoutError as Late
 
     def take(page, box, name):
@@ -81,6 +81,6 @@ def choose():
 
 @pytest.fixture
 def picture():
-    """picture(page, name) keeps a screenshot as test output."""
+    """picture(page, name) saves a screenshot as test output."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     return lambda page, name: page.screenshot(path=PICTURES / f"{name}.png")

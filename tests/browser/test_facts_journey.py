@@ -20,4 +20,4 @@ def test_the_life_of_facts_is_on_the_first_screen(visit, picture, theme):
 def test_the_control_is_one_click_away(visit):
     page = visit("facts", drawn=False)
     page.get_by_role("radio", name="Untrained").click()
-    expect(page.get_by_text("Readable where (untrained)")).to_be_visible()
+    expect(page.get_by_text("Readable (untrained)")).to_be_visible()

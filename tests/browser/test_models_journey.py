@@ -1,7 +1,9 @@
 """A journey through the Models page in a real browser."""
 
 import json
+from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 PATIENCE_MS = 300_000  # the first look imports torch, and a busy machine is slow, not wrong
@@ -44,3 +46,59 @@ def test_a_checkpoint_is_looked_at_recorded_and_watched(visit, picture, assets):
     page.wait_for_url("**trace=live-*")
     expect(page.locator("[data-testid=stSidebar]")).to_contain_text("Uploaded · checkpoint toy")
     assert page.evaluate("window.hacked") is None
+
+
+CHINESE = "我爱北京天安门。小明在哪里？小明在花园。"
+KINDS = {  # how the page looks, the text, what its report says, what a run of it shows
+    "adapter": ("light", "w5 w6 w7 w8 w9 w10 w11 w12 w13", "is merged into", "w8"),
+    "names": ("dark", "w5 w6 w7 w8 w9 w10 w11 w12 w13", "gives a class to every token: that head is left out", "w8"),
+    "several": ("light", "w5 w6 w7 w8 w9 w10 w11 w12 w13", "yes or no to each of its classes on its own", "w8"),
+    "chinese": ("dark", CHINESE, "which predicts masked tokens", "北"),
+}
+
+
+@pytest.fixture(scope="module")
+def models(brought) -> Path:
+    """Folders as their programs leave them: an adapter of peft beside its base, a model that names things, a classifier
+    with several labels, and a BERT of Chinese characters."""
+    from strangers import V, saved, stock
+    from test_own_adapters import tuned
+
+    tuned(stock("GPT2LMHeadModel")).save_pretrained(brought / "adapter")
+    saved(brought / "base", stock("GPT2LMHeadModel"))
+    told = brought / "adapter" / "adapter_config.json"
+    told.write_text(json.dumps({**json.loads(told.read_text()), "base_model_name_or_path": "../base"}))
+    names = {"id2label": {0: "O", 1: "B-PER", 2: "I-PER"}}
+    saved(brought / "names", stock("BertForTokenClassification", **names))
+    labels = {"id2label": {0: "toxic", 1: "insult", 2: "threat"}, "problem_type": "multi_label_classification"}
+    saved(brought / "several", stock("BertForSequenceClassification", **labels))
+    saved(brought / "chinese", stock("BertForMaskedLM"), words=False)
+    words = ["[PAD]", "[UNK]", "[MASK]", "[CLS]", "[SEP]", *dict.fromkeys(CHINESE)]
+    words += [f"[unused{i}]" for i in range(V - len(words))]
+    (brought / "chinese" / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    settings = {"tokenizer_class": "BertTokenizer", "tokenize_chinese_chars": True}
+    (brought / "chinese" / "tokenizer_config.json").write_text(json.dumps(settings))
+    return brought
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stranger_is_looked_at_recorded_and_watched(visit, picture, models, kind):
+    theme, text, said, token = KINDS[kind]
+    page = visit("models", drawn=False, theme=theme)
+    look_at(page, kind)
+    report = page.locator(".report")
+    expect(report).to_contain_text("choose how many tokens a segment is to hold", timeout=PATIENCE_MS)
+    page.get_by_role("spinbutton", name="Tokens a segment").fill("4")
+    page.get_by_role("button", name="Look again").click()
+    expect(report).to_contain_text("record a text with it.", timeout=PATIENCE_MS)
+    expect(report).to_contain_text(said)
+    if kind == "several":
+        expect(report.locator(".classes")).to_have_text("It says yes or no to each of toxic, insult, threat.")
+    picture(page, f"models-{kind}")
+    page.get_by_role("textbox", name="Text", exact=True).fill(text)
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.wait_for_url("**trace=live-*", timeout=PATIENCE_MS)
+    page.locator(".surface[data-drawn]").wait_for()
+    expect(page.locator("[data-testid=stSidebar]")).to_contain_text("untrained memory")
+    expect(page.locator(".surface")).to_contain_text(token)
+    picture(page, f"models-{kind}-watched")

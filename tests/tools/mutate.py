@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def copied(tree: Path) -> Path:
-    """A copy of what the tests need."""
+    """Copy into a folder what the tests need; the copy."""
     tree.mkdir()
     for name in COPIED:
         source = ROOT / name
@@ -59,7 +59,7 @@ def copied(tree: Path) -> Path:
 
 
 def _in_order(tree: Path, faults: list[Fault]):
-    """The faults, after their tests were seen to pass without them. Raises SystemExit where a fault does not fit."""
+    """Check that the tests pass without faults, then yield the faults. Raises SystemExit where a fault does not fit."""
     for fault in faults:
         n = (tree / fault.file).read_text().count(fault.old)
         if n != 1:
@@ -79,7 +79,7 @@ def _load_what_they_loaded(tree: Path) -> None:
 
 
 def judged(tree: Path, fault: Fault) -> tuple[Fault, bool]:
-    """The fault and whether the tests of its file noticed it; the file is as before, whatever happens."""
+    """A fault, and whether the tests of its file noticed it; the file is as before, whatever happens."""
     path, start = tree / fault.file, time.perf_counter()
     before = path.read_text()
     try:
@@ -104,7 +104,7 @@ def fails(tree: Path, tests: tuple[str, ...], log: Path) -> bool:
 
 
 def _run(tree: Path, tests: tuple[str, ...], log: Path) -> None:
-    """pytest in the copied tree; its output goes to the log."""
+    """Run pytest in the copied tree; its output goes to the log."""
     with open(log, "w") as out:
         os.dup2(out.fileno(), 1)
         os.dup2(out.fileno(), 2)
