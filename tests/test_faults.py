@@ -1,13 +1,17 @@
 """Faults under a running app, as they come: files cut and damaged under it, disks that fill, processes that die."""
 
+import asyncio
 import http.client
 import json
+import logging
 import os
+import re
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -15,11 +19,13 @@ from conftest import ROOT, serving, write_trace
 from streamlit.testing.v1 import AppTest
 from test_trace import header_of, put, with_values
 
+from benchmarks.visitor import Visitor
 from rmt import files
 from rmt.checkpoint import inspect, load
 from rmt.errors import InputError
 from rmt.trace import Trace
 from rmt_viz import session
+from rmt_viz.server import log
 from rmt_viz.shelf.library import Library
 
 SUFFIX = ".trace.safetensors"
@@ -196,3 +202,49 @@ def test_what_killed_servers_left_is_deleted_and_what_lives_is_not(tmp_path, mon
         for process in (dead, alive):
             process.kill()
             process.communicate()
+
+
+# -- sessions
+
+
+@pytest.mark.slow
+def test_a_visitors_job_ends_with_the_session_and_the_log_has_no_text(own_assets, tmp_path):
+    """A visitor asks for what takes long and closes the page; the server has nothing to do soon after."""
+
+    async def come_and_go(address: str) -> None:
+        async with Visitor(address) as visitor:
+            await visitor.open("train")
+            await visitor.click("Train")
+            while json.loads(get(address, "/healthz")[1])["running"] != 1:
+                await asyncio.sleep(0.1)
+
+    place = tmp_path / "log"
+    short = {"STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": "1"}
+    with serving(own_assets, place, **short) as (address, process):
+        assert json.loads(get(address, "/healthz")[1]) == {"status": "ok", "running": 0, "waiting": 0}
+        asyncio.run(come_and_go(address))
+        deadline = time.monotonic() + 150
+        while json.loads(get(address, "/healthz")[1])["running"] and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert json.loads(get(address, "/healthz")[1])["running"] == 0 and process.poll() is None
+    lines = [line for line in place.read_text().splitlines() if re.match(r"\d{4}-", line)]
+    assert any("train cancelled after" in line for line in lines), place.read_text()[-2000:]
+
+
+def test_an_event_is_one_line_without_what_a_visitor_wrote(capsys):
+    log.begin()
+    log.begin()
+    logger = logging.getLogger("rmt_viz.anything")
+    try:
+        try:
+            raise ValueError("my secret\ntext")
+        except ValueError:
+            logger.exception("a job failed")
+        logger.info("an upload of %d bytes was %s", 3, "refused")
+        first, second = capsys.readouterr().err.splitlines()
+    finally:
+        root = logging.getLogger("rmt_viz")
+        root.handlers.clear()
+        root.propagate = True
+    assert "a job failed: ValueError at test_faults.py:" in first and "secret" not in first
+    assert second.endswith("INFO an upload of 3 bytes was refused")
