@@ -1,9 +1,9 @@
 """The app under load: viewers with a session each step, run what-ifs and record; what a step costs meanwhile.
 
 Every viewer is a websocket client of the server and steps once a second as the surface does: a segment, and the one
-ahead. `--viewers` says how many at a time, a round each of `--seconds`, in which one of them runs a what-if. Then, with
-`--others` viewers, steps are timed alone, and while one visitor trains a model and another records a sample; and how long
-that recording takes alone, and behind the training. The clients share the server's cores. With `--json` one document.
+ahead. `--viewers` says how many at a time, a round each of `--seconds`, in which one of them runs a what-if. Then,
+with `--others` viewers, steps are timed alone, and while one visitor trains a model and another records a sample; and
+how long that recording takes alone, and behind the training. The clients share the server's cores.
 """
 
 import argparse
