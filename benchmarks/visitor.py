@@ -20,7 +20,6 @@ class Visitor:
         self.url = f"ws://{place.netloc}{place.path}/_stcore/stream"
         self.origin = f"{place.scheme}://{place.netloc}"
         self.page, self.query, self.shown, self.errors = "", "", {}, []
-        self.fragment = ""  # that asks to be run every so often, as long as a job goes
         self.runs = 0  # of the page's script, that have ended
         self.ended = asyncio.Event()
 
@@ -47,7 +46,7 @@ class Visitor:
 
     async def open(self, page: str = "", query: str = "") -> None:
         """Go to a page; returns when its script has ended."""
-        self.page, self.query, self.fragment = page, query, ""
+        self.page, self.query = page, query
         await self.rerun()
 
     async def click(self, label: str) -> None:
@@ -55,11 +54,11 @@ class Visitor:
         button = next(button for button in self.of("button") if button.label == label)
         await self.rerun(button.id)
 
-    async def rerun(self, pressed: str = "", fragment: str = "") -> None:
-        """Run the page's script once more, or a fragment of it; returns when it has ended."""
+    async def rerun(self, pressed: str = "") -> None:
+        """Run the page's script once more; returns when it has ended. pressed: the id of a button."""
         message = BackMsg()
         state = message.rerun_script
-        state.page_name, state.query_string, state.fragment_id = self.page, self.query, fragment
+        state.page_name, state.query_string = self.page, self.query
         if pressed:
             widget = state.widget_states.widgets.add()
             widget.id, widget.trigger_value = pressed, True
@@ -67,7 +66,11 @@ class Visitor:
         await self.socket.send(message.SerializeToString())
         while self.runs == before:
             self.ended.clear()
-            await asyncio.wait_for(self.ended.wait(), 180)
+            waiting = asyncio.create_task(self.ended.wait())
+            done, _ = await asyncio.wait({waiting, self.reader}, timeout=180, return_when=asyncio.FIRST_COMPLETED)
+            if waiting not in done:
+                waiting.cancel()
+                raise TimeoutError("the page did not come") from (self.reader.exception() if done else None)
 
     async def follow(self, every: float = 0.4, most: float = 600) -> None:
         """Wait for the visitor's job to end, asking as often as a page does."""
@@ -82,7 +85,7 @@ class Visitor:
             message = ForwardMsg()
             message.ParseFromString(await self.socket.recv())
             kind = message.WhichOneof("type")
-            if kind == "new_session" and not message.new_session.fragment_ids_this_run:
+            if kind == "new_session":
                 self.shown = {}
             elif kind == "delta":
                 self._take(tuple(message.metadata.delta_path), message.delta)
