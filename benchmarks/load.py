@@ -2,8 +2,8 @@
 
 Every viewer is a websocket client of the server and steps once a second as the surface does: a segment, and the one
 ahead. `--viewers` says how many at a time, a round each of `--seconds`, in which one of them runs a what-if. Then,
-with `--others` viewers, steps are timed alone, and while one visitor trains a model and another has 64 segments read and
-recorded; and how long that takes alone, and beside the training. The clients share the server's cores.
+with `--others` viewers, steps are timed alone, and while one visitor trains a model and another has 64 segments read
+and recorded; and how long that takes alone, and beside the training. The clients share the server's cores.
 """
 
 import argparse
