@@ -35,9 +35,8 @@ def _opened(wanted: visitors_checkpoint.CheckpointChoice) -> Iterator:
         with visitors_checkpoint.opened(wanted) as reader:
             yield reader
         return
-    reader = session.model(wanted.name)
-    score.set_segment_length(reader, wanted.segment_length or session.config_of(wanted.name)["segment_length"])
-    yield reader
+    length = wanted.segment_length or session.config_of(wanted.name)["segment_length"]
+    yield score.with_segment_length(session.model(wanted.name), length)
 
 
 def start_sample(checkpoint: str, segments: int) -> Job:
@@ -102,8 +101,7 @@ def start_run(text: str, checkpoint: str, segment_length: int) -> Job:
 
 
 def _record(text: str, checkpoint: str, segment_length: int, progress) -> str:
-    reader = session.model(checkpoint)
-    score.set_segment_length(reader, segment_length)
+    reader = score.with_segment_length(session.model(checkpoint), segment_length)
     return session.library().add(score.record_text(reader, text, progress))
 
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -251,19 +252,25 @@ def brought(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def server(assets, brought, tmp_path_factory):
     """The address of the app, run as a visitor would, over the test assets."""
+    with serving(assets, tmp_path_factory.mktemp("server") / "log", RMT_VIZ_ROOT=str(brought)) as (address, _):
+        yield address
+
+
+@contextmanager
+def serving(assets: Path, log: Path, **environment: str):
+    """(address, process) of an app over these assets; what it prints goes to `log`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.headless", "true", "--server.port", str(port)]
-    environment = os.environ | {"RMT_VIZ_ASSETS": str(assets), "RMT_VIZ_ROOT": str(brought)}
+    environment = os.environ | {"RMT_VIZ_ASSETS": str(assets)} | environment
     with open(log, "w") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
     address = f"http://127.0.0.1:{port}"
     try:
         _wait(f"{address}/_stcore/health", process, log)
-        yield address
+        yield address, process
     finally:
         process.terminate()
         process.wait(20)

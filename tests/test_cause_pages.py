@@ -101,7 +101,7 @@ class Idle:
     def __init__(self):
         self.asked = []
 
-    def submit(self, work, about=None):
+    def submit(self, work, about=None, *_):
         self.asked.append(queue.Job(work, about))
         return self.asked[-1]
 

@@ -12,6 +12,7 @@ from types import NoneType
 import numpy as np
 
 from rmt.errors import InputError
+from rmt.trace.stored import OpenFile
 
 SCHEMA = "rmt-trace-1"
 DETAILS = ("memory", "summary", "thin")
@@ -70,26 +71,35 @@ def segment_parts(arrays: dict, index: int, start: int, end: int) -> Iterator[tu
             yield name, slice(first, first + (end - start if ARRAYS[name][1][0] == "Tn" else 1))
 
 
-def read_header(path: Path) -> tuple[dict, int]:
-    """The header of a trace and where its data begins; every claim it makes checked against the file."""
+def is_trace(path: Path) -> bool:
+    """Whether a file begins like a trace; it may be damaged further on."""
     try:
-        size = path.stat().st_size
         with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > min(size - 8, MAX_HEADER):
-                raise InputError(f"{path.name} is not a trace: its header does not fit the file. Record it again.")
-            header = json.loads(file.read(length))
+            head = file.read(200)
+    except OSError:
+        return False
+    return b'"__metadata__"' in head and SCHEMA.rpartition("-")[0].encode() in head
+
+
+def read_header(path: Path) -> tuple[dict, int, OpenFile]:
+    """The header of a trace, where its data begins, and its file; every claim it makes checked against the file."""
+    try:
+        file = OpenFile(path)
+        length = int.from_bytes(file.read(0, min(8, file.size)), "little")
+        if file.size < 8 or length > min(file.size - 8, MAX_HEADER):
+            raise InputError(f"{path.name} is not a trace: its header does not fit the file. Record it again.")
+        header = json.loads(file.read(8, length))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); give the path of a trace file.") from None
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         raise InputError(f"{path.name} is not a trace: its header is not JSON. Record it again.") from None
     try:
-        problem = _header_problem(header, size - 8 - length)
+        problem = _header_problem(header, file.size - 8 - length)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         problem = f"its header lacks or garbles {str(error)[:60]}"
     if problem:
         raise InputError(f"{path.name} is not a whole trace: {problem}. Record it again.")
-    return header, 8 + length
+    return header, 8 + length, file
 
 
 def _header_problem(header, room: int) -> str | None:

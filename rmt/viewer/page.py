@@ -61,6 +61,7 @@ def page(
     for each in runs.values():
         if not each.trace.done:
             raise InputError(f"{each.trace.path.name} holds no whole segment yet; go on recording it.")
+        each.trace.check_text()
         if not np.array_equal(each.trace.arrays["ids"], trace.arrays["ids"]):
             raise InputError(f"{each.trace.path.name} is a run over another text; give a control of {trace.path.name}.")
 

@@ -4,6 +4,7 @@ A slice is: length of the header (4 bytes, little-endian), header (JSON, padded 
 each padded to 8 bytes. The header is {"meta": ..., "arrays": {name: {"dtype", "shape", "offset"}}}.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,6 +39,17 @@ class Run:
     def measures(self) -> Measures:
         return measure(self.trace)
 
+    @cached_property
+    def token_write(self) -> tuple[float, float]:
+        """Maximum and mean of the tokens' shares of write memory's attention; zeros below detail "summary"."""
+        values = self.trace.arrays.get("token_write", np.zeros(1))[:]
+        return float(values.max(initial=0.0)), float(values.mean())
+
+    @cached_property
+    def text(self) -> bytes:
+        """A digest of the token ids: runs over the same text have the same."""
+        return hashlib.sha256(self.trace.arrays["ids"][:]).digest()
+
 
 def pack(meta: dict, **arrays: np.ndarray) -> bytes:
     """Pack a slice as bytes; numbers become float32 or int32."""
@@ -59,13 +71,12 @@ def overview(run: Run, over: int = 0, controls: Mapping[str, Run] | None = None)
     over: segments of a longer run whose bins are used, as the two are drawn on one axis. controls: the same text with
     memory reset, and by weights that were never trained.
     """
-    trace, measures = run.trace, run.measures
+    trace, measures, write = run.trace, run.measures, run.token_write
     at = edges(max(over, trace.done), BINS)
     at = np.unique(np.minimum(at, trace.done))
     rows = {"write": measures.share("write"), "read": measures.share("read"), "change": measures.slot_mean}
     rows |= {"knows": measures.knows[1:], "loss": measures.loss}
     rows = {name: pool(row, at) for name, row in rows.items() if np.isfinite(row).any()}
-    write = trace.arrays.get("token_write")
     meta = {
         "id": run.id,
         "n_segments": trace.done,
@@ -75,7 +86,7 @@ def overview(run: Run, over: int = 0, controls: Mapping[str, Run] | None = None)
         "question": question_text(trace),
         "n_layers": trace.meta["made_by"]["layers"],
         "n_heads": trace.meta["made_by"]["heads"],
-        "n_memory": int(trace.memory.shape[1]),
+        "n_memory": trace.arrays["memory"].shape[1],
         "causal": trace.meta["causal"],
         "detail": trace.meta["detail"],
         "control": trace.meta["control"],
@@ -85,8 +96,8 @@ def overview(run: Run, over: int = 0, controls: Mapping[str, Run] | None = None)
         "answer": measures.answer,
         "marks": marks(run),
         "change_scale": float(measures.change.max(initial=0.0)),
-        "write_scale": float(write.max(initial=0.0)) if write is not None else 0.0,
-        "write_mean": float(write.mean()) if write is not None else 0.0,
+        "write_scale": write[0],
+        "write_mean": write[1],
     }
     moved = measures.slot_mean
     peak = np.array([a + int(np.argmax(moved[a:b])) for a, b in pairwise(at)])
@@ -185,4 +196,4 @@ def local_spans(spans: list[dict], record: SegmentRecord) -> list[dict]:
 
 
 def _same_text(run: Run, other: Run | None) -> bool:
-    return other is not None and np.array_equal(run.trace.arrays["ids"], other.trace.arrays["ids"])
+    return other is not None and run.text == other.text

@@ -35,7 +35,7 @@ def limits(run: Run, page: str = "watch") -> dict:
         "segment": done,
         "layer": made["layers"],
         "head": made["heads"],
-        "slot": int(run.trace.memory.shape[1]),
+        "slot": run.trace.arrays["memory"].shape[1],
         "colour": colours(run),
         **own.get(page, {}),
     }

@@ -50,7 +50,7 @@ class Step:
 
 
 def _size(run: Run, s: int) -> Question:
-    _, slots, width = run.trace.memory.shape
+    _, slots, width = run.trace.arrays["memory"].shape
     tokens, numbers = run.trace.segments[s].start, slots * width
     return Question(
         f"{tokens:,} tokens came before this segment. How much of them can the model look at here?",
