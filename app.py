@@ -1,15 +1,19 @@
 """The app: `streamlit run app.py` starts it. frame.py, the script behind every page, holds the list of pages."""
 
 import gc
+import logging
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
 
-from rmt_viz.server import experiment, routes
+from rmt.files import sweep
+from rmt_viz.server import experiment, log, routes
 from rmt_viz.server.headers import SafeHeaders
 from rmt_viz.widgets.errors import show_error
+
+LOG = logging.getLogger("rmt_viz")
 
 
 @asynccontextmanager
@@ -22,11 +26,22 @@ async def lifespan(app):
     from rmt_viz import session
     from rmt_viz.pages import watch  # noqa: F401
 
+    log.begin()
+    left = sweep()
+    if left:
+        LOG.info("deleted %d temporary folders of servers that were killed", left)
     for name in session.library().names()[:1]:
-        slices.overview(session.library().open(name))
+        try:
+            slices.overview(session.library().open(name))
+        except Exception as error:  # one damaged file: its page says so, and the server starts all the same
+            LOG.warning("the first trace, %s, cannot be opened: %s", name, error)
     gc.collect()
     gc.freeze()
+    host, port, base = (st.get_option(f"server.{name}") for name in ("address", "port", "baseUrlPath"))
+    print(f"RMT Viz is at http://{host or 'localhost'}:{port}/{base.strip('/')}", flush=True)
+    LOG.info("ready")
     yield {}
+    LOG.info("ending")
 
 
 app = st.App(

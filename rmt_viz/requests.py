@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rmt.errors import InputError
+from rmt.intervene.changes import write
 from rmt.trace import Trace
 from rmt_viz import session
 from rmt_viz.shelf import bundled_causes, example_texts
@@ -34,9 +35,8 @@ def _opened(wanted: visitors_checkpoint.CheckpointChoice) -> Iterator:
         with visitors_checkpoint.opened(wanted) as reader:
             yield reader
         return
-    reader = session.model(wanted.name)
-    score.set_segment_length(reader, wanted.segment_length or session.config_of(wanted.name)["segment_length"])
-    yield reader
+    length = wanted.segment_length or session.config_of(wanted.name)["segment_length"]
+    yield score.with_segment_length(session.model(wanted.name), length)
 
 
 def start_sample(checkpoint: str, segments: int) -> Job:
@@ -101,8 +101,7 @@ def start_run(text: str, checkpoint: str, segment_length: int) -> Job:
 
 
 def _record(text: str, checkpoint: str, segment_length: int, progress) -> str:
-    reader = session.model(checkpoint)
-    score.set_segment_length(reader, segment_length)
+    reader = score.with_segment_length(session.model(checkpoint), segment_length)
     return session.library().add(score.record_text(reader, text, progress))
 
 
@@ -123,13 +122,26 @@ def what_if(run: Run, text: str) -> Run | None:
     return _cached_run(("what-if", run.id, text))
 
 
+def reset_what_if(run: Run, changes) -> tuple[Run, Run] | None:
+    """The reset control of a run and the same changes made to it, where both are there."""
+    control = session.reset_of(run.id)
+    made = what_if(control, write(changes)) if control else None
+    return (control, made) if made else None
+
+
 def start_what_if(run: Run, text: str) -> Job:
     """Start to read a run again with these changes. Raises InputError for a run that is too long."""
     causes.check(run)
     others = {donor.id: donor for donor in donors(run)}
 
+    control = session.reset_of(run.id) if causes.edits_text(text) and run.trace.questions else None
+
     def work(progress) -> str:
         made = causes.change(session.maker, run, text, others, progress)
+        if control:
+            _cache_run(
+                ("what-if", control.id, text), causes.change(session.maker, control, text, {}, None), run, "live"
+            )
         return _cache_run(("what-if", run.id, text), made, run, "live").id
 
     return session.start("what-if", work, (run.id, text))

@@ -1,6 +1,7 @@
 """State shared by all visitors and state of one: the only module that touches st.cache_* and st.session_state."""
 
-import json
+import copy
+import logging
 import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -10,16 +11,20 @@ import streamlit as st
 from rmt.errors import InputError
 from rmt_viz.findings import one_text
 from rmt_viz.shelf import experiment, results
+from rmt_viz.shelf.checkpoints import configs
 from rmt_viz.shelf.kept_runs import KeptRuns
 from rmt_viz.shelf.library import ASSETS, LIVE, Library, Run, with_control
 from rmt_viz.shelf.result_cache import ResultCache
 from rmt_viz.work import shipped_models, visitors_checkpoint
 from rmt_viz.work.experiment import Experiments
-from rmt_viz.work.queue import Job, Worker
+from rmt_viz.work.queue import Job, Jobs, Worker
 from rmt_viz.work.replays import Replays
 
 CHECKPOINTS = ASSETS / "checkpoints"
 SEED = re.compile("[0-9]{1,9}")
+LOG = logging.getLogger(__name__)
+MOST_RUNS = 64  # that one visit may make
+HOW_ON = "Reload the page to go on; each of them stays under its own address."
 
 
 @st.cache_resource(show_spinner=False)
@@ -30,13 +35,18 @@ def library() -> Library:
 
 @st.cache_resource(show_spinner=False)
 def worker() -> Worker:
-    """The worker that runs all visitors' jobs, one after another."""
+    """The worker that runs all visitors' jobs by turns."""
     return Worker()
+
+
+@st.cache_resource(show_spinner=False, scope="session", on_release=Jobs.end)
+def _jobs() -> Jobs:
+    return Jobs()
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def model(name: str):
-    """The model of a shipped checkpoint, opened once for all visitors. Only the worker's thread runs it."""
+    """The model of a shipped checkpoint, opened once for all visitors: what a job has to set, it sets on a copy."""
     return shipped_models.open_shipped(CHECKPOINTS / name, name)
 
 
@@ -56,7 +66,12 @@ def replays() -> Replays:
 def experiments() -> Experiments:
     """The front page's experiments, as they are asked for."""
     name = experiment.CHECKPOINT
-    return Experiments(lambda trained: model(name) if trained else _untrained(name, 0))
+    folder = CHECKPOINTS / name  # models of their own: those of other pages are cut to other segments now and then
+    return Experiments(
+        lambda trained: (
+            shipped_models.open_shipped(folder, name) if trained else shipped_models.open_untrained(folder, 0)
+        )
+    )
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -71,7 +86,11 @@ def _visitors(wanted: visitors_checkpoint.CheckpointChoice):
 
 
 def maker(run: Run):
-    """The model that made a run, opened. Raises InputError where its weights are not here."""
+    """The model that made a run: a copy that shares its weights. Raises InputError where its weights are not here."""
+    return copy.copy(_maker(run))
+
+
+def _maker(run: Run):
     made = run.trace.meta["made_by"]
     name, fingerprint = made["checkpoint"], made["fingerprint"]
     if run.maker is not None and run.maker.shipped is None:
@@ -98,15 +117,12 @@ def result(name: str) -> results.Results:
 
 def checkpoints() -> dict[str, dict]:
     """The shipped checkpoints: name -> config.json."""
-    folders = sorted(path.parent for path in CHECKPOINTS.glob("*/config.json"))
-    return {folder.name: json.loads((folder / "config.json").read_text()) for folder in folders}
+    return configs(CHECKPOINTS)
 
 
 def every_checkpoint() -> dict[str, dict]:
     """The shipped checkpoints and those kept of training stages, named by their path: "detect-stages/3"."""
-    folders = sorted(path.parent for path in CHECKPOINTS.glob("*/*/config.json"))
-    stages = {str(folder.relative_to(CHECKPOINTS)): folder / "config.json" for folder in folders}
-    return checkpoints() | {name: json.loads(path.read_text()) for name, path in stages.items()}
+    return configs(CHECKPOINTS, stages=True)
 
 
 def config_of(name: str) -> dict:
@@ -117,16 +133,35 @@ def config_of(name: str) -> dict:
 
 
 def reset_of(id: str):
-    """The reset control of a trained run, or None."""
+    """The reset control of a trained run, or None where there is none that can be opened."""
     shelf = library()
-    return shelf.open(f"{id}.reset") if "." not in id and shelf.has(f"{id}.reset") else None
+    try:
+        return shelf.open(f"{id}.reset") if "." not in id and shelf.has(f"{id}.reset") else None
+    except InputError:  # damaged, which it says where it is chosen; the run itself is shown without it
+        return None
+
+
+def controls_of(id: str) -> dict[str, Run]:
+    """The controls of a trained run over the same text: "reset" and "untrained", those that there are."""
+    names = [name for name in library().controls(id) if name != "trained"] if "." not in id else []
+    return {name: library().open(with_control(id, name)) for name in names}
 
 
 def start(kind: str, work: Callable, about: object = None) -> Job:
-    """Start work(progress) in the background: one job for each visitor and kind; an earlier one is stopped."""
+    """Start work(progress) in the background: one job for each visitor and kind; an earlier one is stopped.
+
+    Raises InputError where the visitor, or all together, have as many jobs as may be.
+    """
     stop(kind)
-    st.session_state[kind] = worker().submit(work, about)
+    _check_runs()
+    st.session_state[kind] = _jobs().start(worker(), work, about, kind)
     return st.session_state[kind]
+
+
+def _check_runs() -> None:
+    """Raises InputError where the visitor has as many runs as one visit may make."""
+    if len(own_runs()) >= MOST_RUNS:
+        raise InputError(f"You have {MOST_RUNS} runs here, as many as one visit may make. {HOW_ON}")
 
 
 def held(key: str, default=None):
@@ -166,9 +201,11 @@ def take_upload(file) -> bool:
         return False
     st.session_state.update(uploaded=file.file_id, refusal="")
     try:
+        _check_runs()
         _show_next(library().add(visitors_checkpoint.take_in(file.getvalue()), "uploaded"))
     except InputError as error:
         st.session_state["refusal"] = str(error)
+    LOG.info("an upload of %d bytes was %s", file.size, "refused" if st.session_state["refusal"] else "taken in")
     return not st.session_state["refusal"]
 
 

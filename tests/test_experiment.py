@@ -133,23 +133,26 @@ def test_long_noise_is_looked_at_here_and_there():
 
 def test_the_finding_says_what_the_answer_hangs_on():
     text = told("Mary garden", "John office", "Mary bedroom")
-    said = findings._asked(text, "Mary", rows("bedroom", "bedroom", "bedroom", "kitchen"), CLASSES)
+    said = findings._asked(text, PLACES, "Mary", rows("bedroom", "bedroom", "bedroom", "kitchen"), CLASSES)
     assert said == (
-        "Asked where Mary is, it answers bedroom (0.90). Exchange Mary’s latest fact and it answers kitchen; exchange "
-        "Mary’s first or John’s and it stays."
+        "Asked where Mary is, it answers bedroom (0.90). Change Mary’s latest fact to garden and it answers "
+        "kitchen; change Mary’s first or John’s and it stays."
     )
-    said = findings._asked(text, "John", rows("office", "office", "kitchen", "office"), CLASSES)
-    assert "Exchange John’s fact and it answers kitchen; exchange Mary’s first or Mary’s latest and it stays." in said
+    said = findings._asked(text, PLACES, "John", rows("office", "office", "kitchen", "office"), CLASSES)
+    assert (
+        "Change John’s fact to hallway and it answers kitchen; change Mary’s first or Mary’s latest and it stays."
+        in said
+    )
 
 
 def test_an_answer_that_no_fact_moves_is_owed_to_none_however_right_it_is():
     text = told("Mary garden", "John office")
-    right = findings._asked(text, "Mary", rows("garden", "garden", "garden"), CLASSES)
-    assert right.endswith("Exchange any fact and it stays: nothing that the text tells reaches this answer.")
-    wrong = findings._asked(text, "Mary", rows("kitchen", "kitchen", "kitchen"), CLASSES)
+    right = findings._asked(text, PLACES, "Mary", rows("garden", "garden", "garden"), CLASSES)
+    assert right.endswith("Change any fact and it stays: nothing that the text tells reaches this answer.")
+    wrong = findings._asked(text, PLACES, "Mary", rows("kitchen", "kitchen", "kitchen"), CLASSES)
     assert ", which is wrong: in this text Mary is in the garden." in wrong
-    assert "wrong" not in findings._asked(told("Mary castle"), "Mary", rows("kitchen", "kitchen"), CLASSES)
-    assert findings._asked(told(), "Mary", rows("never mentioned"), CLASSES).endswith("The text tells no fact.")
+    assert "wrong" not in findings._asked(told("Mary castle"), PLACES, "Mary", rows("kitchen", "kitchen"), CLASSES)
+    assert findings._asked(told(), [], "Mary", rows("never mentioned"), CLASSES).endswith("The text tells no fact.")
 
 
 def test_a_changed_fact_is_shown_beside_what_it_was():
@@ -176,7 +179,7 @@ def test_a_moment_says_what_the_slots_took_up_and_what_they_lost():
     first, one, two, three, _ = findings.moments(text, 4, (0, 1, 2, 3, 4), slots, reset=False)
     assert "initial memory" in first
     assert one == (
-        "Segment 1 of 4 reads “Mary went to the garden.” Slot 3 takes up Mary’s fact (exchange it: up to 1.20 of a "
+        "Segment 1 of 4 reads “Mary went to the garden.” Slot 3 takes up Mary’s fact (change it: up to 1.20 of a "
         "slot’s length)."
     )
     assert "Slots 3 and 7 take up Mary’s fact" in two and "Slot 3 loses Mary’s first fact." in two

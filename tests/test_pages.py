@@ -1,6 +1,7 @@
 """Pages without a browser: what Streamlit runs, what the routes answer, what is imported, what goes wrong."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,21 @@ def test_choosing_a_trace_and_a_control(shelf):
     at.button_group(key="control of toy").set_value("reset").run()
     assert not at.exception and surface(at)["run"] == "toy.reset"
     assert "memory reset before every segment" in at.sidebar.caption[-1].value
+
+
+def test_streamlit_invites_nobody_to_install_anything(tmp_path):
+    (tmp_path / ".claude").mkdir()  # what makes Streamlit offer it
+
+    def why_not(before: str = "") -> str:
+        code = f"from streamlit import config; {before}from streamlit.web import skills\n"
+        code += "print(repr(skills.nudge_suppression_reason()))"
+        home = os.environ | {"HOME": str(tmp_path)}
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=ROOT, env=home, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    assert why_not() == "'welcome_hidden'"
+    assert why_not("config.set_option('logger.hideWelcomeMessage', False); ") == "''", "without it, it would be shown"
 
 
 def test_no_traces_is_a_sentence(monkeypatch, tmp_path):

@@ -138,7 +138,7 @@ def test_what_is_asked_of_a_form_is_checked(files, shelf):
 
 def test_a_form_starts_a_job_and_shows_how_far_it_is(files, shelf, monkeypatch):
     class Waits:  # a worker whose turn never comes
-        def submit(self, work, about=None):
+        def submit(self, work, about=None, *_):
             return queue.Job(work, about)
 
     monkeypatch.setattr(session, "worker", Waits)

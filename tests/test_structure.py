@@ -14,8 +14,9 @@ MOST_LINES = 300  # of a file, unless its docstring has a sentence with the word
 # package -> the packages it may import, and with them whatever those may import. Lowest first: no arrow leads back up.
 MAY_IMPORT = {
     "rmt.errors": "",
+    "rmt.files": "rmt.errors",
     "rmt.text": "rmt.errors",
-    "rmt.trace": "rmt.errors",
+    "rmt.trace": "rmt.files",
     "rmt.tasks": "rmt.text",
     "rmt.backbone": "rmt.text",
     "rmt.measure": "rmt.trace",
@@ -23,7 +24,7 @@ MAY_IMPORT = {
     "rmt.viewer": "rmt.trace rmt.measure rmt.tasks",
     "rmt.model": "rmt.memory rmt.backbone rmt.text",
     "rmt.recorder": "rmt.model rmt.trace rmt.tasks",
-    "rmt.checkpoint": "rmt.recorder rmt.model rmt.memory rmt.backbone rmt.text",
+    "rmt.checkpoint": "rmt.files rmt.recorder rmt.model rmt.memory rmt.backbone rmt.text",
     "rmt.train": "rmt.checkpoint rmt.model rmt.tasks",
     "rmt.evaluate": "rmt.checkpoint rmt.model rmt.tasks",
     "rmt.cost": "rmt.checkpoint rmt.model",

@@ -22,6 +22,7 @@ from rmt.checkpoint.weights import open_weights, read_json
 from rmt.checkpoint.whole import check_room, place
 from rmt.checkpoint.wrapped import WRAPPED_LENGTH
 from rmt.errors import InputError
+from rmt.files import written_whole
 from rmt.memory import CELLS
 from rmt.model import About, Model
 
@@ -80,10 +81,10 @@ def save_adapter(model: Model, folder: Path, *, trained: bool = True, dtype: tor
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = {"format": ADAPTER, **model.about.config, "trained": trained}
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-    part = folder / "adapter.safetensors.part"
-    save_file({name: tensor.to(dtype or tensor.dtype) for name, tensor in _added(model).items()}, part)
-    part.replace(folder / "adapter.safetensors")
+    with written_whole(folder / "config.json") as part:
+        part.write_text(json.dumps(config, indent=1) + "\n")
+    with written_whole(folder / "adapter.safetensors") as part:
+        save_file({name: tensor.to(dtype or tensor.dtype) for name, tensor in _added(model).items()}, part)
 
 
 def is_adapter(folder: Path) -> bool:

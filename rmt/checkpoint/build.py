@@ -6,7 +6,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from rmt.backbone import HFBackbone
-from rmt.checkpoint.stock import HEADS, stock_config
+from rmt.checkpoint.stock import HEADS, LABELS, stock_config
 from rmt.checkpoint.weights import read_json
 from rmt.errors import InputError
 from rmt.memory import CELLS
@@ -18,6 +18,7 @@ FORMAT = "rmt-checkpoint-1"
 ADAPTER = "rmt-adapter-1"  # see rmt.checkpoint.adapter
 TOKENIZER, SHARED_TOKENIZER = "tokenizer.json", "../tokenizer.json"  # the only two places where a tokenizer may be
 MARKS = {"cls_id": (CLS, "<s>"), "sep_id": (SEP, "</s>")}  # an encoder's marks and their names in tokenizers
+LONGEST = 10_000_000  # tokens of a segment
 COUNTS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 
 
@@ -92,6 +93,9 @@ def check_config(config: dict, place: Path) -> dict:
     if not isinstance(backbone["config"].get("model_type"), str):
         raise InputError(f"{place} has a backbone without model_type; copy its config.json again.")
     check_counts({key: backbone["config"][key] for key in COUNTS if key in backbone["config"]}, place)
+    marks = {key: backbone[key] for key in MARKS if backbone.get(key) is not None}
+    if any(type(mark) is not int or mark < 0 for mark in marks.values()):
+        raise InputError(f"{place} has marks of an encoder that are no tokens: {ascii(marks)[:60]}.")
     return config
 
 
@@ -106,8 +110,17 @@ def check_memory(config: dict, place: Path) -> None:
     length, classes = config.get("segment_length"), config.get("classes", [])
     if length is not None and (not isinstance(length, int) or isinstance(length, bool) or length < 1):
         raise InputError(f"{place} has segments of {ascii(length)[:40]} tokens; a segment holds one token or more.")
-    if not isinstance(classes, list) or config.get("alignment", "left") not in ("left", "right", "center"):
-        raise InputError(f"{place} has an alignment or classes that cannot be read; copy its config.json again.")
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise InputError(f"{place} has classes that are not words: {ascii(classes)[:60]}; copy its config.json again.")
+    if len(classes) > LABELS or (length or 0) > LONGEST:
+        raise InputError(f"{place} has {len(classes)} classes and segments of {length} tokens, which is impossible.")
+    if not isinstance(config.get("task"), str | None):
+        raise InputError(f"{place} has the task {ascii(config['task'])[:40]}, which is no word.")
+    odd = [name for name, v in cell["options"].items() if not isinstance(v, str | int | float | None) or v != v]
+    if odd:
+        raise InputError(f"{place} has an option of its memory that is no number or word: {ascii(odd[0])[:40]}.")
+    if config.get("alignment", "left") not in ("left", "right", "center"):
+        raise InputError(f"{place} has an alignment that cannot be read; copy its config.json again.")
     if config.get("answers", "one") not in ANSWERS:
         raise InputError(f"{place} answers in a way that this version does not know; it knows {', '.join(ANSWERS)}.")
 

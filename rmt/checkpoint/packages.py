@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tokenizers import pre_tokenizers
 from torch import nn
 
 from rmt.errors import InputError
+from rmt.files import TemporaryFolder, sweep
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def package_folder(name: str) -> Path:
     converted = cache / package.requirement.replace("==", "-")
     if not converted.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as part:
+        sweep(cache)
+        with TemporaryFolder(cache) as part:
             convert(folder / package.gguf, Path(part) / "whole")
             try:
                 (Path(part) / "whole").rename(converted)

@@ -40,11 +40,21 @@ NOT_OURS = (
 )  # fmt: skip
 # Families without softmax attention in any layer: a recurrence or a convolution stands in its place.
 RECURRENT = ("rwkv", "mamba", "mamba2", "falcon_mamba", "xlstm", "fnet")
+LAYERS, LABELS, WIDTH, WORDS = 10_000, 100_000, 1_000_000, 50_000_000  # more than any model has
+SIZES = {
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_attention_heads", "n_head",
+                     "n_heads", "num_key_value_heads", "num_experts", "num_local_experts", "n_routed_experts"), LAYERS),
+    **dict.fromkeys(("num_labels", "_num_labels", "type_vocab_size"), LABELS),
+    **dict.fromkeys(("hidden_size", "n_embd", "d_model", "dim", "embedding_size", "intermediate_size", "n_inner",
+                     "d_ff", "ffn_dim", "hidden_dim", "head_dim", "word_embed_proj_dim"), WIDTH),
+    **dict.fromkeys(("vocab_size", "max_position_embeddings", "n_positions", "n_ctx"), WORDS),
+}  # fmt: skip
 PARTS = re.compile(r"text|vision|audio|image|speech|encoder|decoder|vq|global|backbone|qformer|codec")
 
 
 def stock_config(config: dict) -> PretrainedConfig:
     """Make a configuration of transformers from its JSON. Raises InputError for an unknown family or a wrong value."""
+    check_sizes(config)
     options = {key: _floats(value) for key, value in config.items() if key not in NOT_OURS}
     family = options.pop("model_type")
     if family not in CONFIG_MAPPING:
@@ -60,6 +70,22 @@ def stock_config(config: dict) -> PretrainedConfig:
         raise InputError(
             f"transformers makes no {family} configuration of it ({ascii(str(error))[:160]}); look at its config.json."
         ) from None
+
+
+def check_sizes(config: dict) -> None:
+    """Raise InputError for a size of a wrong type, a negative or an absurd one, before anything is made as large.
+
+    A configuration of transformers makes a name for each label, and its layers are made in a loop.
+    """
+    for name, most in SIZES.items():
+        values = config.get(name)
+        for value in values if isinstance(values, list) else [values]:
+            if value is None or (type(value) is int and 0 <= value <= most):
+                continue
+            raise InputError(
+                f"Its configuration has an impossible number: {name} is {ascii(value)[:40]}, where whole numbers "
+                f"from 0 to {most:,} make sense; look at its config.json."
+            )
 
 
 def _floats(value):

@@ -20,6 +20,7 @@ from rmt.checkpoint.locate import printable
 from rmt.checkpoint.peft_folder import merge
 from rmt.checkpoint.report import Report, how_to_tell, report
 from rmt.errors import InputError
+from rmt.files import written_whole
 from rmt.model import Model
 from rmt.text.tokenizer import Vocabulary, open_tokenizer, open_vocabulary
 
@@ -31,13 +32,16 @@ def save(model: Model, config: dict, folder: Path, *, dtype: torch.dtype | None 
     configuration says that the tokenizer is shared, none is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps({"format": FORMAT, **config}, indent=1) + "\n")
+    with written_whole(folder / "config.json") as part:
+        part.write_text(json.dumps({"format": FORMAT, **config}, indent=1) + "\n")
     if model.tokenizer is not None and config.get("tokenizer") != SHARED_TOKENIZER:
-        model.tokenizer.save(str(folder / TOKENIZER))
-    part = folder / "model.safetensors.part"
+        with written_whole(folder / TOKENIZER) as part:
+            model.tokenizer.save(str(part))
     tensors = unshared(model)
-    save_file({k: v.to(dtype) if v.is_floating_point() else v for k, v in tensors.items()} if dtype else tensors, part)
-    part.replace(folder / "model.safetensors")
+    if dtype:
+        tensors = {name: v.to(dtype) if v.is_floating_point() else v for name, v in tensors.items()}
+    with written_whole(folder / "model.safetensors") as part:
+        save_file(tensors, part)
 
 
 def load(folder: Path, name, *, device=None, **options) -> Model:

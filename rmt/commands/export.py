@@ -8,6 +8,7 @@ import typer
 
 from rmt.commands.common import Json
 from rmt.errors import InputError
+from rmt.files import written_whole
 
 
 def export(
@@ -25,12 +26,24 @@ def export(
         raise InputError(f"The folder {html.parent} does not exist; make it first.")
     if html.is_dir():
         raise InputError(f"{html} is a folder; give the name of a file in it.")
+    if html.exists() and not _is_page(html):
+        raise InputError(f"{html} is no page that this command wrote, and stays as it is; give the name of a new file.")
     opened = Trace.open(trace)
     controls = {"reset": reset, "untrained": untrained}
     text = page(opened, controls={name: Trace.open(path) for name, path in controls.items() if path})
-    html.write_text(text, encoding="utf-8")
+    with written_whole(html) as part:
+        part.write_text(text, encoding="utf-8")
     size = len(text.encode())
     if as_json:
         print(json.dumps({"html": str(html), "bytes": size, "segments": opened.done}, indent=1))
     else:
         print(f"Wrote {opened.done} segments to {html} ({size / 1e6:.1f} MB); open it in a browser.")
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is empty or begins like a page; a device or a pipe is none."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        head = file.read(100).lstrip().lower()
+    return not head or head.startswith(b"<!doctype html")

@@ -42,6 +42,11 @@ def record(
     as_json: Json = False,
 ) -> None:
     """Run a checkpoint over a text and keep what its memory did, for the app to show."""
+    from rmt.trace.writer import check_free
+
+    if not out.parent.is_dir():
+        raise InputError(f"The folder {out.parent} does not exist; make it first.")
+    check_free(out)  # before the seconds in which torch comes in
     import torch
 
     from rmt.checkpoint import load, untrained
@@ -58,8 +63,6 @@ def record(
     if sum(source is not None for source in (task, text_file, ids_file)) != 1:
         raise InputError("Give one of --task, for a fresh sample, --text-file, for a text, or --ids-file.")
     document = read_text(text_file) if text_file else read_ids(ids_file) if ids_file else None
-    if not out.parent.is_dir():
-        raise InputError(f"The folder {out.parent} does not exist; make it first.")
     loading = load_options(segment_length, backbone, options)
     if fresh_memory:
         length = segment_length or WRAPPED_LENGTH

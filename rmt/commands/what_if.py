@@ -30,10 +30,13 @@ def what_if(
     from rmt.checkpoint import load, untrained
     from rmt.intervene.changes import parse
     from rmt.trace import Trace
+    from rmt.trace.writer import check_free
 
     run, changes = Trace.open(trace), parse(change)
-    if out is not None and not out.parent.is_dir():
-        raise InputError(f"The folder {out.parent} does not exist; make it first.")
+    if out is not None:
+        if not out.parent.is_dir():
+            raise InputError(f"The folder {out.parent} does not exist; make it first.")
+        check_free(out)
     model = (load if run.meta["made_by"]["trained"] else untrained)(checkpoint, device=device)
     donors = {path.name.removesuffix(".trace.safetensors"): Trace.open(path) for path in donor or []}
     with bar(model.about.name, "segments") as update:

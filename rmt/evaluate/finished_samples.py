@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rmt.errors import InputError
+from rmt.files import naming, written_whole
 
 
 class Kept:
@@ -27,7 +28,7 @@ class Kept:
         line = {"segments": segments, "samples": samples, "right": right, "seconds": round(seconds, 3)}
         self.lines.append(line)
         if self.path:
-            with open(self.path, "a") as file:
+            with naming(self.path), open(self.path, "a") as file:
                 if not file.tell():
                     file.write(json.dumps({"settings": self.settings}) + "\n")
                 file.write(json.dumps(line) + "\n")
@@ -52,7 +53,8 @@ class Kept:
                 f"{file} holds results of another evaluation ({', '.join(names)} differ); give another file."
             )
         if whole != text and file == self.path:  # other processes' files may be in the middle of a write
-            file.write_text(whole, encoding="utf-8")
+            with written_whole(file) as part:
+                part.write_text(whole, encoding="utf-8")
         return lines
 
 

@@ -6,16 +6,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from rmt.trace.file import FIXED, segment_parts
+from rmt.trace.stored import StoredArray
 
 NEAR = 1e-3  # tolerance of sums of float16 maps and float32 masses
 
 
-def problems(meta: dict, arrays: dict[str, np.ndarray]) -> Iterator[str]:
+def problems(meta: dict, arrays: dict[str, StoredArray]) -> Iterator[str]:
     """Yield each problem of a trace as one sentence; segments are read one at a time."""
     done, n_segments = int(arrays["done"][0]), len(arrays["starts"]) - 1
     if not 0 <= done <= n_segments:
         yield f"The count of recorded segments is {done}, where 0 to {n_segments} are possible."
-    text = list(_text(arrays))
+    text = list(text_problems(arrays))
     yield from text
     if text:  # without starts no segment can be found
         return
@@ -24,12 +25,15 @@ def problems(meta: dict, arrays: dict[str, np.ndarray]) -> Iterator[str]:
     for index in range(done):
         yield from _segment(arrays, index)
     yield from _answer(arrays, done == n_segments, meta.get("answers") == "several")
+    if "truths" in arrays and not ((arrays["truths"] >= -1) & (arrays["truths"] < len(meta["classes"]))).all():
+        yield f"A right answer of its questions is none of its {len(meta['classes'])} classes."
     if meta["label"] is not None and not 0 <= int(meta["label"]) < max(len(meta["classes"]), 1):
         yield f"The label {meta['label']} is none of its {len(meta['classes'])} classes."
 
 
-def _text(arrays: dict) -> Iterator[str]:
-    starts, ends, ids = arrays["starts"], arrays["token_ends"], arrays["ids"]
+def text_problems(arrays: dict[str, StoredArray]) -> Iterator[str]:
+    """What is wrong with the places of segments and tokens, without which nothing else can be found."""
+    starts, ends, ids = (arrays[name][:] for name in ("starts", "token_ends", "ids"))
     if starts[0] != 0 or starts[-1] != len(ids) or (np.diff(starts) < 1).any():
         yield f"The segments' starts do not rise from 0 to {len(ids)}, the number of tokens."
     if (ids < 0).any():
@@ -37,7 +41,7 @@ def _text(arrays: dict) -> Iterator[str]:
     if ends[0] < 0 or (np.diff(ends) < 0).any() or ends[-1] != len(arrays["token_text"]):
         yield "The ends of the tokens' texts do not rise to the length of the text."
     try:
-        bytes(arrays["token_text"]).decode()
+        arrays["token_text"][:].tobytes().decode()
     except UnicodeDecodeError as error:
         yield f"The text is not UTF-8 at byte {error.start}."
 
@@ -47,8 +51,8 @@ def _changed(arrays: dict, done: int) -> Iterator[str]:
     if "crc" not in arrays:
         return
     crc = 0
-    for name in FIXED:
-        crc = zlib.crc32(arrays[name] if name != "memory" else arrays[name][0].copy(), crc)
+    for name in (name for name in FIXED if name in arrays):
+        crc = zlib.crc32(arrays[name][0 if name == "memory" else slice(None)], crc)
     if crc != arrays["crc"][0]:
         yield "The text or the initial memory was changed after it was recorded: its checksum does not match."
     for index in range(done):
@@ -85,9 +89,12 @@ def _segment(arrays: dict, index: int) -> Iterator[str]:
 
 def _answer(arrays: dict, complete: bool, several: bool) -> Iterator[str]:
     """Yield problems of answer probabilities. several: classes are independent, so these need not add up to one."""
-    asked = arrays["asked"]
+    asked = arrays["asked"][:]
     answered = ~np.isnan(asked).any(-1)
     shares = [(f"if asked after {i} segments", asked[i]) for i in np.flatnonzero(answered)]
+    each = arrays["asked_each"][:] if "asked_each" in arrays else np.empty((0, 0, 0), np.float32)
+    each = each[~np.isnan(each).any(-1)]
+    shares += [("of the questions put to every state", values) for values in each]
     if complete and len(arrays["probabilities"]):
         shares.append(("at the end", arrays["probabilities"]))
     for when, values in shares:

@@ -5,13 +5,14 @@ the segments that are whole.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import NoneType
 
 import numpy as np
 
 from rmt.errors import InputError
+from rmt.trace.stored import OpenFile
 
 SCHEMA = "rmt-trace-1"
 DETAILS = ("memory", "summary", "thin")
@@ -28,6 +29,8 @@ ARRAYS = {
     "memory": ("<f4", ("S+", "M", "D"), "memory"),
     "ids": ("<i4", ("Tn",), "memory"),
     "asked": ("<f4", ("S+", "C"), "memory"),
+    "asked_each": ("<f4", ("S+", "Q", "C"), "memory"),
+    "truths": ("<i4", ("S+", "Q"), "memory"),
     "probabilities": ("<f4", ("C",), "memory"),
     "loss": ("<f4", ("Tn",), "memory"),
     "mass": ("<f4", ("S", "L", "H", "4"), "summary"),
@@ -38,7 +41,8 @@ ARRAYS = {
     "write": ("<f2", ("S", "L", "H", "W", "T"), "thin"),
     "token_text": ("|u1", ("bytes",), "memory"),
 }
-FIXED = ("starts", "token_ends", "ids", "token_text", "memory")  # known before the run; of memory the first
+QUESTIONS = ("asked_each", "truths")  # where the run has questions that are put to every state, as none had once
+FIXED = ("starts", "token_ends", "ids", "token_text", "memory", "truths")  # known before the run; of memory the first
 SEGMENT = ("memory", "loss", "mass", "answer_read", "token_write", "token_read", "read", "write")  # of each segment
 
 # What is read of the run's account, and of what made it; more may stand there.
@@ -53,9 +57,10 @@ MADE_BY = {
 MOST, LONGEST = 1 << 53, 500  # of a number, that JavaScript takes it; of a text
 
 
-def arrays_at(detail: str) -> list[str]:
-    """The names of the arrays in a trace of this detail."""
-    return [name for name, (_, _, least) in ARRAYS.items() if DETAILS.index(least) <= DETAILS.index(detail)]
+def arrays_at(detail: str, questions: Sequence = ()) -> list[str]:
+    """Names of the arrays that a trace of this detail has. questions: those that are put to every state."""
+    known = [name for name in ARRAYS if questions or name not in QUESTIONS]
+    return [name for name in known if DETAILS.index(ARRAYS[name][2]) <= DETAILS.index(detail)]
 
 
 def segment_parts(arrays: dict, index: int, start: int, end: int) -> Iterator[tuple[str, slice]]:
@@ -66,26 +71,35 @@ def segment_parts(arrays: dict, index: int, start: int, end: int) -> Iterator[tu
             yield name, slice(first, first + (end - start if ARRAYS[name][1][0] == "Tn" else 1))
 
 
-def read_header(path: Path) -> tuple[dict, int]:
-    """The header of a trace and where its data begins; every claim it makes checked against the file."""
+def is_trace(path: Path) -> bool:
+    """Whether a file begins like a trace; it may be damaged further on."""
     try:
-        size = path.stat().st_size
         with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > min(size - 8, MAX_HEADER):
-                raise InputError(f"{path.name} is not a trace: its header does not fit the file. Record it again.")
-            header = json.loads(file.read(length))
+            head = file.read(200)
+    except OSError:
+        return False
+    return b'"__metadata__"' in head and SCHEMA.rpartition("-")[0].encode() in head
+
+
+def read_header(path: Path) -> tuple[dict, int, OpenFile]:
+    """The header of a trace, where its data begins, and its file; every claim it makes checked against the file."""
+    try:
+        file = OpenFile(path)
+        length = int.from_bytes(file.read(0, min(8, file.size)), "little")
+        if file.size < 8 or length > min(file.size - 8, MAX_HEADER):
+            raise InputError(f"{path.name} is not a trace: its header does not fit the file. Record it again.")
+        header = json.loads(file.read(8, length))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); give the path of a trace file.") from None
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         raise InputError(f"{path.name} is not a trace: its header is not JSON. Record it again.") from None
     try:
-        problem = _header_problem(header, size - 8 - length)
+        problem = _header_problem(header, file.size - 8 - length)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         problem = f"its header lacks or garbles {str(error)[:60]}"
     if problem:
         raise InputError(f"{path.name} is not a whole trace: {problem}. Record it again.")
-    return header, 8 + length
+    return header, 8 + length, file
 
 
 def _header_problem(header, room: int) -> str | None:
@@ -94,10 +108,11 @@ def _header_problem(header, room: int) -> str | None:
         return f"its schema is {str(meta['schema'])[:40]!r}, this version reads {SCHEMA!r}"
     if meta["detail"] not in DETAILS:
         return f"its level of detail is {str(meta['detail'])[:40]!r}, none of {', '.join(DETAILS)}"
-    missing = [name for name in arrays_at(meta["detail"]) if name not in header and name != "crc"]
+    questions = meta.get("questions", [])
+    missing = [name for name in arrays_at(meta["detail"], questions) if name not in header and name != "crc"]
     if missing:
         return f"it lacks {', '.join(missing)}"
-    sizes = {"1": 1, "4": 4, "C": len(meta["classes"])}
+    sizes = {"1": 1, "4": 4, "C": len(meta["classes"]), "Q": len(questions)}
     for name, entry in header.items():
         if name == "__metadata__":
             continue
@@ -143,6 +158,9 @@ def _meta_problem(meta: dict, sizes: dict[str, int]) -> str | None:
                 return f"its {name.replace('_', ' ')} is {ascii(value)[:40]}"
     if not all(isinstance(name, str) for name in meta["classes"]):
         return "its classes are not words"
+    for question in meta.get("questions", []):
+        if not all(type(question[part]) is str and len(question[part]) <= LONGEST for part in ("name", "text")):
+            return f"a question of it is {ascii(question)[:60]}"
     for span in meta["spans"]:
         at = span["start"], span["end"]
         if not (

@@ -16,6 +16,8 @@ W slots of read and write memory, which in most cells are M, too):
     token_read   (Tn,)            float32  share of the token's attention on read memory, mean of layers and heads
     loss         (Tn,)            float32  cross-entropy there, of the token that follows; nan where nothing was scored
     asked        (S + 1, C)       float32  answer probabilities if the question came after s segments, nan if unasked
+    asked_each   (S + 1, Q, C)    float32  the same of each question that is put to every state, where there are some
+    truths       (S + 1, Q)       int32    the right class of each by then, -1 where it is not known
     probabilities (C,)            float32  answer probabilities at the end
     read, write  (S, L, H, T, R), (S, L, H, W, T)  float16  thin maps, at detail "thin" only
 """
@@ -31,8 +33,10 @@ from pathlib import Path
 import numpy as np
 
 from rmt.errors import InputError
-from rmt.trace.check import problems
+from rmt.files import written_whole
+from rmt.trace.check import problems, text_problems
 from rmt.trace.file import DTYPES, read_header
+from rmt.trace.stored import StoredArray
 
 BLOCKS = ("read", "write", "carry", "local")
 
@@ -67,9 +71,12 @@ class SegmentRecord:
 
 
 class Trace:
-    """A run on disk, read lazily: opening costs the same for 8 segments as for 4,096."""
+    """A run on disk, read lazily: opening costs the same for 8 segments as for 4,096.
 
-    def __init__(self, path: Path, meta: dict, arrays: dict[str, np.ndarray], keep=None):
+    Whatever reads from it raises InputError where the file was cut short meanwhile.
+    """
+
+    def __init__(self, path: Path, meta: dict, arrays: dict[str, StoredArray], keep=None):
         self.path, self.meta, self.arrays = path, meta, arrays
         self._keep = keep  # the owner of a temporary folder, which lives as long as its trace
 
@@ -77,18 +84,20 @@ class Trace:
     def open(cls, path, *, keep=None) -> "Trace":
         """Open a trace file. Raises InputError with a sentence where it is not one."""
         path = Path(path)
-        header, offset = read_header(path)
+        header, offset, file = read_header(path)
         meta = json.loads(header.pop("__metadata__")["trace"])
-        data = np.memmap(path, np.uint8, "r")
         arrays = {
-            name: np.ndarray(entry["shape"], DTYPES[entry["dtype"]], data, offset + entry["data_offsets"][0])
+            name: StoredArray(file, offset + entry["data_offsets"][0], entry["shape"], DTYPES[entry["dtype"]])
             for name, entry in header.items()
         }
         return cls(path, meta, arrays, keep)
 
     def save(self, path) -> Path:
-        """Copy the trace to a path."""
-        return Path(shutil.copyfile(self.path, path))
+        """Copy the trace to a path of its own. Raises InputError where it cannot be written."""
+        path = Path(path)
+        with written_whole(path) as part:
+            shutil.copyfile(self.path, part)
+        return path
 
     @property
     def done(self) -> int:
@@ -105,7 +114,7 @@ class Trace:
 
     @property
     def memory(self) -> np.ndarray:
-        """The slots (S + 1, M, D) before the first segment and after each recorded one."""
+        """The slots (S + 1, M, D) before the first segment and after each recorded one, read whole."""
         return self.arrays["memory"][: self.done + 1]
 
     @cached_property
@@ -126,6 +135,11 @@ class Trace:
         return self.meta["spans"]
 
     @property
+    def questions(self) -> list[dict]:
+        """[{"name", "text"}]: the questions that were put to every state, and whom or what each is about."""
+        return self.meta.get("questions", [])
+
+    @property
     def probabilities(self) -> dict[str, float] | None:
         """Class -> probability at the end, where the run has classes and is complete."""
         if not self.classes or not self.complete:
@@ -142,8 +156,14 @@ class Trace:
         """The texts of tokens start to end. Tokens are text, never markup: escape them where they are shown."""
         ends = self.arrays["token_ends"][max(start - 1, 0) : end]
         edges = [0, *ends.tolist()] if start == 0 else ends.tolist()
-        text = self.arrays["token_text"][edges[0] : edges[-1]].tobytes()
+        text = self.arrays["token_text"][edges[0] : edges[-1]].tobytes() if edges else b""
         return [text[a - edges[0] : b - edges[0]].decode("utf-8", "replace") for a, b in pairwise(edges)]
+
+    def check_text(self) -> None:
+        """Raises InputError where the places of segments and tokens are damaged: nothing else could be found then."""
+        wrong = next(text_problems(self.arrays), None)
+        if wrong:
+            raise InputError(f"{self.path.name} is damaged. {wrong} Copy it again, or record it again.")
 
     def segment_of(self, token: int) -> int:
         """The index of the segment that a token is in."""

@@ -7,14 +7,14 @@ so a trace is valid whenever its writer is killed, and a later writer can resume
 import json
 import math
 import os
-import tempfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
 from rmt.errors import InputError
-from rmt.trace.file import ARRAYS, NAMES, SCHEMA, arrays_at, segment_parts
+from rmt.files import TemporaryFolder, written_whole
+from rmt.trace.file import ARRAYS, NAMES, SCHEMA, arrays_at, is_trace, segment_parts
 
 PART = 1 << 22  # bytes compared at a time
 
@@ -27,12 +27,13 @@ class TraceWriter:
     """
 
     def __init__(self, path: Path, meta: dict, sizes: dict[str, int], fixed: dict[str, np.ndarray], *, wide=False):
+        check_free(path)
         self.path, self.crc = path, 0
         self.arrays: dict[str, tuple] = {}  # name -> (dtype, shape, offset)
         self.strides: dict[str, int] = {}  # name -> bytes of an item
         sizes = {"1": 1, "4": 4, "S+": sizes["S"] + 1, **sizes}
         header, position = {"__metadata__": {"trace": json.dumps({"schema": SCHEMA, **meta})}}, 0
-        for name in arrays_at(meta["detail"]):
+        for name in arrays_at(meta["detail"], meta.get("questions", ())):
             dtype = np.dtype("<f8" if wide and name == "memory" else ARRAYS[name][0])
             shape = tuple(sizes[axis] for axis in ARRAYS[name][1])
             end = position + math.prod(shape) * dtype.itemsize
@@ -51,15 +52,16 @@ class TraceWriter:
 
     def _begin(self, path: Path, fixed: dict[str, np.ndarray]) -> None:
         """Make a new file, which gets its name only when it can be opened as a trace."""
-        part = path.with_name(path.name + ".part")
-        self.done, self.file = 0, os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
-        os.truncate(self.file, self.size)
-        os.pwrite(self.file, self.head, 0)
-        for name, values in fixed.items():
-            self.write(name, 0, values)
-        self._seal(0)
-        self.write("asked", 0, np.full(self.arrays["asked"][1], np.nan))
-        os.replace(part, path)
+        with written_whole(path) as part:
+            self.done, self.file = 0, os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+            os.truncate(self.file, self.size)
+            os.pwrite(self.file, self.head, 0)
+            for name, values in fixed.items():
+                self.write(name, 0, values)
+            self._seal(0)
+            for name in ("asked", "asked_each"):
+                if name in self.arrays:
+                    self.write(name, 0, np.full(self.arrays[name][1], np.nan))
 
     def _go_on(self, path: Path, fixed: dict[str, np.ndarray]) -> int | None:
         """Resume a file: the number of segments of this run in it; None where it is another run or no trace."""
@@ -99,7 +101,13 @@ class TraceWriter:
         view = memoryview(data).cast("B") if data.size else b""
         place = self._place(name, index)
         while len(view):  # a write may be cut short, by a signal or at 2 GB
-            n = os.pwrite(self.file, view, place)
+            try:
+                n = os.pwrite(self.file, view, place)
+            except OSError as error:
+                raise InputError(
+                    f"{self.path.name} cannot be written on ({error.strerror}). The segments before are whole: make "
+                    "room, and give the same command again to go on."
+                ) from error
             view, place = view[n:], place + n
 
     def read(self, name: str, start: int, end: int) -> np.ndarray:
@@ -131,7 +139,15 @@ class TraceWriter:
         os.close(self.file)
 
 
-def temporary() -> tuple[Path, tempfile.TemporaryDirectory]:
+def check_free(path: Path) -> None:
+    """Raise InputError for a path at which no trace may be written: only a trace is ever replaced."""
+    if not path.exists() or (path.is_file() and (is_trace(path) or not path.stat().st_size)):
+        return
+    what = "a folder" if path.is_dir() else "another file and no trace" if path.is_file() else "a device or a pipe"
+    raise InputError(f"{path} is {what}, and only a trace is replaced by a trace; give the name of a new file.")
+
+
+def temporary() -> tuple[Path, TemporaryFolder]:
     """Make a path for a temporary trace; return also its folder's owner, which must live as long as the trace."""
-    folder = tempfile.TemporaryDirectory(prefix="rmt-trace-")
+    folder = TemporaryFolder()
     return Path(folder.name) / "run.trace.safetensors", folder

@@ -63,9 +63,8 @@ class LMTrainer(TrainingRun):
         self.config, self.folder = config, folder
         self.until = min(until or config.steps, config.steps)
         self.accelerator = Accelerator(mixed_precision=precision, cpu=cpu)
-        self.run_folder = RunFolder(folder, config, main=self.accelerator.is_main_process)
         self.corpus = open_corpus(config.corpus)
-        folder.mkdir(parents=True, exist_ok=True)
+        self.run_folder = RunFolder(folder, config, main=self.accelerator.is_main_process)
         torch.manual_seed(config.seed)
         self.model = (self._wrapped() if config.pretrained else self._fresh()).train()
         if config.checkpointing:
@@ -207,12 +206,13 @@ class LMTrainer(TrainingRun):
         return model
 
     def _tokenizer(self):
-        file = self.folder / "tokenizer.json"
-        if not file.exists() and self.accelerator.is_main_process:
+        def make(file: Path) -> None:
             if self.config.init:
                 shutil.copyfile(Path(self.config.init) / "tokenizer.json", file)
             else:
                 train_tokenizer(self.corpus.train["text"], size=self.config.vocabulary).save(str(file))
+
+        file = self.run_folder.make_tokenizer(make)
         self.accelerator.wait_for_everyone()
         return open_tokenizer(file)
 

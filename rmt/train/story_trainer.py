@@ -20,6 +20,7 @@ from rmt.backbone.families import backbone_config
 from rmt.checkpoint import load, save
 from rmt.checkpoint.build import TOKENIZER, build
 from rmt.errors import InputError
+from rmt.files import written_whole
 from rmt.memory import blocks, mechanism
 from rmt.memory.base import State, map_state
 from rmt.model import Model
@@ -62,7 +63,6 @@ class StoryTrainer(TrainingRun):
         self._check()
         known = {name for kind in tasks_of(config) for name in KINDS[kind].world.classes}
         self.classes = tuple(name for name in CLASSES if name in known)
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.run_folder = RunFolder(self.folder, config)
         saved = self.run_folder.saved()
         self.at = StoryProgress(**saved["at"]) if saved else StoryProgress(rung=config.first)
@@ -219,12 +219,15 @@ class StoryTrainer(TrainingRun):
         if given is not None:
             tokenizer = open_tokenizer(given)
             if given.resolve() != file.resolve():
-                shutil.copyfile(given, file)
+                with written_whole(file) as part:
+                    shutil.copyfile(given, part)
             return tokenizer
-        if not file.exists():
+
+        def make(file: Path) -> None:
             rng = np.random.default_rng([TRAINING, config.seed])
             train_tokenizer(vocabulary_texts(rng), size=config.vocabulary).save(str(file))
-        return open_tokenizer(file)
+
+        return open_tokenizer(self.run_folder.make_tokenizer(make))
 
     def _spec(self, tokenizer: Tokenizer) -> dict:
         """The content of the checkpoint's config.json."""

@@ -17,6 +17,7 @@ from rmt.backbone.families import backbone_config
 from rmt.backbone.last_layer import lean
 from rmt.checkpoint.build import SHARED_TOKENIZER, build
 from rmt.errors import InputError
+from rmt.files import written_whole
 from rmt.memory import blocks
 from rmt.memory.base import State, map_state
 from rmt.model import Model
@@ -52,7 +53,6 @@ class Trainer(TrainingRun):
             precision = "bf16" if torch.cuda.is_available() and not cpu else "no"
         self.config, self.folder = config, folder
         self.accelerator = Accelerator(mixed_precision=precision, cpu=cpu)
-        self.run_folder = RunFolder(folder, config, main=self.accelerator.is_main_process)
         if config.batch % self.accelerator.num_processes or config.streams % self.accelerator.num_processes:
             raise InputError(f"{self.accelerator.num_processes} processes cannot share a batch of {config.batch}.")
         if config.stream_keep and not config.n_memory:
@@ -63,6 +63,7 @@ class Trainer(TrainingRun):
             if not (config.init and config.stream_steps):
                 raise InputError("Streams alone need a checkpoint to start from and a number of steps; give both.")
             self.stages = self.stages[-1:]
+        self.run_folder = RunFolder(folder, config, main=self.accelerator.is_main_process)
         tokenizer = self._tokenizer()
         self.spec = {
             "cell": {"kind": config.cell, "options": {"n_memory": config.n_memory, "initial_std": config.initial_std}},
@@ -247,16 +248,16 @@ class Trainer(TrainingRun):
     # -- what is on disk
 
     def _tokenizer(self):
-        file = self.folder / "tokenizer.json"
-        if self.config.init and self.accelerator.is_main_process:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(Path(self.config.init) / "tokenizer.json", file)
-        elif not file.exists() and self.accelerator.is_main_process:
+        def make(file: Path) -> None:
+            if self.config.init:
+                shutil.copyfile(Path(self.config.init) / "tokenizer.json", file)
+                return
             rng = np.random.default_rng([TRAINING, self.config.seed])
             tales = (self.task.story(rng) for _ in range(3000))
             texts = [*documents("train").values(), *(" ".join([*tale.facts, tale.question]) for tale in tales)]
-            self.folder.mkdir(parents=True, exist_ok=True)
             train_tokenizer(texts, size=self.config.vocabulary).save(str(file))
+
+        file = self.run_folder.make_tokenizer(make, again=bool(self.config.init))
         self.accelerator.wait_for_everyone()
         return open_tokenizer(file)
 
@@ -275,7 +276,8 @@ class Trainer(TrainingRun):
         name = "streams" if stage.streaming else "more" if stage.more else str(stage.n_segments)
         spec = {**self.spec, "tokenizer": SHARED_TOKENIZER, "ended": {"segments": stage.n_segments, **asdict(self.at)}}
         checkpoint.save(self.model, spec, folder / name, dtype=torch.float16)
-        self.model.tokenizer.save(str(folder / "tokenizer.json"))
+        with written_whole(folder / "tokenizer.json") as part:
+            self.model.tokenizer.save(str(part))
 
     def _restore(self, saved: dict) -> None:
         if len(saved["streams"]) != self.accelerator.num_processes:

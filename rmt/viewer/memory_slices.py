@@ -19,7 +19,7 @@ def moves(run: Run, beside: Run | None = None) -> bytes:
 
     beside: another run to share a plane with, where the slots of both have one width.
     """
-    return _moves(run, beside if beside and beside.trace.memory.shape[-1] == run.trace.memory.shape[-1] else None)
+    return _moves(run, beside if beside and _width(beside) == _width(run) else None)
 
 
 @lru_cache(KEPT)
@@ -51,11 +51,12 @@ def _plane(*runs: Run):
 
 def moment(run: Run, index: int, beside: Run | None = None) -> bytes:
     """Make the slice of the state after a segment: its slots in the plane, before and after, and their cosines."""
-    memory = run.trace.memory[index : index + 2]
-    shared = beside and beside.trace.memory.shape[-1] == memory.shape[-1]
+    stored = run.trace.arrays["memory"]
+    memory = stored[index : index + 2]
+    shared = beside and _width(beside) == _width(run)
     onto = _plane(*sorted((run, beside), key=lambda r: r.id)) if shared else _plane(run)
     found = strips(memory)
-    initial = strips(np.stack([run.trace.memory[0], memory[1]])).initial[1]
+    initial = strips(np.stack([stored[0], memory[1]])).initial[1]
     meta = {"index": index}
     return pack(
         meta,
@@ -77,7 +78,7 @@ def changed(run: Run, first: int, last: int) -> bytes:
         "first": first,
         "last": last,
         "total": found.total,
-        "numbers": int(np.prod(run.trace.memory.shape[1:])),
+        "numbers": int(np.prod(run.trace.arrays["memory"].shape[1:])),
         "alike": [{"segment": s, "share": float(found.match[s])} for s in alike],
         "next": [{"segment": int(s), "share": float(found.match[s])} for s in others[:1] if len(found.cells)],
     }
@@ -100,6 +101,10 @@ def words(trace: Trace, index: int, readout=None, **told) -> bytes:
         return pack({"index": index, **told})
     meta = {"index": index, "by": readout.by, "texts": readout.texts, **told}
     return pack(meta, score=readout.score.numpy(), before=readout.before.numpy(), rank=readout.rank.numpy())
+
+
+def _width(run: Run) -> int:
+    return run.trace.arrays["memory"].shape[-1]
 
 
 def _ends(name: str, series: np.ndarray, at: np.ndarray) -> dict[str, np.ndarray]:

@@ -26,7 +26,7 @@ def show(run: Run, values: list[float]) -> None:
 
 def groups(run: Run, values: np.ndarray) -> list[dict]:
     """The drawn segments: title, note, token texts and attributions of each."""
-    starts = run.trace.arrays["starts"]
+    starts = run.trace.arrays["starts"][:]
     size = np.add.reduceat(np.abs(values), starts[:-1])
     drawn = []
     for s in sorted(np.argsort(-size, kind="stable")[:MOST].tolist()):

@@ -10,7 +10,7 @@ import { TextReader } from "./reader.js"
 import { CONDITIONS, WEIGHTS, choice, fromLink, toLink } from "./switches.js"
 import { layout, play, show, table, tell } from "./moments.js"
 
-const TRY = "Try it: drag a fact to another segment, or click it to change it."
+const TRY = "Drag a fact to another segment, or click it."
 const NOISE = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100, 150, 200, 300, 400]
 const pages = new WeakMap()
 
@@ -140,7 +140,19 @@ class Page {
     )
   }
 
+  // The cards and the people drawn anew, with the focus where it was.
   drawCards() {
+    const focused = this.root.getRootNode().activeElement
+    const { fact, who } = focused?.dataset ?? {}
+    const label = focused?.getAttribute("aria-label")
+    this.redraw()
+    if (!focused || focused.isConnected) return
+    const again = [...this.track.querySelectorAll("button")].find((one) =>
+      fact ? one.dataset.fact === fact : who ? one.dataset.who === who : label && one.getAttribute("aria-label") === label)
+    again?.focus()
+  }
+
+  redraw() {
     const { text, facts, people } = this
     const exchanged = this.condition === "changed" && this.current
       ? { index: this.fact, place: this.result.facts[this.fact]?.exchanged } : null
@@ -160,7 +172,7 @@ class Page {
     this.sayNoise()
     if (!people.includes(this.who)) this.who = people[0]
     this.asked.replaceChildren(...people.map((who) => el("button", {
-      type: "button", "aria-pressed": String(who === this.who), style: `--hue: ${hue(people, who)}`, onclick: () => this.set({ who }),
+      type: "button", "data-who": who, "aria-pressed": String(who === this.who), style: `--hue: ${hue(people, who)}`, onclick: () => this.set({ who }),
     }, el("i", { class: "dot", "aria-hidden": "true" }), `${who}?`)))
     this.conditions.show(this.condition)
     this.models.show(this.weights)

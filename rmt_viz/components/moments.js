@@ -151,7 +151,7 @@ function legend(page) {
   const unit = Math.round(lanes.place.wide * UNIT)
   page.legend.replaceChildren(
     el("p", { class: "people" }, hues, facts.some(({ old }) => old) ? el("span", { class: "note" }, "paler: a later fact replaces it") : null),
-    el("p", {}, el("b", {}, "Colour in a slot: "), "exchange that one fact for another place, read again, and the slot differs by so much. ",
+    el("p", {}, el("b", {}, "Colour in a slot: "), "change that one fact to another place, read again, and the slot differs by so much. ",
       el("span", { class: "unit" }, el("i", { style: `height: ${unit}px` }), " = its whole length (1.0),"), " on one scale for all runs."),
     el("p", {}, el("b", {}, "Flow into the answer: "), "that width, times how far the answer’s probabilities move then (0 to 1). Both are effects of changing the text; attention is not used."),
   )
@@ -178,7 +178,7 @@ export function table(page) {
     ...run.effects[n].map((values, q) => el("tr", {}, el("th", { scope: "row" }, `the answer about ${result.people[q]} moves by`), cells(values))),
   ]
   const when = n ? `after segment ${result.boundaries[n]}` : "before the text"
-  numbers.lastElementChild.replaceChildren(el("table", {}, el("caption", {}, `When a fact is exchanged, ${when}`),
+  numbers.lastElementChild.replaceChildren(el("table", {}, el("caption", {}, `When a fact is changed, ${when}`),
     el("thead", {}, el("tr", {}, el("td", {}), names)), el("tbody", {}, rows)))
 }
 

@@ -23,8 +23,8 @@ def said(experiment: Experiment, exchanged: Sequence[str], runs: dict, classes: 
         for f in range(len(exchanged))
     ]
     return {
-        "memory": [_asked(experiment, who, last["memory"][:, q], classes) for q, who in enumerate(people)],
-        "reset": [_asked(experiment, who, last["reset"][:, q], classes) for q, who in enumerate(people)],
+        "memory": [_asked(experiment, exchanged, who, last["memory"][:, q], classes) for q, who in enumerate(people)],
+        "reset": [_asked(experiment, exchanged, who, last["reset"][:, q], classes) for q, who in enumerate(people)],
         "changed": changed,
     }
 
@@ -34,7 +34,7 @@ def _answer(row: np.ndarray, classes: Sequence[str]) -> str:
     return f"{classes[best]} ({row[best]:.2f})"
 
 
-def _asked(experiment: Experiment, who: str, rows: np.ndarray, classes: Sequence[str]) -> str:
+def _asked(experiment: Experiment, exchanged: Sequence[str], who: str, rows: np.ndarray, classes: Sequence[str]) -> str:
     """What is answered about a person, which facts that hangs on, and whether it is right. rows (1 + F, C)."""
     best = rows.argmax(-1)
     facts = [fact for _, fact in experiment.facts]
@@ -46,10 +46,10 @@ def _asked(experiment: Experiment, who: str, rows: np.ndarray, classes: Sequence
         return f"{told} The text tells no fact."
     if not move:
         every = "the fact" if len(facts) == 1 else "any fact"
-        return f"{told} Exchange {every} and it stays: nothing that the text tells reaches this answer."
-    each = [f"exchange {_whose(experiment, f)} and it answers {classes[best[f + 1]]}" for f in move]
+        return f"{told} Change {every} and it stays: nothing that the text tells reaches this answer."
+    each = [f"change {_whose(experiment, f)} to {exchanged[f]} and it answers {classes[best[f + 1]]}" for f in move]
     if stay:
-        each.append(f"exchange {_listed(experiment, stay) if len(stay) < MANY else 'any other'} and it stays")
+        each.append(f"change {_listed(experiment, stay) if len(stay) < MANY else 'any other'} and it stays")
     sentence = "; ".join(each)
     return f"{told} {sentence[0].upper()}{sentence[1:]}."
 
@@ -139,9 +139,9 @@ def moments(experiment: Experiment, total: int, boundaries: Sequence[int], slots
 def _taken(experiment: Experiment, fact: int, after: np.ndarray) -> str:
     most, who = float(after[:, fact].max()), experiment.facts[fact][1].who
     if most < HOLDS:
-        return f"No slot takes it up: exchange it, and a slot differs by {most:.2f} of its length at most."
+        return f"No slot takes it up: change it, and a slot differs by {most:.2f} of its length at most."
     slots = _slots(np.flatnonzero(after[:, fact] >= HOLDS))
-    return f"{slots} up {who}’s fact (exchange it: up to {most:.2f} of a slot’s length)."
+    return f"{slots} up {who}’s fact (change it: up to {most:.2f} of a slot’s length)."
 
 
 def _given_up(experiment: Experiment, fact: int, before: np.ndarray, after: np.ndarray) -> str:

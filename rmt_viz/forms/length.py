@@ -9,7 +9,7 @@ from rmt_viz.findings import babilong, length
 from rmt_viz.findings.words import segments
 from rmt_viz.shelf.results import Score
 from rmt_viz.widgets import links
-from rmt_viz.widgets.errors import say
+from rmt_viz.widgets.errors import say, saying
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import follow
 from rmt_viz.work.visitors_checkpoint import CheckpointChoice
@@ -60,7 +60,8 @@ def _run_of(score: Score, watch) -> None:
             st.caption(plain(f"No run near this length is bundled, and its checkpoint {score.checkpoint} is not here."))
         return
     if st.button(f"Record a run of {segments(score.segments)}", key="length record"):
-        requests.start_sample(score.checkpoint, score.segments)
+        with saying():
+            requests.start_sample(score.checkpoint, score.segments)
     follow("run")
 
 

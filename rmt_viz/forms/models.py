@@ -8,7 +8,7 @@ from rmt.errors import InputError
 from rmt.tasks import title
 from rmt_viz import requests, session
 from rmt_viz.shelf import example_texts
-from rmt_viz.widgets.errors import say
+from rmt_viz.widgets.errors import say, saying
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import follow
 from rmt_viz.work import visitors_checkpoint
@@ -47,7 +47,8 @@ def choose() -> None:
         with st.container(horizontal=True, gap="small"):
             for name in session.checkpoints():
                 if st.button(plain(title(name)), key=f"shipped {name}"):
-                    requests.start_look(CheckpointChoice(name, session.CHECKPOINTS / name))
+                    with saying():
+                        requests.start_look(CheckpointChoice(name, session.CHECKPOINTS / name))
     with st.container(border=True, gap="small"), st.form("own model", border=False, enter_to_submit=True):
         st.markdown("**Your checkpoint**")
         name = st.text_input(
@@ -58,10 +59,10 @@ def choose() -> None:
             help=plain(f"Folders lie under {visitors_checkpoint.ROOT.name}. A name of the hub is downloaded from it."),
         )
         if st.form_submit_button("Look at it", type="primary"):
-            if name.strip():
+            with saying():
+                if not name.strip():
+                    raise InputError("Give the folder of a checkpoint, or its name on the hub.")
                 requests.start_look(CheckpointChoice(name.strip()))
-            else:
-                say("Give the folder of a checkpoint, or its name on the hub.")
 
 
 def upload() -> bool:
@@ -92,8 +93,9 @@ def tell(wanted: CheckpointChoice, asks: list[str]) -> None:
             known = {f.name for f in fields(CheckpointChoice)}
             options = tuple((n.name, values[n.name]) for n in needs if n.name not in known and values[n.name])
             given = {n.name: values[n.name] or None for n in needs if n.name in known}
-            requests.start_look(replace(wanted, **given, options=options))
-            st.rerun()
+            with saying():
+                requests.start_look(replace(wanted, **given, options=options))
+                st.rerun()
 
 
 def _field(need: Need, name: str, value):

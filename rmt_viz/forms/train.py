@@ -6,6 +6,7 @@ from rmt_viz import session
 from rmt_viz.figures import train as figures
 from rmt_viz.findings import train
 from rmt_viz.widgets import chart, links
+from rmt_viz.widgets.errors import saying
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import follow
 from rmt_viz.work import train as training
@@ -29,7 +30,8 @@ def small_run() -> None:
             segments = left.segmented_control("Segments", (1, 2, 3), default=3, required=True, key="train segments")
             seed = right.number_input("Seed", 0, SEEDS, 0, key="train seed")
             if st.form_submit_button("Train", type="primary"):
-                _train(training.Plan(segments, int(seed)))
+                with saying():
+                    _train(training.Plan(segments, int(seed)))
         _follow("train", "Preparing: torch, weights, a first reading", "{done} of {total} stages learned")
 
 

@@ -145,7 +145,7 @@ def _when(run: Run, *, slots: bool = True, first: int = 2) -> dict:
     if n > 1:
         start, end = st.slider("Before segments", 1, n, (usual, usual), key=f"when {run.id}", width=220)
     when = {"first": start - 1, "last": None if start == end else end - 1}
-    m = int(run.trace.memory.shape[1])
+    m = run.trace.arrays["memory"].shape[1]
     if slots and m:
         picked = st.multiselect("Slots", range(1, m + 1), key="slots", placeholder="all", width=170)
         when["slots"] = tuple(sorted(slot - 1 for slot in picked))

@@ -1,5 +1,6 @@
 """HTTP routes with slices of traces for the stepping surface; every input is checked, errors are sentences."""
 
+import logging
 import re
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ from rmt_viz.work.queue import Job
 
 PREFIX = "/rmt/trace"
 NUMBER = re.compile(r"[0-9]{1,9}")
+SORRY = "This part of the run cannot be shown; python -m rmt validate says whether its file is damaged."
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -30,7 +32,7 @@ async def overview(request: Request) -> Response:
 def _overview(run: Run, over: str) -> bytes:
     if not NUMBER.fullmatch(over):
         raise InputError("There is no such length.")
-    return slices.overview(run, int(over))
+    return slices.overview(run, int(over), session.controls_of(run.id))
 
 
 async def segment(request: Request) -> Response:
@@ -146,10 +148,19 @@ async def _answer(request: Request, make: Callable[[Run], bytes]) -> Response:
         body = await anyio.to_thread.run_sync(lambda: make(session.library().open(request.path_params["trace"])))
     except InputError as error:
         return JSONResponse({"error": str(error)}, 404, headers=HEADERS)
+    except Exception:  # a trace with numbers that nobody thought of, or a fault of ours: the log says which
+        logging.getLogger(__name__).exception("a slice could not be made")
+        return JSONResponse({"error": SORRY}, 500, headers=HEADERS)
     return Response(body, media_type="application/octet-stream", headers=HEADERS)
 
 
+async def health(_: Request) -> Response:
+    """Whether the server answers, and how much work there is; asked by a container, a proxy or a person."""
+    return JSONResponse({"status": "ok", **session.worker().count()}, headers=HEADERS)
+
+
 ROUTES = [
+    Route("/healthz", health),
     Route(f"{PREFIX}/{{trace}}/overview", overview),
     Route(f"{PREFIX}/{{trace}}/segment/{{index}}", segment),
     Route(f"{PREFIX}/{{trace}}/attention/{{index}}", attention),

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from rmt.errors import InputError
@@ -12,6 +13,7 @@ FOLDER = Path(
     os.environ.get("RMT_VIZ_RUNS") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rmt-viz/runs"
 )
 DAYS, MOST, MOST_BYTES = 30, 64, 2_000_000_000
+HALF = 3600  # seconds after which nobody is still writing a file
 HOW_LONG = f"Kept here for {DAYS} days, as long as it is among the last {MOST} runs of this server."
 
 
@@ -26,14 +28,10 @@ class KeptRuns:
 
     def keep(self, id: str, trace: Trace) -> None:
         """Write a run's trace into the folder."""
-        part = self.folder / f"{id}.part"
-        try:
+        with suppress(OSError, InputError):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._make_room(trace.path.stat().st_size)
-            trace.save(part)
-            part.replace(self._path(id))
-        except OSError:
-            part.unlink(missing_ok=True)
+            trace.save(self._path(id))
 
     def open(self, id: str) -> Trace | None:
         """The trace of a run, or None where it is no longer kept."""
@@ -53,7 +51,13 @@ class KeptRuns:
         return self.folder / f"{id}{SUFFIX}"
 
     def _make_room(self, size: int) -> None:
-        """Delete the traces that are too old, and the oldest ones until one more of this size (bytes) fits."""
+        """Delete the traces that are too old, and the oldest ones until one more of this size (bytes) fits.
+
+        What a killed server left half written goes, too.
+        """
+        for part in self.folder.glob(f"live-*{SUFFIX}.part"):
+            if time.time() - part.stat().st_mtime > HALF:
+                part.unlink(missing_ok=True)
         files = sorted(self.folder.glob(f"live-*{SUFFIX}"), key=lambda file: file.stat().st_mtime)
         total = size + sum(file.stat().st_size for file in files)
         for i, file in enumerate(files):

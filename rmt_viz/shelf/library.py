@@ -17,7 +17,7 @@ SUFFIX = ".trace.safetensors"
 CONTROLS = ("trained", "reset", "untrained")
 BUNDLED = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(\.(reset|untrained))?")
 LIVE = re.compile(r"live-[A-Za-z0-9_-]{16,64}(\.(reset|untrained))?")
-FIRST = "detect"  # what a visitor sees first, where it is there
+FIRST = "qa1"  # what a visitor sees first, where it is there
 MOST_LIVE, MOST_OPEN = 64, 64
 
 
@@ -27,7 +27,7 @@ class Library:
     def __init__(self, folder: Path = ASSETS / "traces", kept: KeptRuns | None = None):
         """kept: where runs made in a session outlive the server; None for nowhere."""
         self.folder, self.lock, self.kept = folder, threading.Lock(), kept
-        self.opened: OrderedDict[str, Run] = OrderedDict()
+        self.opened: OrderedDict[str, tuple[tuple, Run]] = OrderedDict()  # id -> (which file it was, run)
         self.live: OrderedDict[str, Run] = OrderedDict()
 
     def names(self) -> list[str]:
@@ -64,17 +64,25 @@ class Library:
     def open(self, id: str) -> Run:
         """The run of an id. Raises InputError where there is none."""
         with self.lock:
-            run = self.live.get(id) or self.opened.get(id)
+            run = self.live.get(id)
             if run is None and self.kept and LIVE.fullmatch(id) and (trace := self.kept.open(id)):
                 run = self.live[id] = Run(id, _whole(trace), "live")
-            if run is None:
-                path = self._path(id)
-                if path is None:
-                    raise InputError("There is no such trace here; choose another one.")
-                run = self.opened[id] = Run(id, _whole(Trace.open(path)), "recorded")
-                while len(self.opened) > MOST_OPEN:
-                    self.opened.popitem(last=False)
-            return run
+            return run or self._bundled(id)
+
+    def _bundled(self, id: str) -> Run:
+        """A trace of the folder, opened again when its file is another one or was changed."""
+        path = self._path(id)
+        if path is None:
+            self.opened.pop(id, None)
+            raise InputError("There is no such trace here; choose another one.")
+        status = path.stat()
+        which = (status.st_ino, status.st_size, status.st_mtime_ns)
+        if id not in self.opened or self.opened[id][0] != which:
+            self.opened.pop(id, None)
+            self.opened[id] = which, Run(id, _whole(Trace.open(path)), "recorded")
+            while len(self.opened) > MOST_OPEN:
+                self.opened.popitem(last=False)
+        return self.opened[id][1]
 
     def _path(self, id: str) -> Path | None:
         path = self.folder / f"{id}{SUFFIX}"
@@ -84,6 +92,7 @@ class Library:
 def _whole(trace: Trace) -> Trace:
     if not trace.done:
         raise InputError(f"{trace.path.name} holds no whole segment yet; go on recording it.")
+    trace.check_text()
     return trace
 
 

@@ -1,6 +1,8 @@
 """Error messages for visitors: one sentence, never a traceback."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import streamlit as st
 
@@ -16,6 +18,15 @@ def show_error(error: Exception) -> bool:
         logging.getLogger(__name__).error("a page failed", exc_info=error)
     say(str(error) if isinstance(error, InputError) else SORRY)
     return True
+
+
+@contextmanager
+def saying() -> Iterator[None]:
+    """What a visitor starts here and may not: an InputError becomes its sentence, and the page goes on."""
+    try:
+        yield
+    except InputError as error:
+        say(str(error))
 
 
 def say(sentence: str) -> None:

@@ -46,10 +46,16 @@ def _waiting(kind: str, opening: str, step: str, size: Callable[[], int], drawn:
 
 def progress(job: Job, opening: str, key: str, step: str = SEGMENTS) -> bool:
     """Draw a progress bar and a button that cancels. Returns whether the button was pressed."""
-    text = "Waiting for another run to end" if job.state == "waiting" else opening
+    text = waiting(job) if job.state == "waiting" else opening
     text = step.format(done=job.done, total=job.total) if job.total else text
     st.progress(job.done / max(job.total, 1), text)
     return st.button("Cancel", key=key)
+
+
+def waiting(job: Job) -> str:
+    """What a job waits for, in a few words."""
+    before = job.place()
+    return f"Waiting, number {before} in the queue" if before else "Waiting for its turn"
 
 
 def offer(kind: str, label: str, start, step: str) -> None:

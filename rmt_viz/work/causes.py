@@ -29,6 +29,12 @@ def change(open_model: Callable, run: Run, text: str, donors: dict[str, Run], pr
     return what_if(open_model(run), run.trace, ch.parse(text), donors=traces, progress=progress)
 
 
+def edits_text(text: str) -> bool:
+    """Whether these changes are of the text alone, so that they can be made to a control of it as well."""
+    changes = ch.parse(text)
+    return bool(changes) and len(ch.edits(changes)) == len(changes)
+
+
 def map_slots(open_model: Callable, run: Run, progress) -> dict:
     """Both maps of a run's slots: without each slot, and with each alone. On the worker's thread."""
     from rmt.causes.slot_effects import slot_map

@@ -20,7 +20,7 @@ from rmt_viz.work.queue import Job
 
 DRAWN = 24  # boundaries in the noise that are looked at
 DIGITS = 3
-FORGOTTEN = 1.0  # seconds after which an edit that nobody asks for any more is not read to its end
+FORGOTTEN = 3.0  # seconds after which an edit that nobody asks for any more is not read to its end
 
 Progress = Callable[[int, int], None]
 

@@ -28,7 +28,7 @@ class OnDemand:
     """A queue of work, done one after another, with a cache of the last results. forgotten: see FORGOTTEN."""
 
     def __init__(self, *, forgotten: float = FORGOTTEN):
-        self.worker, self.forgotten = Worker(), forgotten
+        self.worker, self.forgotten = Worker(1), forgotten
         self.lock, self.requests, self.warm = threading.Lock(), OrderedDict(), False
 
     def ask(self, key: Hashable, work: Callable, wait: float | None = None) -> Job:
@@ -37,7 +37,7 @@ class OnDemand:
             request = self.requests.get(key)
             if request is None or request.job.state == "cancelled":
                 request = self.requests[key] = WorkRequest(Job(work), time.monotonic())
-                request.job = self.worker.submit(lambda progress: self._run(request, work, progress))
+                request.job = self.worker.submit(lambda progress: self._run(request, work, progress), name="")
             request.at = time.monotonic()
             self.requests.move_to_end(key)
             self._make_room()

@@ -1,7 +1,8 @@
-"""A queue of jobs for one worker thread: jobs run one after another, report progress and can be cancelled."""
+"""A queue of jobs: one works at a time, visitors take turns, jobs report progress and can be cancelled."""
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,21 +10,30 @@ from dataclasses import dataclass, field
 from rmt.errors import InputError
 
 SORRY = "Something went wrong in this run; nothing was kept. The server’s log has the details."
+BUSY = "Too many people have work waiting here at the moment; try again in a few minutes."
+AT_ONCE = 8  # visitors whose jobs take turns; what waits behind them has loaded nothing yet
+TURN = 0.25  # seconds after which a job lets the next one go on, at its next step
+MOST_WAITING, MOST_OWN = 64, 3  # jobs of all visitors; going or waiting, of one
+LOG = logging.getLogger(__name__)
 
 
 class Cancel(BaseException):  # not an Exception: no handler on the way may swallow it
     """Raised inside a job that was asked to stop."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """A piece of work and its progress. state: waiting, running, done, cancelled or failed; error is a sentence.
 
-    about: what the job works on, for the page that shows it.
+    about: what the job works on, for the page that shows it. name: its kind, for the log. owner: the visitor, whose
+    jobs run one after another. place(): how many jobs are begun before it. next_turn(): called at each step; returns
+    when the job may go on.
     """
 
     work: Callable
     about: object = None
+    owner: object = None
+    name: str = "job"
     state: str = "waiting"
     done: int = 0
     total: int = 0
@@ -31,6 +41,9 @@ class Job:
     error: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
+    came: float = field(default_factory=time.monotonic)
+    next_turn: Callable = int
+    place: Callable = int
 
     @property
     def live(self) -> bool:
@@ -39,12 +52,12 @@ class Job:
 
     def progress(self, done: int, total: int) -> None:
         """Called by the work after each step; raises Cancel when it is to stop."""
+        self.done, self.total = done, total
+        self.next_turn()
         if self.stop.is_set():
             raise Cancel
-        self.done, self.total = done, total
 
     def run(self) -> None:
-        """Run the work, once; never raises."""
         try:
             self._run()
         finally:
@@ -62,19 +75,105 @@ class Job:
             self.state = "cancelled"
         except InputError as error:
             self.error, self.state = str(error), "failed"
-        except Exception:
-            logging.getLogger(__name__).exception("a job failed")
+        except BaseException:  # a panic of a library in Rust is no Exception, and SystemExit is none either
+            LOG.exception("a job failed")
             self.error, self.state = SORRY, "failed"
 
 
 class Worker:
-    """Runs jobs one after another on one thread."""
+    """Runs jobs on a few threads of which one works at any moment.
+
+    A job goes on until its step after TURN seconds, then the next one does; so a short job ends soon beside long ones.
+    Of one owner's jobs one is begun at a time, and of the others the one that has waited longest.
+    """
+
+    def __init__(self, at_once: int = AT_ONCE, turn: float = TURN):
+        self.at_once, self.turn = at_once, turn
+        self.pool = ThreadPoolExecutor(at_once, thread_name_prefix="job")
+        self.changed = threading.Condition()
+        self.waiting: list[Job] = []  # in the order they came
+        self.line: list[Job] = []  # begun; the first one is at work
+        self.since = 0.0  # when its turn began
+
+    def submit(self, work: Callable, about: object = None, owner: object = None, name: str = "job") -> Job:
+        """work(progress) is called when its turn comes; progress(done, total) reports, and may stop it.
+
+        Raises InputError where too many jobs wait already.
+        """
+        job = Job(work, about, owner, name)
+        job.next_turn, job.place = lambda: self._pass_on(job), lambda: self._place(job)
+        with self.changed:
+            for other in [other for other in self.waiting if other.stop.is_set()]:
+                self.waiting.remove(other)
+                other.run()  # which ends it
+            if len(self.waiting) >= MOST_WAITING:
+                raise InputError(BUSY)
+            self.waiting.append(job)
+            self._begin()
+        return job
+
+    def count(self) -> dict[str, int]:
+        """How many jobs are begun, and how many wait behind them."""
+        with self.changed:
+            return {"running": len(self.line), "waiting": len(self.waiting)}
+
+    def _begin(self) -> None:
+        """Begin what may be begun. With the lock held."""
+        for job in list(self.waiting):
+            busy = job.owner is not None and any(other.owner == job.owner for other in self.line)
+            if len(self.line) < self.at_once and not busy:
+                self.waiting.remove(job)
+                self.line.append(job)
+                self.pool.submit(self._run, job)
+
+    def _run(self, job: Job) -> None:
+        self._wait(job)
+        began = time.monotonic()
+        try:
+            job.run()
+        finally:
+            if job.name:
+                took, waited = time.monotonic() - began, began - job.came
+                LOG.info("%s %s after %.1f s, having waited %.1f s", job.name, job.state, took, waited)
+            with self.changed:
+                self.line.remove(job)
+                self.since = time.monotonic()
+                self._begin()
+                self.changed.notify_all()
+
+    def _wait(self, job: Job) -> None:
+        with self.changed:
+            self.changed.wait_for(lambda: self.line[0] is job)
+
+    def _pass_on(self, job: Job) -> None:
+        """Let the next job go on if this one has had its turn; return when this one may."""
+        with self.changed:
+            if len(self.line) > 1 and time.monotonic() - self.since >= self.turn:
+                self.line.append(self.line.pop(0))
+                self.since = time.monotonic()
+                self.changed.notify_all()
+        self._wait(job)
+
+    def _place(self, job: Job) -> int:
+        """How many jobs of others are begun before this one; 0 for one that is begun."""
+        with self.changed:
+            return 1 + self.waiting.index(job) if job in self.waiting else 0
+
+
+class Jobs:
+    """The jobs of one visitor, which end with the session."""
 
     def __init__(self):
-        self.pool = ThreadPoolExecutor(1, thread_name_prefix="job")
+        self.jobs: list[Job] = []
 
-    def submit(self, work: Callable, about: object = None) -> Job:
-        """Queue a job: work(progress) is called when its turn comes; progress(done, total) reports and may stop it."""
-        job = Job(work, about)
-        self.pool.submit(job.run)
-        return job
+    def start(self, worker: Worker, work: Callable, about: object = None, name: str = "job") -> Job:
+        """Raises InputError where the visitor has as many as one may have, or everybody together has."""
+        self.jobs = [job for job in self.jobs if job.live and not job.stop.is_set()]
+        if len(self.jobs) >= MOST_OWN:
+            raise InputError(f"You have {MOST_OWN} things running here already; wait for one of them, or cancel it.")
+        self.jobs.append(worker.submit(work, about, self, name))
+        return self.jobs[-1]
+
+    def end(self) -> None:
+        for job in self.jobs:
+            job.stop.set()

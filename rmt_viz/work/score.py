@@ -3,6 +3,7 @@
 Torch is loaded only in a job.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 
 from rmt.errors import InputError
@@ -16,15 +17,17 @@ MOST_TOKENS = 25_000_000  # of one scoring, over all lengths and samples: longer
 Progress = Callable[[int, int], None]
 
 
-def set_segment_length(model, segment_length: int) -> None:
-    """Set the length of the segments that a model reads: safe, as only the worker's one thread runs it.
+def with_segment_length(model, segment_length: int):
+    """A copy of a model that reads segments of this length and shares its weights; other jobs use the model itself.
 
-    Raises InputError for one that does not fit the model.
+    Raises InputError for a length that does not fit the model.
     """
     from rmt.checkpoint.whole import check_room
 
     check_room(model, segment_length)
-    model.segment_length = segment_length
+    view = copy.copy(model)
+    view.segment_length = segment_length
+    return view
 
 
 def record_text(model, text: str, progress: Progress) -> Trace:
@@ -41,6 +44,7 @@ def sample(model, segments: int, progress: Progress) -> Trace:
     from rmt.evaluate import EVALUATION
     from rmt.recorder import record
     from rmt.tasks import TASKS
+    from rmt.tasks.asking import of_story
     from rmt.tasks.base import Sampler
 
     sampler = Sampler(TASKS[model.about.task], model.tokenizer, "eval")
@@ -48,6 +52,7 @@ def sample(model, segments: int, progress: Progress) -> Trace:
     example = sampler.example(rng, segments * model.segment_length)
     detail = "thin" if segments <= THIN else "summary"
     known = {"spans": example.spans, "label": example.label, "seed": SEED}
+    known["asking"] = of_story(sampler.task, example.story, example.spans)
     return record(model, example.ids, detail=detail, progress=progress, **known)
 
 

@@ -1,11 +1,11 @@
 """Jobs of Train: a small training run, and one text read at several moments of training."""
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rmt.files import TemporaryFolder
 from rmt.measure import knows
 from rmt.trace import Trace
 from rmt_viz.findings.train import Reading
@@ -49,7 +49,7 @@ def train(plan: Plan, log: TrainingLog, shelf: Library, tokenizer: Path, progres
     from rmt.train import TrainConfig, Trainer
 
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory(prefix="rmt-train-") as name:
+    with TemporaryFolder() as name:
         folder = Path(name)
         if tokenizer.is_file():
             shutil.copyfile(tokenizer, folder / "tokenizer.json")
@@ -81,7 +81,7 @@ def reread(stages: list[Path], trace: Trace, log: TrainingLog, shelf: Library, p
     from rmt.tasks.base import Span
 
     spans = [Span(span["kind"], span["start"], span["end"]) for span in trace.spans]
-    document = (trace.arrays["ids"], {"spans": spans, "label": trace.meta["label"], "seed": trace.meta["seed"]})
+    document = (trace.arrays["ids"][:], {"spans": spans, "label": trace.meta["label"], "seed": trace.meta["seed"]})
     for i, folder in enumerate(stages):
         model = load(folder, device="cpu")
         ended = model.about.config.get("ended", {})

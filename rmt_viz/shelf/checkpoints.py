@@ -1,0 +1,32 @@
+"""The shipped checkpoints by their configurations. No torch."""
+
+import json
+import logging
+from pathlib import Path
+
+LOG = logging.getLogger(__name__)
+
+
+def configs(folder: Path, *, stages: bool = False) -> dict[str, dict]:
+    """Name -> config.json of the checkpoints in a folder; stages: with those kept of stages of training, under their
+    path: "detect-stages/3".
+
+    One that is damaged is left out and named in the log, so that it takes no page with it.
+    """
+    files = sorted(folder.glob("*/config.json")) + (sorted(folder.glob("*/*/config.json")) if stages else [])
+    found = {file.parent.relative_to(folder).as_posix(): _read(file) for file in files}
+    return {name: config for name, config in found.items() if config is not None}
+
+
+def _read(file: Path) -> dict | None:
+    """None where it is not what the pages rely on."""
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        length, cell, task = config["segment_length"], config["cell"], config.get("task")
+        sound = type(length) is int and length > 0 and isinstance(cell["kind"], str)
+        if sound and (task is None or isinstance(task, str)):
+            return config
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    LOG.warning("the checkpoint %s is left out: its config.json is damaged", file.parent.name)
+    return None
