@@ -12,6 +12,7 @@ import streamlit as st
 from rmt.viewer import bundle
 from rmt_viz.pages import (
     attention,
+    capacity,
     compare,
     cost,
     experiment,
@@ -44,6 +45,7 @@ PAGES = {
     ],
     "Measure": [
         st.Page(loss.page, title="Loss", url_path="loss"),
+        st.Page(capacity.page, title="Capacity", url_path="capacity"),
         st.Page(length.page, title="Length", url_path="length"),
         st.Page(cost.page, title="Cost", url_path="cost"),
         st.Page(mechanisms.page, title="Mechanisms", url_path="mechanisms"),

@@ -127,6 +127,12 @@ def reset_of(id: str):
     return shelf.open(f"{id}.reset") if "." not in id and shelf.has(f"{id}.reset") else None
 
 
+def controls_of(id: str) -> dict[str, Run]:
+    """The controls of a trained run over the same text: "reset" and "untrained", those that there are."""
+    names = [name for name in library().controls(id) if name != "trained"] if "." not in id else []
+    return {name: library().open(with_control(id, name)) for name in names}
+
+
 def start(kind: str, work: Callable, about: object = None) -> Job:
     """Start work(progress) in the background: one job for each visitor and kind; an earlier one is stopped."""
     stop(kind)

@@ -48,6 +48,7 @@ FIELDS = (
     Field("head", counted),
     Field("slot", counted),
     Field("colour", among),
+    Field("who", among),
     Field("how", among),
     Field("beside", counted_or_beats),
     Field("range", span),

@@ -21,7 +21,7 @@ PAINTED = """(key) => new Promise((done) => {
 PATIENCE_MS = 60_000
 CONTRAST = Path(__file__).with_name("contrast.js")
 SIZES = [(1280, 720), (1280, 1024), (1920, 1080)]
-CARDS = ("spine", "tokens", "slots", "answers", "heads", "maps")
+CARDS = ("spine", "tokens", "answers", "slots", "heads", "maps")
 
 
 def at(page, segment: int) -> None:
@@ -44,10 +44,11 @@ def steps(page, n: int) -> list[float]:
 
 def test_the_first_picture_is_a_finished_answer(visit, picture):
     page = visit("watch")
-    expect(page.locator(".sentence")).to_contain_text(re.compile(r"Segment \d+ of \d+ writes a fact"))
+    told = re.compile(r"Segment \d+ of \d+ replaces \w+ with \w+ for \w+: .+ Asked now “Where is \w+\?”, it answers ")
+    expect(page.locator(".sentence")).to_contain_text(told)
     for card in CARDS:
         expect(page.locator(f".panel.{card} svg[role], .panel.{card} .strip").first).to_be_visible()
-    expect(page.get_by_role("button", name="1 write")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="2 update")).to_have_attribute("aria-pressed", "true")
     picture(page, "watch-first")
 
 
@@ -120,7 +121,7 @@ def test_a_permalink_brings_another_visitor_to_the_same_view(visit):
 
 def test_defaults_are_dropped_and_bad_values_fall_back(visit):
     page = visit("?segment=99999&layer=zz&head=-3&slot=1e9&colour=%3Cscript%3E&trace=../../etc/passwd&control=evil")
-    expect(page.locator(".sentence")).to_contain_text("writes")
+    expect(page.locator(".sentence")).to_contain_text("replaces")
     page.wait_for_url(lambda url: "?" not in url)
 
 
