@@ -105,9 +105,7 @@ def test_streamlit_invites_nobody_to_install_anything(tmp_path):
         code = f"from streamlit import config; {before}from streamlit.web import skills\n"
         code += "print(repr(skills.nudge_suppression_reason()))"
         home = os.environ | {"HOME": str(tmp_path)}
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(command, cwd=ROOT, env=home, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
+        return subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=home, text=True).strip()
 
     assert why_not() == "'welcome_hidden'"
     assert why_not("config.set_option('logger.hideWelcomeMessage', False); ") == "''", "without it, it would be shown"
