@@ -45,9 +45,8 @@ def _present() -> Jobs:  # forgotten whenever the connection ends, whereas st.se
 
 def _jobs() -> Jobs:
     """The visitor's jobs; asking for them says that the visitor is here."""
-    jobs = _present()
-    jobs.left = math.inf
-    return jobs
+    _present().left = math.inf
+    return _present()
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -144,7 +143,6 @@ def start(kind: str, work: Callable, about: object = None) -> Job:
 
 
 def _check_runs() -> None:
-    """Raises InputError where the visitor has as many runs as one visit may make."""
     if len(own_runs()) >= MOST_RUNS:
         raise InputError(f"You have {MOST_RUNS} runs, as many as one visit may make; reload the page to go on.")
 
