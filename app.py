@@ -9,9 +9,8 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from rmt.files import sweep
-from rmt_viz.server import log
+from rmt_viz.server import experiment, log, routes
 from rmt_viz.server.headers import SafeHeaders
-from rmt_viz.server.routes import ROUTES
 from rmt_viz.widgets.errors import show_error
 
 LOG = logging.getLogger("rmt_viz")
@@ -38,6 +37,8 @@ async def lifespan(app):
             LOG.warning("the first trace, %s, cannot be opened: %s", name, error)
     gc.collect()
     gc.freeze()
+    host, port, base = (st.get_option(f"server.{name}") for name in ("address", "port", "baseUrlPath"))
+    print(f"RMT Viz is at http://{host or 'localhost'}:{port}/{base.strip('/')}", flush=True)
     LOG.info("ready")
     yield {}
     LOG.info("ending")
@@ -46,7 +47,7 @@ async def lifespan(app):
 app = st.App(
     Path(__file__).parent / "frame.py",
     lifespan=lifespan,
-    routes=ROUTES,
+    routes=[*routes.ROUTES, *experiment.ROUTES],
     middleware=[Middleware(SafeHeaders)],
     on_script_error=show_error,
 )

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from rmt.viewer import bundle
 from rmt_viz.pages import (
     attention,
+    capacity,
     compare,
     cost,
+    experiment,
     facts,
     length,
     loss,
@@ -28,6 +31,7 @@ from rmt_viz.pages import (
 
 PAGES = {
     "See": [
+        experiment.listed(),
         watch.listed(),
         st.Page(tour.page, title="Tour", url_path="tour"),
         st.Page(attention.page, title="Attention", url_path="attention"),
@@ -41,6 +45,7 @@ PAGES = {
     ],
     "Measure": [
         st.Page(loss.page, title="Loss", url_path="loss"),
+        st.Page(capacity.page, title="Capacity", url_path="capacity"),
         st.Page(length.page, title="Length", url_path="length"),
         st.Page(cost.page, title="Cost", url_path="cost"),
         st.Page(mechanisms.page, title="Mechanisms", url_path="mechanisms"),
@@ -50,12 +55,13 @@ PAGES = {
         st.Page(train.page, title="Train", url_path="train"),
     ],
 }
-STYLE = Path(__file__).parent / "rmt_viz" / "components" / "frame.css"
+STYLES = (Path(__file__).parent / "rmt_viz" / "components" / "frame.css", bundle.HERE / "facts.css")
 
 page = st.navigation(PAGES, position="hidden")
 title = f"{page.title} · RMT Viz"
-st.set_page_config(page_title=title, page_icon="🧠", layout="wide", initial_sidebar_state="expanded")
-st.html(STYLE)
+st.set_page_config(page_title=title, page_icon="🧠", layout="wide", initial_sidebar_state="auto")
+for style in STYLES:
+    st.html(style)
 with st.sidebar:
     for section, pages in PAGES.items():
         st.caption(section)

@@ -33,4 +33,12 @@ window.bench = {
     press(key)
     return until(() => body.dataset.whole && body.dataset.whole !== was)
   },
+  // Frames a second, over three seconds.
+  frames() {
+    return new Promise((done) => {
+      let [began, n] = [performance.now(), 0]
+      const next = (now) => (now - began > 3000 ? done((1000 * n) / (now - began)) : ((n += 1), requestAnimationFrame(next)))
+      requestAnimationFrame(next)
+    })
+  },
 }

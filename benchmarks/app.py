@@ -61,6 +61,9 @@ def make_assets(folder: Path, long: int) -> None:
     checkpoint.save(build(spec, tokenizer), spec, place)
     model, rng = checkpoint.load(place, device="cpu"), np.random.default_rng(0)
     (folder / "traces").mkdir()
+    (folder / "results").mkdir()
+    shutil.copyfile(ROOT / "assets" / "results" / "experiment.json", folder / "results" / "experiment.json")
+    (folder / "checkpoints" / "qa1").symlink_to(ROOT / "assets" / "checkpoints" / "qa1", target_is_directory=True)
     for name, segments, detail in (("a-eight", 8, "thin"), ("b-middle", 64, "thin"), ("c-long", long, "summary")):
         ids = rng.integers(4, vocabulary, segments * LENGTH)
         record(model, ids, detail=detail, out=folder / "traces" / f"{name}.trace.safetensors", loss=segments <= 64)
@@ -128,7 +131,7 @@ def first_picture(browser, assets: Path) -> dict:
     times = []
     for _ in range(STARTS):
         with serving(assets) as (address, _):
-            page, took = opened(browser, address, "", ".surface[data-drawn]")
+            page, took = opened(browser, address, "", ".experiment[data-state=ready]")
             page.context.close()
             times.append(took / 1000)
     return row("first picture after the server answers", times, 3, "s")
@@ -136,7 +139,7 @@ def first_picture(browser, assets: Path) -> dict:
 
 def stepping(browser, address: str, steps: int) -> list[dict]:
     """Rows: the time of a step, steps under rapid key presses, and the time of a change of layer or head."""
-    page, _ = opened(browser, address, "?trace=b-middle&segment=1", ".surface[data-drawn]")
+    page, _ = opened(browser, address, "watch?trace=b-middle&segment=1", ".surface[data-drawn]")
     keys = (["ArrowRight"] * 60 + ["ArrowLeft"] * 60) * (1 + steps // 120)
     rows = [row("step to painted, 128 tokens", timed(page, STEP, keys[:steps]), 100)]
     page.keyboard.press("Home")
@@ -155,6 +158,32 @@ def stepping(browser, address: str, steps: int) -> list[dict]:
     return rows
 
 
+def experiment(browser, address: str, edits: int) -> list[dict]:
+    """The front page: an edit of the first fact in 16 segments until it is drawn, and frames a second at play."""
+    page, _ = opened(browser, address, "", ".experiment[data-state=ready]")
+    page.get_by_label("Segments of noise before the question").focus()
+    times: list[float] = []
+    for i in range(-2, edits):  # first the model is opened, and more noise makes it 16 segments
+        began = time.perf_counter()
+        before = page.locator(".experiment").get_attribute("data-read")
+        if i < 0:
+            page.keyboard.press("ArrowRight")
+        else:
+            page.locator(".chip").first.click()
+            page.get_by_label("Where", exact=True).select_option(index=i % 6)
+            page.get_by_label("How", exact=True).select_option(index=i // 6 % 5)
+            began = time.perf_counter()
+            page.get_by_role("button", name="Read it so").click()
+        page.locator(f'.experiment[data-state=ready]:not([data-read="{before}"])').wait_for()
+        times.append(1000 * (time.perf_counter() - began))
+    page.get_by_role("button", name="Play").click()
+    frames = page.evaluate("() => bench.frames()")
+    page.context.close()
+    rate = {"what": "frames a second while the experiment plays", "median": round(frames, 1), "budget": 30,
+            "held": frames >= 30}  # fmt: skip
+    return [row("an edit of the first of 16 segments to painted", times[2:], 1000), rate]
+
+
 def whole_maps(browser, address: str, steps: int) -> dict:
     """Rows: the time until a segment's whole maps are drawn."""
     page, _ = opened(browser, address, "attention?trace=b-middle&segment=1", "[data-whole]")
@@ -169,7 +198,7 @@ def long_and_short(browser, address: str, long: int, steps: int) -> list[dict]:
     for i in range(max(3, steps // 10)):
         for name in times:
             at = 1 + i % 6 if name == "a-eight" else random.Random(i).randrange(1, long - 8)
-            page, took = opened(browser, address, f"?trace={name}&segment={at}", ".surface[data-drawn]")
+            page, took = opened(browser, address, f"watch?trace={name}&segment={at}", ".surface[data-drawn]")
             times[name]["open"].append(took)
             times[name]["step"] += timed(page, STEP, ["ArrowRight", "ArrowLeft", "ArrowRight"])
             page.context.close()
@@ -207,7 +236,7 @@ def viewer(address: str, seconds: float, seed: int, times: list[float], length: 
 
 def load(browser, address: str, seconds: float) -> dict:
     """Rows: twenty viewers at once; one is a Chromium that stays on the page, so that the server has a session, too."""
-    page, _ = opened(browser, address, "?trace=b-middle", ".surface[data-drawn]")
+    page, _ = opened(browser, address, "watch?trace=b-middle", ".surface[data-drawn]")
     times: list[float] = []
     viewers = [threading.Thread(target=viewer, args=(address, seconds, i, times, 64)) for i in range(VIEWERS - 1)]
     for one in viewers:
@@ -230,7 +259,7 @@ def resident(pid: int) -> float:
 
 def memory(browser, address: str, pid: int, steps: int, long: int) -> dict:
     """Rows: the server's memory after so many steps, over its memory after the first ones."""
-    page, _ = opened(browser, address, "?trace=c-long&segment=1", ".surface[data-drawn]")
+    page, _ = opened(browser, address, "watch?trace=c-long&segment=1", ".surface[data-drawn]")
     before = 0.0
     for i in range(steps + WARM):
         if i == WARM:
@@ -259,7 +288,8 @@ def main() -> None:
             rows.append(load(browser, address, given.load_seconds))
             rows.append(memory(browser, address, pid, given.memory_steps, given.long))
             rows += long_and_short(browser, address, given.long, given.steps)
-            rows.append(whole_maps(browser, address, given.steps))  # last: it brings torch into the server
+            rows.append(whole_maps(browser, address, given.steps))  # from here on torch is in the server
+            rows += experiment(browser, address, max(5, given.steps // 5))
         browser.close()
     report(rows, given.json, viewers=VIEWERS, model=f"{LAYERS} layers, {HEADS} heads, width {WIDTH}, {SLOTS} slots")
 

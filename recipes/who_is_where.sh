@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes: the checkpoint qa1 (who is where, unfiltered background), its bundled run with controls, and BABILong's table.
+# Makes: the checkpoint qa1 (who is where, unfiltered background), its bundled run with controls, what is found of it for What if,
+# Facts and Why (causes.sh), and BABILong's table.
 # Takes: an hour and a half of one CPU core for training, as long again for scoring. Needs: make app (no GPU, no network).
 # The shipped weights were made in three parts: the lessons below (2,480 steps), 1,480 steps of an earlier form of the streams
 # (lives up to 1,000 segments, nothing given up, more facts; a command that is gone), and the streams below.
@@ -11,6 +12,8 @@ into qa1
 for control in none reset untrained; do
   rmt record assets/checkpoints/qa1 --task qa1 --segments 12 --seed 6 --control "$control" --detail thin \
     --out "$(traced qa1 "$control")"
+  rmt record assets/checkpoints/qa1 --task qa1 --segments 64 --seed 6 --control "$control" --out "$(traced qa1-64 "$control")"
 done
+recipes/causes.sh qa1
 "$PYTHON" -m benchmarks.babilong assets/checkpoints/qa1 --tasks qa1 --tokens 4k 32k --samples 200 100 --json \
   > assets/results/babilong.json

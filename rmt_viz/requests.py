@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rmt.errors import InputError
+from rmt.intervene.changes import write
 from rmt.trace import Trace
 from rmt_viz import session
 from rmt_viz.shelf import bundled_causes, example_texts
@@ -76,6 +77,13 @@ def start_pair(wanted: visitors_checkpoint.CheckpointChoice, text: str) -> Job:
     return session.start("pair", work, wanted)
 
 
+def start_capacity(checkpoint: str, facts: Sequence[tuple[str, str]], seed: int) -> Job:
+    """Tell a shipped checkpoint of people one by one; the job's result is what is answered about each after each."""
+    told = tuple(facts)
+    work = lambda progress: causes.one_by_one(session.model(checkpoint), told, seed)  # noqa: E731
+    return session.start("capacity", work, (checkpoint, told, seed))
+
+
 def start_mechanisms(names: Sequence[str], text: str) -> Job:
     """Start to read a text with each of these shipped checkpoints; the job's result is a row for each."""
     example_texts.check_length(text)
@@ -114,13 +122,26 @@ def what_if(run: Run, text: str) -> Run | None:
     return _cached_run(("what-if", run.id, text))
 
 
+def reset_what_if(run: Run, changes) -> tuple[Run, Run] | None:
+    """The reset control of a run and the same changes made to it, where both are there."""
+    control = session.reset_of(run.id)
+    made = what_if(control, write(changes)) if control else None
+    return (control, made) if made else None
+
+
 def start_what_if(run: Run, text: str) -> Job:
     """Start to read a run again with these changes. Raises InputError for a run that is too long."""
     causes.check(run)
     others = {donor.id: donor for donor in donors(run)}
 
+    control = session.reset_of(run.id) if causes.edits_text(text) and run.trace.questions else None
+
     def work(progress) -> str:
         made = causes.change(session.maker, run, text, others, progress)
+        if control:
+            _cache_run(
+                ("what-if", control.id, text), causes.change(session.maker, control, text, {}, None), run, "live"
+            )
         return _cache_run(("what-if", run.id, text), made, run, "live").id
 
     return session.start("what-if", work, (run.id, text))

@@ -11,12 +11,13 @@ import streamlit as st
 
 from rmt.errors import InputError
 from rmt_viz.findings import one_text
-from rmt_viz.shelf import results
+from rmt_viz.shelf import experiment, results
 from rmt_viz.shelf.checkpoints import configs
 from rmt_viz.shelf.kept_runs import KeptRuns
 from rmt_viz.shelf.library import ASSETS, LIVE, Library, Run, with_control
 from rmt_viz.shelf.result_cache import ResultCache
 from rmt_viz.work import shipped_models, visitors_checkpoint
+from rmt_viz.work.experiment import Experiments
 from rmt_viz.work.queue import Job, Jobs, Worker
 from rmt_viz.work.replays import Replays
 
@@ -65,6 +66,18 @@ def result_cache() -> ResultCache:
 def replays() -> Replays:
     """The queue of replays, one for all visitors."""
     return Replays(maker)
+
+
+@st.cache_resource(show_spinner=False)
+def experiments() -> Experiments:
+    """The front page's experiments, as they are asked for."""
+    name = experiment.CHECKPOINT
+    folder = CHECKPOINTS / name  # models of their own: those of other pages are cut to other segments now and then
+    return Experiments(
+        lambda trained: (
+            shipped_models.open_shipped(folder, name) if trained else shipped_models.open_untrained(folder, 0)
+        )
+    )
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -132,6 +145,12 @@ def reset_of(id: str):
         return shelf.open(f"{id}.reset") if "." not in id and shelf.has(f"{id}.reset") else None
     except InputError:  # damaged, which it says where it is chosen; the run itself is shown without it
         return None
+
+
+def controls_of(id: str) -> dict[str, Run]:
+    """The controls of a trained run over the same text: "reset" and "untrained", those that there are."""
+    names = [name for name in library().controls(id) if name != "trained"] if "." not in id else []
+    return {name: library().open(with_control(id, name)) for name in names}
 
 
 def start(kind: str, work: Callable, about: object = None) -> Job:

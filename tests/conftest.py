@@ -58,11 +58,14 @@ def write_trace(
     control: str | None = None,
     loss: bool | float = False,
     question: bool = True,
+    people: tuple[str, ...] = (),
 ) -> Trace:
     """Write the trace of an imagined model that writes in segment `fact` (and `second`) and is asked in the last.
 
     Of two facts the second tells the answer, and the first another one.
     loss: whether tokens are scored; a number is added to each token's loss.
+    people: who can be asked for. Each is told of in a segment of their own, the second segment the first of them; the
+    first moves once more in the sixth, and about the last the model is wrong from the seventh on.
     """
     rng = np.random.default_rng(segments)
     n_tokens = segments * length
@@ -85,7 +88,19 @@ def write_trace(
         "seed": 0,
         "made_by": made | {"parameters": 1_300_000, "trained": control != "untrained", "segment_length": length},
     }
-    sizes = {"S": segments, "Tn": n_tokens, "T": length, "M": slots, "R": slots, "W": slots, "D": width}
+    answers, truths = _told(people, segments, len(classes)) if people else (None, None)
+    if people:
+        meta["questions"] = [{"name": name, "text": f"Where is {name}?"} for name in people]
+    sizes = {
+        "Q": len(people),
+        "S": segments,
+        "Tn": n_tokens,
+        "T": length,
+        "M": slots,
+        "R": slots,
+        "W": slots,
+        "D": width,
+    }
     sizes |= {"L": layers, "H": heads, "C": len(classes), "bytes": sum(map(len, raw))}
     fixed = {
         "starts": np.arange(segments + 1) * length,
@@ -93,6 +108,7 @@ def write_trace(
         "ids": np.arange(n_tokens),
         "token_text": np.frombuffer(b"".join(raw), np.uint8),
         "memory": (state := rng.normal(size=(slots, width)))[None],
+        **({"truths": truths} if people else {}),
     }
     writer = TraceWriter(path, meta, sizes, fixed)
     knows = second if second is not None else fact
@@ -106,6 +122,8 @@ def write_trace(
         asked[fact + 1 : second + 1] = _answers(len(classes), len(classes) - 1)
     if question:
         writer.write("asked", 0, asked)
+    if people:
+        writer.write("asked_each", 0, answers)
     writer.write("probabilities", 0, asked[-1])
     writer.finish(segments)
     writer.close()
@@ -114,6 +132,17 @@ def write_trace(
 
 def _answers(n: int, best: int) -> np.ndarray:
     return np.where(np.arange(n) == best, 0.9, 0.1 / (n - 1))
+
+
+def _told(people: tuple[str, ...], segments: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Answers (S + 1, Q, C) and what is right (S + 1, Q); the last class stands for nothing told."""
+    truths = np.full((segments + 1, len(people)), n - 1, np.int32)
+    for q in range(len(people)):
+        truths[q + 2 :, q] = q % (n - 1)
+    truths[6:, 0] = 1
+    said = truths.copy()
+    said[7:, -1] = n - 1
+    return np.stack([[_answers(n, c) for c in row] for row in said.tolist()]), truths
 
 
 def _segment(rng, state, writes: bool, sizes: dict, loss: bool | float) -> dict:

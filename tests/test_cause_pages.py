@@ -48,9 +48,15 @@ def toys(monkeypatch, make_trace):
 # First screens.
 
 
+def test_a_what_if_of_several_people_says_who_is_affected_and_who_stays():
+    at = run("what_if", trace="qa1")
+    assert not at.error
+    assert " becomes " in at.subheader[0].value and "stay; the memories differ from segment" in at.subheader[0].value
+
+
 @pytest.mark.parametrize("page", ["what_if", "facts", "why"])
 def test_the_first_screen_is_a_finished_answer(page):
-    at = run(page)
+    at = run(page, trace="detect")
     assert not at.error
     charts = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in at.get("plotly_chart")]
     told = " ".join([at.subheader[0].value, *charts])

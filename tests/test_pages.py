@@ -1,6 +1,7 @@
 """Pages without a browser: what Streamlit runs, what the routes answer, what is imported, what goes wrong."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,15 +42,16 @@ def surface(at: AppTest) -> dict:
 
 
 def run(**params) -> AppTest:
+    """Watch, opened as its links open it and as those did that were made when it was the first page."""
     at = AppTest.from_file(str(ROOT / "frame.py"), default_timeout=30)
-    for name, value in params.items():
+    for name, value in (params or {"segment": ""}).items():
         at.query_params[name] = value
     at.run()
     assert not at.exception, at.exception
     return at
 
 
-def test_the_first_page_is_a_finished_answer(shelf):
+def test_watch_begins_with_a_finished_answer(shelf):
     data = surface(run())
     assert data["run"] == "other" and data["view"]["segment"] == 2, "open at the segment that writes"
     assert data["fixed"] == {} and data["keys"]
@@ -73,11 +75,13 @@ NONSENSE = {
     **dict.fromkeys(("beside", "range", "change", "compare", "drawn", "mechanisms", "streams", "causal"), "9-2"),
 }
 
+OWN_NONSENSE = dict.fromkeys(("ask", "memory", "fact", "weights", "text"), "<b>x")  # what names a run opens Watch
+
 
 @pytest.mark.parametrize("page", PAGES)
 def test_an_address_of_nonsense_opens_every_page(page):
     at = AppTest.from_string(f"from rmt_viz.pages import {page}\n{page}.page()", default_timeout=60)
-    for name, value in NONSENSE.items():
+    for name, value in NONSENSE.items() if page != "experiment" else OWN_NONSENSE.items():
         at.query_params[name] = value
     at.run()
     assert not at.exception, at.exception
@@ -92,6 +96,21 @@ def test_choosing_a_trace_and_a_control(shelf):
     at.button_group(key="control of toy").set_value("reset").run()
     assert not at.exception and surface(at)["run"] == "toy.reset"
     assert "memory reset before every segment" in at.sidebar.caption[-1].value
+
+
+def test_streamlit_invites_nobody_to_install_anything(tmp_path):
+    (tmp_path / ".claude").mkdir()  # what makes Streamlit offer it
+
+    def why_not(before: str = "") -> str:
+        code = f"from streamlit import config; {before}from streamlit.web import skills\n"
+        code += "print(repr(skills.nudge_suppression_reason()))"
+        home = os.environ | {"HOME": str(tmp_path)}
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=ROOT, env=home, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    assert why_not() == "'welcome_hidden'"
+    assert why_not("config.set_option('logger.hideWelcomeMessage', False); ") == "''", "without it, it would be shown"
 
 
 def test_no_traces_is_a_sentence(monkeypatch, tmp_path):

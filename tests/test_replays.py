@@ -18,7 +18,7 @@ from rmt.recorder import record, replay
 from rmt.viewer import attention_slices, memory_slices, slices
 from rmt.viewer.slices import Run
 from rmt_viz import session
-from rmt_viz.work import replays
+from rmt_viz.work import on_demand, replays
 from rmt_viz.work.replays import Replays
 
 SLOTS = 3
@@ -126,30 +126,30 @@ def test_a_replay_is_run_once_and_kept(recorded):
     reader, run = recorded
     opened = []
     shelf = Replays(lambda of: opened.append(of.id) or reader)
-    first = shelf.ask(run, 1, replays.whole_maps, wait=60)
-    assert first.state == "done" and shelf.ask(run, 1, replays.whole_maps) is first and len(opened) == 1
+    first = shelf.replay(run, 1, replays.whole_maps, wait=60)
+    assert first.state == "done" and shelf.replay(run, 1, replays.whole_maps) is first and len(opened) == 1
     np.testing.assert_allclose(first.result.attention.sum(-1), 1, atol=1e-9)
-    words = shelf.ask(run, 1, replays.slots_as_words, wait=60)
+    words = shelf.replay(run, 1, replays.slots_as_words, wait=60)
     assert words.result.by == ("head" if run.trace.meta["causal"] else "embeddings")
 
 
-def test_what_nobody_waits_for_any_more_is_not_run(recorded, monkeypatch):
+def test_what_nobody_waits_for_any_more_is_not_run(recorded):
     reader, run = recorded
-    monkeypatch.setattr(replays, "FORGOTTEN", -1.0)
     shelf = Replays(lambda of: pytest.fail("it was run"))
-    assert shelf.ask(run, 0, replays.whole_maps, wait=60).state == "cancelled"
-    monkeypatch.setattr(replays, "FORGOTTEN", 60.0)
+    shelf.forgotten = -1.0
+    assert shelf.replay(run, 0, replays.whole_maps, wait=60).state == "cancelled"
+    shelf.forgotten = 60.0
     shelf.open_model = lambda of: reader
-    assert shelf.ask(run, 0, replays.whole_maps, wait=60).state == "done", "asked again, it is"
+    assert shelf.replay(run, 0, replays.whole_maps, wait=60).state == "done", "asked again, it is"
 
 
 def test_a_viewer_does_not_wait_long(recorded):
     reader, run = recorded
     gate = threading.Event()
     shelf = Replays(lambda of: gate.wait(60) and reader)
-    assert shelf.ask(run, 0, replays.whole_maps, wait=0.01).live
+    assert shelf.replay(run, 0, replays.whole_maps, wait=0.01).live
     gate.set()
-    assert shelf.ask(run, 0, replays.whole_maps, wait=60).state == "done"
+    assert shelf.replay(run, 0, replays.whole_maps, wait=60).state == "done"
 
 
 def test_maps_that_are_too_large_are_refused(recorded, monkeypatch):
@@ -161,10 +161,10 @@ def test_maps_that_are_too_large_are_refused(recorded, monkeypatch):
 
 def test_old_maps_make_room(recorded, monkeypatch):
     reader, run = recorded
-    monkeypatch.setattr(replays, "ROOM", 1)
+    monkeypatch.setattr(on_demand, "ROOM", 1)
     shelf = Replays(lambda of: reader)
-    jobs = [shelf.ask(run, s, replays.whole_maps, wait=60) for s in range(3)]
-    shelf.ask(run, 2, replays.whole_maps)
+    jobs = [shelf.replay(run, s, replays.whole_maps, wait=60) for s in range(3)]
+    shelf.replay(run, 2, replays.whole_maps)
     assert all(job.state == "done" for job in jobs) and len(shelf.requests) <= 1
 
 
@@ -172,7 +172,7 @@ def test_weights_that_are_not_here_are_a_sentence(make_trace):
     run = Run("toy", make_trace(), "recorded")
     with pytest.raises(InputError, match="of the checkpoint toy, are not among those of this app"):
         session.maker(run)
-    job = Replays(session.maker).ask(run, 0, replays.whole_maps, wait=60)
+    job = Replays(session.maker).replay(run, 0, replays.whole_maps, wait=60)
     assert job.state == "failed" and "Models page" in job.error
 
 

@@ -10,6 +10,8 @@ from test_pages import answer, shelf, surface  # noqa: F401
 from rmt_viz import session
 from rmt_viz.server import address
 
+DETECT = "Detect: a place, whoever is asked for"
+
 
 def run(page: str, **params) -> AppTest:
     return open_page(page, query=params)
@@ -43,7 +45,7 @@ def test_compare_begins_with_a_control_and_takes_another_run():
     at = run("compare", trace="toy")
     data = surface(at)
     assert data["run"] == "toy" and data["beside"]["run"] == "toy.reset" and data["beside"]["over"] == 8
-    assert data["beside"]["names"] == ["Detect, 8 segments", "Detect, 8 segments, reset"]
+    assert data["beside"]["names"] == [f"{DETECT}, 8 segments", f"{DETECT}, 8 segments, reset"]
     assert data["fixed"]["with"] == "toy.reset" and data["defaults"]["show"] == "watch"
     at.selectbox(key="with").select("other").run()
     assert surface(at)["beside"]["run"] == "other"

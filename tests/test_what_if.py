@@ -11,7 +11,8 @@ from readings import DETECT, IDS, KINDS, ROOT, small
 
 from rmt import intervene
 from rmt.causes.what_if import what_if
-from rmt.checkpoint import load
+from rmt.checkpoint import load, untrained
+from rmt.commands.common import fresh_sample
 from rmt.intervene import read
 from rmt.intervene.changes import Edit, Freeze, Move, Noise, Reset
 from rmt.recorder import record
@@ -83,3 +84,41 @@ def test_the_command_says_what_became_of_the_answer(tmp_path):
     for wrong, why in (("reset@0", "is no change"), ("reset@99", "12 segments"), ("transplant:x@3", "no run “x”")):
         refused = subprocess.run([*command, "--change", wrong], cwd=ROOT, capture_output=True, text=True)
         assert refused.returncode == 2 and why in refused.stderr and "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "right"),
+    [
+        ("edit:{first}-{last}:{name} went to the garden.", "garden"),
+        ("edit:{before}-{last}:. {name} went to the garden.", "garden"),
+        ("edit:{first}-{last}:{name} stayed where it was warm.", None),
+        ("edit:{place}-{place}:garden", "garden"),
+        ("delete:{first}-{last}", ...),
+    ],
+)
+def test_an_edited_move_changes_what_is_right_about_that_person_alone(change, right):
+    """Everybody else's truth stays, and who is edited is held against the new text, or against nothing where it may say
+    anything."""
+    model = untrained(ROOT / "assets" / "checkpoints" / "qa1", seed=0)
+    ids, known = fresh_sample(model, "qa1", 4, seed=3)
+    run = record(model, ids, **known)
+    names = [question["name"] for question in run.questions]
+    facts = [span for span in run.spans if span["kind"] == "fact"]
+    texts = ["".join(run.token_texts(span["start"], span["end"])).strip() for span in facts]
+    who = texts[-1].split()[0]
+    span, q = facts[-1], names.index(who)
+    at = {
+        "first": span["start"] + 1,
+        "last": span["end"],
+        "before": span["start"],
+        "place": span["end"] - 1,
+        "name": who,
+    }
+    made = what_if(model, run, change.format(**at))
+    others = [i for i in range(len(names)) if i != q]
+    now = made.arrays["truths"][-1]
+    assert (now[others] == run.arrays["truths"][-1][others]).all()
+    if right is ...:
+        earlier = [text.split()[-1].rstrip(".") for text in texts[:-1] if text.startswith(who)]
+        right = earlier[-1] if earlier else "never mentioned"
+    assert (None if now[q] < 0 else run.classes[now[q]]) == right

@@ -6,7 +6,7 @@ answered right later.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -52,7 +52,12 @@ def find_facts(tokens: Sequence[str], classes: Sequence[str], task: str | None =
         if pair:
             start, end = np.searchsorted(ends, [match.start(), match.end() - 1], side="right")
             facts.append(Fact(match[0], int(start), int(end) + 1, *pair))
-    return facts
+    return [replace(fact, until=_replaced(fact, facts[i + 1 :])) for i, fact in enumerate(facts)]
+
+
+def _replaced(fact: Fact, later: Sequence[Fact]) -> int | None:
+    """Where a later fact ends that answers the question of this one anew."""
+    return next((other.end for other in later if other.question == fact.question), None)
 
 
 @torch.inference_mode()

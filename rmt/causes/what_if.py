@@ -19,6 +19,7 @@ from rmt.model import Model
 from rmt.recorder import Recorder
 from rmt.recorder.recorder import observer
 from rmt.recorder.run import Recording, begin, keep, to_numpy
+from rmt.tasks.asking import Asking
 from rmt.tasks.base import Span
 from rmt.trace import Trace
 
@@ -49,10 +50,12 @@ def what_if(
     if means is None and any(isinstance(change, Ablate) and change.to == "mean" for change in changes):
         means = usual_slots(model, min(trace.n_segments, MOST_MEANS))
     reading, ids = recalled(model, trace), np.array(trace.arrays["ids"], dtype=np.int64)
-    spans, label = trace.spans, trace.meta["label"]
+    spans, label, within, asking = trace.spans, trace.meta["label"], None, _asking(trace)
     if edits(changes):
+        before = ids
         ids, origin = edited(model, ids, edits(changes))
-        spans = carried(spans, origin)
+        spans, asking = carried(spans, origin), ()
+        within = [(span["start"], span["end"]) for span in spans if span["kind"] == "fact"] + _new(ids, before, origin)
     others = None if reading.standing else blank(model, changes, trace.n_segments, donors=donors, means=means)
     length, model.segment_length = model.segment_length, reading.segment_length  # a trace is cut as its model is
     try:
@@ -66,6 +69,8 @@ def what_if(
             spans=[Span(**span) for span in spans],
             label=_label(model, ids, spans) if edits(changes) else label,
             seed=trace.meta["seed"],
+            asking=asking,
+            within=within,
             changes=write(changes),
             blank=others,
         )
@@ -98,6 +103,24 @@ def _copy(model: Model, run: Recording, trace: Trace, n: int) -> None:
         if record.index == trace.n_segments - 1 and trace.classes:
             values["probabilities"] = np.array(trace.arrays["probabilities"])
         keep(model, run, record.index, values)
+
+
+def _asking(trace: Trace) -> list[Asking]:
+    """What was put to every state of a run, with what was right when."""
+    starts = trace.arrays["starts"].tolist()
+    right = [[None if c < 0 else int(c) for c in row] for row in trace.arrays["truths"].T] if trace.questions else []
+    return [
+        Asking(question["name"], question["text"], tuple(zip(starts, row, strict=True)))
+        for question, row in zip(trace.questions, right, strict=True)
+    ]
+
+
+def _new(ids: np.ndarray, before: np.ndarray, origin: np.ndarray) -> list[tuple[int, int]]:
+    """Where an edited document has other words than before: tokens start to end."""
+    again = np.concatenate([[False], origin[1:] == origin[:-1]])
+    there = np.concatenate([[0], (origin < 0) | again | (ids != before[np.maximum(origin, 0)]), [0]]).astype(int)
+    starts, ends = np.flatnonzero(np.diff(there) > 0), np.flatnonzero(np.diff(there) < 0)
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
 def _label(model: Model, ids: np.ndarray, spans: Sequence[dict]) -> int | None:

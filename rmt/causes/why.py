@@ -73,7 +73,8 @@ def _answer(classes: list[str], logits: np.ndarray) -> list | None:
 def facts(model: Model, trace: Trace, reading: Reading, usual: Tensor) -> list[dict]:
     """Each fact of a run that a question can ask for: P(answer) at every moment, and its fall without a slot.
 
-    "p" (S + 1,); "slots" (M + 1,): ablated before the last segment to `usual` (M, D'), the last entry for all slots.
+    "until": the end of a later fact that answers its question anew, or None. "p" (S + 1,); "slots" (M + 1,): ablated
+    before the last segment to `usual` (M, D'), the last entry for all slots.
     """
     if model.backbone.head != "classify" or model.tokenizer is None:
         return []
@@ -85,6 +86,7 @@ def facts(model: Model, trace: Trace, reading: Reading, usual: Tensor) -> list[d
             "end": fact.end,
             "question": fact.question,
             "answer": trace.classes[fact.answer],
+            "until": fact.until,
             "p": _rounded(row),
             "slots": _rounded(slots_of(model, reading.states[-2], fact, usual)),
         }

@@ -131,6 +131,7 @@ def fresh_sample(model, task: str, segments: int, seed: int) -> tuple:
 
     from rmt.evaluate import EVALUATION
     from rmt.tasks import TASKS, language_model
+    from rmt.tasks.asking import of_story
     from rmt.tasks.base import Sampler
 
     if task not in (*TASKS, language_model.NAME):
@@ -144,7 +145,9 @@ def fresh_sample(model, task: str, segments: int, seed: int) -> tuple:
     answer = sampler.task.classes[example.label]
     if answer not in model.about.classes:
         raise InputError(f"{model.about.name} cannot answer the task {task}: it does not know {answer!r}.")
-    return example.ids, {"spans": example.spans, "label": model.about.classes.index(answer), "seed": seed}
+    known = {"spans": example.spans, "label": model.about.classes.index(answer), "seed": seed}
+    same = tuple(model.about.classes) == sampler.task.classes
+    return example.ids, known | ({"asking": of_story(sampler.task, example.story, example.spans)} if same else {})
 
 
 def held_out(model, segments: int, seed: int):

@@ -1,6 +1,7 @@
 """Measures of a trace: curves, beats, differences of runs, geometry of memory. Numpy only."""
 
 from rmt.measure.beats import KNOWN
+from rmt.measure.followed import Followed
 from rmt.measure.run import (
     Measures,
     answer_class,
@@ -9,6 +10,7 @@ from rmt.measure.run import (
     knows,
     measure,
     pool,
+    question_of,
     segment_loss,
     similarity,
     slot_mean,
@@ -17,6 +19,7 @@ from rmt.measure.run import (
 
 __all__ = [
     "KNOWN",
+    "Followed",
     "Measures",
     "answer_class",
     "change",
@@ -24,6 +27,7 @@ __all__ = [
     "knows",
     "measure",
     "pool",
+    "question_of",
     "segment_loss",
     "similarity",
     "slot_mean",

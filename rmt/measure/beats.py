@@ -10,6 +10,7 @@ FOCUS = 1.4  # memory singles a token out at so many times the run's median of t
 COMPARABLE = 0.5  # a second write changes memory by at least this share of the first
 STILL = 0.1  # memory is kept where its slots move by less than this share of their own length
 KNOWN = 0.5  # probability from which on an answer counts as known
+MOST_BEATS = 4  # of one that is followed: as many as keys lead to
 
 ANSWERS, MOVEMENT, ATTENTION = "answers", "movement", "attention"
 
@@ -19,8 +20,9 @@ class Beat:
     """A beat of a run: its kind, its segment, and the numbers it is based on.
 
     "write", "append", "keep" and "read" are the moments of the paper's Figure 6. They are claimed only where answers
-    show them: the question was asked with a copy of the memory after every segment. Without a question a beat is named
-    after the measurement: "change" and "still" for the movement of memory, "look" for attention to it.
+    show them: the question was asked with a copy of the memory after every segment. "update" is a write that replaces
+    an earlier answer, where one of several people is followed. Without a question a beat is named after the
+    measurement: "change" and "still" for the movement of memory, "look" for attention to it.
     made_from: those of "answers", "movement" and "attention" that the beat is based on.
     """
 
@@ -46,6 +48,53 @@ class Series:
     shift: np.ndarray | None = None
     focus: np.ndarray | None = None
     reset: bool = False
+
+
+@dataclass(frozen=True)
+class Turns:
+    """What a run answers about one of several that can be asked for.
+
+    shares (S + 1, C): answer probabilities before the first segment and after each. everybody (S,): where the answers
+    about all of them turned at once. asked: whether the question with which the text ends is about this one.
+    """
+
+    shares: np.ndarray
+    everybody: np.ndarray
+    asked: bool
+
+
+def find_turns(series: Series, turns: Turns) -> tuple[Beat, ...]:
+    """The beats of one of several: where its answer is written and replaced, kept and read; at most `MOST_BEATS`.
+
+    A turn counts where the new answer is sure, rises by more than noise does, and is not what the initial memory says.
+    What is right is never looked at.
+    """
+    shares, answer = turns.shares, turns.shares.argmax(-1)
+    segments = np.arange(len(series.moved))
+    new = answer[1:]
+    rise = shares[1:][segments, new] - shares[:-1][segments, new]
+    turned = new != answer[:-1]
+    noise = SPIKE * float(np.median(np.abs(rise[~turned]))) if (~turned).any() else 0.0
+    news = turned & (new != answer[0]) & (shares[1:][segments, new] >= KNOWN) & (rise >= max(RISE, noise))
+    looks = series.focus is None or (series.focus[0] >= FOCUS if len(segments) else False)
+    if news.any() and turns.everybody[0] and not looks:  # to leave the initial memory turns answers, too: all of them
+        news[0] = False
+    last = len(segments) - 1 if series.question is None else series.question
+    if series.question is not None:
+        news[series.question :] = False
+    writes = np.flatnonzero(news).tolist()
+    if not writes:
+        return ()
+    found = [Beat("write" if s == writes[0] else "update", s, (ANSWERS,)) for s in writes]
+    after = []
+    if not series.reset and answer[last] == answer[writes[-1] + 1]:  # what was written last is there, and not put back
+        end = last if turns.asked else len(segments)
+        quiet = [s for s in _still(series, writes[-1], end) if answer[s + 1] == answer[s]]
+        if quiet:
+            after.append(Beat("keep", min(quiet, key=lambda s: series.moved[s]), (MOVEMENT, ANSWERS)))
+        if turns.asked and shares[last][answer[last]] >= max(KNOWN, shares[0][answer[last]] + RISE):
+            after.append(Beat("read", last, (ANSWERS,)))
+    return (*found[:1], *found[1:][-(MOST_BEATS - 1 - len(after)) :], *after)
 
 
 def find_beats(series: Series) -> tuple[Beat, ...]:

@@ -9,6 +9,28 @@ from rmt.trace import Trace
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What is answered about one of several in a run, and in what became of it; rows (S + 1,) over what both have.
+
+    before, after: classes. truth: the right class of the second run by then, -1 where it is not known.
+    """
+
+    name: str
+    before: np.ndarray
+    after: np.ndarray
+    truth: np.ndarray
+
+    @property
+    def apart(self) -> np.ndarray:
+        """Moments at which the two answers differ, counted from 0, before the first segment."""
+        return np.flatnonzero(self.before != self.after)
+
+    @property
+    def stays(self) -> bool:
+        return not len(self.apart)
+
+
+@dataclass(frozen=True)
 class Contrast:
     """The differences of two runs of one model, over the segments that both have.
 
@@ -16,7 +38,7 @@ class Contrast:
     probabilities in the first and in the second run if the question came before the first segment and after each; no
     rows where nothing was asked. apart (S + 1,): mean distance of the slots to those of the other run, relative to
     their length. loss (S,): mean loss of the second minus that of the first, NaN where nothing was scored. first: the
-    first segment after which memory differs, None where none does.
+    first segment after which memory differs, None where none does. people: the answers about each person.
     """
 
     classes: tuple[str, ...]
@@ -25,6 +47,7 @@ class Contrast:
     apart: np.ndarray
     loss: np.ndarray
     first: int | None
+    people: tuple[Beside, ...] = ()
 
 
 def contrast(one: Trace, other: Trace) -> Contrast:
@@ -45,7 +68,21 @@ def contrast(one: Trace, other: Trace) -> Contrast:
         apart=np.linalg.norm(a - b, axis=-1).mean(-1) / max(size, 1e-12) if a.size else np.zeros(n + 1),
         loss=losses[1] - losses[0],
         first=int(differ[0]) - 1 if len(differ) else None,
+        people=beside(one, other),
     )
+
+
+def beside(one: Trace, other: Trace) -> tuple[Beside, ...]:
+    """What two runs of one model answer about each that can be asked for in both."""
+    n = min(one.done, other.done) + 1
+    names = [question["name"] for question in other.questions]
+    found = []
+    for i, question in enumerate(one.questions):
+        if question["name"] in names:
+            j = names.index(question["name"])
+            before, after = (run.arrays["asked_each"][:n, k].argmax(-1) for run, k in ((one, i), (other, j)))
+            found.append(Beside(question["name"], before, after, np.asarray(other.arrays["truths"][:n, j])))
+    return tuple(found)
 
 
 def _answer(run: Trace) -> int | None:

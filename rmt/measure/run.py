@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rmt.measure.beats import Beat, Series, find_beats
+from rmt.measure.followed import Followed, follow
 from rmt.trace import BLOCKS, Trace
 
 CHUNK = 256  # states processed at once, so that a long run takes no more memory than a short one
@@ -21,6 +22,9 @@ class Measures:
     "summary", knows (S + 1,) probability of the answer before and after each segment (NaN where nothing was
     asked), loss (S,) mean over the segment's tokens, NaN where nothing was scored. length (S,): mean length of the
     slots after each segment. answer: the name of the row `knows`, see `answer_name`.
+
+    followed: the answers about each that can be asked for at any moment; knows and beats are then those of `main`, the
+    one that the text's own question is about, or else the first. Empty where there are no such questions.
     """
 
     change: np.ndarray
@@ -31,6 +35,14 @@ class Measures:
     loss: np.ndarray
     beats: tuple[Beat, ...]
     answer: str
+    followed: tuple[Followed, ...] = ()
+    main: int = 0
+
+    def who(self, name: str | None = None) -> Followed | None:
+        """The one of this name, else `main`; None where nobody can be asked for."""
+        return next(
+            (one for one in self.followed if one.name == name), self.followed[self.main] if self.followed else None
+        )
 
     @property
     def slot_mean(self) -> np.ndarray:
@@ -47,27 +59,30 @@ def measure(trace: Trace) -> Measures:
     done, arrays = trace.done, trace.arrays
     lengths = np.diff(arrays["starts"])[:done]
     moved, slot_length = change(trace.memory), length(trace.memory[1:])
-    answers = knows(trace)
+    series = Series(
+        moved=slot_mean(moved),
+        length=slot_length,
+        known=knows(trace),
+        question=question_segment(trace),
+        looked=_answer_read(trace),
+        shift=shift(trace),
+        focus=focus(trace),
+        reset=trace.meta["control"] == "reset",
+    )
+    own = question_of(trace)
+    followed = follow(trace, series, own)
+    main = next((i for i, one in enumerate(followed) if one.question == own), 0)
     return Measures(
         change=moved,
         length=slot_length,
         similarity=similarity(trace.memory[1:]),
         shares=shares(arrays["mass"][:done], _write_rows(trace), lengths) if "mass" in arrays else None,
-        knows=answers,
+        knows=followed[main].knows if followed else series.known,
         loss=segment_loss(trace, done),
-        beats=find_beats(
-            Series(
-                moved=slot_mean(moved),
-                length=slot_length,
-                known=answers,
-                question=question_segment(trace),
-                looked=_answer_read(trace),
-                shift=shift(trace),
-                focus=focus(trace),
-                reset=trace.meta["control"] == "reset",
-            )
-        ),
-        answer=answer_name(trace),
+        beats=followed[main].beats if followed else find_beats(series),
+        answer="knows" if followed else answer_name(trace),
+        followed=followed,
+        main=main,
     )
 
 
@@ -197,6 +212,12 @@ def question_segment(trace: Trace) -> int | None:
     """The segment in which the question ends."""
     ends = [span["end"] - 1 for span in trace.spans if span["kind"] == "question"]
     return trace.segment_of(ends[-1]) if ends else None
+
+
+def question_of(trace: Trace) -> str:
+    """The question with which the text ends, as it was asked, or ""."""
+    spans = [span for span in trace.spans if span["kind"] == "question"]
+    return "".join(trace.token_texts(spans[-1]["start"], spans[-1]["end"])).strip() if spans else ""
 
 
 def _write_rows(trace: Trace) -> int:

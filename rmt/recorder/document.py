@@ -8,7 +8,9 @@ from torch import Tensor
 
 from rmt.errors import InputError
 from rmt.model import Model
+from rmt.tasks import TASKS
 from rmt.tasks.base import Span
+from rmt.tasks.questions import Look
 from rmt.tasks.spans import find_spans
 from rmt.text.tokenizer import unknown_id
 
@@ -75,7 +77,7 @@ def _read_text(model: Model, text: str) -> Document:
     ends = np.maximum.accumulate([end for _, end in encoding.offsets])
     ends[-1] = len(text)  # white space at the end belongs to the last token
     pieces = [text[a:b].encode() for a, b in zip([0, *ends], ends, strict=False)]
-    spans, unknown = find_spans(text, ends, model.about.classes), unknown_id(model.tokenizer)
+    spans, unknown = find_spans(text, ends, model.about.classes, _looks(model)), unknown_id(model.tokenizer)
     lacking = np.flatnonzero(ids == unknown) if unknown is not None else []
     for i in lacking:
         pieces[i] = _marked(pieces[i], model.tokenizer.id_to_token(unknown))
@@ -85,6 +87,12 @@ def _read_text(model: Model, text: str) -> Document:
         pieces = [*(_token_text(model, i) for i in before), *pieces, *(_token_text(model, i) for i in after)]
         spans = [replace(span, start=span.start + len(before), end=span.end + len(before)) for span in spans]
     return Document(ids, b"".join(pieces), np.cumsum([len(piece) for piece in pieces]), spans, len(lacking))
+
+
+def _looks(model: Model) -> tuple[Look, ...]:
+    """How facts look of which any can be asked for; of other tasks those of the question are looked for alone."""
+    task = TASKS.get(model.about.task)
+    return task.looks if task and task.asks else ()
 
 
 def _marked(piece: bytes, mark: str) -> bytes:

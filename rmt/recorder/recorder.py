@@ -18,6 +18,7 @@ from rmt.model.unroll import unroll
 from rmt.recorder.batches import join, plan
 from rmt.recorder.run import Recording, begin, fingerprint, keep, reached, stored, to_numpy
 from rmt.recorder.watcher import Recorder
+from rmt.tasks.asking import Asking
 from rmt.tasks.base import Span
 from rmt.text.segments import Segment
 from rmt.trace import SegmentRecord, Trace
@@ -35,6 +36,7 @@ def record(
     label: int | None = None,
     control: str | None = None,
     seed: int | None = None,
+    asking: Sequence[Asking] = (),
     loss: bool = True,
 ) -> Trace:
     """Run a model over a document and record what its memory does.
@@ -43,11 +45,13 @@ def record(
     by default a temporary one; an unfinished recording of the same run there is resumed. progress(done, n_segments) is
     called after each segment.
     spans and label: of facts and question, and the right class, as a task's example has them; in a string spans are
-    looked for. control "reset" puts the initial memory back before every segment.
+    looked for. asking: the questions for every state with their right answers (`rmt.tasks.asking`); by default those
+    that the model's task offers, with answers from the text. control "reset" puts the initial memory back before every
+    segment.
     loss: score a language model at every token; without it the head, most of a small model's work, does not run.
     Raises InputError for a text that cannot be recorded.
     """
-    known = {"out": out, "spans": spans, "label": label, "seed": seed}
+    known = {"out": out, "spans": spans, "label": label, "seed": seed, "asking": asking}
     return record_all(model, [text], known=[known], detail=detail, progress=progress, control=control, loss=loss)[0]
 
 
@@ -64,9 +68,9 @@ def record_all(
 ) -> list[Trace]:
     """Record several documents, in batches where their segments have the same length, a trace each.
 
-    known: for each text the arguments of `record` about it: out, spans, label, seed; the others are as there. progress
-    counts the segments of all. Products of a batch may round differently: states equal those of a run on its own to
-    about 1e-5 in float32 and 1e-12 in float64, and so does a replay, which is of one document.
+    known: for each text the arguments of `record` about it: out, spans, label, seed, asking; the others are as there.
+    progress counts the segments of all. Products of a batch may round differently: states equal those of a run on its
+    own to about 1e-5 in float32 and 1e-12 in float64, and so does a replay, which is of one document.
     """
     if detail not in DETAILS:
         raise InputError(f"There is no level of detail {detail!r}; choose {', '.join(DETAILS)}.")

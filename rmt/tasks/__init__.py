@@ -13,6 +13,12 @@ def title(name: str) -> str:
     return (TASKS[name].title if name in TASKS else "") or name
 
 
+def whole_title(name: str) -> str:
+    """A task's name, with what its models keep where that is less than the name says."""
+    keeps = TASKS[name].keeps if name in TASKS else ""
+    return f"{title(name)}: {keeps}" if keeps else title(name)
+
+
 def looks(name: str | None) -> tuple[Look, ...]:
     """The forms of a task's facts in a text; those of all tasks for an unknown name."""
     chosen = [TASKS[name]] if name in TASKS else TASKS.values()

@@ -78,15 +78,20 @@ def _task(name: str, **words) -> Task:
     return Task(name, KINDS[name].world.classes, KINDS[name].story, filtered=False, **words)
 
 
+def _asks(names: tuple[str, ...], question: str) -> tuple[tuple[str, str], ...]:
+    """(name, question) of each name."""
+    return tuple((name, question.format(name)) for name in names)
+
+
 # qa2 and qa3 have no looks: there no fact answers a question alone.
 RECORDS = (
     _task(
-        "qa1", title="qa1, one fact", about=NAMES, looks=(MOVE,), knows=PEOPLE,
+        "qa1", title="Who is where", about=NAMES, looks=(MOVE,), knows=PEOPLE, asks=_asks(NAMES, "Where is {}?"),
         example="Mary went to the garden. {noise} Mary moved to the office. {noise} Where is Mary?",
         hint="It knows where a person is; the latest move counts.",
     ),
     _task(
-        "qa2", title="qa2, two facts", about=OBJECTS, knows=PEOPLE,
+        "qa2", title="qa2, two facts", about=OBJECTS, knows=PEOPLE, asks=_asks(OBJECTS, "Where is the {}?"),
         example="Mary went to the garden. {noise} Mary took the milk there. {noise} Where is the milk?",
         hint="It knows where an object is: with whoever took it, or where it was dropped.",
     ),

@@ -103,9 +103,10 @@ class Task:
     filtered: whether distractor sentences with a name or a class in them are left out.
     An option `noise=False` leaves the distractor text out.
 
-    title: its name on a page. example: a text to start from, {noise} where distractor text goes. hint: what a model of
-    it can do. knows: which other words the model knows. about: words of which a question must contain one; empty where
-    any question will do. looks: the forms of its facts in a text.
+    title: its name on a page. keeps: what its models keep, where that is less than the name says. example: a text to
+    start from, {noise} where distractor text goes. hint: what a model of it can do. knows: which other words the model
+    knows. about: words of which a question must contain one; empty where any question will do. looks: the forms of its
+    facts in a text. asks: (name, question) of what can be asked at any moment, in the order of the rows.
     """
 
     name: str
@@ -115,11 +116,13 @@ class Task:
     filtered: bool = True
     lessons: tuple[dict, ...] = field(default=())
     title: str = ""
+    keeps: str = ""
     example: str = "{noise}"
     hint: str = ""
     knows: str = ""
     about: tuple[str, ...] = ()
     looks: tuple[Look, ...] = ()
+    asks: tuple[tuple[str, str], ...] = ()
 
 
 class Sampler:

@@ -20,6 +20,7 @@ def story(rng: Rng) -> Story:
 
 TASK = Task(
     "memorize", PLACES, story, facts_first=True, title="Memorize", about=NAMES, looks=(MOVE,), knows=PEOPLE,
+    keeps="a place, whoever is asked for",
     example="Mary went to the garden. {noise} Where is Mary?",
     hint="It remembers the place that somebody went to, told at the start: “Mary went to the garden.” … “Where "
     "is Mary?” It gives that place whoever is asked for.",

@@ -38,7 +38,7 @@ def story(rng: Rng, *, forms: int = 2) -> Story:
 
 TASK = Task(
     "reasoning", PLACES, story, lessons=({"noise": False, "forms": 1}, {"noise": False}), title="Reasoning",
-    about=PLACES, looks=(RELATION,),
+    keeps="one of two facts", about=PLACES, looks=(RELATION,),
     example="The garden is north of the kitchen. {noise} The kitchen is north of the office. "
     "What is the kitchen north of?",
     hint="It is told two facts anywhere and asked for one: “The garden is north of the kitchen. The kitchen is north "

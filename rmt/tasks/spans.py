@@ -1,10 +1,12 @@
 """Find facts and the question in a text that a person typed."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from rmt.tasks.base import Span
+from rmt.tasks.questions import Look
 
 SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 COMMON = frozenset(
@@ -13,25 +15,25 @@ COMMON = frozenset(
 )
 
 
-def find_spans(text: str, token_ends: np.ndarray, classes: list[str]) -> list[Span]:
+def find_spans(text: str, token_ends: np.ndarray, classes: list[str], looks: Sequence[Look] = ()) -> list[Span]:
     """Find the spans of facts and question, in tokens, in order.
 
     The question is the last sentence if it ends in "?"; a fact is an earlier sentence that shares a word with it and
-    contains one of the classes. token_ends: the end of each token in the text, in characters.
+    contains one of the classes, or that has one of the looks. token_ends: the end of each token in the text, in
+    characters.
     """
     sentences = list(SENTENCE.finditer(text))
     sentences = [match for match in sentences if match[0].strip()]
-    if not sentences or not sentences[-1][0].rstrip().endswith("?"):
-        return []
-    question = sentences[-1]
-    question_words = _words(question[0])
+    asks = bool(sentences) and sentences[-1][0].rstrip().endswith("?")
+    asked = _words(sentences[-1][0]) if asks else set()
     answers = {name.lower() for name in classes}
     spans = [
         _span("fact", match, token_ends)
-        for match in sentences[:-1]
-        if _words(match[0]) & question_words and _words(match[0]) & answers
+        for match in (sentences[:-1] if asks else sentences)
+        if (_words(match[0]) & asked and _words(match[0]) & answers)
+        or any(look.pattern.search(match[0]) for look in looks)
     ]
-    return [*spans, _span("question", question, token_ends)]
+    return [*spans, _span("question", sentences[-1], token_ends)] if asks else spans
 
 
 def _words(sentence: str) -> set[str]:

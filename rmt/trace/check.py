@@ -25,6 +25,8 @@ def problems(meta: dict, arrays: dict[str, StoredArray]) -> Iterator[str]:
     for index in range(done):
         yield from _segment(arrays, index)
     yield from _answer(arrays, done == n_segments, meta.get("answers") == "several")
+    if "truths" in arrays and not ((arrays["truths"] >= -1) & (arrays["truths"] < len(meta["classes"]))).all():
+        yield f"A right answer of its questions is none of its {len(meta['classes'])} classes."
     if meta["label"] is not None and not 0 <= int(meta["label"]) < max(len(meta["classes"]), 1):
         yield f"The label {meta['label']} is none of its {len(meta['classes'])} classes."
 
@@ -49,7 +51,7 @@ def _changed(arrays: dict, done: int) -> Iterator[str]:
     if "crc" not in arrays:
         return
     crc = 0
-    for name in FIXED:
+    for name in (name for name in FIXED if name in arrays):
         crc = zlib.crc32(arrays[name][0 if name == "memory" else slice(None)], crc)
     if crc != arrays["crc"][0]:
         yield "The text or the initial memory was changed after it was recorded: its checksum does not match."
@@ -90,6 +92,9 @@ def _answer(arrays: dict, complete: bool, several: bool) -> Iterator[str]:
     asked = arrays["asked"][:]
     answered = ~np.isnan(asked).any(-1)
     shares = [(f"if asked after {i} segments", asked[i]) for i in np.flatnonzero(answered)]
+    each = arrays["asked_each"][:] if "asked_each" in arrays else np.empty((0, 0, 0), np.float32)
+    each = each[~np.isnan(each).any(-1)]
+    shares += [("of the questions put to every state", values) for values in each]
     if complete and len(arrays["probabilities"]):
         shares.append(("at the end", arrays["probabilities"]))
     for when, values in shares:

@@ -5,7 +5,7 @@ the segments that are whole.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import NoneType
 
@@ -29,6 +29,8 @@ ARRAYS = {
     "memory": ("<f4", ("S+", "M", "D"), "memory"),
     "ids": ("<i4", ("Tn",), "memory"),
     "asked": ("<f4", ("S+", "C"), "memory"),
+    "asked_each": ("<f4", ("S+", "Q", "C"), "memory"),
+    "truths": ("<i4", ("S+", "Q"), "memory"),
     "probabilities": ("<f4", ("C",), "memory"),
     "loss": ("<f4", ("Tn",), "memory"),
     "mass": ("<f4", ("S", "L", "H", "4"), "summary"),
@@ -39,7 +41,8 @@ ARRAYS = {
     "write": ("<f2", ("S", "L", "H", "W", "T"), "thin"),
     "token_text": ("|u1", ("bytes",), "memory"),
 }
-FIXED = ("starts", "token_ends", "ids", "token_text", "memory")  # known before the run; of memory the first
+QUESTIONS = ("asked_each", "truths")  # where the run has questions that are put to every state, as none had once
+FIXED = ("starts", "token_ends", "ids", "token_text", "memory", "truths")  # known before the run; of memory the first
 SEGMENT = ("memory", "loss", "mass", "answer_read", "token_write", "token_read", "read", "write")  # of each segment
 
 # What is read of the run's account, and of what made it; more may stand there.
@@ -54,9 +57,10 @@ MADE_BY = {
 MOST, LONGEST = 1 << 53, 500  # of a number, that JavaScript takes it; of a text
 
 
-def arrays_at(detail: str) -> list[str]:
-    """The names of the arrays in a trace of this detail."""
-    return [name for name, (_, _, least) in ARRAYS.items() if DETAILS.index(least) <= DETAILS.index(detail)]
+def arrays_at(detail: str, questions: Sequence = ()) -> list[str]:
+    """Names of the arrays that a trace of this detail has. questions: those that are put to every state."""
+    known = [name for name in ARRAYS if questions or name not in QUESTIONS]
+    return [name for name in known if DETAILS.index(ARRAYS[name][2]) <= DETAILS.index(detail)]
 
 
 def segment_parts(arrays: dict, index: int, start: int, end: int) -> Iterator[tuple[str, slice]]:
@@ -104,10 +108,11 @@ def _header_problem(header, room: int) -> str | None:
         return f"its schema is {str(meta['schema'])[:40]!r}, this version reads {SCHEMA!r}"
     if meta["detail"] not in DETAILS:
         return f"its level of detail is {str(meta['detail'])[:40]!r}, none of {', '.join(DETAILS)}"
-    missing = [name for name in arrays_at(meta["detail"]) if name not in header and name != "crc"]
+    questions = meta.get("questions", [])
+    missing = [name for name in arrays_at(meta["detail"], questions) if name not in header and name != "crc"]
     if missing:
         return f"it lacks {', '.join(missing)}"
-    sizes = {"1": 1, "4": 4, "C": len(meta["classes"])}
+    sizes = {"1": 1, "4": 4, "C": len(meta["classes"]), "Q": len(questions)}
     for name, entry in header.items():
         if name == "__metadata__":
             continue
@@ -153,6 +158,9 @@ def _meta_problem(meta: dict, sizes: dict[str, int]) -> str | None:
                 return f"its {name.replace('_', ' ')} is {ascii(value)[:40]}"
     if not all(isinstance(name, str) for name in meta["classes"]):
         return "its classes are not words"
+    for question in meta.get("questions", []):
+        if not all(type(question[part]) is str and len(question[part]) <= LONGEST for part in ("name", "text")):
+            return f"a question of it is {ascii(question)[:60]}"
     for span in meta["spans"]:
         at = span["start"], span["end"]
         if not (

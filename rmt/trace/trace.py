@@ -16,6 +16,8 @@ W slots of read and write memory, which in most cells are M, too):
     token_read   (Tn,)            float32  share of the token's attention on read memory, mean of layers and heads
     loss         (Tn,)            float32  cross-entropy there, of the token that follows; nan where nothing was scored
     asked        (S + 1, C)       float32  answer probabilities if the question came after s segments, nan if unasked
+    asked_each   (S + 1, Q, C)    float32  the same of each question that is put to every state, where there are some
+    truths       (S + 1, Q)       int32    the right class of each by then, -1 where it is not known
     probabilities (C,)            float32  answer probabilities at the end
     read, write  (S, L, H, T, R), (S, L, H, W, T)  float16  thin maps, at detail "thin" only
 """
@@ -131,6 +133,11 @@ class Trace:
     def spans(self) -> list[dict]:
         """[{"kind", "start", "end"}]: facts, the question and the answer as a fact gives it, in tokens."""
         return self.meta["spans"]
+
+    @property
+    def questions(self) -> list[dict]:
+        """[{"name", "text"}]: the questions that were put to every state, and whom or what each is about."""
+        return self.meta.get("questions", [])
 
     @property
     def probabilities(self) -> dict[str, float] | None:

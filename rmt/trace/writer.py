@@ -33,7 +33,7 @@ class TraceWriter:
         self.strides: dict[str, int] = {}  # name -> bytes of an item
         sizes = {"1": 1, "4": 4, "S+": sizes["S"] + 1, **sizes}
         header, position = {"__metadata__": {"trace": json.dumps({"schema": SCHEMA, **meta})}}, 0
-        for name in arrays_at(meta["detail"]):
+        for name in arrays_at(meta["detail"], meta.get("questions", ())):
             dtype = np.dtype("<f8" if wide and name == "memory" else ARRAYS[name][0])
             shape = tuple(sizes[axis] for axis in ARRAYS[name][1])
             end = position + math.prod(shape) * dtype.itemsize
@@ -59,7 +59,9 @@ class TraceWriter:
             for name, values in fixed.items():
                 self.write(name, 0, values)
             self._seal(0)
-            self.write("asked", 0, np.full(self.arrays["asked"][1], np.nan))
+            for name in ("asked", "asked_each"):
+                if name in self.arrays:
+                    self.write(name, 0, np.full(self.arrays[name][1], np.nan))
 
     def _go_on(self, path: Path, fixed: dict[str, np.ndarray]) -> int | None:
         """Resume a file: the number of segments of this run in it; None where it is another run or no trace."""

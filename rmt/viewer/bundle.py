@@ -9,6 +9,7 @@ MODULES = (  # each after those it imports
     "theme.js",
     "draw.js",
     "panel.js",
+    "people.js",
     "spine.js",
     "tokens.js",
     "slots.js",
@@ -25,6 +26,7 @@ MODULES = (  # each after those it imports
     "words.js",
     "changed.js",
     "curves.js",
+    "affected.js",
     "pages.js",
     "beside.js",
     "overlay.js",
@@ -34,6 +36,7 @@ MODULES = (  # each after those it imports
     "surface.js",
 )
 IMPORT = re.compile(r"^import (\{[^}]*\}) from \"\./([a-z]+)\.js\"", re.MULTILINE)
+FACT_HUE = re.compile(r"--fact-\d: light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)")
 EXPORT = re.compile(r"^export ((?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
 
 
@@ -59,6 +62,12 @@ def _scope(name: str, text: str) -> str:
 
 def style() -> str:
     return read("surface.css")
+
+
+def fact_hues() -> dict[str, list[str]]:
+    """The hues of facts as facts.css has them, for what takes no CSS: theme -> "#rrggbb" of each."""
+    pairs = FACT_HUE.findall(read("facts.css"))
+    return {theme: list(hues) for theme, hues in zip(("light", "dark"), zip(*pairs, strict=True), strict=True)}
 
 
 def read(file: str | Path) -> str:

@@ -23,6 +23,7 @@ KEYS = (
     Key("2", "2", "beat2", "the second beat"),
     Key("3", "3", "beat3", "the third beat"),
     Key("4", "4", "beat4", "the fourth beat"),
+    Key("w", "W", "who", "ask about the next person, where several can be asked for"),
     Key("Escape", "Esc", "unpin", "let go of what is pinned"),
     Key("?", "?", "help", "this list"),
 )

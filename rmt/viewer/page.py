@@ -67,8 +67,8 @@ def page(
 
     @cache
     def packed(name: str, detail: str) -> str:
-        reset = runs.get("reset") if name == "run" else None
-        return base64.b64encode(gzip.compress(_archive(runs[name], reset, detail), 9, mtime=0)).decode()
+        beside = {other: runs[other] for other in runs if other != "run"} if name == "run" else {}
+        return base64.b64encode(gzip.compress(_archive(runs[name], beside, detail), 9, mtime=0)).decode()
 
     for own, of_controls in _details(trace, most):
         text = _page(trace, {name: packed(name, own if name == "run" else of_controls) for name in runs})
@@ -110,19 +110,20 @@ def _page(trace: Trace, packed: Mapping[str, str]) -> str:
     return TEMPLATE.format(
         policy=POLICY,
         title=html.escape(title(trace)),
-        style=bundle.read("page.css") + bundle.style(),
+        style=bundle.read("page.css") + bundle.read("facts.css") + bundle.style(),
         runs="\n".join(RUN.format(name=name, packed=text) for name, text in packed.items()),
         script=bundle.script(*bundle.MODULES, "source.js", "offline.js"),
     )
 
 
-def _archive(run: Run, reset: Run | None, detail: str) -> bytes:
+def _archive(run: Run, controls: Mapping[str, Run], detail: str) -> bytes:
     """Pack all slices of a run (overview, segments, heads) after a first slice with their positions."""
+    reset = controls.get("reset")
     mapped = "read" in run.trace.arrays
     detail = detail if mapped else "none"
     about = [*provenance(run.trace, run.source), *([DETAILS[detail]] if mapped and DETAILS[detail] else [])]
     colours = slices.colours(run, reset)
-    parts = [slices.overview(run)]
+    parts = [slices.overview(run, controls=controls)]
     for index in range(run.trace.done):
         meta, arrays = slices.segment_parts(run, index, reset=reset, maps=detail != "none")
         parts.append(slices.pack(meta, **_short(arrays)))

@@ -6,12 +6,13 @@ A part is {"kind", "text"}: "text" plain, "strong" emphasised, "token" a word of
 import numpy as np
 
 from rmt import tasks
-from rmt.measure import KNOWN, Measures, answer_class
+from rmt.measure import KNOWN, Followed, Measures, answer_class, question_of
 from rmt.tasks import TASKS
+from rmt.tasks.babi_words import NEVER
 from rmt.trace import SegmentRecord, Trace
 
 SOURCES = {"live": "Live run", "recorded": "Recorded", "uploaded": "Uploaded"}
-VERBS = {"write": "writes", "append": "adds", "keep": "keeps", "read": "reads"}
+VERBS = {"write": "writes", "append": "adds", "update": "replaces", "keep": "keeps", "read": "reads"}
 VERBS |= {"change": "moves", "still": "leaves", "look": "looks at"}  # where nothing is asked
 LOST = 0.3  # fall of P(answer) that is mentioned
 PEAK = 2.0  # attention on a token, over the segment's median, from which on the token is named
@@ -20,12 +21,27 @@ ALIKE, COPIES = 0.9, 0.98
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
-def sentence(trace: Trace, measures: Measures, record: SegmentRecord) -> list[dict]:
-    """Write the sentence about a segment, as parts."""
-    s, moved = record.index, measures.slot_mean
-    beat = next((b.kind for b in measures.beats if b.segment == s), None)
+def sentence(trace: Trace, measures: Measures, record: SegmentRecord, who: str | None = None) -> list[dict]:
+    """Write the sentence about a segment, as parts.
+
+    who: about whom, where several can be asked for; by default whom the text asks about, or else the first.
+    """
+    s, moved, followed = record.index, measures.slot_mean, measures.who(who)
+    beats = followed.beats if followed else measures.beats
+    knows = followed.knows if followed else measures.knows
+    beat = next((b.kind for b in beats if b.segment == s), None)
     parts = [_part(f"Segment {s + 1} of {trace.n_segments} ")]
-    if beat in ("write", "append"):
+    if beat in ("write", "update") and followed:
+        was, now = (trace.classes[followed.answer[moment]] for moment in (s, s + 1))
+        new = beat == "write" or was == NEVER
+        what = f" where {followed.name} is: " if new else f" {was} with {now} for {followed.name}: "
+        parts += [
+            _part(VERBS["write" if new else beat], "strong"),
+            _part(f"{what}memory {_looks(record)}"),
+            *_peak(record),
+        ]
+        parts += [_part(f"{_rank(moved, s)}. ")]
+    elif beat in ("write", "append"):
         fact = any(span["kind"] == "fact" for span in _inside(trace.spans, record))
         what = (" a fact" if beat == "write" else " a second fact") if fact else ""
         parts += [_part(VERBS[beat], "strong"), _part(f"{what}: memory {_looks(record)}")]
@@ -38,19 +54,22 @@ def sentence(trace: Trace, measures: Measures, record: SegmentRecord) -> list[di
         share = f"{moved[s] / measures.length[s]:.0%} of its slots’ length"
         parts += [_part(VERBS[beat], "strong"), _part(f" {what}: it moves by {moved[s]:.1f}, {share}. ")]
     elif beat == "read":
-        answer = trace.classes[answer_class(trace)]
-        told = f"with it {answer} has {measures.knows[s]:.2f}, with the initial memory {measures.knows[0]:.2f}. "
+        answer, p, blank = _read(trace, measures, followed, s)
+        told = f"with it {answer} has {p:.2f}, with the initial memory {blank:.2f}. "
         parts += [_part(VERBS[beat], "strong"), _part(f" memory: {told}"), *_path(trace, record)]
     elif beat == "look":
         share = measures.share("read")[s]
         parts += [_part(VERBS[beat], "strong"), _part(f" memory: {share:.0%} of its tokens’ attention goes there. ")]
-    elif measures.knows[s] - measures.knows[s + 1] > LOST:
+    elif followed and followed.answer[s] != followed.answer[s + 1] and followed.p[s] >= KNOWN:
+        what = f" {trace.classes[followed.answer[s]]} for {followed.name}: memory changes by {moved[s]:.1f}. "
+        parts += [_part("loses", "strong"), _part(what)]
+    elif not followed and knows[s] - knows[s + 1] > LOST:
         parts += [_part("loses", "strong"), _part(f" what memory held: it changes by {moved[s]:.1f}. ")]
     elif s == 0:
         parts += [_part("leaves the initial memory", "strong"), _part(f", a change of {moved[0]:.1f}. ")]
     else:
         parts += [_part(f"{_plain_change(moved, s)}. ")]
-    return parts + _asked(trace, measures, record)
+    return parts + (_followed(trace, measures, followed, s) if followed else _asked(trace, measures, record))
 
 
 def remark(measures: Measures, s: int) -> str:
@@ -68,14 +87,13 @@ def remark(measures: Measures, s: int) -> str:
 
 def question_text(trace: Trace) -> str:
     """The text of the run's question, or ""."""
-    spans = [span for span in trace.spans if span["kind"] == "question"]
-    return "".join(trace.token_texts(spans[-1]["start"], spans[-1]["end"])).strip() if spans else ""
+    return question_of(trace)
 
 
 def title(trace: Trace) -> str:
     """The name of a run: its task, or else the beginning of its text; and its length."""
     begin = "".join(trace.token_texts(0, min(6, len(trace.arrays["ids"])))).strip()
-    name = (trace.meta["task"] in TASKS and tasks.title(trace.meta["task"])) or f"“{begin[:24]} …”"
+    name = (trace.meta["task"] in TASKS and tasks.whole_title(trace.meta["task"])) or f"“{begin[:24]} …”"
     return f"{name}, {trace.n_segments} segments"
 
 
@@ -160,6 +178,33 @@ def _asked(trace: Trace, measures: Measures, record: SegmentRecord) -> list[dict
     if abs(asked[now] - before[now]) >= LOST:
         earlier = "one segment earlier" if record.index else "before the first segment"
         parts.append(_part(f"; {earlier}, {before[now]:.2f}"))
+    return [*parts, _part(".")]
+
+
+def _read(trace: Trace, measures: Measures, followed: Followed | None, s: int) -> tuple[str, float, float]:
+    """The answer that is read from memory in segment s, its probability, and that by the initial memory."""
+    if followed is None:
+        return trace.classes[answer_class(trace)], float(measures.knows[s]), float(measures.knows[0])
+    answer, q = int(followed.answer[s]), measures.followed.index(followed)
+    return trace.classes[answer], float(followed.p[s]), float(trace.arrays["asked_each"][0, q, answer])
+
+
+def _followed(trace: Trace, measures: Measures, followed: Followed, s: int) -> list[dict]:
+    """What the model would answer now about one of several, whether that is right, and how many of all are."""
+    now, p, truth = int(followed.answer[s + 1]), float(followed.p[s + 1]), int(followed.truth[s + 1])
+    sure = "it answers " if p >= KNOWN else "it cannot tell: at most "
+    parts = [_part("Asked now “"), _part(followed.question, "quote"), _part(f"”, {sure}")]
+    parts += [_part(trace.classes[now], "strong"), _part(f" with {p:.2f}")]
+    if 0 <= truth != now and p >= KNOWN:
+        parts.append(_part(f", which is wrong (it is {trace.classes[truth]})"))
+    right = [one.right[s + 1] for one in measures.followed]
+    known = [value for value in right if np.isfinite(value)]
+    if known:
+        of = NUMBERS[len(known)] if len(known) < len(NUMBERS) else str(len(known))
+        n = int(sum(known))
+        count = ("none" if n == 0 else NUMBERS[n] if n < len(NUMBERS) else str(n)).capitalize()
+        told = f"All {of} are" if n == len(known) else f"{count} of {of} {'is' if n < 2 else 'are'}"
+        parts.append(_part(f". {told} right now"))
     return [*parts, _part(".")]
 
 

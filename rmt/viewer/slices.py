@@ -6,6 +6,7 @@ each padded to 8 bytes. The header is {"meta": ..., "arrays": {name: {"dtype", "
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -14,6 +15,7 @@ import numpy as np
 
 from rmt.measure import Measures, edges, measure, pool, token_loss
 from rmt.trace import SegmentRecord, Trace
+from rmt.viewer import people
 from rmt.viewer.sentence import question_text, remark, sentence
 
 BINS = 256  # bins of the spine, for any length of the run
@@ -63,10 +65,11 @@ def pack(meta: dict, **arrays: np.ndarray) -> bytes:
     return len(head).to_bytes(4, "little") + head + b"".join(parts)
 
 
-def overview(run: Run, over: int = 0) -> bytes:
+def overview(run: Run, over: int = 0, controls: Mapping[str, Run] | None = None) -> bytes:
     """Make the slice of the whole run, in constant size: pooled rows of the spine, beats, marks, scales.
 
-    over: segments of a longer run whose bins are used, as the two are drawn on one axis.
+    over: segments of a longer run whose bins are used, as the two are drawn on one axis. controls: the same text with
+    memory reset, and by weights that were never trained.
     """
     trace, measures, write = run.trace, run.measures, run.token_write
     at = edges(max(over, trace.done), BINS)
@@ -87,7 +90,9 @@ def overview(run: Run, over: int = 0) -> bytes:
         "causal": trace.meta["causal"],
         "detail": trace.meta["detail"],
         "control": trace.meta["control"],
-        "beats": [{"kind": b.kind, "segment": b.segment, "from": b.made_from} for b in measures.beats],
+        "beats": people.beats(measures.beats),
+        "people": people.told(run, controls or {}),
+        "who": measures.who().name if measures.followed else None,
         "answer": measures.answer,
         "marks": marks(run),
         "change_scale": float(measures.change.max(initial=0.0)),
@@ -97,7 +102,7 @@ def overview(run: Run, over: int = 0) -> bytes:
     moved = measures.slot_mean
     peak = np.array([a + int(np.argmax(moved[a:b])) for a, b in pairwise(at)])
     pooled = {f"{name}_{of}": row[i] for name, row in rows.items() for i, of in enumerate(("max", "mean"))}
-    return pack(meta, edges=at, peak=peak, **pooled)
+    return pack(meta, edges=at, peak=peak, **pooled, **people.rows(measures, at))
 
 
 def segment(run: Run, index: int, layer: int | None = None, head: int | None = None, reset: Run | None = None) -> bytes:
@@ -125,8 +130,9 @@ def segment_parts(
         "index": index,
         "start": record.start,
         "tokens": record.tokens,
-        "spans": local_spans(trace.spans, record),
+        "spans": local_spans(people.owned(trace), record),
         "sentence": sentence(trace, measures, record),
+        "sentences": {one.name: sentence(trace, measures, record, one.name) for one in measures.followed},
         "remark": remark(measures, index),
         "window_start": start,
         "similarity": float(measures.similarity[index]),
@@ -134,6 +140,8 @@ def segment_parts(
     arrays = {"window": measures.change[start : start + WINDOW], "ids": record.ids}
     if trace.classes and np.isfinite(record.asked).all():
         arrays |= {"asked_before": trace.arrays["asked"][index], "asked": record.asked}
+    if measures.followed:
+        arrays |= people.moment(run, index)
     if measures.shares:
         arrays |= {f"{block}_share": share[index] for block, share in measures.shares.items()}
         arrays |= {"token_write": record.token_write, "token_read": record.token_read}
@@ -158,9 +166,12 @@ def colours(run: Run, reset: Run | None) -> list[str]:
 
 
 def opening(run: Run, colours: list[str]) -> dict:
-    """The view that a visitor begins with: the segment that writes, or moves memory far, and a colour."""
-    first = next((beat.segment + 1 for beat in run.measures.beats if beat.kind in ("write", "change")), 1)
-    return {"segment": first, "colour": (*colours, None)[0]}
+    """Where a visitor begins: at the segment that replaces a fact or else writes one, or moves memory far."""
+    kinds = [beat.kind for beat in run.measures.beats]
+    wanted = ("update",) if "update" in kinds else ("write", "change")
+    first = next((beat.segment + 1 for beat in run.measures.beats if beat.kind in wanted), 1)
+    who = {"who": run.measures.who().name} if run.measures.followed else {}
+    return {"segment": first, "colour": (*colours, None)[0], **who}
 
 
 def _maps(record: SegmentRecord, layer: int | None, head: int | None) -> dict[str, np.ndarray]:
@@ -172,16 +183,16 @@ def _maps(record: SegmentRecord, layer: int | None, head: int | None) -> dict[st
 
 
 def marks(run: Run) -> list[dict]:
-    """The segments with a fact or the question."""
-    spans = [span for span in run.trace.spans if span["kind"] in ("fact", "question")]
-    found = {(run.trace.segment_of(span["start"]), span["kind"]) for span in spans}
-    return [{"segment": segment, "kind": kind} for segment, kind in sorted(found)]
+    """Segments that hold a fact, with whose it is where that is known, or the question."""
+    spans = [span for span in people.owned(run.trace) if span["kind"] in ("fact", "question")]
+    found = {(run.trace.segment_of(span["start"]), span["kind"], span.get("who", -1)) for span in spans}
+    return [{"segment": s, "kind": kind, **({"who": who} if who >= 0 else {})} for s, kind, who in sorted(found)]
 
 
 def local_spans(spans: list[dict], record: SegmentRecord) -> list[dict]:
-    """The spans that overlap a segment, counted from its first token."""
-    cut = [(s["kind"], max(s["start"], record.start), min(s["end"], record.end)) for s in spans]
-    return [{"kind": kind, "start": a - record.start, "end": b - record.start} for kind, a, b in cut if a < b]
+    """Spans that reach into the segment, counted from its first token."""
+    cut = [(s, max(s["start"], record.start), min(s["end"], record.end)) for s in spans]
+    return [{**s, "start": a - record.start, "end": b - record.start} for s, a, b in cut if a < b]
 
 
 def _same_text(run: Run, other: Run | None) -> bool:

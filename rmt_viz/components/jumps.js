@@ -30,7 +30,7 @@ function link(row, trace, address, most, theme, go) {
   const query = new URLSearchParams({ trace, segment, colour: "gain" })
   const { fill, ink } = colourOf(theme.ramps.gain, 0.5 + gain / most / 2)
   const label = `${visible(token)}, segment ${segment}: ${signed(gain)} nats; open it on Watch`
-  return el("a", { href: `${address}?${query}`, onclick, "aria-label": label, title: `segment ${segment}` },
+  return el("a", { href: `${address}watch?${query}`, onclick, "aria-label": label, title: `segment ${segment}` },
     el("span", { class: "context" },
       el("span", { class: "before" }, el("bdi", {}, line(before))),
       el("mark", { style: `background:${fill};color:${ink}` }, el("bdi", {}, visible(token))),

@@ -27,6 +27,7 @@ async function open(root, here, data) {
   here.surface?.destroy()
   const options = {
     view, colours: data.colours, keys: data.keys, page: data.page, file: `${data.base}/${data.run}/page`,
+    reset: data.reset,
     beside: data.beside && { source: source(data, data.beside.run), names: data.beside.names },
     onView: (next) => sync(here, data, next),
     link: (next) => window.location.origin + address(data, next),
@@ -62,8 +63,8 @@ function cameWith(data) {
 // The view of the same run that the visitor had on another page.
 function left(data) {
   const { name, view } = window.rmtLeft ?? {}
-  const { segment, layer, head, slot } = view ?? {}
-  return name === data.name ? { segment, layer, head, slot } : {}
+  const { segment, layer, head, slot, who } = view ?? {}
+  return name === data.name ? { segment, layer, head, slot, who } : {}
 }
 
 function address(data, view) {

@@ -29,7 +29,9 @@ def limits(run: Run, page: str = "watch") -> dict:
         "memory": {"range": done},
         "compare": {"range": done, "show": ["watch", "memory", "loss"]},
     }
+    who = [one.name for one in run.measures.followed]
     return {
+        **({"who": who} if who else {}),
         "segment": done,
         "layer": made["layers"],
         "head": made["heads"],
@@ -53,6 +55,11 @@ def _beside(run: Run, other: Run, names: tuple[str, str] | None) -> dict:
     return {"run": other.id, "names": names, "over": max(run.trace.done, other.trace.done)}
 
 
+def _answers(runs: tuple[Run, Run]) -> list[dict]:
+    """Of each run its answers about each that can be asked for, at every moment."""
+    return [{one.name: one.answer.tolist() for one in run.measures.followed} for run in runs]
+
+
 def show(
     run: Run,
     name: str,
@@ -62,11 +69,13 @@ def show(
     beside: tuple[Run, str | None] | None = None,
     names: tuple[str, str] | None = None,
     also: dict[str, str | None] | None = None,
+    reset: tuple[Run, Run] | None = None,
 ) -> None:
     """Draw the surface with the view that the address asks for; stepping in it never runs the page script again.
 
     name, control: the sidebar's choices, which the address keeps. page: the page whose cards are shown. beside: a
     second run, and its value in the address or None. names: titles over the two runs. also: more fields of the address.
+    reset: the two runs with memory reset, the control of the answers about each person.
     """
     begin = {**defaults(run), **BEGIN.get(page, {})}
     allowed = limits(run, page)
@@ -85,6 +94,7 @@ def show(
             "name": name,
             "fixed": {key: value for key, value in fixed.items() if value},
             "page": page,
+            "reset": _answers(reset) if reset else None,
             "beside": _beside(run, beside[0], names) if beside else None,
             "fields": list(limits(run, page)),
             "view": wanted,

@@ -46,7 +46,7 @@ def laid_out(step: Step) -> dict:
         "run": run.id,
         "view": {"segment": s + 1, "colour": step.colour if step.colour in colours else None},
         "colours": colours,
-        "watch": address.link(query, {}),
+        "watch": f"watch{address.link(query, {})}",
         "question": question.text,
         "choices": list(question.choices),
         "right": question.right,

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from rmt_viz.figures.canvas import LEGEND, MUTED, band, canvas, categories, dress, escape, lines, sequential
-from rmt_viz.figures.theme import HUES
+from rmt_viz.figures.theme import FACTS, HUES
 
 CONTROL_LOOKS = {"trained": ("knows", "solid"), "reset": ("read", "dash"), "untrained": ("loss", "dot")}
 
@@ -45,9 +45,11 @@ def ledger(facts: Sequence[dict], finding: str, *, theme: str = "light") -> go.F
     figure = canvas(
         finding, theme=theme, x="after segment (0: before the first)", y="P(answer) if asked now", width=500, height=360
     )
-    for fact, hue in zip(facts, categories(len(facts), theme), strict=True):
-        x = np.arange(len(fact["p"]))
-        lines(figure, x, fact["p"], escape(fact["text"]), {"color": hue, "width": 2.4})
+    for fact, plain in zip(facts, categories(len(facts), theme), strict=True):
+        who, end = fact.get("who"), fact.get("replaced")
+        hue = plain if who is None else FACTS[theme][who % len(FACTS[theme])]
+        p = fact["p"] if end is None else fact["p"][: end + 1]
+        lines(figure, np.arange(len(p)), p, escape(fact["text"]), {"color": hue, "width": 2.4})
         figure.add_vline(fact["told"], line={"color": hue, "dash": "dot", "width": 1.2})
     figure.update_yaxes(range=[-0.03, 1.03])
     return figure.update_layout(legend=LEGEND, margin_t=figure.layout.margin.t + 22 * min(max(len(facts), 1), 3))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rmt.measure import KNOWN
+from rmt.viewer.slices import Run
 from rmt_viz.findings.words import add_row, percent
 
 
@@ -32,17 +33,41 @@ def survival_table(documents: dict[str, dict]) -> dict[str, Sequence]:
     return rows
 
 
+def placed(facts: Sequence[dict], run: Run) -> list[dict]:
+    """Facts of a run with the moments at which each is told and replaced, None where it is not.
+
+    who: about which of those that can be asked for each is, counted from 0, None where it is about none of them.
+    """
+    questions = [question["text"] for question in run.trace.questions]
+    after = lambda end: run.trace.segment_of(end - 1) + 1  # noqa: E731
+    return [
+        {
+            **fact,
+            "told": after(fact["end"]),
+            "replaced": after(fact["until"]) if fact.get("until") else None,
+            "who": questions.index(fact["question"]) if fact["question"] in questions else None,
+        }
+        for fact in facts
+    ]
+
+
 def ledger(facts: Sequence[dict]) -> str:
     """A sentence on which facts of one run are still known at its end."""
     if not facts:
         return "This run tells no fact that can be asked for"
-    there = [fact for fact in facts if fact["p"][-1] >= KNOWN]
+    holding = [fact for fact in facts if not fact.get("until")]
+    there = [fact for fact in holding if fact["p"][-1] >= KNOWN]
     if len(facts) == 1:
         last, best, name = facts[0]["p"][-1], max(facts[0]["p"]), facts[0]["answer"]
         if f"{last:.2f}" == f"{best:.2f}":
             return f"P({name}) ends at its best, {last:.2f}"
         return f"P({name}) is {last:.2f} at the end, {best:.2f} at its best"
-    return f"{len(there)} of {len(facts)} facts are there at the end"
+    if len(holding) == len(facts):
+        return f"{len(there)} of {len(facts)} facts are there at the end"
+    old = [fact for fact in facts if fact.get("until")]
+    stale = sum(fact["p"][-1] >= KNOWN for fact in old)
+    told = f"{len(there)} of the {len(holding)} facts that hold at the end are there"
+    return f"{told}; of {len(old)} that were replaced, {stale or 'none'} {'are' if stale > 1 else 'is'} answered still"
 
 
 def ledger_table(facts: Sequence[dict]) -> dict[str, Sequence]:

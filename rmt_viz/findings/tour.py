@@ -3,13 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from rmt.measure import KNOWN, answer_class
+from rmt.measure import Followed
 from rmt.viewer.slices import Run
+from rmt_viz.findings.words import names
 
-ALIKE = 0.25  # slots whose changes differ by less than this share of their mean are told as alike
-CHANCE, SURE = 0.34, 0.8
+SHARES = ("Nobody", "Some", "All of them")
 SYMBOLS = {  # a symbol of the equations: how it is written, what stands below it, its block, and what it is in words
     "m-": ("m", "s−1", "memory", "the memory before segment s: M vectors of D numbers"),
     "x": ("x", "s", "tokens", "the tokens of segment s"),
@@ -63,35 +61,49 @@ def _size(run: Run, s: int) -> Question:
     )
 
 
-def _slot(run: Run, s: int) -> Question:
-    moved = run.measures.change[s]
-    alike = float(np.ptp(moved)) < ALIKE * float(moved.mean())
-    choices = (*(f"Slot {i + 1}" for i in range(len(moved))), "All about alike")
-    most, least = int(np.argmax(moved)), int(np.argmin(moved))
-    told = (
-        f"All {len(moved)} move by {moved.mean():.1f}, each by nearly as much: this model uses its slots as copies."
-        if alike
-        else f"Slot {most + 1} moves most, by {moved[most]:.1f}; slot {least + 1} least, by {moved[least]:.1f}."
-    )
-    return Question("Which slot will change most here?", choices, len(moved) if alike else most, told)
-
-
-def _sure(run: Run, s: int) -> Question:
-    knows, wrote = run.measures.knows, next((b.segment for b in run.measures.beats if b.kind == "write"), 0)
-    now = float(knows[s + 1])
+def _written(run: Run, s: int) -> Question:
+    turned = [one for one in run.measures.followed if one.answer[s] != one.answer[s + 1]]
+    n, of = len(turned), len(run.measures.followed)
+    parts = [f"{one.name}, from {_said(run, one, s)} to {_said(run, one, s + 1)}" for one in turned]
+    rest = [one.name for one in run.measures.followed if one not in turned]
+    told = f"About {names(parts)}." if parts else "About nobody."
+    stays = f" About {names(rest)} it stays: what was written is a place with whose it is." if rest and parts else ""
     return Question(
-        f"The fact came {s - wrote} segments ago. If the question came now, how sure would the model be of the answer?",
-        ("No surer than chance", "About half sure", "Nearly certain"),
-        0 if now < CHANCE else 1 if now < SURE else 2,
-        f"It would give the right answer {now:.2f}; before the fact, {float(knows[wrote]):.2f}. Chance is one in "
-        f"{len(run.trace.classes)}.",
+        f"All {of} are asked for before this segment and after it. About how many of them does the answer change here?",
+        ("Nobody", "One", "Two or more", "All"),
+        3 if n == of else min(n, 2),
+        f"{told}{stays}",
+    )
+
+
+def _replaced(run: Run, s: int) -> Question:
+    who = run.measures.who()
+    old, new = _said(run, who, s), _said(run, who, s + 1)
+    others = [_said(run, one, s + 1) for one in run.measures.followed if one is not who]
+    other = next((place for place in [*others, *run.trace.classes] if place not in (old, new)), "nothing")
+    stay = [one.name for one in run.measures.followed if one is not who and one.answer[s] == one.answer[s + 1]]
+    return Question(
+        f"Before this segment the answer about {who.name} was {old}. What is it after it?",
+        (old, new, other),
+        1,
+        f"It answers {new} with {who.p[s + 1]:.2f}; one segment earlier {old} had {who.p[s]:.2f}."
+        + (f" About {names(stay)} the answer stays what it was." if stay else ""),
+    )
+
+
+def _everybody(run: Run, s: int) -> Question:
+    return Question(
+        "If the question came now, about how many of them would the answer be right?",
+        SHARES,
+        _share(run, s),
+        f"{_list(run, s)}. {_count(run, s)} right by the text so far; the people’s rows show it for every segment.",
     )
 
 
 def _look(run: Run, s: int) -> Question:
     share = float(run.measures.share("read")[s])
     return Question(
-        "The question stands here, the fact does not. How much of the tokens’ attention goes to memory?",
+        "The question stands here, the moves do not. How much of the tokens’ attention goes to memory?",
         ("Under a tenth", "A tenth to a half", "More than a half"),
         0 if share < 0.1 else 1 if share < 0.5 else 2,
         f"{share:.0%}, mean of layers and heads. But attention is not cause: that it looks there does not show that it "
@@ -100,84 +112,101 @@ def _look(run: Run, s: int) -> Question:
 
 
 def _without(run: Run, s: int) -> Question:
-    truth, classes = answer_class(run.trace), run.trace.classes
-    p = float(run.measures.knows[-1])
-    right = run.trace.answer == classes[truth]
-    given = run.trace.probabilities[run.trace.answer]
     return Question(
-        f"The same text, but memory is put back to its beginning before every segment. Does it still answer "
-        f"“{classes[truth]}”?",
-        ("Yes", "No"),
-        0 if right else 1,
-        f"It answers {run.trace.answer} with {given:.2f} and gives {classes[truth]} {p:.2f}. The weights and the "
-        "text are the same: what made the answer before is the memory.",
+        "The same text, but memory is put back to its beginning before every segment. About how many of them is the "
+        "answer still right at the end?",
+        SHARES,
+        _share(run, s),
+        f"{_list(run, s)}: {_count(run, s)} right. The weights and the text are the same as before: what knew "
+        "the rest was the memory.",
     )
 
 
 def _far(run: Run, s: int) -> Question:
-    last = float(run.measures.knows[-1])
-    wrote = next((b.segment for b in run.measures.beats if b.kind == "write"), 0)
+    right, told = (sum(each) for each in zip(*(one.score() for one in run.measures.followed), strict=True))
     return Question(
-        "This model was taught with texts of 1 to 7 segments, then with streams of text, in which a fact had to last. "
-        f"Here it reads {run.trace.n_segments} segments. Is the place of segment {wrote + 1} still there at the end?",
-        ("Yes", "No"),
-        0 if last >= KNOWN else 1,
-        f"It gives the right answer {last:.2f} after {run.trace.n_segments - wrote - 1} segments of speeches, of which "
-        "sentences that name a person or place were left out. The Length page counts this over a thousand texts.",
+        f"Here the same model reads {run.trace.n_segments} segments, {len(run.trace.arrays['ids']):,} tokens. About "
+        "how many of them is the answer right at the end?",
+        SHARES,
+        _share(run, s),
+        f"{_list(run, s)}: {_count(run, s)} right. Over the whole text {right / max(told, 1):.0%} of the answers about "
+        "somebody told of are. One text is no score: the Length page counts over hundreds, at more lengths.",
     )
+
+
+def _said(run: Run, one: Followed, moment: int) -> str:
+    return run.trace.classes[one.answer[moment]]
+
+
+def _share(run: Run, s: int) -> int:
+    """Which of SHARES is right after segment s."""
+    right = [one.right[s + 1] for one in run.measures.followed]
+    return 2 if min(right) == 1 else 1 if 1 in right else 0
+
+
+def _list(run: Run, s: int) -> str:
+    """Each with what is answered after segment s, and what would be right where that is wrong."""
+    parts = []
+    for one in run.measures.followed:
+        wrong = f" (it is {run.trace.classes[one.truth[s + 1]]})" if one.right[s + 1] == 0 else ""
+        parts.append(f"{one.name}: {_said(run, one, s + 1)}{wrong}")
+    return ", ".join(parts)
+
+
+def _count(run: Run, s: int) -> str:
+    right = [one.right[s + 1] == 1 for one in run.measures.followed]
+    return f"{sum(right)} of {len(right)} {'is' if sum(right) == 1 else 'are'}"
 
 
 STEPS = (
     Step(
-        "A text is read in pieces", "detect", "keep",
+        "A text is read in pieces", "qa1", "keep",
         "A recurrent memory transformer cuts a text of any length into segments and reads one at a time. What it "
         "may take along is the memory: a few vectors, put in front of the next segment’s tokens.",
         "the strip: a column is a segment, and all below it belongs to the marked one. Step with →.",
         _size, (CUT, STEP), ("tokens",),
     ),
     Step(
-        "A fact is written", "detect", "write",
-        "Somewhere in the noise stands one fact. The next segment will not see this one, so whatever is to be known "
-        "of it later has to go into memory now. Memory’s own positions attend to the tokens: that is a write.",
-        "the word with the strongest colour, and the tallest bar in the row “change”.",
-        _slot, (STEP,), ("tokens", "slots"),
+        "A move is written", "qa1", "write",
+        "Between the sentences of old speeches people move about, and any of them may be asked for at any time. The "
+        "next segment will not see this one, so whatever is to be known of it later has to go into memory now.",
+        "the rows of people in the strip: a bar where an answer becomes another one. The card asks about one of them.",
+        _written, (STEP,), ("tokens", "answers"),
     ),
     Step(
-        "The fact is kept", "detect", "keep",
-        "Noise follows. At each boundary memory passes through all layers once more, and nothing but training tells "
-        "them to leave it as it is. What this model keeps of the fact is the place: it answers any question with it, "
-        "whoever is asked for.",
-        "the row “change”, whose bars nearly vanish, while “knows” stays up.",
-        _sure, (STEP, CUT), ("slots", "answers"),
+        "One fact replaces another", "qa1", "update",
+        "Somebody who was told of moves again. The latest move counts, so what memory holds about this one has to be "
+        "replaced, and what it holds about the others must not be.",
+        "the card: the dashed bar is the answer of before, the filled one that of now. Choose the others there, too.",
+        _replaced, (STEP,), ("answers", "tokens"),
     ),
     Step(
-        "The fact is read", "detect", "read",
-        "The last segment holds the question. It is read together with memory, and the answer is made from this one "
-        "segment, at [CLS], a position of the model’s own. That memory was needed shows only where it is taken away.",
+        "What is known is kept", "qa1", "keep",
+        "Other text follows. At each boundary memory passes through all layers once more, and nothing but training "
+        "tells them to leave it as it is. Asking is the test: the question is put to a copy of the memory.",
+        "the row “change”, whose bars nearly vanish, while the people’s rows go on unchanged.",
+        _everybody, (STEP, CUT), ("slots", "answers"),
+    ),
+    Step(
+        "A question is answered", "qa1", "read",
+        "The last segment holds a question. It is read together with memory, and the answer is made from this one "
+        "segment, at its last token. That memory was needed shows only where it is taken away.",
         "the tokens that look at memory most, and the heads that do, both in the strongest blue.",
         _look, (CUT, STEP, ANSWER), ("tokens", "heads"), "read",
     ),
     Step(
-        "The control: without memory", "detect.reset", "last",
+        "The control: without memory", "qa1.reset", "last",
         "A picture of attention alone proves nothing. So the same weights read the same text again, and before every "
         "segment the state is replaced by the initial memory.",
-        "the row “knows”: it falls back right after the fact’s own segment.",
+        "the people’s rows: each is right in the segment that tells of them, and wrong, dashed, right after it.",
         _without, (RESET, CUT, STEP), ("answers", "slots"),
     ),
     Step(
-        "As long as it was trained to hold", "detect-64", "last",
+        "A longer text", "qa1-64", "last",
         "The cost of a segment does not depend on how many came before, so the same model can go on. Whether memory "
         "holds that long is a matter of training, not of room.",
-        "the segment where the fact comes in, and “knows” from there to the end.",
+        "the people’s rows from end to end: answers that replace each other, and dashed ones where it is wrong.",
         _far, (STEP,), ("answers", "slots"),
-    ),
-    Step(
-        "A second fact is told", "reasoning", "append",
-        "Two facts stand far apart, and the question asks for one of them: which one is said only at the end, so both "
-        "have to be held. No question of this task needs the two together. The slots of this model are no copies of "
-        "each other.",
-        "the column of this segment: the slots do not move alike.",
-        _slot, (STEP,), ("slots", "tokens"),
     ),
 )  # fmt: skip
 

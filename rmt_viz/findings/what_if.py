@@ -6,7 +6,7 @@ import numpy as np
 
 from rmt.measure.contrast import Contrast
 from rmt.trace import Trace
-from rmt_viz.findings.words import add_row, listed
+from rmt_viz.findings.words import add_row, listed, names
 
 MOST = 0.5  # of runs with other facts
 MATTERS = 0.1  # a fall of P(answer) worth a word
@@ -17,6 +17,8 @@ def what_if(original: Trace, changed: Trace, difference: Contrast) -> str:
     if difference.first is None:
         return "Nothing changes: the two runs are the same, to the last bit"
     where = f"the memories differ from segment {difference.first + 1} on"
+    if difference.people:
+        return f"{_people(original, difference)}; {where}"
     if original.answer is None or changed.answer is None:
         moved = float(np.nanmean(difference.loss)) if np.isfinite(difference.loss).any() else None
         return f"{where.capitalize()}" + ("" if moved is None else f"; the mean loss changes by {moved:+.3f} nats")
@@ -24,6 +26,30 @@ def what_if(original: Trace, changed: Trace, difference: Contrast) -> str:
     if original.answer != changed.answer:
         return f"The answer turns from {original.answer} ({was:.2f}) to {changed.answer} ({now:.2f}); {where}"
     return f"The answer stays {original.answer} ({was:.2f}, now {now:.2f}), though {where}"
+
+
+def _people(one: Trace, found: Contrast) -> str:
+    """Of whom something else is answered, at the end or on the way, and who stays."""
+    end = [each for each in found.people if each.before[-1] != each.after[-1]]
+    way = [each for each in found.people if each not in end and not each.stays]
+    stay = [each.name for each in found.people if each.stays]
+    parts = [f"{each.name}: {one.classes[each.before[-1]]} becomes {one.classes[each.after[-1]]}" for each in end]
+    parts += [
+        f"{each.name}: another answer after segment {listed(each.apart - 1)}, the same at the end" for each in way
+    ]
+    if not parts:
+        return "All answers stay"
+    return "; ".join([*parts, f"{names(stay)} {'stays' if len(stay) == 1 else 'stay'}" if stay else "nobody stays"])
+
+
+def people_table(one: Trace, found: Contrast) -> dict[str, Sequence]:
+    """One row for each that can be asked for and moment."""
+    rows = {name: [] for name in ("about", "after segment", "as it was", "changed", "right in the changed text")}
+    for each in found.people:
+        for moment, (before, after, truth) in enumerate(zip(each.before, each.after, each.truth, strict=True)):
+            right = one.classes[truth] if truth >= 0 else "not known"
+            add_row(rows, each.name, moment, one.classes[before], one.classes[after], right)
+    return rows
 
 
 def blank(changed: Trace) -> str:

@@ -13,6 +13,11 @@ def listed(indices: Sequence[int]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def names(words: Sequence[str]) -> str:
+    """Words in a list: Mary, John and Daniel."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 def segments(n: int) -> str:
     """A number of segments in words: "1 segment", "2,000 segments"."""
     return f"{n:,} segment{'s' if n != 1 else ''}"

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt.tasks import TASKS, title
+from rmt.tasks import TASKS, whole_title
 from rmt_viz import requests, session
 from rmt_viz.shelf.example_texts import LEAST_LENGTH, example, hint
+from rmt_viz.shelf.library import FIRST
 from rmt_viz.widgets.errors import say
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import progress
@@ -20,7 +21,8 @@ def own_text() -> None:
     if not configs:
         say("There is no checkpoint in assets/checkpoints; train one first.")
         return
-    name = st.selectbox("Checkpoint", configs, format_func=title, key="own checkpoint")
+    first = [*configs].index(FIRST) if FIRST in configs else 0
+    name = st.selectbox("Checkpoint", configs, first, format_func=whole_title, key="own checkpoint")
     config = configs[name]
     _what_it_knows(config)
     text = st.text_area("Text", example(config.get("task")), height=200, key=f"own text {name}")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from rmt.errors import InputError
-from rmt.tasks import TASKS, title
+from rmt.tasks import TASKS, whole_title
 from rmt.viewer.sentence import provenance
 from rmt_viz import session
 from rmt_viz.forms.own_text import own_text
@@ -126,6 +126,6 @@ def _title(name: str) -> str:
         return f"{name}, cannot be opened"
     begin = "".join(run.trace.token_texts(0, min(6, len(run.trace.arrays["ids"])))).strip()
     task = run.trace.meta["task"]
-    known = title(task) if task in TASKS else (task or name).partition("_")[0].capitalize()
+    known = whole_title(task) if task in TASKS else (task or name).partition("_")[0].capitalize()
     called = f"“{begin[:10]} …”" if run.source != "recorded" else known
     return f"{called}, {run.trace.n_segments} segments"

@@ -1,4 +1,4 @@
-"""Facts: is the fact still there?"""
+"""Facts: are the facts still there?"""
 
 import streamlit as st
 
@@ -22,7 +22,7 @@ def page() -> None:
     run, documents = picked[0], bundled_causes.of_checkpoint(picked[0])
     control = {None: "trained"}.get(run.trace.meta["control"], run.trace.meta["control"])
     with st.container(key="title", gap="xxsmall"):
-        st.subheader("Is the fact still there?", anchor=False)
+        st.subheader("Are the facts still there?", anchor=False)
         st.caption("Captured: right at the first chance, after the segment that tells it. Kept: right later still.")
     with st.container(gap="small"):
         left, right = st.columns(2, gap="medium")
@@ -50,12 +50,12 @@ def _ledger(run) -> None:
         st.markdown("**The facts of this run**")
         progress.offer("why", "Ask for every fact of this run", lambda: requests.start_why(run), progress.STEPS)
         return
-    facts = [{**fact, "told": run.trace.segment_of(fact["end"] - 1) + 1} for fact in explained["facts"]]
+    facts = findings.placed(explained["facts"], run)
     finding = findings.ledger(facts)
     if facts:
         figure = figures.ledger(facts, finding, theme=chart.theme())
         chart.show(figure, name="ledger", alt=f"Facts of this run. {finding}.", table=findings.ledger_table(facts), 
-                    caption="This run. Dotted: after the segment that tells it.")  # fmt: skip
+                    caption="Dotted: where it is told. A line ends where its fact is replaced.")  # fmt: skip
     else:
         st.info(plain(f"{finding}."))
 

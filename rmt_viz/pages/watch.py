@@ -15,4 +15,4 @@ def page() -> None:
 
 def listed():
     """The page as Streamlit lists it, for the frame and for links to it."""
-    return st.Page(page, title="Watch", url_path="watch", default=True)
+    return st.Page(page, title="Watch", url_path="watch")

@@ -34,7 +34,8 @@ def page() -> None:
             st.caption(plain(findings.blank(made.trace)))
     if made:
         both = {"beside": (made, None), "names": ("As it was", "Changed")}
-        surface.show(run, name, control, page="what-if", also={"change": st.query_params.get("change")}, **both)
+        surface.show(run, name, control, page="what-if", also={"change": st.query_params.get("change")},
+                     reset=requests.reset_what_if(run, changes), **both)  # fmt: skip
         figure = figures.apart(difference, finding, theme=chart.theme())
         chart.show(figure, name="what-if", alt=f"Two runs apart. {finding}.", table=findings.what_if_table(difference),
                     caption=f"Changed: {'; '.join(map(ch.said, changes))}")  # fmt: skip

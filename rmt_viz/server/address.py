@@ -48,6 +48,7 @@ FIELDS = (
     Field("head", counted),
     Field("slot", counted),
     Field("colour", among),
+    Field("who", among),
     Field("how", among),
     Field("beside", counted_or_beats),
     Field("range", span),
@@ -68,6 +69,11 @@ def read(params: Mapping[str, str], limits: Mapping, defaults: Mapping | None = 
             value = field.parse(str(params[field.name]), limits[field.name])
             values[field.name] = values[field.name] if value is None else value
     return values
+
+
+def names_a_run(params: Mapping[str, str]) -> bool:
+    """Whether an address says something of a run: any of the fields."""
+    return any(field.name in params for field in FIELDS)
 
 
 def link(values: Mapping, defaults: Mapping) -> str:

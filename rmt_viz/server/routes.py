@@ -15,7 +15,7 @@ from rmt.viewer import memory_slices, slices
 from rmt.viewer import page as viewer
 from rmt_viz import session
 from rmt_viz.shelf.library import Run, with_control
-from rmt_viz.work import replays
+from rmt_viz.work import on_demand, replays
 from rmt_viz.work.queue import Job
 
 PREFIX = "/rmt/trace"
@@ -32,7 +32,7 @@ async def overview(request: Request) -> Response:
 def _overview(run: Run, over: str) -> bytes:
     if not NUMBER.fullmatch(over):
         raise InputError("There is no such length.")
-    return slices.overview(run, int(over))
+    return slices.overview(run, int(over), session.controls_of(run.id))
 
 
 async def segment(request: Request) -> Response:
@@ -77,7 +77,7 @@ def _attention(run: Run, request: Request) -> bytes:
     made, query = run.trace.meta["made_by"], request.query_params
     index = _index(request.path_params["index"], run.trace.done)
     chosen = {name: _index(query.get(name), made[f"{name}s"]) for name in ("layer", "head")}
-    job = session.replays().ask(run, index, replays.whole_maps)
+    job = session.replays().replay(run, index, replays.whole_maps)
     record = job.result if job.state == "done" else run.trace.segments[index]
     at = None
     if job.state == "done" and query.keys() >= {"row", "column"}:
@@ -113,7 +113,7 @@ async def words(request: Request) -> Response:
 
 
 def _words(run: Run, index: int) -> bytes:
-    job = session.replays().ask(run, index, replays.slots_as_words)
+    job = session.replays().replay(run, index, replays.slots_as_words)
     return memory_slices.words(run.trace, index, job.result, **_replay_state(job))
 
 
@@ -129,7 +129,7 @@ def _other(request: Request) -> Run | None:
 def _replay_state(job: Job) -> dict:
     """The state of a replay, as fields of a slice."""
     if job.live or job.state == "cancelled":
-        return {"state": "loading", "again": replays.AGAIN_MS}
+        return {"state": "loading", "again": on_demand.AGAIN_MS}
     return {"state": "ready"} if job.state == "done" else {"state": "absent", "why": job.error}
 
 

@@ -17,7 +17,7 @@ SUFFIX = ".trace.safetensors"
 CONTROLS = ("trained", "reset", "untrained")
 BUNDLED = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(\.(reset|untrained))?")
 LIVE = re.compile(r"live-[A-Za-z0-9_-]{16,64}(\.(reset|untrained))?")
-FIRST = "detect"  # what a visitor sees first, where it is there
+FIRST = "qa1"  # what a visitor sees first, where it is there
 MOST_LIVE, MOST_OPEN = 64, 64
 
 

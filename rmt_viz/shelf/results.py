@@ -15,6 +15,7 @@ MAKES = {  # what to run for a file that is not there
     "lm-smollm2": "recipes/smollm2.sh",
     "length": "python -m benchmarks.lengths --json",
     "babilong": "python -m benchmarks.babilong CHECKPOINT --json",
+    "capacity": "recipes/many_facts.sh",
     "cost": "python -m benchmarks.methods --json",
     "mechanisms": "python -m rmt mechanisms CHECKPOINTS --json",
 }
@@ -108,6 +109,28 @@ class Mechanism:
 
 
 @dataclass(frozen=True)
+class Held:
+    """Facts that a memory holds of `told`; see `rmt.causes.capacity.Capacity`. slots, numbers: how large it is."""
+
+    checkpoint: str
+    mechanism: str
+    slots: int
+    numbers: int
+    told: int
+    segments: int
+    documents: int
+    accuracy: float
+    low: float
+    high: float
+    held: float
+    held_low: float
+    held_high: float
+    by_order: tuple[float, ...]
+    never: float
+    control: str = "none"
+
+
+@dataclass(frozen=True)
 class Results:
     """A table of results: the command that made it, its rows, and the other fields of the document."""
 
@@ -122,6 +145,7 @@ ROWS = {
     "lm-smollm2": (Losses, "results"),
     "length": (Score, "results"),
     "babilong": (BabilongScore, "results"),
+    "capacity": (Held, "results"),
     "cost": (Measured, "measured"),
     "mechanisms": (Mechanism, "results"),
 }

@@ -3,7 +3,7 @@
 Nothing here loads torch before a job runs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rmt.errors import InputError
 from rmt.intervene import changes as ch
@@ -29,6 +29,12 @@ def change(open_model: Callable, run: Run, text: str, donors: dict[str, Run], pr
     return what_if(open_model(run), run.trace, ch.parse(text), donors=traces, progress=progress)
 
 
+def edits_text(text: str) -> bool:
+    """Whether these changes are of the text alone, so that they can be made to a control of it as well."""
+    changes = ch.parse(text)
+    return bool(changes) and len(ch.edits(changes)) == len(changes)
+
+
 def map_slots(open_model: Callable, run: Run, progress) -> dict:
     """Both maps of a run's slots: without each slot, and with each alone. On the worker's thread."""
     from rmt.causes.slot_effects import slot_map
@@ -41,6 +47,13 @@ def explain(open_model: Callable, run: Run, progress) -> dict:
     from rmt.causes.why import why
 
     return why(open_model(run), run.trace, progress=progress)
+
+
+def one_by_one(model, facts: Sequence[tuple[str, str]], seed: int):
+    """What is answered about each person after each fact, (K + 1, people, classes). On the worker's thread."""
+    from rmt.causes.capacity import one_by_one
+
+    return one_by_one(model, facts, seed=seed)
 
 
 def donors_of(run: Run, others: list[Run]) -> list[Run]:

@@ -44,6 +44,7 @@ def sample(model, segments: int, progress: Progress) -> Trace:
     from rmt.evaluate import EVALUATION
     from rmt.recorder import record
     from rmt.tasks import TASKS
+    from rmt.tasks.asking import of_story
     from rmt.tasks.base import Sampler
 
     sampler = Sampler(TASKS[model.about.task], model.tokenizer, "eval")
@@ -51,6 +52,7 @@ def sample(model, segments: int, progress: Progress) -> Trace:
     example = sampler.example(rng, segments * model.segment_length)
     detail = "thin" if segments <= THIN else "summary"
     known = {"spans": example.spans, "label": example.label, "seed": SEED}
+    known["asking"] = of_story(sampler.task, example.story, example.spans)
     return record(model, example.ids, detail=detail, progress=progress, **known)
 
 

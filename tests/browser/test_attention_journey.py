@@ -28,7 +28,7 @@ def whole(page, segments: str) -> None:
 
 
 def test_a_whole_map_is_replayed_in_labelled_blocks(visit, picture):
-    page = visit("attention")
+    page = visit("attention?trace=detect")
     card = page.locator(".panel.attention")
     expect(card.locator("svg[role=img]").first).to_be_visible()
     whole(page, "5")

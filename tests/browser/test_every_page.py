@@ -19,6 +19,7 @@ def settle(page) -> None:
     expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()
     expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0)
     expect(page.locator(".surface:not([data-drawn])")).to_have_count(0)
+    expect(page.locator(".experiment:not([data-state=ready])")).to_have_count(0)
     page.wait_for_timeout(400)  # sizes follow the drawing
 
 
@@ -35,7 +36,7 @@ def violations(page, name: str) -> list[str]:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_fits_and_is_for_everybody(visit, picture, theme):
-    page, wrong = visit(theme=theme), []
+    page, wrong = visit(theme=theme, drawn=False), []
     links = page.locator("[data-testid=stSidebar] [data-testid=stPageLink-NavLink]")
     names = links.all_text_contents()
     assert len(names) >= 6

@@ -10,7 +10,7 @@ FIGURES = ("survival", "ledger", "readable", "used", "interference")
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_life_of_facts_is_on_the_first_screen(visit, picture, theme):
-    page = visit("facts", theme=theme, drawn=False, size={"width": 1280, "height": 1100})
+    page = visit("facts?trace=detect", theme=theme, drawn=False, size={"width": 1280, "height": 1100})
     expect(page.locator(".st-key-figure-survival")).to_contain_text(re.compile(r"% of \d+ facts are captured"))
     for name in FIGURES:
         expect(page.locator(f".st-key-figure-{name} .js-plotly-plot")).to_be_visible()
@@ -18,6 +18,6 @@ def test_the_life_of_facts_is_on_the_first_screen(visit, picture, theme):
 
 
 def test_the_control_is_one_click_away(visit):
-    page = visit("facts", drawn=False)
+    page = visit("facts?trace=detect", drawn=False)
     page.get_by_role("radio", name="Untrained").click()
     expect(page.get_by_text("Readable (untrained)")).to_be_visible()

@@ -16,7 +16,7 @@ def ready(page) -> None:
 
 
 def test_memory_in_a_plane_and_in_full_space(visit, picture):
-    page = visit("memory")
+    page = visit("memory?trace=detect")
     ready(page)
     paths = page.locator(".panel.paths")
     expect(paths.locator("h2")).to_have_text(re.compile(r"Two directions hold \d+ % of how the slots differ"))

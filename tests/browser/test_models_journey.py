@@ -102,3 +102,37 @@ def test_a_stranger_is_looked_at_recorded_and_watched(visit, picture, models, ki
     expect(page.locator("[data-testid=stSidebar]")).to_contain_text("untrained memory")
     expect(page.locator(".surface")).to_contain_text(token)
     picture(page, f"models-{kind}-watched")
+
+
+def test_what_only_a_visitor_knows_is_chosen(visit, picture, brought):
+    """A switch for the special tokens of a text, and the options of a package that are in no tensor."""
+    from package_models import kept
+    from strangers import saved, stock, tokenizer
+    from test_package_rmt import folder
+    from tokenizers.processors import TemplateProcessing
+
+    begins = saved(brought / "begins", stock("LlamaForCausalLM"))
+    words = tokenizer()
+    words.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", 3)])
+    words.save(str(begins / "tokenizer.json"))
+    folder(brought / "package", kept("default")[0])
+    page = visit("models", drawn=False)
+    look_at(page, "package")
+    expect(page.locator(".report")).to_contain_text("XL memories", timeout=PATIENCE_MS)
+    expect(page.get_by_role("combobox", name="Made with")).to_have_count(2)
+    page.get_by_role("button", name="Look again").click()
+    expect(page.locator(".report")).to_contain_text("record a text with it.", timeout=PATIENCE_MS)
+    picture(page, "models-package")
+    look_at(page, "begins")
+    page.get_by_role("spinbutton", name="Tokens a segment").fill("4")
+    page.get_by_role("button", name="Look again").click()
+    switch = page.get_by_text("The text begins with [CLS]")
+    expect(switch).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("textbox", name="Text", exact=True).fill("w5 w6 w7 w8 w9")
+    switch.click()
+    picture(page, "models-special-tokens")
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.wait_for_url("**trace=live-*", timeout=PATIENCE_MS)
+    page.locator(".surface[data-drawn]").wait_for()
+    expect(page.locator(".surface")).to_contain_text("w5")
+    assert "[CLS]" not in page.locator(".surface").inner_text()

@@ -46,8 +46,8 @@ def test_a_run_through_with_the_keyboard_only(visit, picture):
 
 
 def test_a_step_is_a_link_and_symbols_light_their_blocks(visit):
-    page = visit("tour?step=4", drawn=False)
-    expect(page.locator(".tour h2").first).to_have_text("4. The fact is read")
+    page = visit("tour?step=5", drawn=False)
+    expect(page.locator(".tour h2").first).to_have_text("5. A question is answered")
     symbol = page.get_by_role("button", name="the memory before segment s")
     symbol.focus()
     lit = page.locator(".diagram g.lit")
@@ -57,5 +57,5 @@ def test_a_step_is_a_link_and_symbols_light_their_blocks(visit):
     expect(lit).to_contain_text(["memory s−1", "tokens of s"])
     page.get_by_role("button", name="Show me without a guess").click()
     page.get_by_role("link", name="Open in Watch").click()
-    page.wait_for_url("**trace=detect&segment=12&colour=read")
+    page.wait_for_url("**trace=qa1&segment=12&colour=read")
     expect(page.locator(".sentence")).to_contain_text("Segment 12 of 12")

@@ -21,7 +21,7 @@ PAINTED = """(key) => new Promise((done) => {
 PATIENCE_MS = 60_000
 CONTRAST = Path(__file__).with_name("contrast.js")
 SIZES = [(1280, 720), (1280, 1024), (1920, 1080)]
-CARDS = ("spine", "tokens", "slots", "answers", "heads", "maps")
+CARDS = ("spine", "tokens", "answers", "slots", "heads", "maps")
 
 
 def at(page, segment: int) -> None:
@@ -43,11 +43,12 @@ def steps(page, n: int) -> list[float]:
 
 
 def test_the_first_picture_is_a_finished_answer(visit, picture):
-    page = visit()
-    expect(page.locator(".sentence")).to_contain_text(re.compile(r"Segment \d+ of \d+ writes a fact"))
+    page = visit("watch")
+    told = re.compile(r"Segment \d+ of \d+ replaces \w+ with \w+ for \w+: .+ Asked now “Where is \w+\?”, it answers ")
+    expect(page.locator(".sentence")).to_contain_text(told)
     for card in CARDS:
         expect(page.locator(f".panel.{card} svg[role], .panel.{card} .strip").first).to_be_visible()
-    expect(page.get_by_role("button", name="1 write")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="2 update")).to_have_attribute("aria-pressed", "true")
     picture(page, "watch-first")
 
 
@@ -120,7 +121,7 @@ def test_a_permalink_brings_another_visitor_to_the_same_view(visit):
 
 def test_defaults_are_dropped_and_bad_values_fall_back(visit):
     page = visit("?segment=99999&layer=zz&head=-3&slot=1e9&colour=%3Cscript%3E&trace=../../etc/passwd&control=evil")
-    expect(page.locator(".sentence")).to_contain_text("writes")
+    expect(page.locator(".sentence")).to_contain_text("replaces")
     page.wait_for_url(lambda url: "?" not in url)
 
 
@@ -165,7 +166,7 @@ def test_a_control_shows_the_same_segment(visit, picture):
 
 
 def test_own_text_runs_live(visit, picture):
-    page = visit()
+    page = visit("watch")
     page.get_by_role("button", name="Your own text").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("bathroom, hallway, garden, office, bedroom, kitchen")
@@ -268,7 +269,7 @@ def test_every_figure_says_what_it_shows(visit):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_both_themes_fit_the_screen(visit, picture, theme, width, height):
-    page = visit(size={"width": width, "height": height}, theme=theme)
+    page = visit("watch", size={"width": width, "height": height}, theme=theme)
     page.wait_for_timeout(300)
     picture(page, f"watch-{theme}-{width}x{height}")
     overflow = page.evaluate(

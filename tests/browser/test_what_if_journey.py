@@ -13,7 +13,7 @@ FLIPPED = re.compile(
 
 
 def test_edit_the_fact_see_the_answer_flip_share_the_link(visit, picture):
-    page = visit("what-if")
+    page = visit("what-if?trace=detect")
     title = page.get_by_role("heading", level=3)
     expect(title).to_contain_text("to garden")
     expect(page.locator(".surface .side")).to_have_count(2)

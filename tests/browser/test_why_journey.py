@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_what_made_the_answer_is_on_the_first_screen(visit, picture, theme):
-    page = visit("why", theme=theme, drawn=False, size={"width": 1280, "height": 1100})
+    page = visit("why?trace=detect", theme=theme, drawn=False, size={"width": 1280, "height": 1100})
     expect(page.locator(".st-key-figure-why-segments")).to_contain_text(re.compile(r"\w+ depends most on segment \d+"))
     for name in ("why-segments", "why-local", "why-slots"):
         expect(page.locator(f".st-key-figure-{name} .js-plotly-plot")).to_be_visible()
@@ -20,7 +20,7 @@ def test_what_made_the_answer_is_on_the_first_screen(visit, picture, theme):
 
 
 def test_a_reset_run_owes_nothing_to_what_came_before(visit):
-    page = visit("why?control=reset", drawn=False)
+    page = visit("why?trace=detect&control=reset", drawn=False)
     expect(page.locator(".st-key-figure-why-segments")).to_contain_text("depends on no earlier segment")
 
 

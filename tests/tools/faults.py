@@ -30,6 +30,7 @@ TESTS = {  # the tests that watch a file
     "rmt/intervene/block.py": ("tests/test_paths.py",),
     "rmt/causes/blank_answer.py": KNOWN,
     "rmt/causes/why.py": (*KNOWN, "tests/test_attribute.py"),
+    "rmt/causes/carried_facts.py": ("tests/test_carried_facts.py",),
     "rmt/measure/run.py": ("tests/test_measure.py", "tests/test_beats.py"),
     "rmt/measure/beats.py": ("tests/test_beats.py",),
     "rmt/backbone/package_decoder.py": ("tests/test_package_rmt.py",),
@@ -37,6 +38,16 @@ TESTS = {  # the tests that watch a file
 }
 
 TABLE = {
+    "rmt/causes/carried_facts.py": (
+        (".sum(-1) / 2  # (N, F, Q)", ".sum(-1)  # (N, F, Q)", "an answer moves by more than all of it"),
+        ("return moved.transpose(0, 2, 1)", "return moved", "facts and questions change places"),
+        ("mine[i + 1]: (START if reset else mine[i], segment)", "mine[i + 1]: (mine[i], segment)", "the reset control reads with memory"),
+        ("asked = [[START if reset else mine[t]", "asked = [[mine[t]", "the reset control is asked with memory"),
+        ("(other.double() - own.double()).norm(dim=-1) / size", "(other.double() - own.double()).norm(dim=-1)", "a length called a share"),
+        ("own.double().norm(dim=-1).clamp_min", "own.double().sum(dim=-1).clamp_min", "a slot's length is a sum"),
+        ("(key, question) not in known.answers", "key not in {k for k, _ in known.answers}", "only the first question is asked"),
+        ("before + segment.tobytes()", "segment.tobytes()", "texts share a state that they do not share"),
+    ),
     "rmt/backbone/package_decoder.py": (
         (" | write[:, :, None]", "", "write memory is causal"),
         ("torch.where(read[:, :, None], read[:, None, :], earlier)", "earlier", "read memory is causal"),

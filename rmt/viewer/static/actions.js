@@ -3,11 +3,12 @@
 import { el } from "./dom.js"
 import { dialog } from "./overlay.js"
 import { exportDialog } from "./export.js"
+import { beatsOf, people, whoOf } from "./people.js"
 import { helpTable } from "./toolbar.js"
 
 export function actions(surface) {
   const beat = (i) => () => {
-    const found = surface.overview.meta.beats[i]
+    const found = beatsOf(surface.overview, surface.view)[i]
     if (found) surface.go(found.segment + 1)
   }
   return {
@@ -17,6 +18,10 @@ export function actions(surface) {
     last: () => surface.go(surface.n),
     play: () => (surface.timer ? surface.stop() : surface.play()),
     beat1: beat(0), beat2: beat(1), beat3: beat(2), beat4: beat(3),
+    who: () => {
+      const all = people(surface.overview)
+      if (all.length) surface.pin({ who: all[(whoOf(surface) + 1) % all.length].name })
+    },
     unpin: () => surface.pin({ layer: null, head: null, slot: null, token: null, cell: null }),
     help: () => dialog(surface.root, "Keys", helpTable(surface.options.keys)),
     export: () => dialog(surface.root, "Export", exportables(surface)),

@@ -3,6 +3,7 @@
 import { clamp, range, shown, svg, visible } from "./dom.js"
 import { box, figure, rule, stride, words } from "./draw.js"
 import { locked } from "./panel.js"
+import { knowsOf, questionOf } from "./people.js"
 
 const LEFT = 46
 const RIGHT = 12
@@ -25,18 +26,19 @@ export const curvesPanel = {
   title(frame) {
     const row = rowOf(frame.all)
     if (!row) return "What each segment costs"
-    const [one, other] = frame.all.map(({ overview }) => overall(overview, row))
+    const [one, other] = frame.all.map((each) => overall(each, row))
     const what = row === "loss" ? "Mean loss" : "P(answer) at the end"
     return `${what}: ${shown(one)} against ${shown(other)}`
   },
   note(frame) {
     const [one, other] = frame.all.map(nameOf)
-    return `${ROWS[rowOf(frame.all)] ?? "nothing to compare"} · line: ${one}, dashes: ${other}`
+    const asked = rowOf(frame.all) === "knows" ? ` “${visible(questionOf(frame))}”` : ""
+    return `${ROWS[rowOf(frame.all)] ?? "nothing to compare"}${asked} · line: ${one}, dashes: ${other}`
   },
   draw(body, frame, act) {
     const row = rowOf(frame.all)
     if (!row) return locked(body, "Neither loss nor answers were recorded of both runs: there is no curve to compare.")
-    const series = frame.all.map(({ overview }) => bins(overview, row))
+    const series = frame.all.map((each) => bins(each, row))
     const area = { width: body.clientWidth, height: Math.max(180, frame.panelHeight * 1.2), x0: 1, x1: frame.n }
     const top = row === "knows" ? 1 : Math.max(...series.flat().map(([, value]) => value), 1e-9)
     const node = plot(series, top, area, frame, `${ROWS[row]} by segment of two runs`)
@@ -58,7 +60,7 @@ export const curvesPanel = {
   table(frame) {
     const row = rowOf(frame.all)
     if (!row) return { columns: ["segment"], rows: [] }
-    const series = frame.all.map(({ overview }) => bins(overview, row))
+    const series = frame.all.map((each) => bins(each, row))
     const longest = series[0].length >= series[1].length ? series[0] : series[1]
     return {
       columns: ["segment", ...frame.all.map(nameOf)],
@@ -108,18 +110,21 @@ export const positionsPanel = {
 }
 
 // Points [segment, mean] of a pooled row.
-function bins(overview, row) {
+function bins(frame, row) {
+  const { overview } = frame
   const edges = overview.edges.data
+  const followed = row === "knows" ? knowsOf(frame) : null
+  const values = followed ?? overview[`${row}_mean`].data
   return range(edges.length - 1)
-    .map((bin) => [(edges[bin] + 1 + edges[bin + 1]) / 2, overview[`${row}_mean`].data[bin]])
+    .map((bin) => [(edges[bin] + 1 + edges[bin + 1]) / 2, values[bin]])
     .filter(([, value]) => Number.isFinite(value))
 }
 
 const scored = (loss) => loss.filter(([, value]) => Number.isFinite(value))
 const meanOf = (values) => values.reduce((a, b) => a + b, 0) / Math.max(values.length, 1)
 
-function overall(overview, row) {
-  const values = bins(overview, row).map(([, value]) => value)
+function overall(frame, row) {
+  const values = bins(frame, row).map(([, value]) => value)
   return row === "knows" ? values.at(-1) : meanOf(values)
 }
 

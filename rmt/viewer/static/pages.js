@@ -12,11 +12,12 @@ import { distancesPanel } from "./distances.js"
 import { likenessPanel } from "./likeness.js"
 import { wordsPanel } from "./words.js"
 import { changedPanel } from "./changed.js"
+import { affectedPanel } from "./affected.js"
 import { curvesPanel, positionsPanel } from "./curves.js"
 
 export const PAGES = {
-  watch: [tokensPanel, slotsPanel, answersPanel, headsPanel, mapsPanel],
-  "what-if": [answersPanel, tokensPanel, slotsPanel],
+  watch: [tokensPanel, answersPanel, slotsPanel, headsPanel, mapsPanel],
+  "what-if": [affectedPanel, answersPanel, tokensPanel, slotsPanel],
   attention: [blocksPanel, attentionPanel],
   memory: [pathsPanel, stripsPanel, distancesPanel, likenessPanel, wordsPanel, changedPanel],
   loss: [curvesPanel, positionsPanel, answersPanel, tokensPanel],

@@ -2,10 +2,14 @@
 
 import { clamp, range, shown, svg } from "./dom.js"
 import { box, figure, rule, stride, words } from "./draw.js"
+import {
+  drawPeople, heightOf, ownedMark, people, peopleCells, peopleColumns, rowAt, scoresWidth, tipOf, whoOf,
+} from "./people.js"
 
 const LABELS = 76
 const RIGHT = 12
 const HEAD = 36
+const ROOM = 54 // of a mark's word
 const UNITS = { write: [0, 1], read: [0, 1], knows: [0, 1] }
 
 export const spinePanel = {
@@ -18,7 +22,7 @@ export const spinePanel = {
   ),
   draw(body, frame, act) {
     const width = body.clientWidth
-    const key = `${frame.overview.meta.id} ${width} ${frame.theme.page} ${frame.rowHeight}`
+    const key = `${frame.overview.meta.id} ${width} ${frame.theme.page} ${frame.rowHeight} ${whoOf(frame)}`
     if (body.key !== key) {
       body.key = key
       body.replaceChildren(build(width, frame, act))
@@ -32,10 +36,11 @@ export const spinePanel = {
       [
         name(overview, bin),
         ...names.flatMap((row) => [shown(overview[`${row}_max`].data[bin]), shown(overview[`${row}_mean`].data[bin])]),
+        ...peopleCells(overview, bin),
       ]
     )
     const columns = names.map((row) => nameOf(row, overview)).flatMap((row) => [`${row}, maximum`, `${row}, mean`])
-    return { columns: ["segment", ...columns], rows }
+    return { columns: ["segment", ...columns, ...peopleColumns(overview)], rows }
   },
 }
 
@@ -45,8 +50,9 @@ const pooled = (overview) => bins(overview) < overview.meta.n_segments
 // What a row is called: without a right answer to hold it against, "knows" follows the model's own.
 const nameOf = (row, overview) => (row === "knows" ? overview.meta.answer : row)
 
-// knows where there is a question, else loss.
+// knows where there is a question, else loss; where several can be asked for, a row for each of them.
 function rowsOf(overview) {
+  if (people(overview).length) return ["write", "read", "change"].filter((row) => overview[`${row}_max`])
   const last = overview.knows_max ? "knows" : "loss"
   return ["write", "read", "change", last].filter((row) => overview[`${row}_max`])
 }
@@ -70,17 +76,22 @@ export function binOf(overview, segment) {
 function build(width, frame, act) {
   const { overview, theme } = frame
   const rows = rowsOf(overview)
+  const scores = Math.max(...frame.all.map((each) => scoresWidth(each.overview, width))) // one axis for two runs
+  const [right, columns] = [Math.max(RIGHT, scores), Math.max(...frame.all.map((each) => bins(each.overview)))]
   const place = {
-    width, left: LABELS, step: (width - LABELS - RIGHT) / Math.max(...frame.all.map((each) => bins(each.overview))), top: HEAD, row: frame.rowHeight,
+    width, right, scores, left: LABELS, step: (width - LABELS - right) / columns, top: HEAD, row: frame.rowHeight,
+    people: HEAD + rows.length * frame.rowHeight + 4, each: Math.round(frame.rowHeight * 0.35) + 10,
   }
-  const height = HEAD + rows.length * place.row + 6
-  const named = rows.map((row) => nameOf(row, overview)).join(", ")
+  const height = HEAD + rows.length * place.row + 6 + heightOf(overview, place.each)
+  const followed = people(overview).map(({ name }) => `answers about ${name}`)
+  const named = [...rows.map((row) => nameOf(row, overview)), ...followed].join(", ")
   const node = figure(width, height, `The whole run: ${named} of ${overview.meta.n_segments} segments`, theme)
   node.place = place
   node.append(svg("g", { class: "cursor" }), svg("g", { class: "hover" }))
   rows.forEach((row, i) =>
     node.append(rowLabel(row, i, overview, place, theme), drawRow(row, i, overview, place, theme))
   )
+  if (people(overview).length) node.append(drawPeople(frame, place))
   node.append(numbers(overview, place, theme), marks(overview, place, theme))
   interact(node, frame, act, rows)
   return node
@@ -94,7 +105,7 @@ function rowLabel(row, i, overview, place, theme) {
   const base = place.top + (i + 1) * place.row
   const top = shown(most(row, overview)).replace(/\.00$/, "")
   return svg("g", {},
-    rule(place.left, base, place.width - RIGHT, base, theme.line),
+    rule(place.left, base, place.width - place.right, base, theme.line),
     words(0, base - place.row / 2 + 2, nameOf(row, overview), { fill: theme[row], "font-weight": 600 }),
     words(0, base - 2, `0–${top}`, { fill: theme.muted, "font-size": 10 }),
   )
@@ -150,10 +161,23 @@ function numbers(overview, place, theme) {
 // Facts and question above the numbers; where many are close, only marks, no words.
 function marks(overview, place, theme) {
   let free = -Infinity
-  return svg("g", {}, overview.meta.marks.map(({ segment, kind }) => {
+  const isOwned = ({ kind, who }) => kind === "fact" && who != null
+  const owned = new Map() // bin -> its marks
+  for (const mark of overview.meta.marks.filter(isOwned)) {
+    const bin = binOf(overview, mark.segment)
+    owned.set(bin, [...(owned.get(bin) ?? []), mark])
+  }
+  const facts = [...owned].map(([bin, marks]) => {
+    const x = place.left + (bin + 0.5) * place.step
+    const marked = new Set(overview.meta.marks.map(({ segment }) => binOf(overview, segment)))
+    const free = [bin - 1, bin + 1].every((beside) => !marked.has(beside)) // then a word may reach over them
+    return ownedMark(overview, marks, x, place.step * (free ? 1.9 : 1), theme)
+  })
+  const others = overview.meta.marks.filter((mark) => !isOwned(mark))
+  return svg("g", {}, facts, others.map(({ segment, kind }) => {
     const x = place.left + (binOf(overview, segment) + 0.5) * place.step
     const colour = kind === "question" ? theme.read : theme.write
-    const label = x - free > 54
+    const label = x - free > ROOM
       ? words(clamp(x, 20, place.width - 30), 10, kind, {
         fill: colour, "text-anchor": "middle", "font-size": 11, "font-weight": 600,
       })
@@ -192,7 +216,12 @@ function interact(node, frame, act, rows) {
   const hover = node.querySelector(".hover")
   const role = { role: "slider", tabindex: 0, "aria-valuemin": 1, "aria-valuemax": overview.meta.n_segments }
   for (const [key, value] of Object.entries(role)) node.setAttribute(key, value)
-  node.onclick = (event) => act.go(overview.peak.data[binAt(event)] + 1)
+  node.onclick = (event) => {
+    const box = node.getBoundingClientRect()
+    const row = rowAt(overview, node.place, event.clientY - box.top)
+    if (row != null) act.pin({ who: people(overview)[row].name })
+    if (row == null || event.clientX - box.left >= LABELS) act.go(overview.peak.data[binAt(event)] + 1)
+  }
   node.onpointermove = (event) => {
     const bin = binAt(event)
     hover.replaceChildren(
@@ -204,6 +233,7 @@ function interact(node, frame, act, rows) {
       ...rows.map((row) =>
         `${nameOf(row, overview)} ${shown(overview[`${row}_${single ? "mean" : "max"}`].data[bin])}${single ? "" : " at most"}`
       ),
+      ...tipOf(overview, bin),
     ])
   }
   node.onpointerleave = () => {

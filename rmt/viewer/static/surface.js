@@ -14,6 +14,7 @@ import { panel } from "./panel.js"
 import { spinePanel } from "./spine.js"
 import { SHOWN, shareScales } from "./beside.js"
 import { PAGES } from "./pages.js"
+import { people, whoOf } from "./people.js"
 import { tips } from "./overlay.js"
 import { sentence, toolbar } from "./toolbar.js"
 import { actions, press } from "./actions.js"
@@ -35,7 +36,7 @@ class Surface {
   constructor(root, sides, options) {
     Object.assign(this, { root, sides, options, overview: sides[0].overview })
     this.n = Math.max(...sides.map((side) => side.overview.meta.n_segments))
-    this.view = { segment: 1, layer: null, head: null, slot: null, token: null, ...options.view }
+    this.view = { segment: 1, layer: null, head: null, slot: null, token: null, who: null, ...options.view }
     this.view.segment = clamp(this.view.segment, 1, this.n)
     this.hover = {}
     this.previewed = null
@@ -79,7 +80,8 @@ class Surface {
   fill() {
     this.shown = this.page
     this.grid.className = `grid ${this.shown}-cards${this.sides.length > 1 ? " paired" : ""}`
-    this.panels = (this.options.cards ?? PAGES[this.shown]).flatMap((spec) =>
+    const specs = (this.options.cards ?? PAGES[this.shown]).filter((spec) => spec.when?.(this.sides) ?? true)
+    this.panels = specs.flatMap((spec) =>
       (spec.joint ? this.sides.slice(0, 1) : this.sides).map((side) => ({ ...panel(spec, this.acting(side)), side }))
     )
     this.grid.replaceChildren(...this.panels.map(({ node }) => node))
@@ -138,7 +140,7 @@ class Surface {
         overview: side.overview, slice: side.slice, name: side.name, view, theme: this.theme, hover: this.hover,
         colours: this.options.colours, whose: whose(view), n: this.n,
         rowHeight: low ? 27 : 36, panelHeight: low ? 150 : window.innerHeight > 1000 ? 210 : 180,
-        ask: (path) => this.ask(side, path), picks: this.options.heads !== false, locked: this.options.locked,
+        ask: (path) => this.ask(side, path), picks: this.options.heads !== false, locked: this.options.locked, reset: this.options.reset,
       }
     })
     for (const frame of frames) frame.all = frames // so that both sides can be drawn on one scale
@@ -162,9 +164,12 @@ class Surface {
   }
 
   tell(side) {
-    if (side.spoken === side.slice) return
-    side.spoken = side.slice
-    side.sentence.replaceChildren(...(side.slice ? sentence(side.slice.meta.sentence) : [ended(side)]))
+    const { meta } = side.slice ?? {}
+    const who = people(side.overview)[whoOf({ overview: side.overview, view: this.view })]?.name
+    const told = meta && (meta.sentences?.[who] ?? meta.sentence)
+    if (side.spoken === (told ?? null)) return
+    side.spoken = told ?? null
+    side.sentence.replaceChildren(...(told ? sentence(told) : [ended(side)]))
   }
 
   // What a page alone needs: the slice when it is here, else null, and the page is drawn again when it comes.

@@ -4,6 +4,7 @@ const HUES = {
   light: { write: "#c24a17", read: "#1b69ae", change: "#664a9e", knows: "#26764a", loss: "#8a5a00" },
   dark: { write: "#ff9a66", read: "#6db3f2", change: "#b79cf0", knows: "#62c48a", loss: "#e0b050" },
 }
+const FACTS = 8 // hues of facts.css
 const LEVELS = 64
 
 export function readTheme(element) {
@@ -24,6 +25,7 @@ export function readTheme(element) {
   theme.ramps = Object.fromEntries(
     Object.keys(hues).map((name) => [name, ramp([soften(page, hues[name], dark), hues[name]])]),
   )
+  theme.facts = Array.from({ length: FACTS }, (_, i) => ofPage(read(`--fact-${i + 1}`, ink), dark))
   theme.local = theme.muted
   theme.ramps.local = ramp([soften(page, ink, dark), mix(page, ink, dark ? 0.8 : 0.76)])
   theme.pixels = Object.fromEntries(Object.entries(theme.ramps).map(([name, scale]) => [name, scale.map(pixel)]))
@@ -31,6 +33,15 @@ export function readTheme(element) {
   theme.ramps.gain = ramp([hues.write, theme.soft, hues.read])
   return theme
 }
+
+// Of light-dark(…, …) the one that is meant; colours are written into figures, which are saved without a page's styles.
+function ofPage(value, dark) {
+  const [light, other] = value.match(/#[0-9a-f]{6}/gi) ?? [value]
+  return dark ? other ?? light : light
+}
+
+// The hue of a fact, counted from 0; with more facts than hues they come again.
+export const factHue = (theme, i) => theme.facts[i % theme.facts.length]
 
 const soften = (page, hue, dark) => mix(page, hue, dark ? 0.09 : 0.05)
 

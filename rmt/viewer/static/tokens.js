@@ -3,7 +3,7 @@
 import { el, picker, range, shown, visible } from "./dom.js"
 import { legend } from "./draw.js"
 import { locked } from "./panel.js"
-import { colourOf } from "./theme.js"
+import { colourOf, factHue } from "./theme.js"
 
 const COLOURS = {
   write: {
@@ -117,6 +117,8 @@ function drawToken(token, i, frame, scale) {
   }
   const spans = frame.slice.meta.spans.filter((span) => span.start <= i && i < span.end && KINDS[span.kind])
   node.classList.add(...spans.map((span) => `span-${span.kind}`))
+  const owner = spans.find((span) => span.who != null)
+  if (owner) node.style.textDecorationColor = factHue(frame.theme, owner.who)
   return node
 }
 

@@ -1,6 +1,7 @@
 // The row of buttons: steps, play, beats, link, export, help.
 
 import { button, el } from "./dom.js"
+import { beatsOf } from "./people.js"
 
 const STEPS = [
   { action: "first", shown: "⇤", name: "First segment" },
@@ -15,19 +16,24 @@ export function toolbar(overview, actions, hasLink, pages = [], onPage = null) {
   const steps = STEPS.map(({ action, shown, name }) =>
     button(shown, actions[action], { "aria-label": name, title: name, class: action, "data-action": action })
   )
-  const beats = overview.meta.beats.map(({ kind, segment, from }, i) =>
-    button(`${i + 1} ${kind}`, actions[`beat${i + 1}`], {
-      class: `beat ${kind}`,
-      title: `Segment ${segment + 1}, as ${from.join(" and ")} show${from.at(-1).endsWith("s") ? "" : "s"}`,
-      "data-segment": segment + 1,
-    }))
-  const why = overview.meta.question ? "no answer turned here" : "nothing stands out here"
-  const none = beats.length ? null : el("span", { class: "note" }, `no beats: ${why}`)
+  const beats = el("div", { class: "beats", role: "group", "aria-label": "Beats" })
+  let drawn = null
+  const drawBeats = (found) => {
+    if (found === drawn) return // another one is followed
+    drawn = found
+    const why = overview.meta.question || overview.meta.who ? "no answer turned here" : "nothing stands out here"
+    beats.replaceChildren(...found.map(({ kind, segment, from }, i) =>
+      button(`${i + 1} ${kind}`, actions[`beat${i + 1}`], {
+        class: `beat ${kind}`,
+        title: `Segment ${segment + 1}, as ${from.join(" and ")} show${from.at(-1).endsWith("s") ? "" : "s"}`,
+        "data-segment": segment + 1,
+      })), ...(found.length ? [] : [el("span", { class: "note" }, `no beats: ${why}`)]))
+  }
   const link = hasLink ? button("Link", actions.link, { title: "Copy a link to this view", class: "link" }) : null
   const shown = pages.map(([id, name]) => button(name, () => onPage(id), { class: "page", "data-page": id }))
   const node = el("div", { class: "toolbar", role: "toolbar", "aria-label": "Steps" },
     el("div", { class: "steps" }, steps),
-    el("div", { class: "beats", role: "group", "aria-label": "Beats" }, beats, none),
+    beats,
     shown.length ? el("div", { class: "beats", role: "group", "aria-label": "Compare on" }, shown) : null,
     el(
       "div",
@@ -43,7 +49,8 @@ export function toolbar(overview, actions, hasLink, pages = [], onPage = null) {
     play.textContent = playing ? "Stop" : "Play"
     play.setAttribute("aria-label", playing ? "Stop" : "Play")
     for (const page of shown) page.setAttribute("aria-pressed", String(page.dataset.page === view.show))
-    for (const beat of beats) beat.setAttribute("aria-pressed", String(Number(beat.dataset.segment) === view.segment))
+    drawBeats(beatsOf(overview, view))
+    for (const beat of beats.querySelectorAll("button")) beat.setAttribute("aria-pressed", String(Number(beat.dataset.segment) === view.segment))
     for (const step of steps) {
       const back = step.dataset.action === "first" || step.dataset.action === "previous"
       const on = step.dataset.action === "next" || step.dataset.action === "last"
@@ -64,7 +71,7 @@ export function helpTable(keys) {
       "p",
       {},
       "Pointing at a token, a head or a cell previews it with its numbers; a click pins it, Esc lets go. ",
-      "The segment, layer, head, slot and colour are in the address: the link brings others to the same view.",
+      "Segment, layer, head, slot, colour and whom you ask about are in the address: the link brings others to the same view.",
     ),
   )
 }

@@ -1,0 +1,152 @@
+"""What can be asked of a run at any moment, what is right by then, and what a trace keeps of it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from rmt.checkpoint import untrained
+from rmt.commands.common import fresh_sample
+from rmt.errors import InputError
+from rmt.measure import measure
+from rmt.recorder import record
+from rmt.tasks import TASKS
+from rmt.tasks.asking import Asking, of_story, of_text
+from rmt.tasks.babi import NEVER
+from rmt.tasks.base import Span, Story
+from rmt.trace import Trace
+from rmt.trace.trace import validate
+from rmt_viz.shelf.library import ASSETS
+
+QA1 = TASKS["qa1"]
+CLASS = {name: i for i, name in enumerate(QA1.classes)}
+
+
+def words(text: str) -> tuple[bytes, np.ndarray]:
+    """A text a word a token, and where each ends, in bytes."""
+    parts = text.replace(" ", "\0 ").split("\0")
+    return text.encode(), np.cumsum([len(part.encode()) for part in parts])
+
+
+def said(asking: Asking, n_tokens: int) -> list[str | None]:
+    """The right answer after 0, 1, ... n tokens, in words."""
+    return [None if c < 0 else QA1.classes[c] for c in asking.truths(np.arange(n_tokens + 1))]
+
+
+def test_the_truth_changes_where_a_move_ends():
+    text, ends = words("Mary went to the garden. Café! Mary moved to the office. Where is Mary?")
+    mary, john, *_ = of_text(QA1, text, ends)
+    assert mary.name == "Mary" and mary.text == "Where is Mary?"
+    assert said(mary, 14) == [NEVER] * 5 + ["garden"] * 6 + ["office"] * 4
+    assert said(john, 14) == [NEVER] * 15
+
+
+@pytest.mark.parametrize(
+    ("sentence", "answer"),
+    [
+        ("Then Mary went back to the kitchen.", "kitchen"),
+        ("Mary did not go to the kitchen.", None),
+        ("Mary strolled into the kitchen.", None),
+        ("Mary went to the attic.", None),
+        ("John and Mary went to the kitchen.", "kitchen"),
+        ("Mary and John went to the kitchen.", None),
+        ("Maryland went to the kitchen.", "garden"),
+        ("John went to the kitchen.", "garden"),
+        ("Is Mary in the kitchen?", "garden"),
+    ],
+)
+def test_what_is_no_fact_about_somebody_named_may_say_anything(sentence, answer):
+    text, ends = words(f"Mary went to the garden. {sentence}")
+    mary = of_text(QA1, text, ends)[0]
+    assert said(mary, len(ends))[-1] == answer
+
+
+def test_facts_are_looked_for_only_where_they_stand():
+    text, ends = words("Mary went to the garden. Mary Todd was ill. Mary went to the office.")
+    mary = of_text(QA1, text, ends, within=[(0, 5), (9, 14)])[0]
+    assert said(mary, 14) == [NEVER] * 5 + ["garden"] * 9 + ["office"]
+    assert said(of_text(QA1, text, ends)[0], 14)[9] is None, "whoever Mary Todd is"
+
+
+def test_a_story_says_what_is_right_after_each_fact():
+    rng = np.random.default_rng(4)
+    story = QA1.story(rng)
+    spans = [Span("fact", 10 * i, 10 * i + 5) for i in range(len(story.facts))]
+    for asking in of_story(QA1, story, [*spans, Span("question", 99, 100)]):
+        for told in range(len(story.facts) + 1):
+            read = 10 * told if told else 0
+            assert asking.truths(np.array([read]))[0] == story.questions(told)[asking.text]
+    assert of_story(QA1, Story(story.facts, story.question, story.answer), spans) == ()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return untrained(ASSETS / "checkpoints" / "qa1", seed=1).double()
+
+
+def test_a_recording_asks_everybody_of_every_state(model, tmp_path):
+    ids, known = fresh_sample(model, "qa1", 3, seed=6)
+    trace = record(model, ids, **known, out=tmp_path / "t.trace.safetensors")
+    assert [question["name"] for question in trace.questions] == ["Mary", "John", "Daniel", "Sandra"]
+    assert trace.arrays["asked_each"].shape == (4, 4, 7) and validate(trace.path) == []
+    own = [question["text"] for question in trace.questions].index("Where is John?")
+    text = "".join(trace.tokens)
+    assert text.endswith("Where is John?"), text[-40:]
+    np.testing.assert_allclose(trace.arrays["asked_each"][:, own], trace.arrays["asked"], atol=1e-6)
+    assert trace.arrays["truths"][-1, own] == trace.meta["label"]
+    assert not np.allclose(trace.arrays["asked_each"][:, 0], trace.arrays["asked_each"][:, 1]), "each has their own"
+
+
+def test_a_typed_text_needs_no_question(model):
+    trace = record(model, "Mary went to the garden. John went to the office. John walked to the hallway.")
+    assert trace.arrays["truths"][-1].tolist() == [CLASS["garden"], -1, CLASS[NEVER], CLASS[NEVER]]
+    assert [span["kind"] for span in trace.spans] == ["fact", "fact"]
+    assert np.isfinite(trace.arrays["asked_each"]).all() and np.isnan(trace.arrays["asked"]).all()
+    assert measure(trace).who().name == "Mary"
+
+
+def test_a_trace_of_before_opens_unchanged(make_trace):
+    old = make_trace()
+    assert old.questions == [] and "asked_each" not in old.arrays and measure(old).followed == ()
+
+
+def test_a_header_that_says_more_questions_than_there_are_is_refused(make_trace, tmp_path):
+    path = make_trace(people=("Mary", "John")).path
+    data = path.read_bytes()
+    n = int.from_bytes(data[:8], "little")
+    head = json.loads(data[8 : 8 + n])
+    meta = json.loads(head["__metadata__"]["trace"])
+    for questions in ([*meta["questions"], {"name": "A", "text": "B"}], [{"name": 3, "text": "B"}] * 2, []):
+        head["__metadata__"]["trace"] = json.dumps({**meta, "questions": questions})
+        text = json.dumps(head).encode()
+        text += b" " * (-len(text) % 8)
+        wrong = tmp_path / "wrong.trace.safetensors"
+        wrong.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + n :])
+        with pytest.raises(InputError, match="not a whole trace"):
+            Trace.open(wrong)
+
+
+def test_a_right_answer_that_is_no_class_is_found(make_trace):
+    trace = make_trace(people=("Mary", "John"))
+    with open(trace.path, "r+b") as file:
+        file.seek(trace.arrays["truths"].__array_interface__["data"][0] - _start(trace))
+        file.write((77).to_bytes(4, "little"))
+    told = " ".join(validate(trace.path))
+    assert "none of its" in told and "checksum" in told
+
+
+def _start(trace: Trace) -> int:
+    base = trace.arrays["truths"]
+    while base.base is not None and isinstance(base.base, np.ndarray):
+        base = base.base
+    return base.__array_interface__["data"][0]
+
+
+def test_the_bundled_run_shows_updates_and_its_controls_do_not_hold_them():
+    names = ("qa1", "qa1.reset", "qa1.untrained")
+    runs = {name: measure(Trace.open(ASSETS / "traces" / f"{name}.trace.safetensors")) for name in names}
+    score = {name: np.sum([one.score() for one in run.followed], 0) for name, run in runs.items()}
+    right, told = score["qa1"]
+    assert right >= 0.9 * told and all(score[name][0] < 0.5 * told for name in names[1:])
+    assert any(beat.kind == "update" for one in runs["qa1"].followed for beat in one.beats)
+    assert {one.name for one in runs["qa1"].followed} == {"Mary", "John", "Daniel", "Sandra"}
