@@ -1,4 +1,7 @@
-"""State shared by all visitors and state of one: the only module that touches st.cache_* and st.session_state."""
+"""State shared by all visitors and state of one: the only module that touches st.cache_* and st.session_state.
+
+More than 300 lines, because no other module may touch that state.
+"""
 
 import copy
 import logging

@@ -1,4 +1,7 @@
-"""Fixtures that tests share: small traces made with numpy only, and a running app with a browser on it."""
+"""Fixtures that tests share: small traces made with numpy only, and a running app with a browser on it.
+
+More than 300 lines, because pytest looks for fixtures here.
+"""
 
 import json
 import os
