@@ -1,7 +1,11 @@
-"""State shared by all visitors and state of one: the only module that touches st.cache_* and st.session_state."""
+"""State shared by all visitors and state of one: the only module that touches st.cache_* and st.session_state.
+
+More than 300 lines, because no other module may touch that state.
+"""
 
 import copy
 import logging
+import math
 import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -24,7 +28,6 @@ CHECKPOINTS = ASSETS / "checkpoints"
 SEED = re.compile("[0-9]{1,9}")
 LOG = logging.getLogger(__name__)
 MOST_RUNS = 64  # that one visit may make
-HOW_ON = "Reload the page to go on; each of them stays under its own address."
 
 
 @st.cache_resource(show_spinner=False)
@@ -39,9 +42,15 @@ def worker() -> Worker:
     return Worker()
 
 
-@st.cache_resource(show_spinner=False, scope="session", on_release=Jobs.end)
+@st.cache_resource(show_spinner=False, scope="session", on_release=Jobs.leave)
+def _present() -> Jobs:  # forgotten whenever the connection ends, whereas st.session_state comes back with it
+    return st.session_state.setdefault("all jobs", Jobs())
+
+
 def _jobs() -> Jobs:
-    return Jobs()
+    """The visitor's jobs; asking for them says that the visitor is here."""
+    _present().left = math.inf
+    return _present()
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -148,10 +157,7 @@ def controls_of(id: str) -> dict[str, Run]:
 
 
 def start(kind: str, work: Callable, about: object = None) -> Job:
-    """Start work(progress) in the background: one job for each visitor and kind; an earlier one is stopped.
-
-    Raises InputError where the visitor, or all together, have as many jobs as may be.
-    """
+    """Start work(progress) in the background; an earlier job of this kind is stopped. Raises InputError at a limit."""
     stop(kind)
     _check_runs()
     st.session_state[kind] = _jobs().start(worker(), work, about, kind)
@@ -159,9 +165,8 @@ def start(kind: str, work: Callable, about: object = None) -> Job:
 
 
 def _check_runs() -> None:
-    """Raises InputError where the visitor has as many runs as one visit may make."""
     if len(own_runs()) >= MOST_RUNS:
-        raise InputError(f"You have {MOST_RUNS} runs here, as many as one visit may make. {HOW_ON}")
+        raise InputError(f"You have {MOST_RUNS} runs, as many as one visit may make; reload the page to go on.")
 
 
 def held(key: str, default=None):
@@ -182,6 +187,7 @@ def stop(kind: str) -> None:
 
 def current(kind: str) -> Job | None:
     """The visitor's job of this kind, running or ended, or None."""
+    _jobs()
     return st.session_state.get(kind)
 
 

@@ -1,4 +1,7 @@
-"""Fixtures that tests share: small traces made with numpy only, and a running app with a browser on it."""
+"""Fixtures that tests share: small traces made with numpy only, and a running app with a browser on it.
+
+More than 300 lines, because pytest looks for fixtures here.
+"""
 
 import json
 import os
@@ -257,12 +260,12 @@ def server(assets, brought, tmp_path_factory):
 
 
 @contextmanager
-def serving(assets: Path, log: Path, **environment: str):
+def serving(assets: Path, log: Path, script: str = "app.py", **environment: str):
     """(address, process) of an app over these assets; what it prints goes to `log`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    command = [sys.executable, "-m", "streamlit", "run", script]
     command += ["--server.headless", "true", "--server.port", str(port)]
     environment = os.environ | {"RMT_VIZ_ASSETS": str(assets)} | environment
     with open(log, "w") as out:

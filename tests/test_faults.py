@@ -5,17 +5,17 @@ import http.client
 import json
 import logging
 import os
-import re
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, serving, write_trace
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 from test_trace import header_of, put, with_values
 
@@ -26,7 +26,9 @@ from rmt.errors import InputError
 from rmt.trace import Trace
 from rmt_viz import session
 from rmt_viz.server import log
+from rmt_viz.server.routes import ROUTES
 from rmt_viz.shelf.library import Library
+from rmt_viz.work.queue import Worker
 
 SUFFIX = ".trace.safetensors"
 
@@ -207,28 +209,49 @@ def test_what_killed_servers_left_is_deleted_and_what_lives_is_not(tmp_path, mon
 # -- sessions
 
 
+APP = """
+import time
+import streamlit as st
+from rmt_viz import session
+from rmt_viz.work import queue
+queue.PATIENCE = 2
+def work(progress):
+    for i in range(100_000):
+        time.sleep(0.02)
+        progress(i, 100_000)
+if not session.current("work"):
+    session.start("work", work)
+st.text(str(session.worker().count()["running"]))
+"""
+
+
 @pytest.mark.slow
-def test_a_visitors_job_ends_with_the_session_and_the_log_has_no_text(own_assets, tmp_path):
-    """A visitor asks for what takes long and closes the page; the server has nothing to do soon after."""
+def test_a_visitors_job_ends_with_the_session_and_outlives_a_short_absence(tmp_path):
+    """Two visitors start what takes long; one closes the page, the other stays; a third looks."""
 
-    async def come_and_go(address: str) -> None:
-        async with Visitor(address) as visitor:
-            await visitor.open("train")
-            await visitor.click("Train")
-            while json.loads(get(address, "/healthz")[1])["running"] != 1:
-                await asyncio.sleep(0.1)
+    async def come_and_go(address: str) -> tuple[int, int]:
+        async with Visitor(address) as stays:
+            await stays.open()
+            async with Visitor(address) as leaves:
+                await leaves.open()
+            await stays.rerun()
+            soon = int(stays.of("text")[0].body)
+            for _ in range(200):
+                await asyncio.sleep(0.5)
+                await stays.rerun()
+                if int(stays.of("text")[0].body) == 1:
+                    break
+            return soon, int(stays.of("text")[0].body)
 
-    place = tmp_path / "log"
-    short = {"STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": "1"}
-    with serving(own_assets, place, **short) as (address, process):
-        assert json.loads(get(address, "/healthz")[1]) == {"status": "ok", "running": 0, "waiting": 0}
-        asyncio.run(come_and_go(address))
-        deadline = time.monotonic() + 150
-        while json.loads(get(address, "/healthz")[1])["running"] and time.monotonic() < deadline:
-            time.sleep(0.5)
-        assert json.loads(get(address, "/healthz")[1])["running"] == 0 and process.poll() is None
-    lines = [line for line in place.read_text().splitlines() if re.match(r"\d{4}-", line)]
-    assert any("train cancelled after" in line for line in lines), place.read_text()[-2000:]
+    (tmp_path / "app.py").write_text(APP)
+    with serving(tmp_path, tmp_path / "log", str(tmp_path / "app.py"), PYTHONPATH=str(ROOT)) as (address, _):
+        assert asyncio.run(come_and_go(address)) == (2, 1)
+
+
+def test_the_server_says_how_it_is(monkeypatch):
+    monkeypatch.setattr(session, "worker", lambda: Worker())
+    answer = TestClient(Starlette(routes=ROUTES)).get("/healthz")
+    assert answer.status_code == 200 and answer.json() == {"status": "ok", "running": 0, "waiting": 0}
 
 
 def test_an_event_is_one_line_without_what_a_visitor_wrote(capsys):

@@ -96,7 +96,8 @@ def test_limits_are_sentences_and_what_was_stopped_counts_no_more(monkeypatch):
         visitors[1].start(worker, hold)
     mine[-1].stop.set()
     assert visitors[0].start(worker, hold).live
-    visitors[0].end()
+    for job in mine:
+        job.stop.set()
     gate.set()
     assert all(job.ended.wait(20) for job in mine) and [job.state for job in mine][1:] == ["cancelled", "cancelled"]
 

@@ -1,6 +1,7 @@
 """A queue of jobs: one works at a time, visitors take turns, jobs report progress and can be cancelled."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ BUSY = "Too many people have work waiting here at the moment; try again in a few
 AT_ONCE = 8  # visitors whose jobs take turns; what waits behind them has loaded nothing yet
 TURN = 0.25  # seconds after which a job lets the next one go on, at its next step
 MOST_WAITING, MOST_OWN = 64, 3  # jobs of all visitors; going or waiting, of one
+PATIENCE = 60  # seconds without a page after which a visitor's jobs end
 LOG = logging.getLogger(__name__)
 
 
@@ -54,7 +56,7 @@ class Job:
         """Called by the work after each step; raises Cancel when it is to stop."""
         self.done, self.total = done, total
         self.next_turn()
-        if self.stop.is_set():
+        if self.stop.is_set() or getattr(self.owner, "gone", False):
             raise Cancel
 
     def run(self) -> None:
@@ -161,10 +163,20 @@ class Worker:
 
 
 class Jobs:
-    """The jobs of one visitor, which end with the session."""
+    """The jobs of one visitor. They end when the visitor has been away for PATIENCE seconds; a reload is no absence."""
 
     def __init__(self):
         self.jobs: list[Job] = []
+        self.left = math.inf  # when the visitor's page was closed
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody waits for these jobs any more."""
+        return time.monotonic() - self.left > PATIENCE
+
+    def leave(self) -> None:
+        """The page was closed, or the connection to it was lost."""
+        self.left = time.monotonic()
 
     def start(self, worker: Worker, work: Callable, about: object = None, name: str = "job") -> Job:
         """Raises InputError where the visitor has as many as one may have, or everybody together has."""
@@ -173,7 +185,3 @@ class Jobs:
             raise InputError(f"You have {MOST_OWN} things running here already; wait for one of them, or cancel it.")
         self.jobs.append(worker.submit(work, about, self, name))
         return self.jobs[-1]
-
-    def end(self) -> None:
-        for job in self.jobs:
-            job.stop.set()
