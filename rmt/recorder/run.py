@@ -60,9 +60,12 @@ def begin(
 
 
 def keep(model: Model, run: Recording, i: int, values: dict[str, np.ndarray]) -> None:
-    """Write segment i into the trace; with the last one also a classifier's answer at the end and at every moment."""
+    """Write segment i into the trace; with the last one also a classifier's answer at the end and at every moment.
+
+    A classifier whose classes have no names has no room for answers in its trace, so none are written.
+    """
     run.writer.segment(i, int(run.starts[i]), values)
-    if "probabilities" in values:
+    if "probabilities" in values and model.about.classes:
         run.writer.write("probabilities", 0, values["probabilities"])
         _ask(model, run)
     run.writer.finish(i + 1)

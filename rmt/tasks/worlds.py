@@ -122,7 +122,7 @@ class People(World):
         self.moved(name, place)
         if self.short:
             return f"{name} {place}."
-        if self.varied and self.rng.random() < 0.5:
+        if self.varied and self.rng.random() < 0.3:
             return self._varied(name, left, place)
         return f"{name} {pick(self.rng, ACTIONS)} to the {place}."
 

@@ -103,7 +103,7 @@ def _sentences(kinds: tuple[str, ...]) -> list[Rung]:
 def _far(kinds: tuple[str, ...], config: StoryConfig) -> list[Rung]:
     """The rungs that teach the memory to keep facts for long: facts cut by a boundary, then streams."""
     stream = Rung(
-        "streams", kinds, share=(0.01, 0.5), unroll=4, varied=True, cut=0.4, lures=0.2,
+        "streams", kinds, share=(0.01, 0.3), unroll=4, varied=True, cut=0.4, lures=0.06,
         streams=config.stream_share, steps=config.stream_steps,
     )  # fmt: skip
     return [
