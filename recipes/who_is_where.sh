@@ -2,11 +2,10 @@
 # Makes: the checkpoint qa1 (who is where, unfiltered background), its bundled run with controls, what is found of it for What if,
 # Facts and Why (causes.sh), and BABILong's table.
 # Takes: an hour and a half of one CPU core for training, as long again for scoring. Needs: make app (no GPU, no network).
-# The shipped weights were made in three parts: the lessons below (2,480 steps), 1,480 steps of an earlier form of the streams
-# (lives up to 1,000 segments, nothing given up, more facts; a command that is gone), and the streams below.
+# The shipped weights had more streams than this in several parts, the last of them as below: see assets/checkpoints/qa1/README.md.
 source "$(dirname "$0")/common.sh"
 
-rmt train-stories --kinds qa1 --minutes 90 --stream-life 150 --stream-share 0.7 --rows 32 --go-on --out runs/qa1
+rmt train-stories --kinds qa1 --minutes 90 --stream-life 150 --stream-share 0.7 --rows 48 --go-on --out runs/qa1
 into qa1
 
 for control in none reset untrained; do

