@@ -30,7 +30,7 @@ def test_parts_say_what_they_found(tmp_path):
 
 def test_layers_run_at_once_give_the_plain_loops_numbers(tmp_path):
     """What the time allows of it; what it does not is skipped aloud (tests/test_diagonal.py holds all of it)."""
-    done = call("--only", "9", "--minutes", "0.7", "--json", "--out", tmp_path)
+    done = call("--only", "9", "--minutes", "3", "--json", "--out", tmp_path)
     (part,) = json.loads((tmp_path / "gpu.json").read_text())["parts"].values()
     assert done.returncode == 0, done.stderr
     assert {line["verdict"] for line in part["verdicts"]} <= {"PASS", "FIGURE", "SKIP"}

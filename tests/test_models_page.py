@@ -203,7 +203,9 @@ def looked(monkeypatch):
     """looked(state, result="", error="") is the page after a question about a checkpoint."""
 
     def open_page(state, wanted=None, result=None, error=""):
-        job = queue.Job(lambda progress: None, wanted or CheckpointChoice("mine"), state=state, result=result, error=error)
+        job = queue.Job(
+            lambda progress: None, wanted or CheckpointChoice("mine"), state=state, result=result, error=error
+        )
         monkeypatch.setattr(session, "current", lambda slot: job if slot == "look" else None)
         at = page().run()
         assert not at.exception, at.exception

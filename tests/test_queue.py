@@ -122,7 +122,13 @@ for slot in ("one", "two", "three"):
     at = AppTest.from_string(script, default_timeout=30)
     at.session_state["n"] = 4
     at.run()
+    begun = at.session_state["one"]
+    while begun.state == "waiting":  # its thread is about to begin it
+        time.sleep(0.01)
+    refused = at.error[0].value
+    at.session_state["n"] = 3
+    at.run()
     texts = [element.proto.text for element in at.get("progress")]
     assert texts == ["Opening", "Waiting, number 1 in the queue", "Waiting, number 2 in the queue"], texts
-    assert "3 things running here already" in at.error[0].value
+    assert "3 things running here already" in refused
     at.session_state["gate"].set()
