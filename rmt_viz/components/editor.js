@@ -64,7 +64,11 @@ const shut = (event) => event.target.closest("dialog").close()
 
 function form(root, title, onDone, label, fields, more) {
   const done = (event) => { shut(event); onDone() }
-  const onkeydown = (event) => { if (event.key === "Enter" && event.target.tagName === "INPUT") done(event) }
+  const onkeydown = (event) => {
+    if (event.key !== "Enter" || event.target.tagName !== "INPUT") return
+    event.preventDefault()  // or the same key would press the chip that has the focus next, and open this again
+    done(event)
+  }
   const buttons = el("div", { class: "buttons" }, button(label, done, { class: "main" }), more)
   dialog(root, title, el("div", { class: "edit", onkeydown }, fields, buttons))
   root.querySelector("dialog[open] :is(select, textarea)")?.focus()

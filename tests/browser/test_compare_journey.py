@@ -4,6 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
+DETECT = "Detect: a place, whoever is asked for"
+
 
 def drawn(page, segment: int) -> None:
     expect(page.locator(".surface")).to_have_attribute("data-drawn", str(segment))
@@ -11,7 +13,7 @@ def drawn(page, segment: int) -> None:
 
 def test_trained_and_untrained_on_one_cursor(visit, picture):
     page = visit("compare?trace=detect&with=detect.untrained")
-    expect(page.locator(".side .name")).to_have_text(["Detect, 12 segments", "Detect, 12 segments, untrained"])
+    expect(page.locator(".side .name")).to_have_text([f"{DETECT}, 12 segments", f"{DETECT}, 12 segments, untrained"])
     assert page.locator(".panel.spine").count() == page.locator(".panel.tokens").count() == 2
     for _ in range(2):
         page.keyboard.press("ArrowRight")
@@ -61,7 +63,7 @@ def test_a_run_that_is_over_says_so(visit):
 
 def test_another_run_is_chosen_in_the_sidebar(visit, choose):
     page = visit("compare?trace=detect&with=detect.untrained&segment=3")
-    choose(page, re.compile("Compare with"), "Reset: Detect, 12 segments")
+    choose(page, re.compile("Compare with"), f"Reset: {DETECT}, 12 segments")
     page.wait_for_url("**with=detect.reset**")
     drawn(page, 3)
-    expect(page.locator(".side .name").nth(1)).to_have_text("Detect, 12 segments, reset")
+    expect(page.locator(".side .name").nth(1)).to_have_text(f"{DETECT}, 12 segments, reset")
