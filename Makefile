@@ -17,9 +17,10 @@ LONG := adapter alone cause_pages cli evaluate experiment_page facts faults faul
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
-# First all that needs no browser, then the browser tests, a process a core each; it fails if either does.
+# First all that needs no browser, then the browser tests, a process a core each; it fails if either does. A journey that
+# fails is tried once more, aloud: a browser on a busy machine is now and then late.
 test: $(VENV)/test.done
-	$(SPREAD); status=$$?; $(PYTEST) tests/browser -n auto --dist loadfile && exit $$status
+	$(SPREAD); status=$$?; $(PYTEST) tests/browser -n auto --dist loadfile --reruns 1 && exit $$status
 
 quick: $(VENV)/test.done
 	$(SPREAD) -m "not slow" $(LONG:%=--ignore=tests/test_%.py)

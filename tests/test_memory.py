@@ -5,7 +5,7 @@ import torch
 from foreign import SEGMENT, tiny
 
 from rmt.errors import InputError
-from rmt.memory import CELLS
+from rmt.memory import CELLS, MECHANISMS
 from rmt.memory.base import choose, map_state
 from rmt.memory.retrieval import RetrievalMemory
 from rmt.model.unroll import unroll
@@ -19,9 +19,10 @@ KINDS = {
     "llama-classifier": ("llama", "classify"),
     "bert": ("bert", "classify"),
 }
-DECODER = ("transformer-xl", "compressive", "sliding-window", "context")  # they have no form for an encoder
-ALONE = ("none", "memory-transformer")  # nothing crosses a boundary
-NO_GRADIENT = (*ALONE, "transformer-xl", "compressive", "sliding-window")  # and here no gradient does
+RECORDS = MECHANISMS.values()
+DECODER = [record.kind for record in RECORDS if not record.encoder]  # they have no form for an encoder
+ALONE = [record.kind for record in RECORDS if not record.carries]  # nothing crosses a boundary
+NO_GRADIENT = [record.kind for record in RECORDS if not (record.carries and record.gradient)]  # and here no gradient
 IDS = torch.arange(2 * 29).reshape(2, 29) % 47 + 3  # three whole segments and a short one
 
 
