@@ -34,7 +34,8 @@ def export(
     opened = Trace.open(trace)
     controls = {"reset": reset, "untrained": untrained}
     given = {name: Trace.open(path) for name, path in controls.items() if path}
-    text = page(opened, controls=given, beside=beside and Trace.open(beside))
+    other = beside and Trace.open(beside)
+    text = page(opened, controls=given, beside=other, names=other and _names(other))
     with written_whole(html) as part:
         part.write_text(text, encoding="utf-8")
     size = len(text.encode())
@@ -42,6 +43,14 @@ def export(
         print(json.dumps({"html": str(html), "bytes": size, "segments": opened.done}, indent=1))
     else:
         print(f"Wrote {opened.done} segments to {html} ({size / 1e6:.1f} MB); open it in a browser.")
+
+
+def _names(other) -> tuple[str, str] | None:
+    """The titles over a run and its what-if, None for any other second run."""
+    from rmt.intervene.changes import parse, said
+
+    changes = other.meta.get("changes")
+    return ("As it was", f"Changed: {'; '.join(map(said, parse(changes)))}") if changes else None
 
 
 def _is_page(path: Path) -> bool:
