@@ -36,6 +36,8 @@ def model(request, cell):
     family, head = KINDS[request.param]
     if family == "bert" and cell in DECODER:
         pytest.skip("reads with a decoder only")
+    if MECHANISMS[cell].backbone and request.param != "llama":
+        pytest.skip("is a backbone of its own")
     return tiny(family, cell, head=head, **OPTIONS.get(cell, {})).double()
 
 
@@ -132,6 +134,9 @@ def test_recorded_and_replayed_bit_for_bit(model, ids):
     for i in range(len(trace.segments)):
         again, recorded = replay(model, trace, i), trace.segments[i]
         assert (again.memory == recorded.memory).all()
+        if model.backbone.recurrent:
+            assert recorded.mass is None and again.attention is None and trace.meta["detail"] == "memory"
+            continue
         assert again.mass.shape == recorded.mass.shape and abs(again.mass - recorded.mass).max() < 1e-5
         assert again.attention.shape[0] == model.backbone.n_layers
     whole = model(ids)

@@ -71,5 +71,26 @@ WORDS = (  # in the order of a legend
         "In every layer a matrix of associations, written by {write} memory tokens", "write", "dashdot",
         "associative memory",
     ),
+    Words(
+        "rwkv", "rwkv", "RWKV", "a recurrent net (RWKV)",
+        "In every layer a fading mean of all values and its weight, and the inputs at the last token",
+        "knows", "dash", "recurrent net",
+    ),
+    Words(
+        "mamba", "mamba", "Mamba", "a state space (Mamba)",
+        "In every layer a state of each channel, and the inputs at the last few tokens", "knows", "dot",
+        "recurrent net",
+    ),
+    Words(
+        "mamba2", "mamba2", "Mamba-2", "a state space of matrices (Mamba-2)",
+        "In every layer a matrix of each head, and the inputs at the last few tokens", "knows", "dashdot",
+        "recurrent net",
+    ),
+    Words(
+        "recurrent-gemma", "recurrent_gemma", "RecurrentGemma",
+        "a gated recurrence beside a short window (RecurrentGemma)",
+        "In two layers of three a gated state, and in the third the keys and values of a short window",
+        "read", "dashdot", "recurrent net",
+    ),
     Words("none", "none", "no memory", "no memory", "Nothing", "loss", "dash", "controls"),
 )  # fmt: skip
