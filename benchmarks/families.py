@@ -125,6 +125,8 @@ def opened(folder: Path, stock) -> dict:
     if not told.ready:
         outcome = f"agrees, {told.details[-1]} only" if told.wraps else "agrees, no memory fits"
         return {"outcome": outcome, "why": told.next, **found}
+    if told.details[-1] == "memory":  # a recurrent net: it has a memory of its own, and no attention
+        return {"outcome": "agrees, memory only", "why": "It is a recurrent net and is recorded at 'memory'.", **found}
     wrapped = wrap(folder, n_memory=SLOTS, segment_length=LENGTH, device="cpu")
     trace = record(wrapped, document, detail="thin")
     gap = maps_gap(wrapped, trace, ids)
