@@ -24,13 +24,14 @@ from transformers import AttentionInterface
 
 from rmt.backbone.kernels import attend, hide, log_sum_exp
 from rmt.backbone.protocol import Backbone, Layout
+from rmt.backbone.weighing import Weigh, Weighed
 from rmt.errors import InputError
 
 # Registered without a mask builder: transformers then passes a ready 4-D mask on and builds none of its own.
 NAME = "rmt_thin"
 UNKNOWN = ("softcap", "s_aux", "position_bias")  # options that change the probabilities and that no kernel here has
-# The `capture` and `blocked` of the running call, for families that do not pass such options on to their layers.
-RUNNING: ContextVar[tuple] = ContextVar("running", default=(None, None))
+# `capture`, `blocked` and `weigh` of the running call, for families that do not pass such options on to their layers.
+RUNNING: ContextVar[tuple] = ContextVar("running", default=(None, None, None))
 
 
 @dataclass(frozen=True)
@@ -158,13 +159,13 @@ class Weights:
         return self.weights
 
 
-Capture = Callable[[Scores | Weights], None]
+Capture = Callable[[Scores | Weights | Weighed], None]
 
 
 @contextmanager
-def running(capture: Capture | None, blocked) -> Iterator[None]:
-    """Context in which `attention` uses this capture and blocked, also where layers do not pass such options on."""
-    token = RUNNING.set((capture, blocked))
+def running(capture: Capture | None, blocked, weigh: Weigh | None = None) -> Iterator[None]:
+    """Context in which `attention` uses these options, also where layers do not pass such options on."""
+    token = RUNNING.set((capture, blocked, weigh))
     try:
         yield
     finally:
@@ -184,6 +185,7 @@ def attention(
     capture: Capture | None = None,
     blocked: Callable[[int], Tensor | None] | None = None,
     kernel: Callable | None = None,
+    weigh: Weigh | None = None,
     **options,
 ) -> tuple[Tensor, None]:
     """The attention function that transformers calls in every layer: output (B, N, H, d), passed to `capture`, too.
@@ -191,7 +193,9 @@ def attention(
     query (B, H, N, d), key and value (B, H or fewer, N, d), attention_mask None or bool (B, 1, N, N).
     The output is the same to the bit with and without a capture, so recording never changes a run. What is captured
     carries no gradient and is without dropout.
-    blocked: an intervention, layer -> bool (1 or H, N, N), true where a query must not see a key, or None.
+    blocked: layer -> bool (1 or H, N, N) or (B, 1 or H, N, N), true where a query must not see a key, or None; of a
+    memory cell or an intervention.
+    weigh: what a memory cell has in place of the softmax, see `rmt.backbone.weighing`.
     kernel: a function that computes the output in place of the public one, see `rmt.backbone.layerwise`.
     """
     for name in UNKNOWN:
@@ -200,8 +204,8 @@ def attention(
                 f"{type(module).__name__} uses {name!r}, which the fused kernel here does not know; give it to load() "
                 "or wrap(), which then run transformers' own attention."
             )
-    capture, blocked = (
-        given if given is not None else run for given, run in zip((capture, blocked), RUNNING.get(), strict=True)
+    capture, blocked, weigh = (
+        given if given is not None else run for given, run in zip((capture, blocked, weigh), RUNNING.get(), strict=True)
     )
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
@@ -210,6 +214,14 @@ def attention(
         mask = _without(mask, causal, blocked(module.layer_idx))
     causal = causal and mask is None
     key, value = (_repeat(t, query.shape[1] // t.shape[1]) for t in (key, value))
+    if weigh is not None:
+        with torch.autocast(query.device.type, enabled=False):
+            scores = _wide(query) @ _wide(key).transpose(-1, -2) * scale
+            weights = weigh(module.layer_idx, hide(scores, mask, causal, slice(0, query.shape[2])))
+        if capture is not None:
+            capture(Weighed(weights.detach()))
+        output = F.dropout(weights, dropout).to(value.dtype) @ value
+        return output.transpose(1, 2).contiguous(), None
     if kernel is not None:
         return kernel(query, key, value, mask, causal, scale).transpose(1, 2).contiguous(), None
     if capture is not None and not dropout:
@@ -247,7 +259,7 @@ def _without(mask: Tensor | None, causal: bool, blocked: Tensor | None) -> Tenso
     """Take blocked pairs out of the mask: (B or 1, H or 1, N, N); the same mask where nothing is blocked."""
     if blocked is None:
         return mask
-    seen = ~blocked[None]
+    seen = ~(blocked if blocked.dim() == 4 else blocked[None])
     if mask is not None:
         return F.pad(seen, (0, mask.shape[-1] - seen.shape[-1]), value=True) & mask  # a null key stays
     return seen.tril() if causal else seen

@@ -157,6 +157,7 @@ class HFBackbone(nn.Module):
         window: int | None = None,
         capture=None,
         blocked=None,
+        weigh=None,
     ) -> Output:
         """Run the trunk over augmented embeddings x (B, N, D).
 
@@ -164,7 +165,7 @@ class HFBackbone(nn.Module):
         positions: (N,) or (B, N) position indices of a decoder's input, by default in order.
         window: how many positions a decoder's query sees, itself included; by default all before it.
         capture: called once a layer with its attention, see `rmt.backbone.attention`; `Recorder` passes one.
-        blocked: the pairs that each layer must not see, see there; only where `fused`.
+        blocked, weigh: the pairs that each layer must not see, and a cell's own weights, see there; only where `fused`.
         """
         B, N, _ = x.shape  # noqa: N806
         kwargs = {}
@@ -181,6 +182,11 @@ class HFBackbone(nn.Module):
                     self._positions(x, mask, layout) if positions is None else positions.expand(B, N)
                 )
         hooks = nullcontext()
+        if (blocked is not None or weigh is not None) and not self.fused:
+            raise InputError(
+                f"{type(self.model).__name__} runs its own attention, and this memory works inside it; use gpt2 or "
+                "llama."
+            )
         if blocked is not None:
             kwargs["blocked"] = blocked
         if capture is not None and self.fused:
@@ -188,7 +194,7 @@ class HFBackbone(nn.Module):
         elif capture is not None:
             kwargs["output_attentions"] = True
             hooks = attention.watched(self.trunk, capture)
-        with hooks, attention.running(capture if self.fused else None, blocked):
+        with hooks, attention.running(capture if self.fused else None, blocked, weigh):
             output = self.trunk(inputs_embeds=x, **kwargs)
         hidden = output.last_hidden_state  # (B, N, D)
         if self.head == "classify":

@@ -110,6 +110,7 @@ class Backbone(Protocol):
         window: int | None = None,
         capture: Callable | None = None,  # called with every layer's attention, in order
         blocked: Callable | None = None,  # layer -> which queries may not see which keys
+        weigh: Callable | None = None,  # (layer, scores) -> weights, see `rmt.backbone.weighing`
     ) -> Output: ...
 
 
