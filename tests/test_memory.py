@@ -16,13 +16,13 @@ OPTIONS = {
     "armt": {"d_memory": 4},
     "context": {"n_memory": 24},
     "sliding-window": {"n_memory": 12},
-    **dict.fromkeys(("memorizing", "longnet", "sparse", "interpolation"), {"n_memory": 24}),
+    **{key: {"n_memory": 24} for key in ("memorizing", "longnet", "sparse", "interpolation")},
     "beacon": {"kept": 4},
     "landmark": {"n_memory": 27},
     "longformer": {"n_memory": 24, "window": 25},
     "bigbird": {"n_memory": 24, "block": 8, "n_random": 2},
     "knn-lm": {"n_memory": 24, "top": 4},
-    **dict.fromkeys(("bm25", "dense"), {"n_memory": 24, "passage": 2, "top": 2}),
+    **{key: {"n_memory": 24, "passage": 2, "top": 2} for key in ("bm25", "dense")},
 }
 KINDS = {
     "gpt2": ("gpt2", "lm"),
@@ -36,7 +36,7 @@ ROTARY = ("interpolation",)  # it has no form for a position table
 ALONE = ("none", "memory-transformer")  # nothing crosses a boundary
 NO_GRADIENT = (*ALONE, "transformer-xl", "compressive", "sliding-window", "knn-lm", "bm25", "dense")  # no gradient does
 REACH = {"gist": 2}  # segments that a gradient moves through where layers pass it on, one a segment: there are two
-IDS = torch.arange(2 * 29).reshape(2, 29) % 47 + 3  # three whole segments and a short one
+IDS = torch.arange(2 * 29).reshape(2, 29) % 11 + 3  # three whole segments and a short one; words come again
 
 
 @pytest.fixture(params=CELLS)
@@ -117,7 +117,7 @@ def test_states_are_chosen_row_by_row(model):
         assert torch.equal(a[0], b[0]) and torch.equal(a[1], c[1])
 
 
-@pytest.mark.parametrize("bptt_unroll", [1, 2, 3, 4])
+@pytest.mark.parametrize("bptt_unroll", [1, 3])
 def test_the_gradient_crosses_bptt_unroll_less_one_boundaries(model, cell, bptt_unroll):
     """The last segment's loss moves with the words of the segments in its window, and of none before it."""
     heard = []

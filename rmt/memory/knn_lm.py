@@ -18,7 +18,7 @@ class NearestNeighbours(MemoryCell):
     paper's datastore is the training set, and its keys are the inputs of the last feed-forward part; here the store is
     the text so far, up to the segment's beginning, and keys are hidden states after the final norm, scaled to unit
     variance. The state is a key for each of the latest n_memory tokens and the id of the token after it,
-    (B, n_memory, D + 3). Logits are the logarithms of p. For language models.
+    (B, n_memory, D + 3). The logits are the model's own while the store is empty. For language models.
 
     initial_std has no effect; it is an argument so that one run's options fit every cell.
     """
@@ -84,10 +84,11 @@ class NearestNeighbours(MemoryCell):
         def head(rows: Tensor) -> Tensor:
             hidden, known = rows.tensor_split([self.dim], dim=-1)
             weights, words = known.detach().chunk(2, dim=-1)
-            model = wide(output.head(hidden.to(output.rows.dtype))).log_softmax(-1)
+            model = wide(output.head(hidden.to(output.rows.dtype)))
+            whole = model.logsumexp(-1, keepdim=True)
             share = self.share * weights.sum(-1, keepdim=True)  # nothing while the store is empty
             found = torch.zeros_like(model).scatter_add(-1, words.long(), weights.to(model.dtype)) * self.share
-            return ((1 - share).log() + model).logaddexp(found.log())
+            return ((1 - share).log() + model).logaddexp(found.log() + whole)
 
         return head
 

@@ -65,7 +65,7 @@ class Blocks:
         ends = torch.zeros_like(self.of).scatter_reduce(1, self.of, order, "amax")  # (B, R): where each block ends
         after = (ends.gather(1, self.of) - order) * filled  # (B, R): how many of its block come after a position
         self.longest = ((after + 1) * filled).amax(1, keepdim=True)
-        self.places = self.longest - 1 - after
+        self.places = (self.longest - 1 - after).clamp(min=0)
 
     def weigh(self, _layer: int, scores: Tensor) -> Tensor:
         """The weights (B, H, N, N) of scores (B, H, N, N)."""

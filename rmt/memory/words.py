@@ -102,7 +102,7 @@ WORDS = (  # in the order of a legend
     ),
     Words(
         "interpolation", "interpolation", "Position Interpolation", "the text before a segment at squeezed positions",
-        "The last {read} tokens of the text, read again at positions divided by {factor:g}", "knows", "dashdot",
+        "The last {read} tokens of the text, read again at positions divided by {factor}", "knows", "dashdot",
     ),
     Words(
         "bm25", "bm25", "BM25", "the text so far, of which the passages with the query's words are read (BM25)",
