@@ -1,15 +1,12 @@
 """The script behind every page: the list of pages and the sidebar, then the page itself.
 
-It stands beside app.py because Streamlit would read a pages/ folder next to its script as pages of its older kind.
-
 It stands beside app.py because Streamlit takes a pages/ folder next to its script for pages of the old kind.
 """
-
-from pathlib import Path
 
 import streamlit as st
 
 from rmt.viewer import bundle
+from rmt_viz.components import HERE
 from rmt_viz.pages import (
     attention,
     capacity,
@@ -55,7 +52,7 @@ PAGES = {
         st.Page(train.page, title="Train", url_path="train"),
     ],
 }
-STYLES = (Path(__file__).parent / "rmt_viz" / "components" / "frame.css", bundle.HERE / "facts.css")
+STYLES = (HERE / "frame.css", bundle.HERE / "facts.css")
 
 page = st.navigation(PAGES, position="hidden")
 title = f"{page.title} · RMT Viz"

@@ -125,7 +125,22 @@ def evaluate(
             )
         )
         return
-    print("segments     tokens  accuracy  95 % interval    samples  control    background")
+    print(
+        "segments     tokens  accuracy  95 % interval    samples  confidence  calibration error  control    background"
+    )
     for row in rows:
         line = "{segments:8d} {tokens:10d} {accuracy:9.4f} {low:7.4f}-{high:.4f} {samples:9d}  "
-        print((line + "{control:9s}  {background}").format(**row))
+        known = row["calibration_error"] is not None
+        doubt = "{confidence:10.4f} {calibration_error:18.4f}  " if known else f"{'unknown':>10s} {'unknown':>18s}  "
+        print((line + doubt + "{control:9s}  {background}").format(**row))
+    if any(row["calibration_error"] is not None for row in rows):
+        print(
+            "\nCalibration error: the mean distance of confidence from accuracy, in ten bins. An exact model of these"
+        )
+        print("confidences stays, in 95 of 100 such samples, below", end=" ")
+        print(
+            ", ".join(
+                "{calibration_by_chance:.4f}".format(**row) for row in rows if row["calibration_error"] is not None
+            )
+            + "."
+        )

@@ -47,4 +47,4 @@ class AutoCompressor(MemoryCell):
 
 
 # Nine blocks: read memory is the summaries of eight segments.
-MECHANISM = Mechanism("autocompressor", AutoCompressor, fresh={"n_memory": 4}, blocks=9)
+MECHANISM = Mechanism("autocompressor", AutoCompressor, fresh={"n_memory": 4}, blocks=9, encoder=False)

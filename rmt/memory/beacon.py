@@ -104,4 +104,4 @@ def stepwise(r: int, t: int, m: int, device=None) -> Tensor:
 
 
 # Nine blocks: read memory is the beacons of eight segments.
-MECHANISM = Mechanism("beacon", ActivationBeacon, fresh={"n_memory": 8}, blocks=9)
+MECHANISM = Mechanism("beacon", ActivationBeacon, fresh={"n_memory": 8}, blocks=9, encoder=False)

@@ -41,5 +41,9 @@ def drawn(block: Tensor, draw: int, layer: int) -> Tensor:
 
 
 MECHANISM = Mechanism(
-    "bigbird", BigBird, fresh={"n_memory": 512, "block": 32, "n_random": 1, "n_global": 32}, keeps_tokens=True
+    "bigbird",
+    BigBird,
+    fresh={"n_memory": 512, "block": 32, "n_random": 1, "n_global": 32},
+    keeps_tokens=True,
+    encoder=False,
 )

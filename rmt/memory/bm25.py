@@ -33,4 +33,6 @@ class BM25(Passages):
         return scores.masked_fill(scores == 0, -torch.inf)
 
 
-MECHANISM = Mechanism("bm25", BM25, fresh={"n_memory": 512, "passage": 32, "top": 4}, keeps_tokens=True)
+MECHANISM = Mechanism(
+    "bm25", BM25, fresh={"n_memory": 512, "passage": 32, "top": 4}, keeps_tokens=True, encoder=False, gradient=False
+)

@@ -34,4 +34,11 @@ class DenseRetrieval(Passages):
         return F.cosine_similarity(sums, query.sum(1, keepdim=True), dim=-1)
 
 
-MECHANISM = Mechanism("dense", DenseRetrieval, fresh={"n_memory": 512, "passage": 32, "top": 4}, keeps_tokens=True)
+MECHANISM = Mechanism(
+    "dense",
+    DenseRetrieval,
+    fresh={"n_memory": 512, "passage": 32, "top": 4},
+    keeps_tokens=True,
+    encoder=False,
+    gradient=False,
+)

@@ -31,4 +31,4 @@ class GistTokens(TransformerXL):
         return step, inputs[:, :, segment.ids.shape[1] :]
 
 
-MECHANISM = Mechanism("gist", GistTokens, fresh={"n_memory": 16})
+MECHANISM = Mechanism("gist", GistTokens, fresh={"n_memory": 16}, encoder=False)

@@ -35,4 +35,11 @@ class PositionInterpolation(ExactContext):
         return super().places(mask) / self.factor
 
 
-MECHANISM = Mechanism("interpolation", PositionInterpolation, fresh={"n_memory": 512, "factor": 2}, keeps_tokens=True)
+MECHANISM = Mechanism(
+    "interpolation",
+    PositionInterpolation,
+    fresh={"n_memory": 512, "factor": 2},
+    keeps_tokens=True,
+    encoder=False,
+    table=False,
+)

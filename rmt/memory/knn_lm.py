@@ -96,4 +96,12 @@ class NearestNeighbours(MemoryCell):
         return state
 
 
-MECHANISM = Mechanism("knn-lm", NearestNeighbours, fresh={"n_memory": 512}, keeps_tokens=True)
+MECHANISM = Mechanism(
+    "knn-lm",
+    NearestNeighbours,
+    fresh={"n_memory": 512},
+    keeps_tokens=True,
+    encoder=False,
+    gradient=False,
+    classifier=False,
+)

@@ -87,4 +87,4 @@ class Blocks:
         return beside_idle(torch.cat([far, near], dim=-1).softmax(-1))
 
 
-MECHANISM = Mechanism("landmark", LandmarkAttention, fresh={"n_memory": 516}, keeps_tokens=True)
+MECHANISM = Mechanism("landmark", LandmarkAttention, fresh={"n_memory": 516}, keeps_tokens=True, encoder=False)

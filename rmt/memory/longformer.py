@@ -27,5 +27,9 @@ class Longformer(SparseAttention):
 
 
 MECHANISM = Mechanism(
-    "longformer", Longformer, fresh={"n_memory": 128, "window": 64, "dilation": 2, "n_global": 4}, keeps_tokens=True
+    "longformer",
+    Longformer,
+    fresh={"n_memory": 128, "window": 64, "dilation": 2, "n_global": 4},
+    keeps_tokens=True,
+    encoder=False,
 )

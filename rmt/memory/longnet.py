@@ -30,5 +30,9 @@ class LongNet(SparseAttention):
 
 
 MECHANISM = Mechanism(
-    "longnet", LongNet, fresh={"n_memory": 512, "window": 128, "ratio": 2, "levels": 3}, keeps_tokens=True
+    "longnet",
+    LongNet,
+    fresh={"n_memory": 512, "window": 128, "ratio": 2, "levels": 3},
+    keeps_tokens=True,
+    encoder=False,
 )

@@ -71,4 +71,6 @@ class MemorizingTransformer(TransformerXL):
         return slots
 
 
-MECHANISM = Mechanism("memorizing", MemorizingTransformer, fresh={"n_memory": 512, "top": 32}, keeps_tokens=True)
+MECHANISM = Mechanism(
+    "memorizing", MemorizingTransformer, fresh={"n_memory": 512, "top": 32}, keeps_tokens=True, encoder=False
+)

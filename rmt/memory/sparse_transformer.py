@@ -25,4 +25,6 @@ class SparseTransformer(SparseAttention):
         return near | strided if self.n_heads == 1 else torch.where(heads % 2 == 0, near, strided)
 
 
-MECHANISM = Mechanism("sparse", SparseTransformer, fresh={"n_memory": 512, "stride": 32}, keeps_tokens=True)
+MECHANISM = Mechanism(
+    "sparse", SparseTransformer, fresh={"n_memory": 512, "stride": 32}, keeps_tokens=True, encoder=False
+)
