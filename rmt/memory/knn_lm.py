@@ -52,10 +52,8 @@ class NearestNeighbours(MemoryCell):
         with torch.no_grad():
             keys = output.rows / output.rows.std(-1, keepdim=True).clamp(min=1e-6)
             known = self.look_up(keys, state)
-            after = torch.cat([segment.ids[:, 1:], torch.zeros_like(segment.ids[:, :1])], dim=1) + 1
-            after[:, -1] = 0  # the token after the last is not known yet
-            if mask is not None:
-                after = after * torch.cat([real[:, 1:], real[:, :1]], dim=1)
+            known_next = torch.cat([real[:, 1:], torch.zeros_like(real[:, :1])], dim=1)  # of the last one not yet
+            after = (segment.ids.roll(-1, dims=1) + 1) * known_next
             new = torch.cat([keys, written(after, keys.dtype)], dim=-1) * real[..., None]
             after = torch.cat([state, new], dim=1)[:, new.shape[1] :]
         rows = torch.cat([wide(output.rows), *known], dim=-1)  # (B, T, D + 2 top)

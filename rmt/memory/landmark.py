@@ -40,8 +40,8 @@ class LandmarkAttention(TransformerXL):
             backbone, segment, cached, write=self.landmark, positions=positions, weigh=blocks.weigh
         )
         new = super().slots(inputs)  # (B, T + 1, L D)
-        new = torch.cat([new, torch.zeros_like(new[..., :1])], dim=-1)
-        new[:, -1, -1] = 1
+        mark = torch.cat([torch.zeros_like(new[:, 1:, :1]), torch.ones_like(new[:, :1, :1])], dim=1)
+        new = torch.cat([new, mark], dim=-1)
         return step, torch.cat([state, new], dim=1)[:, new.shape[1] :]
 
     def slots(self, state: Tensor) -> Tensor:

@@ -15,5 +15,5 @@ def written(numbers: Tensor, dtype: torch.dtype) -> Tensor:
 
 def number(digits: Tensor) -> Tensor:
     """The whole numbers (...,) that digits (..., DIGITS) stand for."""
-    places = torch.tensor([BASE**i for i in range(DIGITS)], device=digits.device)
-    return ((digits.float() * BASE).round().long() * places).sum(-1)
+    whole = (digits.float() * BASE).round().long()
+    return sum(whole[..., i] * BASE**i for i in range(DIGITS))

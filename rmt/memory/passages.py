@@ -108,6 +108,6 @@ class Text:
         self.start = n - last + skipped * passage  # (B,)
         at = torch.arange(n, device=state.device)
         self.of = (at - self.start[:, None]).clamp(min=0).div(passage, rounding_mode="floor")
-        number_of = n // passage + 1
+        number_of = n // passage + 2  # the first and the last may be cut
         begin = self.start[:, None] + torch.arange(number_of, device=state.device) * passage  # (B, P)
         self.whole = (begin >= (n - last + first)[:, None]) & (begin + passage <= n - query)
