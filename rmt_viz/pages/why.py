@@ -18,7 +18,7 @@ TAKES = (
 
 def page() -> None:
     """The parts of a run's output: by segment, by token, by slot, and memory against the local text."""
-    picked = pick_run()
+    picked = pick_run(permalink=True)
     if picked is None:
         return
     run, explanation = picked[0], requests.why(picked[0])
