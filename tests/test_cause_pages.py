@@ -293,28 +293,3 @@ def test_what_was_worked_out_is_kept_for_a_while():
 def test_a_run_that_nobody_explained_offers_to(toys, page):
     at = run(page, trace="toy")
     assert any(button.label in ("Explain this run", "Ask for every fact of this run") for button in at.button)
-
-
-# Addresses, and what to do where a page has nothing to show.
-
-
-@pytest.mark.parametrize("page", ["facts", "why"])
-def test_the_address_names_the_run_that_is_shown(toys, page):
-    at = run(page, trace="toy", control="reset", segment="3")
-    assert at.query_params == {"trace": "toy", "control": "reset"}
-    at.selectbox(key="trace").select("long").run()
-    assert at.query_params == {}, "the first trace, which the page shows without an address"
-    at.query_params["trace"] = "toy"  # a link on the page, or the way back
-    at.run()
-    assert at.selectbox(key="trace").value == "toy" and at.query_params == {"trace": "toy"}
-
-
-def test_a_run_without_facts_offers_one_with_facts(monkeypatch, make_trace):
-    make_trace("plain", fact=None, question=False, label=None)
-    library = Library(make_trace("toy").path.parent)
-    monkeypatch.setattr(session, "library", lambda: library)
-    at = run("facts", trace="plain")
-    assert "tells no fact" in at.subheader[0].value and not at.button(key="own text").disabled
-    links = [link.proto for link in at.get("page_link")]
-    assert [(link.page, link.query_string) for link in links] == [("facts", "trace=toy"), ("loss", "")]
-    assert not any("tells no fact" in each.value for each in run("facts", trace="toy").subheader)
