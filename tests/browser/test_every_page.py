@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from rmt_viz.shelf import menu
 
+PATIENCE_MS = 60_000
 SIZES = [(1280, 720), (1280, 1024), (1920, 1080)]
 PAGES = Path(__file__).parents[2] / "rmt_viz" / "pages"
 LAYOUT = Path(__file__).with_name("layout.js").read_text()
@@ -20,7 +21,7 @@ FIGURES = """() => [...document.querySelectorAll("[data-testid=stPlotlyChart]")]
 def settle(page) -> None:
     """Wait until the page script is done and what it drew is drawn."""
     expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()
-    expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0)
+    expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0, timeout=2 * PATIENCE_MS)  # Plotly is large
     expect(page.locator(".surface:not([data-drawn])")).to_have_count(0)
     expect(page.locator(".experiment:not([data-state=ready])")).to_have_count(0)
     page.wait_for_timeout(400)  # sizes follow the drawing
