@@ -73,7 +73,8 @@ def _ledger(run) -> None:
     finding = findings.ledger(facts)
     if facts:
         figure = figures.ledger(facts, finding, theme=chart.theme())
-        chart.show(figure, name="ledger", alt=f"Facts of this run. {finding}.", table=findings.ledger_table(facts), 
+        chart.show(figure, name="ledger", run=run.id, alt=f"Facts of this run. {finding}.",
+                    table=findings.ledger_table(facts),
                     caption="Dotted: where it is told. A line ends where its fact is replaced.")  # fmt: skip
     else:
         st.info(plain(f"{finding}."))
