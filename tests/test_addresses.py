@@ -1,9 +1,12 @@
-"""Addresses of pages without the surface, and what a page offers where it has nothing to show."""
+"""Addresses of pages without the surface, what a page offers where it has nothing to show, what a form offers first."""
+
+from dataclasses import replace
 
 import pytest
 from app_pages import open_page
 
 from rmt_viz import session
+from rmt_viz.forms import what_if
 from rmt_viz.shelf.library import Library
 
 
@@ -37,3 +40,20 @@ def test_a_run_without_facts_offers_one_with_facts(monkeypatch, make_trace):
     links = [link.proto for link in at.get("page_link")]
     assert [(link.page, link.query_string) for link in links] == [("facts", "trace=toy"), ("loss", "")]
     assert not any("tells no fact" in each.value for each in open_page("facts", query={"trace": "toy"}).subheader)
+
+
+def test_what_a_form_offers_first_changes_something(toys, monkeypatch, make_trace):
+    assert what_if.changed("Mary went to the garden.", ["bathroom", "garden", "never mentioned"]).endswith("bathroom.")
+    assert what_if.changed("Mary sleeps.", ["garden", "office"]) == "Mary sleeps."
+    make_trace("away", label=2)
+    run_, other = toys.open("toy"), toys.open("away")
+    fact = what_if.facts(run_)[0]
+    monkeypatch.setattr(what_if, "facts", lambda of: [replace(fact, text="Mary went to the garden.")] * (of is run_))
+    assert other.trace.answer != run_.trace.answer
+    monkeypatch.setattr(what_if.requests, "donors", lambda of: [run_, other])
+    at = open_page("what_if", query={"trace": "toy"})
+    assert at.text_input[0].value == "Mary went to the bathroom."
+    at.selectbox(key="change kind").select("freeze").run()
+    assert at.slider[0].value == (4, 8), "from the segment that tells the fact to the end"
+    at.selectbox(key="change kind").select("transplant").run()
+    assert at.selectbox(key="donor toy").value == "away", "which has another fact and another answer"

@@ -1,7 +1,6 @@
 """What if, Facts and Why without a browser: what stands on the page, what is asked of the worker, what goes wrong."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,24 +150,6 @@ def test_a_form_for_every_kind_of_change(toys):
         at = run("what_if", trace="toy")
         at.selectbox(key="change kind").select(kind).run()
         assert not at.exception and not at.error, kind
-
-
-def test_what_a_form_offers_first_changes_something(toys, monkeypatch):
-    from rmt_viz.forms import what_if
-
-    assert what_if.changed("Mary went to the garden.", ["bathroom", "garden", "never mentioned"]).endswith("bathroom.")
-    assert what_if.changed("Mary sleeps.", ["garden", "office"]) == "Mary sleeps."
-    run_, other = toys.open("toy"), toys.open("long")
-    fact = what_if.facts(run_)[0]
-    monkeypatch.setattr(what_if, "facts", lambda of: [replace(fact, text="Mary went to the garden.")] * (of is run_))
-    other.trace.meta["probabilities"] = [1.0, 0.0, 0.0]
-    monkeypatch.setattr(what_if.requests, "donors", lambda of: [run_, other])
-    at = run("what_if", trace="toy")
-    assert at.text_input[0].value == "Mary went to the bathroom."
-    at.selectbox(key="change kind").select("freeze").run()
-    assert at.slider[0].value == (4, 8), "from the segment that tells the fact to the end"
-    at.selectbox(key="change kind").select("transplant").run()
-    assert at.selectbox(key="donor toy").value == "long", "which has another fact and another answer"
 
 
 def test_donors_are_runs_of_the_same_weights(toys):

@@ -76,8 +76,8 @@ def show(
 
     name, control: the sidebar's choices, which the address keeps. page: the page whose cards are shown. beside: a
     second run, and its value in the address or None. names: titles over the two runs. also: more fields of the address.
-    reset: the two runs with memory reset, the control of the answers about each person. first: the first segment, from 1,
-    at which two runs differ, where the view begins.
+    reset: the two runs with memory reset, the control of the answers about each person. first: the first segment
+    (from 1) at which two runs differ, where the view begins.
     """
     begin = {**defaults(run), **BEGIN.get(page, {})}
     allowed = limits(run, page)

@@ -46,6 +46,7 @@ def _right() -> bool:
     if job is None:
         with st.container(border=True):
             st.markdown(OPENS)
+            models.shipped()
     elif job.live:
         follow("look", f"Looking at {plain(job.about.name)}")
     elif job.state == "done":
