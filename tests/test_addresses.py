@@ -1,10 +1,12 @@
 """Addresses of pages without the surface, what a page offers where it has nothing to show, what a form offers first."""
 
+import json
 from dataclasses import replace
 
 import pytest
 from app_pages import open_page
 
+from rmt.measure.contrast import contrast
 from rmt_viz import session
 from rmt_viz.forms import what_if
 from rmt_viz.shelf.library import Library
@@ -57,3 +59,16 @@ def test_what_a_form_offers_first_changes_something(toys, monkeypatch, make_trac
     assert at.slider[0].value == (4, 8), "from the segment that tells the fact to the end"
     at.selectbox(key="change kind").select("transplant").run()
     assert at.selectbox(key="donor toy").value == "away", "which has another fact and another answer"
+
+
+def test_a_what_if_begins_at_the_first_changed_segment(toys, make_trace, monkeypatch):
+    make_trace("changed", fact=5)
+    monkeypatch.setattr(what_if, "made", lambda run, changes: toys.open("changed"))
+    at = open_page("what_if", query={"trace": "toy", "change": "reset@4"})
+    data = next(
+        json.loads(each.proto.json) for each in at.get("bidi_component") if '"page": "what-if"' in each.proto.json
+    )
+    first = contrast(toys.open("toy").trace, toys.open("changed").trace).first
+    assert data["first"] == first + 1 == 4
+    (data,) = (json.loads(each.proto.json) for each in open_page("watch").get("bidi_component"))
+    assert data["first"] is None

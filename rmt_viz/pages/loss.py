@@ -24,7 +24,7 @@ def listed():
 def page() -> None:
     """Mean losses over documents that no model was trained on, or the loss of one text token by token."""
     with st.container(key="title", gap="xxsmall"):
-        st.subheader("What does memory buy?", anchor=False)
+        st.subheader(menu.ALL["loss"].question, anchor=False)
         st.caption("How surprised a model is by each token of a segment, with more or less of the text before it.")
     with st.container(gap="small"):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

@@ -34,7 +34,7 @@ def page() -> None:
             st.caption(plain(findings.blank(made.trace)))
     if made:
         changed = None if difference.first is None else difference.first + 1
-        both = {"first": changed, "beside": (made, None), "names": ("As it was", "Changed")}
+        both = {"begin_at": changed, "beside": (made, None), "names": ("As it was", "Changed")}
         surface.show(run, name, control, page="what-if", also={"change": st.query_params.get("change")},
                      reset=requests.reset_what_if(run, changes), **both)  # fmt: skip
         figure = figures.apart(difference, finding, theme=chart.theme())

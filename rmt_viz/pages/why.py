@@ -7,6 +7,7 @@ from rmt_viz.components import credit
 from rmt_viz.figures import why as figures
 from rmt_viz.findings import why as findings
 from rmt_viz.forms.pick_run import pick_run
+from rmt_viz.shelf import menu
 from rmt_viz.widgets import chart, progress
 from rmt_viz.widgets.markdown import plain
 
@@ -23,7 +24,7 @@ def page() -> None:
         return
     run, explanation = picked[0], requests.why(picked[0])
     with st.container(key="title", gap="xxsmall"):
-        st.subheader("Which segments and tokens made this answer?", anchor=False)
+        st.subheader(menu.ALL["why"].question, anchor=False)
         st.caption("An attention map shows where a model looked; here is what its answer depends on.")
     if not explanation:
         with st.container(gap="small"):

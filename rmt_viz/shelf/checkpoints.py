@@ -29,7 +29,7 @@ def about(folder: Path, config: dict) -> str:
     sentence = re.split(r"(?<=[.?!])\s+(?=[A-Z])", first, maxsplit=1)[0]
     backbone = config.get("backbone") or {}
     if str(config.get("format", "")).startswith("rmt-adapter"):
-        sentence += f" Its backbone, {backbone.get('name', 'another model')}, is not in its folder."
+        sentence += f" It runs where {backbone.get('name', 'its backbone')} is installed."
     return sentence
 
 

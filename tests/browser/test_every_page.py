@@ -116,11 +116,12 @@ def test_the_checks_see_what_is_wrong(visit):
           const at = "position: fixed; left: 60vw; top: 40vh; width: 900px; height: 40px"
           const nodes = ["button", "button", "img"].map((tag) => document.createElement(tag))
           for (const node of nodes) node.style = at
-          document.querySelector("[data-testid=stMain]").append(...nodes)
+          const small = Object.assign(document.createElement("p"), { textContent: "small", style: "font-size: 11px" })
+          document.querySelector("[data-testid=stMain]").append(...nodes, small)
         }"""
     )
     told = "\n".join(page.evaluate(LAYOUT))
-    assert "sticks out" in told and "lies over" in told
+    assert "sticks out" in told and "lies over" in told and "“small” is written in 11 px" in told
     assert any("button-name" in one for one in violations(page, "x"))
 
 
