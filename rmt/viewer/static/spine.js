@@ -106,7 +106,7 @@ function rowLabel(row, i, overview, place, theme) {
   const top = shown(most(row, overview)).replace(/\.00$/, "")
   return svg("g", {},
     rule(place.left, base, place.width - place.right, base, theme.line),
-    words(0, base - place.row / 2 + 2, nameOf(row, overview), { fill: theme[row], "font-weight": 600 }),
+    words(0, Math.min(base - place.row / 2 + 2, base - 15), nameOf(row, overview), { fill: theme[row], "font-weight": 600 }),
     words(0, base - 2, `0–${top}`, { fill: theme.muted, "font-size": 12 }),
   )
 }
