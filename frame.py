@@ -1,13 +1,12 @@
 """The script behind every page: the menu on top, then the page itself.
 
-It stands beside app.py because Streamlit would read a pages/ folder next to its script as pages of its older kind.
+It stands beside app.py because Streamlit takes a pages/ folder next to its script for pages of the old kind.
 """
-
-from pathlib import Path
 
 import streamlit as st
 
 from rmt.viewer import bundle
+from rmt_viz.components import HERE
 from rmt_viz.pages import (
     attention,
     capacity,
@@ -45,7 +44,7 @@ MODULES = {
     "models": models,
     "train": train,
 }
-STYLES = (Path(__file__).parent / "rmt_viz" / "components" / "frame.css", bundle.HERE / "facts.css")
+STYLES = (HERE / "frame.css", bundle.HERE / "facts.css")
 
 first = experiment.listed()
 listed = {path: st.Page(module.page, title=menu.ALL[path].label, url_path=path) for path, module in MODULES.items()}

@@ -12,6 +12,8 @@ A name is imported when it is first used, so that torch is loaded only where it 
 
 from importlib import import_module
 
+__version__ = "0.2.0"
+
 _HOMES = {
     "InputError": "rmt.errors",
     "Trace": "rmt.trace",

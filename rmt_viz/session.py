@@ -8,6 +8,7 @@ import logging
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -17,7 +18,7 @@ from rmt_viz.findings import one_text
 from rmt_viz.shelf import experiment, results
 from rmt_viz.shelf.checkpoints import configs
 from rmt_viz.shelf.kept_runs import KeptRuns
-from rmt_viz.shelf.library import ASSETS, LIVE, Library, Run, with_control
+from rmt_viz.shelf.library import ASSETS, LIVE, OWN, Library, Run, with_control
 from rmt_viz.shelf.result_cache import ResultCache
 from rmt_viz.work import shipped_models, visitors_checkpoint
 from rmt_viz.work.experiment import Experiments
@@ -34,7 +35,7 @@ MOST_RUNS = 64  # that one visit may make
 @st.cache_resource(show_spinner=False)
 def library() -> Library:
     """The library of traces, one for all visitors."""
-    return Library(kept=KeptRuns())
+    return Library(kept=KeptRuns(), own=Path(OWN) if OWN else None)
 
 
 @st.cache_resource(show_spinner=False)

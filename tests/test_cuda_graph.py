@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from test_recorder import LENGTH, StopError, document, small, stop_after
+from test_recorder import AROUND, LENGTH, StopError, document, small, stop_after
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rmt.memory import CELLS
@@ -23,8 +23,8 @@ from rmt.recorder.recorder import observer
 from rmt.tasks.base import Span
 from rmt.trace import Trace, validate
 
-STEADY = [kind for kind in CELLS if not CELLS[kind].past]  # cells whose state has one shape from the start
-GROWING = [kind for kind in CELLS if CELLS[kind].past]
+STEADY = [kind for kind in AROUND if not CELLS[kind].past]  # cells whose state has one shape from the start
+GROWING = [kind for kind in AROUND if CELLS[kind].past]
 FAMILIES = ["gpt2", "llama_gqa", "bert"]
 LONG = 23 * LENGTH + 4  # more segments than a window holds, and a short one
 

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "rmt_viz.findings": "rmt_viz.shelf rmt.measure rmt.cost rmt.memory",  # of memory its words, without torch
     "rmt_viz.figures": "rmt_viz.findings",
     "rmt_viz.work": "rmt_viz.shelf rmt_viz.findings rmt.train rmt.evaluate rmt.causes",
+    "rmt_viz.site": "rmt_viz.work rmt_viz.findings rmt_viz.shelf",
     "rmt_viz.session": "rmt_viz.work rmt_viz.shelf rmt_viz.findings",
     "rmt_viz.requests": "rmt_viz.session rmt_viz.work",
     "rmt_viz.server": "rmt_viz.session rmt_viz.work",
@@ -53,6 +54,7 @@ FORBIDDEN = {
     "rmt_viz/findings": {"streamlit", "plotly", *TORCH},
     "rmt_viz/figures": {"streamlit", *TORCH},
     "rmt_viz/work": {"streamlit", "plotly"},
+    "rmt_viz/site": {"streamlit", "plotly"},
     **{
         f"rmt_viz/{name}": TORCH
         for name in ("shelf", "server", "components", "widgets", "forms", "pages", "requests.py", "session.py")
@@ -131,7 +133,8 @@ def test_imports_keep_their_direction(folder, file):
 
 
 def test_every_file_lies_in_a_package_of_the_table():
-    beside = {"rmt", "rmt.__init__", "rmt.__main__", "rmt.adapter", "rmt.changes", "rmt_viz.__init__"}
+    beside = {"rmt", *(f"{name}.{file}" for name in ("rmt", "rmt_viz") for file in ("__init__", "__main__"))}
+    beside |= {"rmt.adapter", "rmt.changes"}
     files = [file.relative_to(ROOT) for name in ("rmt", "rmt_viz") for file in (ROOT / name).rglob("*.py")]
     rooms = {package_of(".".join(file.with_suffix("").parts)) for file in files}
     assert rooms <= MAY_IMPORT.keys() | beside and MAY_IMPORT.keys() <= rooms

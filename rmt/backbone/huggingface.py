@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rmt.backbone import attention
-from rmt.backbone.internals import BaseModelOutputWithPastAndCrossAttentions, ModelOutput, encoder_family
+from rmt.backbone.families import RECURRENT_NETS
+from rmt.backbone.internals import ModelOutput, TrunkOutput, encoder_family
 from rmt.backbone.package_decoder import FAMILY, MEMORY
 from rmt.backbone.protocol import Layout, Output, answering
 from rmt.errors import InputError
@@ -34,7 +35,9 @@ class HFBackbone(nn.Module):
         super().__init__()
         config = model.config
         self.model = model
-        self.n_layers, self.n_heads = _count(config, "num_hidden_layers"), _count(config, "num_attention_heads")
+        self.n_layers = _count(config, "num_hidden_layers")
+        self.recurrent = config.model_type in RECURRENT_NETS  # then there are no attention maps of every layer
+        self.n_heads = 0 if self.recurrent else _count(config, "num_attention_heads")
         self.dim = _embeddings(model).embedding_dim
         self.width = getattr(config, "hidden_size", self.dim)  # of hidden states; ELECTRA's embeddings may be narrower
         self.causal = not _is_encoder(model)
@@ -44,7 +47,14 @@ class HFBackbone(nn.Module):
         self.n_positions = config.longest_input if self.masks_all else _n_positions(model)
         self.takes_positions = "position_ids" in signature(self.trunk.forward).parameters  # BLOOM has no positions
         self.fused = False
-        if eager or not model._can_set_attn_implementation() or getattr(config, "attn_logit_softcapping", None):
+        if self.recurrent and hasattr(config, "rescale_every"):
+            config.rescale_every = 0  # RWKV would divide its weights in place
+        if (
+            eager
+            or self.recurrent
+            or not model._can_set_attn_implementation()
+            or getattr(config, "attn_logit_softcapping", None)
+        ):
             self.run_eagerly()
         else:
             self.run_fused()
@@ -81,7 +91,7 @@ class HFBackbone(nn.Module):
 
     def unembed(self, rows: Tensor) -> Tensor:
         """A language model's logits (M, V) at rows (M, D) that come after the final norm."""
-        return self._read(BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=rows[None]))[0]
+        return self._read(TrunkOutput(last_hidden_state=rows[None]))[0]
 
     @property
     def layers(self) -> nn.ModuleList:

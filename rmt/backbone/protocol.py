@@ -83,6 +83,7 @@ class Backbone(Protocol):
     n_heads: int
     causal: bool
     head: str  # lm, mlm, classify or none
+    recurrent: bool  # whether it is a recurrent net, whose layers are not all softmax attention: no maps are recorded
     fused: bool  # whether attention goes through `rmt.backbone.attention`, which records maps and applies blocks
     masks_all: bool  # whether each layer is given a whole mask, in which memory is not causal
     activation: str  # the name of its layers' activation function

@@ -45,4 +45,4 @@ class ExactContext(MemoryCell):
         return state
 
 
-MECHANISM = Mechanism("context", ExactContext, fresh={"n_memory": 512}, keeps_tokens=True)
+MECHANISM = Mechanism("context", ExactContext, fresh={"n_memory": 512}, keeps_tokens=True, encoder=False)

@@ -96,4 +96,6 @@ def decoder_only(cls: type, backbone: Backbone) -> None:
         raise InputError(f"{cls.__name__} reads with a decoder such as gpt2 or llama; an encoder has no past to keep.")
 
 
-MECHANISM = Mechanism("transformer-xl", TransformerXL, fresh={"n_memory": 128}, keeps_tokens=True)
+MECHANISM = Mechanism(
+    "transformer-xl", TransformerXL, fresh={"n_memory": 128}, keeps_tokens=True, encoder=False, gradient=False
+)

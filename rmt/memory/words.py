@@ -10,6 +10,7 @@ class Words:
     kind: its name in configs and commands. file: its module in this folder, which ends with its `Mechanism`. name: in a
     legend. says: a phrase that follows "It holds". crosses: what crosses a boundary; {read} and {write} stand for its
     memory positions, other names for its options. hue, dash: of its line, as `figures/theme.py` and Plotly name them.
+    family: the group in `FAMILIES` that it stands in, as the papers group mechanisms.
     """
 
     kind: str
@@ -19,8 +20,19 @@ class Words:
     crosses: str
     hue: str = "loss"
     dash: str = "dot"
+    family: str = "memory tokens"
 
 
+FAMILIES = {  # family -> what its mechanisms have in common; in the order of the Mechanisms page
+    "memory tokens": "A few vectors of the model’s own stand for all that was read.",
+    "cache": "What layers computed for earlier tokens is stored and read again.",
+    "sparse attention": "The text is read again, and each token sees a part of it.",
+    "retrieval": "All of the past is stored, and what fits the present is looked up.",
+    "associative memory": "Each layer has a matrix or a small net that the text is written into.",
+    "recurrent net": "Layers have a state of one size in place of attention.",
+    "stretched positions": "The text is read again at positions that were never trained.",
+    "controls": "What memory is measured against.",
+}
 WORDS = (  # in the order of a legend
     Words(
         "rmt", "recurrent", "RMT", "recurrent memory (RMT)",
@@ -28,21 +40,22 @@ WORDS = (  # in the order of a legend
     ),
     Words(
         "context", "context", "exact context", "the text before a segment, read again with it",
-        "The last {read} tokens of the text, which every segment reads again", "knows", "solid",
+        "The last {read} tokens of the text, which every segment reads again", "knows", "solid", "controls",
     ),
     Words(
         "transformer-xl", "transformer_xl", "Transformer-XL", "a cache of every layer's inputs (Transformer-XL)",
-        "What every layer was given for the last {read} tokens", "read", "solid",
+        "What every layer was given for the last {read} tokens", "read", "solid", "cache",
     ),
     Words(
         "compressive", "compressive", "Compressive",
         "a cache with a compressed one behind it (Compressive Transformer)",
         "What every layer was given for the last {n_cache} tokens, and {n_memory} averages of {rate} before those",
-        "change", "solid",
+        "change", "solid", "cache",
     ),
     Words(
         "sliding-window", "sliding_window", "sliding window", "a sliding window of attention",
         "What every layer was given for the last {read} tokens; no token looks farther back", "read", "dash",
+        "sparse attention",
     ),
     Words(
         "memory-transformer", "memory_transformer", "Memory Transformer",
@@ -51,11 +64,33 @@ WORDS = (  # in the order of a legend
     ),
     Words(
         "rmt-r", "retrieval", "RMT-R", "recurrent memory with retrieval of past states (RMT-R)",
-        "Such states of {write} memory tokens after every segment so far", "write", "dash",
+        "Such states of {write} memory tokens after every segment so far", "write", "dash", "retrieval",
     ),
     Words(
         "armt", "associative", "ARMT", "associative memory in every layer (ARMT)",
         "In every layer a matrix of associations, written by {write} memory tokens", "write", "dashdot",
+        "associative memory",
     ),
-    Words("none", "none", "no memory", "no memory", "Nothing", "loss", "dash"),
+    Words(
+        "rwkv", "rwkv", "RWKV", "a recurrent net (RWKV)",
+        "In every layer a fading mean of all values and its weight, and the inputs at the last token",
+        "knows", "dash", "recurrent net",
+    ),
+    Words(
+        "mamba", "mamba", "Mamba", "a state space (Mamba)",
+        "In every layer a state of each channel, and the inputs at the last few tokens", "knows", "dot",
+        "recurrent net",
+    ),
+    Words(
+        "mamba2", "mamba2", "Mamba-2", "a state space of matrices (Mamba-2)",
+        "In every layer a matrix of each head, and the inputs at the last few tokens", "knows", "dashdot",
+        "recurrent net",
+    ),
+    Words(
+        "recurrent-gemma", "recurrent_gemma", "RecurrentGemma",
+        "a gated recurrence beside a short window (RecurrentGemma)",
+        "In two layers of three a gated state, and in the third the keys and values of a short window",
+        "read", "dashdot", "recurrent net",
+    ),
+    Words("none", "none", "no memory", "no memory", "Nothing", "loss", "dash", "controls"),
 )  # fmt: skip

@@ -69,13 +69,17 @@ def choose():
     from playwright.sync_api import TimeoutError as Late
 
     def take(page, box, name):
-        option = page.get_by_role("option", name=name)
+        field, option = page.get_by_role("combobox", name=box), page.get_by_role("option", name=name)
+        field.scroll_into_view_if_needed()
+        field.focus()
         for patience in (2_000, 5_000, 10_000, PATIENCE_MS):
-            page.get_by_role("combobox", name=box).press("ArrowDown")  # a click would scroll, too
+            page.wait_for_timeout(300)  # the page that focus has moved stands still again
+            field.press("ArrowDown")  # a click would scroll, too
             try:
                 return option.click(timeout=patience)
             except Late:
-                page.keyboard.press("Escape")
+                if field.get_attribute("aria-expanded") == "true":
+                    page.keyboard.press("Escape")
         raise AssertionError(f"no option {name} in {box}")
 
     return take
