@@ -92,5 +92,20 @@ WORDS = (  # in the order of a legend
         "In two layers of three a gated state, and in the third the keys and values of a short window",
         "read", "dashdot", "recurrent net",
     ),
+    Words(
+        "linear-attention", "linear_attention", "linear attention", "sums of all keys and values (linear attention)",
+        "In every layer and head a matrix, the sum of all keys times their values", "write", "dot",
+        "associative memory",
+    ),
+    Words(
+        "performer", "performer", "Performer", "sums of all keys and values, near to softmax attention (Performer)",
+        "In every layer and head a matrix of random features of all keys times their values", "change", "dot",
+        "associative memory",
+    ),
+    Words(
+        "infini", "infini", "Infini-attention", "a matrix beside each layer's attention (Infini-attention)",
+        "In every layer and head a matrix that all earlier segments were written into", "read", "dot",
+        "associative memory",
+    ),
     Words("none", "none", "no memory", "no memory", "Nothing", "loss", "dash", "controls"),
 )  # fmt: skip
