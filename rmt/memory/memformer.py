@@ -15,8 +15,8 @@ class Memformer(MemoryCell):
 
     Writing is the paper's: each slot attends to itself and to the segment's last hidden states, never to another slot,
     sharpened by a temperature tau, and is forgotten by a bias: m' = (m + b) / |m + b|. The state is (B, M, D), of
-    length 1 a slot; the first is b / |b|. Reading differs: slots stand before the tokens and are read by each layer's own
-    attention, in place of a cross-attention of its own. The decoder half and replayed back-propagation are left out.
+    length 1 a slot; the first is b / |b|. Reading differs: slots stand before the tokens and are read by each layer's
+    own attention, in place of a cross-attention. The decoder half and replayed back-propagation are left out.
     """
 
     def __init__(self, dim: int, n_memory: int = 10, *, tau: float = 0.5, initial_std: float = 1.0):
