@@ -72,9 +72,9 @@ class BlockRecurrent(MemoryCell):
         def mix(i: int, query: Tensor, key: Tensor, value: Tensor, seen: Tensor, scale: float) -> tuple[Tensor, Tensor]:
             own = slice(m, m + t)
             query, key, value, seen = query[:, :, own], key[:, :, own], value[:, :, own], seen[..., own, own]
-            local = (query @ key.transpose(-1, -2) * scale).masked_fill(~seen, -torch.inf).softmax(-1)
-            output, rows = local @ value, F.pad(local, (m, m))
-            last = F.pad(torch.eye(2 * m, dtype=x.dtype, device=x.device), (0, t))[:m].expand(
+            local = weigh(query @ key.transpose(-1, -2) * scale, seen)
+            output, rows = local.to(value.dtype) @ value, F.pad(local, (m, m))
+            last = F.pad(torch.eye(2 * m, dtype=local.dtype, device=x.device), (0, t))[:m].expand(
                 len(x), self.n_heads, -1, -1
             )
             below = last.flip(-1, -2)
@@ -126,10 +126,14 @@ class BlockRecurrent(MemoryCell):
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Attention without causality: what is read (B, H, Q, d), and the weights (B, H, Q, K); mask (B, K)."""
     scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-    if mask is not None:
-        scores = scores.masked_fill(~mask.bool()[:, None, None], -torch.inf)
-    weights = scores.softmax(-1)
-    return weights @ value, weights
+    weights = weigh(scores, None if mask is None else mask.bool()[:, None, None])
+    return weights.to(value.dtype) @ value, weights
+
+
+def weigh(scores: Tensor, seen: Tensor | None) -> Tensor:
+    """The softmax of scores where seen is true, in float32 or wider."""
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    return (scores if seen is None else scores.masked_fill(~seen, -torch.inf)).softmax(-1)
 
 
 MECHANISM = Mechanism("block-recurrent", BlockRecurrent, fresh={"n_memory": 16}, encoder=False)

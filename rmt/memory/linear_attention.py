@@ -53,11 +53,13 @@ class LinearAttention(MemoryCell):
         real = 1.0 if segment.mask is None else segment.mask[:, None, :, None]
 
         def mix(i: int, query: Tensor, key: Tensor, value: Tensor, seen: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-            parts = (one[:, :, 1:].to(x.dtype) for one in (query, key, value))
-            before = tuple(part[:, i].to(x.dtype) for part in state)
-            output, weights, after[i] = self.attend(
+            wide = torch.promote_types(value.dtype, torch.float32)  # sums over a text in half precision lose it
+            parts = (one[:, :, 1:].to(wide) for one in (query, key, value))
+            before = tuple(part[:, i].to(wide) for part in state)
+            output, weights, sums = self.attend(
                 i, *parts, seen[..., 1:, 1:], scale, before, real, backbone=backbone, positions=positions[1:]
             )
+            after[i] = tuple(part.to(x.dtype) for part in sums)
             weights = F.pad(weights, (0, 0, 1, 0))  # the position of the state sees itself
             weights[..., 0, 0] = 1.0
             return F.pad(output, (0, 0, 1, 0)).to(value.dtype), weights
