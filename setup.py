@@ -45,6 +45,7 @@ setup(
     package_data={
         "rmt.viewer": ["static/*"],
         "rmt_viz.components": ["*.js", "*.css"],
+        "rmt_viz.site": ["index.html", "*.js", "*.css"],
         "rmt_viz.app": [".streamlit/config.toml"],
         "rmt_viz.assets": [
             "results/*.json",

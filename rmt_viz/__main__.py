@@ -80,7 +80,25 @@ def _check_app() -> None:
         raise InputError(f"The app needs {' and '.join(missing)}; install them: pip install 'rmt-viz[viz]'.")
 
 
-COMMANDS = {"view": view}
+def export_site(
+    folder: Annotated[Path, typer.Argument(help="Where the site goes: a new folder.", show_default=False)],
+    run: Annotated[list[str] | None, typer.Option(help="A run by its name; more than once. By default all.")] = None,
+    runs: Annotated[Path | None, typer.Option(help="A folder of your own traces, beside the bundled ones.")] = None,
+    whole_maps: Annotated[bool, typer.Option(help="Replay segments for their whole attention maps.")] = True,
+) -> None:
+    """Write chosen runs as a static site that any web server serves, with no Python behind it."""
+    from rmt.commands.common import bar
+    from rmt_viz.shelf.library import Library
+    from rmt_viz.site.export import export_site as write
+
+    if runs and not runs.is_dir():
+        raise InputError(f"There is no folder {runs}; give one with traces in it.")
+    with bar("writing", "runs") as update:
+        size = write(folder, Library(own=runs), run, whole_maps=whole_maps, progress=update)
+    print(f"The site is in {folder} ({size / 1e6:.1f} MB). To look at it: python -m http.server --directory {folder}")
+
+
+COMMANDS = {"view": view, "export-site": export_site}
 
 
 def main() -> None:

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "rmt_viz.findings": "rmt_viz.shelf rmt.measure rmt.cost rmt.memory",  # of memory its words, without torch
     "rmt_viz.figures": "rmt_viz.findings",
     "rmt_viz.work": "rmt_viz.shelf rmt_viz.findings rmt.train rmt.evaluate rmt.causes",
+    "rmt_viz.site": "rmt_viz.work rmt_viz.findings rmt_viz.shelf",
     "rmt_viz.session": "rmt_viz.work rmt_viz.shelf rmt_viz.findings",
     "rmt_viz.requests": "rmt_viz.session rmt_viz.work",
     "rmt_viz.server": "rmt_viz.session rmt_viz.work",
@@ -53,6 +54,7 @@ FORBIDDEN = {
     "rmt_viz/findings": {"streamlit", "plotly", *TORCH},
     "rmt_viz/figures": {"streamlit", *TORCH},
     "rmt_viz/work": {"streamlit", "plotly"},
+    "rmt_viz/site": {"streamlit", "plotly"},
     **{
         f"rmt_viz/{name}": TORCH
         for name in ("shelf", "server", "components", "widgets", "forms", "pages", "requests.py", "session.py")

@@ -26,7 +26,7 @@ async function open(root, here, data) {
   Object.assign(here, { run, name: data.name })
   here.surface?.destroy()
   const options = {
-    view, colours: data.colours, keys: data.keys, page: data.page, file: `${data.base}/${data.run}/page`,
+    view, colours: data.colours, keys: data.keys, page: data.page, file: fileOf(data),
     reset: data.reset,
     beside: data.beside && { source: source(data, data.beside.run), names: data.beside.names },
     onView: (next) => sync(here, data, next),
@@ -40,6 +40,11 @@ async function open(root, here, data) {
   } catch (error) {
     root.textContent = error.message
   }
+}
+
+// Where what is on the screen is to be had as one file: the run, or two side by side.
+function fileOf({ base, run, beside }) {
+  return `${base}/${run}/page${beside ? `?with=${encodeURIComponent(beside.run)}` : ""}`
 }
 
 const source = (data, run) => httpSource(`${data.base}/${run}`, data.beside?.over)

@@ -9,11 +9,10 @@ from rmt_viz import session
 from rmt_viz.forms.own_text import own_text
 from rmt_viz.server import address
 from rmt_viz.shelf.kept_runs import HOW_LONG
-from rmt_viz.shelf.library import LIVE, Run, with_control
+from rmt_viz.shelf.library import LABELS, LIVE, Run, with_control
 from rmt_viz.widgets.errors import say
 from rmt_viz.widgets.markdown import plain
 
-LABELS = {"trained": "Trained", "reset": "Reset", "untrained": "Untrained"}
 HELP = (
     "The same text, read by the trained model, by the same model with its memory reset before every segment, "
     "and by a model that was never trained."

@@ -95,6 +95,7 @@ function path(segment, { layer, head, how }) {
 function told({ slice }) {
   if (!slice) return "on its way"
   if (slice.meta.state === "absent") return "recorded blocks only"
+  if (slice.meta.kept) return "replayed from the stored memory"
   return slice.meta.known ? "replayed live from the stored memory" : "recorded blocks; the whole map is being replayed"
 }
 
