@@ -1,4 +1,7 @@
-"""Mechanisms: what its words and figures are made of, the page with and without its file, a text of one's own."""
+"""Mechanisms: what its words and figures are made of, the page with and without its file, a text of one's own.
+
+All of one page, so the file has more than 300 lines.
+"""
 
 import json
 from pathlib import Path

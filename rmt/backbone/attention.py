@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from transformers import AttentionInterface
 
 from rmt.backbone.kernels import attend, hide, log_sum_exp
+from rmt.backbone.mixing import MIXING, Mixed, mixed
 from rmt.backbone.protocol import Backbone, Layout
 from rmt.errors import InputError
 
@@ -31,8 +32,6 @@ NAME = "rmt_thin"
 UNKNOWN = ("softcap", "s_aux", "position_bias")  # options that change the probabilities and that no kernel here has
 # The `capture` and `blocked` of the running call, for families that do not pass such options on to their layers.
 RUNNING: ContextVar[tuple] = ContextVar("running", default=(None, None))
-# A memory cell's function in place of softmax attention, of the running call: see `HFBackbone.forward`.
-MIXING: ContextVar = ContextVar("mixing", default=None)
 
 
 @dataclass(frozen=True)
@@ -160,16 +159,7 @@ class Weights:
         return self.weights
 
 
-@dataclass(frozen=True)
-class Mixed(Weights):
-    """One layer's weights (B, H, N, N) from a cell's function in place of the softmax; rows sum to 1."""
-
-    def parts(self, layout: Layout) -> tuple[Tensor, Tensor]:
-        """The same parts as log probabilities, as those of the fused kernel are."""
-        return tuple(part.log() for part in super().parts(layout))
-
-
-Capture = Callable[[Scores | Weights], None]
+Capture = Callable[[Scores | Weights | Mixed], None]
 
 
 @contextmanager
@@ -221,15 +211,8 @@ def attention(
         mask = _without(mask, causal, blocked(module.layer_idx))
     causal = causal and mask is None
     key, value = (_repeat(t, query.shape[1] // t.shape[1]) for t in (key, value))
-    mix = MIXING.get()
-    if mix is not None:
-        n = query.shape[2]
-        seen = torch.ones(n, n, dtype=torch.bool, device=query.device)
-        seen = (seen.tril() if causal else seen)[None, None] if mask is None else mask
-        output, weights = mix(module.layer_idx, query, key, value, seen, scale)
-        if capture is not None:
-            capture(Mixed(weights.detach()))
-        return output.transpose(1, 2).contiguous(), None
+    if (mix := MIXING.get()) is not None:
+        return mixed(mix, module.layer_idx, query, key, value, mask, causal, scale, capture), None
     if kernel is not None:
         return kernel(query, key, value, mask, causal, scale).transpose(1, 2).contiguous(), None
     if capture is not None and not dropout:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from rmt.backbone import attention
 from rmt.backbone.families import RECURRENT_NETS
 from rmt.backbone.internals import ModelOutput, TrunkOutput, encoder_family
+from rmt.backbone.mixing import mixing
 from rmt.backbone.package_decoder import FAMILY, MEMORY
 from rmt.backbone.protocol import Layout, Output, answering
 from rmt.errors import InputError
@@ -185,8 +186,7 @@ class HFBackbone(nn.Module):
         window: how many positions a decoder's query sees, itself included; by default all before it.
         capture: called once a layer with its attention, see `rmt.backbone.attention`; `Recorder` passes one.
         blocked: the pairs that each layer must not see, see there; only where `fused`.
-        mix: a cell's function in place of softmax attention, (layer, query, key, value (B, H, N, d), seen, scale) ->
-            output (B, H, N, d), weights (B, H, N, N); seen is bool (B or 1, H or 1, N, N). Only where `fused`.
+        mix: a cell's function in place of softmax attention, see `rmt.backbone.mixing`; only where `fused`.
         """
         B, N, _ = x.shape  # noqa: N806
         kwargs = {}
@@ -213,12 +213,8 @@ class HFBackbone(nn.Module):
         elif capture is not None:
             kwargs["output_attentions"] = True
             hooks = attention.watched(self.trunk, capture)
-        mixing = attention.MIXING.set(mix)
-        try:
-            with hooks, attention.running(capture if self.fused else None, blocked):
-                output = self.trunk(inputs_embeds=x, **kwargs)
-        finally:
-            attention.MIXING.reset(mixing)
+        with hooks, mixing(mix), attention.running(capture if self.fused else None, blocked):
+            output = self.trunk(inputs_embeds=x, **kwargs)
         hidden = output.last_hidden_state  # (B, N, D)
         if self.head == "classify":
             return Output(hidden, hidden, lambda _: self._classify(output, layout, mask))

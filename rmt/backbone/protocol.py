@@ -113,7 +113,7 @@ class Backbone(Protocol):
         window: int | None = None,
         capture: Callable | None = None,  # called with every layer's attention, in order
         blocked: Callable | None = None,  # layer -> which queries may not see which keys
-        mix: Callable | None = None,  # in place of softmax attention, see HFBackbone
+        mix: Callable | None = None,  # in place of softmax attention, see `rmt.backbone.mixing`
     ) -> Output: ...
 
 

@@ -47,7 +47,8 @@ def page() -> None:
 def _choose(rows: list):
     """The mechanism that is to stand beside RMT: a family, and one of its mechanisms."""
     families = mechanisms.families(rows)
-    family = st.segmented_control("Family", list(families), default=mechanisms.start(families), key="family", required=True,
+    first = mechanisms.start(families)
+    family = st.segmented_control("Family", list(families), default=first, key="family", required=True,
                                   label_visibility="collapsed", bind="query-params")  # fmt: skip
     of = {mechanisms.name(row): row for row in families[family]}
     name = st.pills("Mechanism", list(of), default=next(iter(of)), key=f"{family}: mechanism", required=True,
