@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from transformers import AttentionInterface
 
 from rmt.backbone.kernels import attend, hide, log_sum_exp
+from rmt.backbone.mixing import MIXING, Mixed, mixed
 from rmt.backbone.protocol import Backbone, Layout
 from rmt.errors import InputError
 
@@ -158,7 +159,7 @@ class Weights:
         return self.weights
 
 
-Capture = Callable[[Scores | Weights], None]
+Capture = Callable[[Scores | Weights | Mixed], None]
 
 
 @contextmanager
@@ -210,6 +211,8 @@ def attention(
         mask = _without(mask, causal, blocked(module.layer_idx))
     causal = causal and mask is None
     key, value = (_repeat(t, query.shape[1] // t.shape[1]) for t in (key, value))
+    if (mix := MIXING.get()) is not None:
+        return mixed(mix, module.layer_idx, query, key, value, mask, causal, scale, capture), None
     if kernel is not None:
         return kernel(query, key, value, mask, causal, scale).transpose(1, 2).contiguous(), None
     if capture is not None and not dropout:
