@@ -23,15 +23,15 @@ from torch.nn import functional as F
 from transformers import AttentionInterface
 
 from rmt.backbone.kernels import attend, hide, log_sum_exp
+from rmt.backbone.mixing import MIXING, Mixed, mixed
 from rmt.backbone.protocol import Backbone, Layout
-from rmt.backbone.weighing import Weigh, Weighed
 from rmt.errors import InputError
 
 # Registered without a mask builder: transformers then passes a ready 4-D mask on and builds none of its own.
 NAME = "rmt_thin"
 UNKNOWN = ("softcap", "s_aux", "position_bias")  # options that change the probabilities and that no kernel here has
-# `capture`, `blocked` and `weigh` of the running call, for families that do not pass such options on to their layers.
-RUNNING: ContextVar[tuple] = ContextVar("running", default=(None, None, None))
+# The `capture` and `blocked` of the running call, for families that do not pass such options on to their layers.
+RUNNING: ContextVar[tuple] = ContextVar("running", default=(None, None))
 
 
 @dataclass(frozen=True)
@@ -159,13 +159,13 @@ class Weights:
         return self.weights
 
 
-Capture = Callable[[Scores | Weights | Weighed], None]
+Capture = Callable[[Scores | Weights | Mixed], None]
 
 
 @contextmanager
-def running(capture: Capture | None, blocked, weigh: Weigh | None = None) -> Iterator[None]:
-    """Context in which `attention` uses these options, also where layers do not pass such options on."""
-    token = RUNNING.set((capture, blocked, weigh))
+def running(capture: Capture | None, blocked) -> Iterator[None]:
+    """Context in which `attention` uses this capture and blocked, also where layers do not pass such options on."""
+    token = RUNNING.set((capture, blocked))
     try:
         yield
     finally:
@@ -185,7 +185,6 @@ def attention(
     capture: Capture | None = None,
     blocked: Callable[[int], Tensor | None] | None = None,
     kernel: Callable | None = None,
-    weigh: Weigh | None = None,
     **options,
 ) -> tuple[Tensor, None]:
     """The attention function that transformers calls in every layer: output (B, N, H, d), passed to `capture`, too.
@@ -195,7 +194,6 @@ def attention(
     carries no gradient and is without dropout.
     blocked: layer -> bool (1 or H, N, N) or (B, 1 or H, N, N), true where a query must not see a key, or None; of a
     memory cell or an intervention.
-    weigh: what a memory cell has in place of the softmax, see `rmt.backbone.weighing`.
     kernel: a function that computes the output in place of the public one, see `rmt.backbone.layerwise`.
     """
     for name in UNKNOWN:
@@ -204,8 +202,8 @@ def attention(
                 f"{type(module).__name__} uses {name!r}, which the fused kernel here does not know; give it to load() "
                 "or wrap(), which then run transformers' own attention."
             )
-    capture, blocked, weigh = (
-        given if given is not None else run for given, run in zip((capture, blocked, weigh), RUNNING.get(), strict=True)
+    capture, blocked = (
+        given if given is not None else run for given, run in zip((capture, blocked), RUNNING.get(), strict=True)
     )
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
@@ -214,14 +212,8 @@ def attention(
         mask = _without(mask, causal, blocked(module.layer_idx))
     causal = causal and mask is None
     key, value = (_repeat(t, query.shape[1] // t.shape[1]) for t in (key, value))
-    if weigh is not None:
-        with torch.autocast(query.device.type, enabled=False):
-            scores = _wide(query) @ _wide(key).transpose(-1, -2) * scale
-            weights = weigh(module.layer_idx, hide(scores, mask, causal, slice(0, query.shape[2])))
-        if capture is not None:
-            capture(Weighed(weights.detach()))
-        output = F.dropout(weights, dropout).to(value.dtype) @ value
-        return output.transpose(1, 2).contiguous(), None
+    if (mix := MIXING.get()) is not None:
+        return mixed(mix, module.layer_idx, query, key, value, mask, causal, scale, capture), None
     if kernel is not None:
         return kernel(query, key, value, mask, causal, scale).transpose(1, 2).contiguous(), None
     if capture is not None and not dropout:

@@ -5,16 +5,28 @@ over its nearest neighbours with a gate between them. Such layers compute whole 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from rmt.backbone.protocol import Layout
+from rmt.backbone.mixing import Mix
 
 # (layer, scores (B, H, N, N) in float32 or wider, -inf where a query must not see a key) -> weights of the same shape,
-# whose rows sum to 1. The scores may be changed in place only where they carry no gradient.
+# whose rows sum to 1.
 Weigh = Callable[[int, Tensor], Tensor]
+
+
+def weighed(weigh: Weigh) -> Mix:
+    """The function in place of softmax attention that has these weights."""
+
+    def mix(layer: int, query: Tensor, key: Tensor, value: Tensor, seen: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        wide = torch.promote_types(query.dtype, torch.float32)
+        with torch.autocast(query.device.type, enabled=False):
+            scores = query.to(wide) @ key.to(wide).transpose(-1, -2) * scale
+            weights = weigh(layer, scores.masked_fill(~seen, -torch.inf))
+            return weights.to(value.dtype) @ value, weights
+
+    return mix
 
 
 def beside_idle(weights: Tensor) -> Tensor:
@@ -25,19 +37,3 @@ def beside_idle(weights: Tensor) -> Tensor:
     n = weights.shape[-1]
     idle = torch.eye(n, dtype=weights.dtype, device=weights.device)[: n - weights.shape[-2]]
     return torch.cat([idle.expand(*weights.shape[:2], -1, -1), weights], dim=-2)
-
-
-@dataclass(frozen=True)
-class Weighed:
-    """One layer's weights (B, H, N, N), made by a memory cell."""
-
-    weights: Tensor
-
-    def parts(self, layout: Layout) -> tuple[Tensor, Tensor]:
-        """The read columns, transposed (B, H, R, N), and the write rows (B, H, W, N), as log probabilities."""
-        read, write = layout.read or slice(0, 0), layout.write or slice(0, 0)
-        return self.weights[..., read].transpose(-1, -2).log(), self.weights[..., write, :].log()
-
-    def full(self) -> Tensor:
-        """The whole attention map (B, H, N, N)."""
-        return self.weights

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from rmt.backbone import Backbone
-from rmt.backbone.weighing import beside_idle
+from rmt.backbone.weighing import beside_idle, weighed
 from rmt.memory.base import Mechanism, Step
 from rmt.memory.transformer_xl import TransformerXL, counted, read_beside, seen
 from rmt.text.segments import Segment
@@ -37,7 +37,7 @@ class LandmarkAttention(TransformerXL):
         blocks = Blocks(marks, (state != 0).any(-1), self.top)
         positions = torch.cat([blocks.places, blocks.longest + counted(seen(marks[:, :0], segment, 1))], dim=1)
         step, inputs = read_beside(
-            backbone, segment, cached, write=self.landmark, positions=positions, weigh=blocks.weigh
+            backbone, segment, cached, write=self.landmark, positions=positions, mix=weighed(blocks.weigh)
         )
         new = super().slots(inputs)  # (B, T + 1, L D)
         mark = torch.cat([torch.zeros_like(new[:, 1:, :1]), torch.ones_like(new[:, :1, :1])], dim=1)

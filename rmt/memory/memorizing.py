@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from rmt.backbone import Backbone
-from rmt.backbone.weighing import beside_idle
+from rmt.backbone.weighing import beside_idle, weighed
 from rmt.errors import InputError
 from rmt.memory.base import Mechanism, Step
 from rmt.memory.transformer_xl import TransformerXL, counted, decoder_only, filled, read_beside, seen
@@ -47,7 +47,7 @@ class MemorizingTransformer(TransformerXL):
         known = filled(cached)  # (B, R)
         places = known.any(1, keepdim=True) + counted(seen(known[:, :0], segment))  # (B, T)
         positions = torch.cat([torch.zeros_like(known, dtype=places.dtype), places], dim=1)
-        step, inputs = read_beside(backbone, segment, cached, positions=positions, weigh=self.weigh)
+        step, inputs = read_beside(backbone, segment, cached, positions=positions, mix=weighed(self.weigh))
         return step, torch.cat([state, inputs[:, self.layer]], dim=1)[:, segment.ids.shape[1] :]
 
     def weigh(self, layer: int, scores: Tensor) -> Tensor:

@@ -157,5 +157,42 @@ WORDS = (  # in the order of a legend
         "In two layers of three a gated state, and in the third the keys and values of a short window",
         "read", "dashdot", "recurrent net",
     ),
+    Words(
+        "linear-attention", "linear_attention", "linear attention", "sums of all keys and values (linear attention)",
+        "In every layer and head a matrix, the sum of all keys times their values", "write", "dot",
+        "associative memory",
+    ),
+    Words(
+        "performer", "performer", "Performer", "sums of all keys and values, near to softmax attention (Performer)",
+        "In every layer and head a matrix of random features of all keys times their values", "change", "dot",
+        "associative memory",
+    ),
+    Words(
+        "infini", "infini", "Infini-attention", "a matrix beside each layer's attention (Infini-attention)",
+        "In every layer and head a matrix that all earlier segments were written into", "read", "dot",
+        "associative memory",
+    ),
+    Words(
+        "block-recurrent", "block_recurrent", "Block-Recurrent",
+        "a gated recurrent state in one layer (Block-Recurrent)",
+        "A state of {write} vectors in one layer, written through gates", "change", "dashdot",
+    ),
+    Words(
+        "memformer", "memformer", "Memformer", "slots of one length (Memformer)",
+        "{read} slots of length 1, each written by its own attention to the segment", "write", "longdash",
+    ),
+    Words(
+        "feedback", "feedback", "Feedback", "one memory for all layers (Feedback Transformer)",
+        "For the last {read} tokens a mean over all layers, which every layer reads", "read", "longdash", "cache",
+    ),
+    Words(
+        "ernie-doc", "ernie_doc", "ERNIE-Doc", "a cache of every layer's outputs (ERNIE-Doc)",
+        "What every layer made of the last {read} tokens, for the same layer", "change", "longdash", "cache",
+    ),
+    Words(
+        "titans", "titans", "Titans", "a net that is taught while the text is read (Titans)",
+        "The weights of a small net that learned the text, and the direction of its last step", "knows", "longdash",
+        "associative memory",
+    ),
     Words("none", "none", "no memory", "no memory", "Nothing", "loss", "dash", "controls"),
 )  # fmt: skip
