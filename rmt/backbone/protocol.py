@@ -95,6 +95,8 @@ class Backbone(Protocol):
 
     def embed(self, ids: Tensor) -> Tensor: ...  # (B, T) -> (B, T, D)
 
+    def turned_back(self, query: Tensor, key: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]: ...  # see HFBackbone
+
     def unembed(self, rows: Tensor) -> Tensor: ...  # (P, D) after the final norm -> (P, V), in a language model
 
     def answers(self, hidden: Tensor, places: Tensor) -> Tensor: ...  # (B, N, D), (B, Q) -> (B, Q, C), in a classifier
@@ -111,6 +113,7 @@ class Backbone(Protocol):
         window: int | None = None,
         capture: Callable | None = None,  # called with every layer's attention, in order
         blocked: Callable | None = None,  # layer -> which queries may not see which keys
+        mix: Callable | None = None,  # in place of softmax attention, see `rmt.backbone.mixing`
     ) -> Output: ...
 
 

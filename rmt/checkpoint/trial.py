@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rmt.checkpoint.build import check_width
 from rmt.errors import InputError
-from rmt.memory import CELLS
+from rmt.memory import CELLS, MECHANISMS
 from rmt.model import Model
 from rmt.recorder.watcher import Recorder
 from rmt.text.segments import Segment
@@ -91,7 +91,7 @@ def _run(model: Model, segment: Segment) -> None:
     output, layout = _read(model, segment, head=False)
     _check_direction(model, segment, output.hidden[:, layout.tokens])
     output, _ = _read(model, segment)
-    if model.cell.n_read == model.cell.n_write == 0:
+    if type(model.cell) in (CELLS["none"], *(record.cell for record in MECHANISMS.values() if record.backbone)):
         _check_against_stock(model, segment, output)
 
 

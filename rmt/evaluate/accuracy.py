@@ -103,7 +103,7 @@ def evaluate(
             "stderr": float(np.sqrt(accuracy * (1 - accuracy) / samples)),
             "low": low,
             "high": high,
-            **_doubt(results, confidences(lines, n_segments, samples)),
+            **doubt(results, confidences(lines, n_segments, samples)),
             "control": control,
             "background": "filtered" if task.filtered else "as it is",
             "seconds": round(seconds, 1),
@@ -126,7 +126,7 @@ def _check(model: Model, task: Task | None, segments: list[int], samples: int, c
         raise InputError("Give at least one sample and lengths of one segment or more.")
 
 
-def _doubt(results: dict[int, bool], confidence: dict[int, float]) -> dict[str, float | None]:
+def doubt(results: dict[int, bool], confidence: dict[int, float]) -> dict[str, float | None]:
     """How sure the model was of its answers, and whether that was right."""
     if set(results) != set(confidence) or not np.isfinite([*confidence.values()]).all():
         return dict.fromkeys(("confidence", "calibration_error", "calibration_by_chance"))

@@ -72,6 +72,71 @@ WORDS = (  # in the order of a legend
         "associative memory",
     ),
     Words(
+        "autocompressor", "autocompressor", "AutoCompressor", "summaries that accumulate (AutoCompressor)",
+        "The last hidden states of {write} summary tokens for each segment, {read} at most", "write", "dot",
+    ),
+    Words(
+        "gist", "gist", "Gist tokens", "every layer's view of a few gist tokens",
+        "What every layer was given for {write} gist tokens at the end of the segment", "write", "longdash",
+    ),
+    Words(
+        "beacon", "beacon", "Activation Beacon", "every layer's view of beacon tokens, condensed (Activation Beacon)",
+        "What every layer was given for {write} beacon tokens a segment, {read} at most", "write", "longdashdot",
+    ),
+    Words(
+        "landmark", "landmark", "Landmark", "a cache of blocks that are found by their landmarks",
+        "What every layer was given for the last {read} tokens and for a landmark after each segment", "read", "dot",
+        "retrieval",
+    ),
+    Words(
+        "memorizing", "memorizing", "Memorizing Transformer", "a cache in one layer, searched for nearest neighbours",
+        "What one layer was given for the last {read} tokens, of which each query reads the {top} best", "read",
+        "dashdot",
+        "retrieval",
+    ),
+    Words(
+        "knn-lm", "knn_lm", "kNN-LM", "a store of earlier states and the words after them (kNN-LM)",
+        "The last hidden states of {n_memory} tokens, each with the word that followed", "change", "longdash",
+        "retrieval",
+    ),
+    Words(
+        "longformer", "longformer", "Longformer", "windows, plain and dilated, and global tokens (Longformer)",
+        "What every layer was given for the first {n_global} tokens of the text and the last others, {read} in all",
+        "read", "longdash",
+        "sparse attention",
+    ),
+    Words(
+        "bigbird", "bigbird", "BigBird", "a window, random blocks and global tokens (BigBird)",
+        "What every layer was given for the last {read} tokens, of which each block reads a few", "read", "longdashdot",
+        "sparse attention",
+    ),
+    Words(
+        "longnet", "longnet", "LongNet", "dilated segments (LongNet)",
+        "What every layer was given for the last {read} tokens, the farther the fewer", "knows", "dash",
+        "sparse attention",
+    ),
+    Words(
+        "sparse", "sparse_transformer", "Sparse Transformer", "strided attention (Sparse Transformer)",
+        "What every layer was given for the last {read} tokens, of which half of the heads see every {stride}th",
+        "knows", "dot",
+        "sparse attention",
+    ),
+    Words(
+        "interpolation", "interpolation", "Position Interpolation", "the text before a segment at squeezed positions",
+        "The last {read} tokens of the text, read again at positions divided by {factor}", "knows", "dashdot",
+        "stretched positions",
+    ),
+    Words(
+        "bm25", "bm25", "BM25", "the text so far, of which the passages with the query's words are read (BM25)",
+        "The last {n_memory} tokens of the text, of which {read} are read again", "change", "dashdot",
+        "retrieval",
+    ),
+    Words(
+        "dense", "dense", "dense retrieval", "the text so far, of which the passages most like the query are read",
+        "The last {n_memory} tokens and their hidden states; {read} of the tokens are read again", "change", "dot",
+        "retrieval",
+    ),
+    Words(
         "rwkv", "rwkv", "RWKV", "a recurrent net (RWKV)",
         "In every layer a fading mean of all values and its weight, and the inputs at the last token",
         "knows", "dash", "recurrent net",
@@ -91,6 +156,43 @@ WORDS = (  # in the order of a legend
         "a gated recurrence beside a short window (RecurrentGemma)",
         "In two layers of three a gated state, and in the third the keys and values of a short window",
         "read", "dashdot", "recurrent net",
+    ),
+    Words(
+        "linear-attention", "linear_attention", "linear attention", "sums of all keys and values (linear attention)",
+        "In every layer and head a matrix, the sum of all keys times their values", "write", "dot",
+        "associative memory",
+    ),
+    Words(
+        "performer", "performer", "Performer", "sums of all keys and values, near to softmax attention (Performer)",
+        "In every layer and head a matrix of random features of all keys times their values", "change", "dot",
+        "associative memory",
+    ),
+    Words(
+        "infini", "infini", "Infini-attention", "a matrix beside each layer's attention (Infini-attention)",
+        "In every layer and head a matrix that all earlier segments were written into", "read", "dot",
+        "associative memory",
+    ),
+    Words(
+        "block-recurrent", "block_recurrent", "Block-Recurrent",
+        "a gated recurrent state in one layer (Block-Recurrent)",
+        "A state of {write} vectors in one layer, written through gates", "change", "dashdot",
+    ),
+    Words(
+        "memformer", "memformer", "Memformer", "slots of one length (Memformer)",
+        "{read} slots of length 1, each written by its own attention to the segment", "write", "longdash",
+    ),
+    Words(
+        "feedback", "feedback", "Feedback", "one memory for all layers (Feedback Transformer)",
+        "For the last {read} tokens a mean over all layers, which every layer reads", "read", "longdash", "cache",
+    ),
+    Words(
+        "ernie-doc", "ernie_doc", "ERNIE-Doc", "a cache of every layer's outputs (ERNIE-Doc)",
+        "What every layer made of the last {read} tokens, for the same layer", "change", "longdash", "cache",
+    ),
+    Words(
+        "titans", "titans", "Titans", "a net that is taught while the text is read (Titans)",
+        "The weights of a small net that learned the text, and the direction of its last step", "knows", "longdash",
+        "associative memory",
     ),
     Words("none", "none", "no memory", "no memory", "Nothing", "loss", "dash", "controls"),
 )  # fmt: skip
