@@ -127,4 +127,4 @@ def test_train_draws_what_was_recorded(model, tmp_path, monkeypatch):
     assert "From step 0 to 5 the loss went from" in loss_finding(readings)
     monkeypatch.setattr(session, "library", lambda: shelf)
     page = open_page("train")
-    assert any("rmt.TraceCallback" in caption.value for caption in page.caption)
+    assert any("rmt.TraceCallback" in drawn.proto.json for drawn in page.get("bidi_component"))
