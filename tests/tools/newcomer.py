@@ -1,8 +1,8 @@
-"""A newcomer's way, tried and timed: from an empty folder to the memory of a checkpoint on the screen, in five commands.
+"""A newcomer's way, tried and timed: from an empty folder to a checkpoint's memory on the screen in five commands.
 
-python tests/tools/newcomer.py [--log FILE] [--picture FILE.png] builds the wheel, then runs the commands in an empty folder
-with an empty home and nothing of this checkout but the wheel, a checkpoint that the wheel does not hold and a text. The
-picture is taken by a Chromium from outside.
+python tests/tools/newcomer.py [--log FILE] [--picture FILE.png] builds the wheel, then runs the commands in an empty
+folder with an empty home and nothing of this checkout but the wheel, a checkpoint that the wheel does not hold and a
+text. The picture is taken by a Chromium from outside.
 """
 
 import argparse
@@ -17,9 +17,9 @@ from pathlib import Path
 from try_package import READY, ROOT, TORCH, build, environment
 
 CHECKPOINT = ROOT / "assets" / "checkpoints" / "detect-long"  # stands for one's own; the wheel does not hold it
-TEXT = """Mary went to the garden. The committee met again in the morning, heard eleven witnesses, and adjourned without a
-vote; the newspapers called it a disgrace and then spoke of other things. Ships came in, ships went out, and the harbour was
-quiet for the rest of the week. It rained all night in the valley. Where is Mary?"""
+TEXT = """Mary went to the garden. The committee met again in the morning, heard eleven witnesses, and adjourned
+without a vote; the newspapers called it a disgrace and then spoke of other things. Ships came in, ships went out, and
+the harbour was quiet for the rest of the week. It rained all night in the valley. Where is Mary?"""
 
 
 def main() -> None:
@@ -59,10 +59,9 @@ def main() -> None:
             if done.returncode:
                 sys.exit(done.returncode)
         command, began = "env/bin/rmt-viz letter.trace.safetensors", time.monotonic()
-        process = subprocess.Popen(
-            [*command.split(), "--no-browser"], cwd=here, env=settings, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True,
-        )  # fmt: skip
+        started = [*command.split(), "--no-browser"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+        process = subprocess.Popen(started, cwd=here, env=settings, **pipes)
         try:
             line = next(line for line in process.stdout if line.startswith(READY))
             address = line.removeprefix(READY).strip()
