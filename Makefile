@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 SPREAD := OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile --ignore=tests/browser
 
 # Files that start programs, train models or draw whole pages: in make test, not in make quick.
-LONG := adapter alone cause_pages cli evaluate experiment_page facts faults faults_of_training fuzz gpu_benchmark growth \
+LONG := adapter addresses alone cause_pages cli evaluate experiment_page facts faults faults_of_training fuzz gpu_benchmark growth \
 	mechanisms mechanisms_page models_page mutate package pages pretrained processes properties public reference result_pages \
 	streams surface_pages tour train train_lm
 

@@ -28,6 +28,7 @@ from rmt_viz.work.replays import Replays
 CHECKPOINTS = ASSETS / "checkpoints"
 SEED = re.compile("[0-9]{1,9}")
 LOG = logging.getLogger(__name__)
+WANTED = {"trace": "wanted", "loss text": "wanted text"}  # widget -> where the run is held that it shows next
 MOST_RUNS = 64  # that one visit may make
 
 
@@ -233,6 +234,11 @@ def _show_next(id: str) -> None:
     st.session_state["wanted"] = id
 
 
+def show_text_next(id: str) -> None:
+    """Have the list of texts on Loss show this run when the page runs next."""
+    st.session_state["wanted text"] = id
+
+
 def trace_names(asked: str | None) -> list[str]:
     """The traces this visitor can choose from: bundled ones, own runs, and the run that the address names."""
     names = [*library().names(), *own_runs()]
@@ -254,8 +260,8 @@ def begin(key: str, first, allowed, *, asked: bool = False) -> None:
     held = st.session_state.get(key)
     if asked or held not in allowed:
         held = first
-    if key == "trace" and st.session_state.get("wanted") in allowed:
-        held = st.session_state.pop("wanted")
+    if st.session_state.get(WANTED.get(key)) in allowed:
+        held = st.session_state.pop(WANTED[key])
     # On another page the widget is another one, which loses its value.
     if arrived(f"widget {key}") or held != st.session_state.get(key):
         st.session_state[key] = held

@@ -51,8 +51,14 @@ const source = (data, run) => httpSource(`${data.base}/${run}`, data.beside?.ove
 const shownBy = (data) => `${data.run} ${data.beside?.run ?? ""}`
 
 // The view to begin with: a control of the same run, or another page of it, keeps the visitor's view; another run begins
-// with its own defaults.
+// with its own defaults. data.first: the first segment that a change reached, where a changed run is shown at once.
 function startingView(here, data) {
+  const view = keptView(here, data)
+  const asked = !here.surface && new URLSearchParams(window.location.search).has("segment")
+  return data.first && !asked ? { ...view, segment: data.first } : view
+}
+
+function keptView(here, data) {
   if (!here.surface) return { ...data.view, ...(cameWith(data) ? {} : left(data)) }
   if (here.name !== data.name) return data.defaults
   const { colour, ...view } = here.surface.view

@@ -73,7 +73,7 @@ def _panel(row: Mechanism, segments: int, top: float, theme: str, *, bar: bool) 
         x=np.arange(1, n + 1), y=np.arange(1, n + 1),
         colorbar={
             "title": {"text": "sees", "font": {"size": 12}}, "thickness": 12, "len": 1, "outlinewidth": 0, "x": 1.01,
-            "tickvals": [OWN + 0.25, *(top - t for t in ticks)], "tickfont": {"size": 11.5},
+            "tickvals": [OWN + 0.25, *(top - t for t in ticks)], "tickfont": {"size": 12},
             "ticktext": ["own<br>segment", "a token", *(f"1 of {2**t}" for t in ticks[1:])],
         },
     )  # fmt: skip
@@ -97,7 +97,7 @@ def _frame(figure: go.Figure, n_panels: int, n: int, segments: int, theme: str) 
     """Draw the axes in segments: a tick in the middle of each, a line at each boundary."""
     width = n // segments
     ticks = {"tickvals": [width * s + (width + 1) / 2 for s in range(segments)], "ticks": "", "zeroline": False}
-    ticks |= {"ticktext": [str(s + 1) for s in range(segments)], "tickfont": {"size": 11}, "range": [0.5, n + 0.5]}
+    ticks |= {"ticktext": [str(s + 1) for s in range(segments)], "tickfont": {"size": 12}, "range": [0.5, n + 0.5]}
     figure.update_xaxes(**ticks, constrain="domain")
     figure.update_yaxes(**{**ticks, "range": [n + 0.5, 0.5]})
     for i in range(2):
@@ -108,8 +108,8 @@ def _frame(figure: go.Figure, n_panels: int, n: int, segments: int, theme: str) 
         for s in range(1, segments):
             line = {"color": MUTED[theme], "width": 0.7, "dash": "dot"}
             figure.add_hline(s * width + 0.5, line=line, **where).add_vline(s * width + 0.5, line=line, **where)
-    figure.update_xaxes(title={"text": "segment looked at", "font": {"size": 11.5}, "standoff": 2}, col=1)
-    figure.update_yaxes(title={"text": "segment that looks", "font": {"size": 11.5}, "standoff": 2}, col=1)
+    figure.update_xaxes(title={"text": "segment looked at", "font": {"size": 12}, "standoff": 2}, col=1)
+    figure.update_yaxes(title={"text": "segment that looks", "font": {"size": 12}, "standoff": 2}, col=1)
 
 
 def sizes(rows: Sequence[Mechanism], shown: Sequence[str], finding: str, *, theme: str = "light") -> go.Figure:
@@ -153,7 +153,7 @@ def _families(figure: go.Figure, rows: Sequence[Mechanism], shown: Sequence[str]
     label = {"xref": "paper", "x": 1, "xanchor": "right", "showarrow": False}
     for i, row in enumerate(rows):
         if not i or family_of(rows[i - 1]) != family_of(row):
-            font = {"size": 11.5, "color": MUTED[theme]}
+            font = {"size": 12, "color": MUTED[theme]}
             figure.add_annotation(text=escape(family_of(row)), y=i, font=font, **label)
     for i, (one, other) in enumerate(pairwise(rows)):
         if family_of(one) != family_of(other):

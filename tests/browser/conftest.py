@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from rmt_viz.shelf import menu
+
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "test-output" / "screenshots"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -81,6 +83,18 @@ def choose():
         raise AssertionError(f"no option {name} in {box}")
 
     return take
+
+
+@pytest.fixture
+def go():
+    """go(page, path) opens a page by the menu on top."""
+
+    def by_menu(page, path):
+        section = next(name for name, entries in menu.SECTIONS.items() if menu.ALL[path] in entries)
+        page.get_by_test_id("stTopNavSection").filter(has_text=section).click()
+        page.get_by_role("menuitem", name=menu.ALL[path].question).click()
+
+    return by_menu
 
 
 @pytest.fixture

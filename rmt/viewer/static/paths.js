@@ -101,7 +101,7 @@ function planeOf(runs, width, height) {
 }
 
 function axes(run, place, width, height, theme) {
-  const look = { fill: theme.muted, "font-size": 11 }
+  const look = { fill: theme.muted, "font-size": 12 }
   const step = niceStep((place.x[1] - place.x[0]) / 6)
   const ticks = ([from, to]) => {
     const first = Math.ceil(from / step)
