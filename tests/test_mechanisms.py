@@ -75,6 +75,9 @@ def test_an_account_of_every_mechanism(cell):
     assert np.isclose(np.average(losses, weights=scored), whole.loss, atol=1e-5) and len(losses) == 5
     sizes = {"rmt": 48, "transformer-xl": 96, "compressive": 32 * 11, "sliding-window": 96, "context": 3}
     sizes |= {"armt": 2 * 24 * 17, "none": 0, "memory-transformer": 0}
+    sizes |= {"autocompressor": 8 * 48, "gist": 96, "beacon": 8 * 96, "landmark": 3 * 33, "memorizing": 48}
+    sizes |= {"knn-lm": 3 * 19, "interpolation": 3, "bm25": 3 * 6, "dense": 3 * 22}
+    sizes |= dict.fromkeys(("longformer", "bigbird", "longnet", "sparse"), 3 * 35)  # and three digits of a place
     sizes |= dict.fromkeys(("linear-attention", "infini"), 2 * 4 * 4 * 5) | {"performer": 2 * 4 * 5 * 5}
     sizes |= {"block-recurrent": 48, "memformer": 48, "feedback": 48, "ernie-doc": 96, "titans": 4 * 16 * 16}
     sizes |= {"rwkv": 2 * 64, "mamba": 2 * 32 * (3 + 16), "mamba2": 2 * (64 * 3 + 32 * 16)}

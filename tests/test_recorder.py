@@ -27,6 +27,8 @@ def small(name: str = "gpt2", cell: str = "rmt", *, dtype=torch.float64, head=No
     backbone = HFBackbone(make(name, head=head, dtype=dtype), cls_id=1, sep_id=2)
     if not backbone.causal and not MECHANISMS[cell].encoder:
         pytest.skip("reads with a decoder only")
+    if backbone.n_positions is not None and not MECHANISMS[cell].table:
+        pytest.skip("has no form for a table of positions")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         made = CELLS[cell].fit(backbone, **({} if cell == "none" else {"n_memory": 3, "initial_std": 0.5}))
@@ -39,7 +41,7 @@ def document(n: int = TOKENS) -> np.ndarray:
     return np.random.default_rng(4).integers(3, VOCABULARY, n)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=["fp32", "fp64", "bf16"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])  # fp64: see test_memory.py
 @pytest.mark.parametrize("cell", AROUND)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_recording_is_the_run_and_a_replay_is_the_recording(name, cell, dtype):

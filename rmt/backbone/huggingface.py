@@ -203,9 +203,9 @@ class HFBackbone(nn.Module):
                     self._positions(x, mask, layout) if positions is None else positions.expand(B, N)
                 )
         hooks = nullcontext()
-        if mix is not None and not self.fused:
+        if (mix is not None or blocked is not None) and not self.fused:
             kind = type(self.model).__name__
-            raise InputError(f"{kind} runs its own attention, which this memory replaces; use gpt2 or llama.")
+            raise InputError(f"{kind} runs its own attention, inside which this memory works; use gpt2 or llama.")
         if blocked is not None:
             kwargs["blocked"] = blocked
         if capture is not None and self.fused:

@@ -28,7 +28,8 @@ SEEN_SEGMENTS, SEEN_LENGTH = 4, 8  # segments, and tokens a segment, in the figu
 VOCABULARY = 2048  # of untrained models
 MOVED = 1e-9  # the least change that counts, in float64, of numbers of about 1
 SMALL = {"layers": 4, "width": 128, "heads": 4, "vocabulary": VOCABULARY, "positions": 4096, "inner": 3}
-TOKENS = ("n_memory", "n_cache")  # options that count tokens of the text in cells that keep tokens
+# Options that count tokens of the text, in cells that keep tokens.
+TOKENS = ("n_memory", "n_cache", "n_global", "window", "block", "stride", "passage")
 KEEPS_TOKENS = tuple(kind for kind, record in MECHANISMS.items() if record.keeps_tokens)
 FRESH = {kind: record.fresh for kind, record in MECHANISMS.items()}
 
@@ -137,7 +138,7 @@ def account(model: Model, ids: np.ndarray | Tensor) -> Account:
     cell, name = model.cell, kind(model.cell)
     whole = Segment(segments[0].ids)
     options = model.about.config.get("cell", {}).get("options", {}) if name == _said(model) else {}
-    options = {**options, **{key: getattr(cell, key) for key in ("n_memory", "n_cache", "rate") if hasattr(cell, key)}}
+    options = {**options, **{key: getattr(cell, key) for key in ("n_memory", *FRESH[name]) if hasattr(cell, key)}}
     return Account(
         mechanism=name,
         checkpoint=model.about.name if model.about.trained else "",

@@ -80,7 +80,8 @@ class Mechanism:
     blocks: the blocks of n_memory positions that it takes at most in a decoder's augmented input.
     encoder: whether it has a form for an encoder. backbone: the family of its own backbone, where it is a model of its
     own (a recurrent net), "" where it goes around any decoder. carries: whether anything crosses a boundary.
-    gradient: whether its gradient crosses a boundary.
+    gradient: whether its gradient crosses a boundary. classifier: whether it has a form for a classifier.
+    table: whether it has a form for a table of positions.
     """
 
     kind: str
@@ -92,6 +93,8 @@ class Mechanism:
     backbone: str = ""
     carries: bool = True
     gradient: bool = True
+    classifier: bool = True
+    table: bool = True
 
 
 def map_state(function: Callable[..., Tensor], *states: State) -> State:

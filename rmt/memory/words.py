@@ -72,6 +72,71 @@ WORDS = (  # in the order of a legend
         "associative memory",
     ),
     Words(
+        "autocompressor", "autocompressor", "AutoCompressor", "summaries that accumulate (AutoCompressor)",
+        "The last hidden states of {write} summary tokens for each segment, {read} at most", "write", "dot",
+    ),
+    Words(
+        "gist", "gist", "Gist tokens", "every layer's view of a few gist tokens",
+        "What every layer was given for {write} gist tokens at the end of the segment", "write", "longdash",
+    ),
+    Words(
+        "beacon", "beacon", "Activation Beacon", "every layer's view of beacon tokens, condensed (Activation Beacon)",
+        "What every layer was given for {write} beacon tokens a segment, {read} at most", "write", "longdashdot",
+    ),
+    Words(
+        "landmark", "landmark", "Landmark", "a cache of blocks that are found by their landmarks",
+        "What every layer was given for the last {read} tokens and for a landmark after each segment", "read", "dot",
+        "retrieval",
+    ),
+    Words(
+        "memorizing", "memorizing", "Memorizing Transformer", "a cache in one layer, searched for nearest neighbours",
+        "What one layer was given for the last {read} tokens, of which each query reads the {top} best", "read",
+        "dashdot",
+        "retrieval",
+    ),
+    Words(
+        "knn-lm", "knn_lm", "kNN-LM", "a store of earlier states and the words after them (kNN-LM)",
+        "The last hidden states of {n_memory} tokens, each with the word that followed", "change", "longdash",
+        "retrieval",
+    ),
+    Words(
+        "longformer", "longformer", "Longformer", "windows, plain and dilated, and global tokens (Longformer)",
+        "What every layer was given for the first {n_global} tokens of the text and the last others, {read} in all",
+        "read", "longdash",
+        "sparse attention",
+    ),
+    Words(
+        "bigbird", "bigbird", "BigBird", "a window, random blocks and global tokens (BigBird)",
+        "What every layer was given for the last {read} tokens, of which each block reads a few", "read", "longdashdot",
+        "sparse attention",
+    ),
+    Words(
+        "longnet", "longnet", "LongNet", "dilated segments (LongNet)",
+        "What every layer was given for the last {read} tokens, the farther the fewer", "knows", "dash",
+        "sparse attention",
+    ),
+    Words(
+        "sparse", "sparse_transformer", "Sparse Transformer", "strided attention (Sparse Transformer)",
+        "What every layer was given for the last {read} tokens, of which half of the heads see every {stride}th",
+        "knows", "dot",
+        "sparse attention",
+    ),
+    Words(
+        "interpolation", "interpolation", "Position Interpolation", "the text before a segment at squeezed positions",
+        "The last {read} tokens of the text, read again at positions divided by {factor}", "knows", "dashdot",
+        "stretched positions",
+    ),
+    Words(
+        "bm25", "bm25", "BM25", "the text so far, of which the passages with the query's words are read (BM25)",
+        "The last {n_memory} tokens of the text, of which {read} are read again", "change", "dashdot",
+        "retrieval",
+    ),
+    Words(
+        "dense", "dense", "dense retrieval", "the text so far, of which the passages most like the query are read",
+        "The last {n_memory} tokens and their hidden states; {read} of the tokens are read again", "change", "dot",
+        "retrieval",
+    ),
+    Words(
         "rwkv", "rwkv", "RWKV", "a recurrent net (RWKV)",
         "In every layer a fading mean of all values and its weight, and the inputs at the last token",
         "knows", "dash", "recurrent net",

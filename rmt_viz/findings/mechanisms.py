@@ -1,5 +1,6 @@
 """Findings of Mechanisms: what is said of each, and the numbers of the figures. No torch, no streamlit."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -65,7 +66,8 @@ def name(row: Mechanism) -> str:
 def crosses(row: Mechanism) -> str:
     """What crosses a boundary in this mechanism, in words."""
     values = {"n_memory": row.read, "n_cache": 0, "rate": 1, **row.options, "read": row.read, "write": row.write}
-    return CROSSES.get(row.mechanism, "See its file in rmt/memory").format(**values)
+    words = defaultdict(lambda: "some", values)  # tables of an earlier version may lack an option
+    return CROSSES.get(row.mechanism, "See its file in rmt/memory").format_map(words)
 
 
 def carried(row: Mechanism) -> str:
