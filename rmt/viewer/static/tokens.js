@@ -97,7 +97,7 @@ function tokenScale(frame) {
   const high = Math.max(...frame.all.map((each) => largest(values(each, colour))), 1e-6)
   const even = series.reduce((sum, value) => sum + value, 0) / series.length
   const { loss_scale: loss, gain_scale: gain, shared } = frame.overview.meta
-  const run = frame.all.length > 1 ? "both runs" : shared ? "the run and its controls" : "the run"
+  const run = frame.all.length > 1 ? "both runs" : shared ? "run and controls" : "the run"
   if (colour === "gain") return { series, low: -gain, high: gain, unit, told: `to the maximum of ${run}` }
   if (colour === "loss") return { series, low: 0, high: loss, unit, told: `to the maximum of ${run}` }
   if (colour === "read") return { series, low: 0, high: slot ? high : 1, unit, told: slot ? "in this segment" : "" }
