@@ -9,10 +9,10 @@ SPREAD := OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile --ignore=tests/bro
 
 # Files that start programs, train models or draw whole pages: in make test, not in make quick.
 LONG := adapter addresses alone cause_pages cli evaluate experiment_page facts faults faults_of_training fuzz gpu_benchmark growth \
-	mechanisms mechanisms_page models_page mutate package pages pretrained processes properties public reference result_pages \
-	streams surface_pages tour train train_lm
+	mechanisms mechanisms_page models_page mutate notebooks package pages pretrained processes properties public reference result_pages \
+	site streams surface_pages tour trace_callback train train_lm
 
-.PHONY: app test quick fuzz test-pretrained oldest package check bench film clean
+.PHONY: app test quick fuzz test-pretrained oldest package notebooks check bench film clean
 
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -37,6 +37,10 @@ test-pretrained: $(VENV)/test.done $(VENV)/pretrained.done
 # The package as users get it: built, installed into new environments (with what .venv has), run from another folder.
 package: $(VENV)/test.done
 	$(BIN)/python tests/tools/try_package.py --reuse $(wildcard $(VENV)/lib/python*/site-packages)
+
+# The notebooks, each in a kernel of its own, as Jupyter runs them; make test runs their cells in one process.
+notebooks: $(VENV)/test.done
+	$(BIN)/python tests/tools/run_notebooks.py
 
 # The engine with the oldest supported versions, without the packages of the app, of corpora and of attribution, in an
 # environment of its own. Where torch 2.11 has no build for the machine: make oldest OLDEST_TORCH=2.13.0
@@ -68,7 +72,7 @@ $(VENV)/app.done: requirements.txt
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	touch $@
 
-$(VENV)/test.done: requirements-dev.txt $(VENV)/app.done
+$(VENV)/test.done: requirements-dev.txt requirements-notebook.txt $(VENV)/app.done
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 

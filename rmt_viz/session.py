@@ -311,6 +311,17 @@ def recorded() -> list[tuple[str, str, str, int]]:
     return runs
 
 
+def runs_of_training() -> list[Run]:
+    """A person's own traces, those that can be opened: a training may have recorded them."""
+    runs = []
+    for name in library().own_names():
+        try:
+            runs.append(library().open(name))
+        except InputError:
+            continue
+    return runs
+
+
 def scored_runs() -> list[str]:
     """The ids of runs of language models with a reset control of the same text; the visitor's own come last."""
     names = []
