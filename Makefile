@@ -12,7 +12,7 @@ LONG := adapter addresses alone cause_pages cli evaluate experiment_page facts f
 	mechanisms mechanisms_page models_page mutate notebooks package pages pretrained processes properties public reference result_pages \
 	site streams surface_pages tour trace_callback train train_lm
 
-.PHONY: app test quick fuzz test-pretrained oldest package notebooks check bench clean
+.PHONY: app test quick fuzz test-pretrained oldest package notebooks check bench film clean
 
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -60,6 +60,11 @@ check: $(VENV)/test.done
 
 bench: $(VENV)/app.done
 	for name in recording scaling methods baseline app; do $(BIN)/python -m benchmarks.$$name; done
+
+# The film of the first page, first thing in the README.
+film: $(VENV)/test.done
+	$(BIN)/python -m pip install --quiet --target build/film --no-deps "av>=14"
+	PYTHONPATH=build/film $(BIN)/python -m recipes.film
 
 $(VENV)/app.done: requirements.txt
 	$(PYTHON) -m venv $(VENV)
