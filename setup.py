@@ -57,7 +57,8 @@ setup(
     install_requires=[*needed.values()],
     extras_require={
         "viz": app,
+        "notebook": [*ranges("requirements-notebook.txt").values()],
         "pretrained": [f"{name}=={version}" for name, version in pins("requirements-pretrained.txt").items()],
-        "dev": [*app, *ranges("requirements-dev.txt").values()],
+        "dev": [*app, *ranges("requirements-notebook.txt").values(), *ranges("requirements-dev.txt").values()],
     },
 )

@@ -17,6 +17,7 @@ __version__ = "0.2.0"
 _HOMES = {
     "InputError": "rmt.errors",
     "Trace": "rmt.trace",
+    "TraceCallback": "rmt.train.trace_callback",
     "inspect": "rmt.checkpoint",
     "load": "rmt.checkpoint",
     "record": "rmt.recorder",
@@ -25,6 +26,7 @@ _HOMES = {
     "untrained": "rmt.checkpoint",
     "what_if": "rmt.causes.what_if",
     "why": "rmt.causes.why",
+    "widget": "rmt.notebook",
     "wrap": "rmt.checkpoint.wrapped",
 }
 __all__ = [*_HOMES]

@@ -158,6 +158,17 @@ def controls_of(id: str) -> dict[str, Run]:
     return {name: library().open(with_control(id, name)) for name in names}
 
 
+def family_of(id: str) -> list[Run]:
+    """The runs over the text of this one that are shown on its scales: the trained run and its controls."""
+    name, family = id.partition(".")[0], []
+    for control in library().controls(name):
+        try:
+            family.append(library().open(with_control(name, control)))
+        except InputError:  # damaged, which it says where it is chosen
+            continue
+    return family
+
+
 def start(kind: str, work: Callable, about: object = None) -> Job:
     """Start work(progress) in the background; an earlier job of this kind is stopped. Raises InputError at a limit."""
     stop(kind)
@@ -297,6 +308,17 @@ def recorded() -> list[tuple[str, str, str, int]]:
         except InputError:
             continue
         runs.append((name, trace.meta["task"] or "", trace.meta["made_by"]["checkpoint"], trace.n_segments))
+    return runs
+
+
+def runs_of_training() -> list[Run]:
+    """A person's own traces, those that can be opened: a training may have recorded them."""
+    runs = []
+    for name in library().own_names():
+        try:
+            runs.append(library().open(name))
+        except InputError:
+            continue
     return runs
 
 

@@ -10,13 +10,11 @@ from itertools import chain, count
 from pathlib import Path
 
 from rmt.errors import InputError
+from rmt.shipped import ASSETS
 from rmt.trace import Trace
 from rmt.viewer.slices import Run
 from rmt_viz.shelf.kept_runs import KeptRuns
 
-INSTALLED = Path(__file__).parents[1] / "assets"  # where a wheel puts them; a checkout has them beside the packages
-CHECKOUT = Path(__file__).parents[2] / "assets"
-ASSETS = Path(os.environ.get("RMT_VIZ_ASSETS") or (INSTALLED if INSTALLED.is_dir() else CHECKOUT))
 OWN = os.environ.get("RMT_VIZ_TRACES")  # a folder of a person's own traces, or one trace
 SUFFIX = ".trace.safetensors"
 LABELS = {"trained": "Trained", "reset": "Reset", "untrained": "Untrained"}
@@ -39,9 +37,14 @@ class Library:
 
     def names(self) -> list[str]:
         """The names of traces without their controls: a person's own, then the bundled ones, first FIRST."""
-        own = [name for name in self._own() if "." not in name]
         names = {path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}")}
-        return own + sorted((name for name in names if BUNDLED.fullmatch(name) and "." not in name), key=_first)
+        return self.own_names() + sorted(
+            (name for name in names if BUNDLED.fullmatch(name) and "." not in name), key=_first
+        )
+
+    def own_names(self) -> list[str]:
+        """The ids of a person's own traces without their controls."""
+        return [name for name in self._own() if "." not in name]
 
     def controls(self, name: str) -> list[str]:
         """The controls that a trace has, out of trained, reset and untrained."""
