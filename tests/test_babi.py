@@ -8,7 +8,7 @@ import pytest
 from rmt.errors import InputError
 from rmt.tasks import TASKS
 from rmt.tasks.babi import CLASSES, DROPS, GIVES, KINDS, NEVER, TAKES, Before, Gifts, Objects, Persons, Relations
-from rmt.tasks.base import PLACES, Sampler
+from rmt.tasks.base import NAMES, PLACES, Sampler
 from rmt.tasks.lures import lure
 from rmt.tasks.official import official, read_stories
 from rmt.text.tokenizer import open_tokenizer
@@ -191,3 +191,14 @@ def test_a_file_that_is_not_babi_is_refused_with_its_line(tmp_path, text):
 def test_a_folder_without_the_files_is_refused(tmp_path):
     with pytest.raises(InputError, match="qa3_"):
         official("qa3", tmp_path)
+
+
+def test_who_is_absent_is_never_mentioned_however_long_the_story_is():
+    left_out = []
+    for seed in range(30):
+        world = KINDS["qa1"].world(rng(seed), absent=True)
+        told = " ".join(world.tell() for _ in range(200))
+        absent = [name for name in NAMES if name not in told]
+        assert absent and {f"Where is {name}?" for name in absent} == {q for q, a in world.questions() if a == NEVER}
+        left_out.append(len(absent))
+    assert set(left_out) == {1, 2, 3}, "and somebody is always there"

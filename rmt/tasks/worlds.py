@@ -37,13 +37,14 @@ class World:
     """An endless story: `tell` makes its next fact, `questions` lists all questions that it can answer by then.
 
     short: facts and questions have two or three words, with which a small model learns to bind them first. varied: half
-    of the moves use other words than the official ones.
+    of the moves use other words than the official ones. absent: some of the people never do anything, so that however
+    long the story is, it never mentions them.
     """
 
     classes: tuple[str, ...]
 
-    def __init__(self, rng: Rng, *, short: bool = False, varied: bool = False):
-        self.rng, self.short, self.varied = rng, short, varied
+    def __init__(self, rng: Rng, *, short: bool = False, varied: bool = False, absent: bool = False):
+        self.rng, self.short, self.varied, self.absent = rng, short, varied, absent
 
     def tell(self) -> str | None:
         """Tell the next fact as a sentence; None where there is none."""
@@ -68,6 +69,10 @@ class People(World):
     def __init__(self, rng: Rng, **options):
         super().__init__(rng, **options)
         self.place = {name: pick(rng, PLACES) for name in self.names}
+        self.present = self.names  # who does something
+        if self.absent:
+            count = 1 + int(rng.integers(len(self.names) - 1))
+            self.present = tuple(self.names[i] for i in rng.permutation(len(self.names))[:count])
         self.lies = {thing: pick(rng, PLACES) for thing in OBJECTS}  # object -> where it is while nobody carries it
         self.holder: dict[str, str] = {}  # object -> who carries it
         self.known: set[str] = set()  # people whose place was told
@@ -79,8 +84,8 @@ class People(World):
         kinds = list(self.shares)
         while True:
             kind = self.rng.choice(kinds, p=list(self.shares.values())) if len(kinds) > 1 else kinds[0]
-            for i in self.rng.permutation(len(self.names)):
-                if fact := getattr(self, f"_{kind}")(self.names[i]):
+            for i in self.rng.permutation(len(self.present)):
+                if fact := getattr(self, f"_{kind}")(self.present[i]):
                     return fact
 
     def moved(self, name: str, place: str) -> None:

@@ -31,6 +31,8 @@ class Rung:
     lures: float = 0.0
     varied: bool = False  # whether moves are told in other words than the official ones, too
     cut: float = 0.0  # share of longer documents whose first boundary cuts a fact
+    absent: float = 0.0  # share of texts some of whose people are never mentioned, however long they are
+    never: float = 0.15  # share of questions about people or objects that were not mentioned so far
     goal: float = 0.93  # accuracy that opens the next rung
     steps: int | None = None  # steps of the rung, where it does not end by its goal
 
@@ -103,13 +105,13 @@ def _sentences(kinds: tuple[str, ...]) -> list[Rung]:
 def _far(kinds: tuple[str, ...], config: StoryConfig) -> list[Rung]:
     """The rungs that teach the memory to keep facts for long: facts cut by a boundary, then streams."""
     stream = Rung(
-        "streams", kinds, share=(0.01, 0.3), unroll=4, varied=True, cut=0.4, lures=0.06,
+        "streams", kinds, share=(0.003, 0.3), unroll=4, varied=True, cut=0.6, absent=0.4, never=0.25, lures=0.06,
         streams=config.stream_share, steps=config.stream_steps,
     )  # fmt: skip
     return [
         # A fact whose first half must be remembered until its second half is read needs a rung of its own: streams,
         # which are cut anywhere, did not teach it however long they went on.
-        Rung("facts cut by a boundary", kinds, share=PROSE, life=5, unroll=4, cut=0.6, goal=0.9, varied=True),
+        Rung("facts cut by a boundary", kinds, share=PROSE, life=5, unroll=4, cut=0.7, goal=0.99, varied=True),
         # Documents of a few segments teach writing and not keeping. Memory that is carried from step to step teaches
         # keeping, at first over a hundred segments, so that most questions can still be answered.
         replace(stream, name="streams to 100", life=100, steps=max(1, config.stream_steps // 6)),

@@ -141,7 +141,9 @@ class StoryStreams:
         rng = self.rng
         form = int(rng.choice(3, p=rung.forms))
         kind = rung.kinds[int(rng.integers(len(rung.kinds)))]
-        world = KINDS[kind].world(rng, short=form == SHORT, varied=form == WHOLE and rung.varied)
+        world = KINDS[kind].world(
+            rng, short=form == SHORT, varied=form == WHOLE and rung.varied, absent=rng.random() < rung.absent
+        )
         cut = None
         if life > 1 and rng.random() < rung.cut:
             cut = self.segment_length - 1 - int(rng.integers(3 if form == SHORT else 7))
@@ -177,7 +179,7 @@ class StoryStreams:
         questions = world.questions()
         told = [pair for pair in questions if pair[1] != NEVER]
         never = [pair for pair in questions if pair[1] == NEVER]
-        n_never = min(len(never), max(int(self.rng.binomial(n, 0.15)), not told))
+        n_never = min(len(never), max(int(self.rng.binomial(n, self.rungs[self.at].never)), not told))
         drawn = [told[i] for i in self.rng.permutation(len(told))[: n - n_never]]
         drawn += [never[i] for i in self.rng.permutation(len(never))[:n_never]]
         return [drawn[i] for i in self.rng.permutation(len(drawn))]
