@@ -12,7 +12,7 @@ LONG := adapter addresses alone cause_pages cli evaluate experiment_page facts f
 	mechanisms mechanisms_page models_page mutate notebooks package pages pretrained processes properties public reference result_pages \
 	site streams surface_pages tour trace_callback train train_lm
 
-.PHONY: app test quick fuzz test-pretrained oldest package notebooks check bench film clean
+.PHONY: app test quick fuzz test-pretrained oldest package notebooks docs pictures newcomer check bench film clean
 
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -41,6 +41,23 @@ package: $(VENV)/test.done
 # The notebooks, each in a kernel of its own, as Jupyter runs them; make test runs their cells in one process.
 notebooks: $(VENV)/test.done
 	$(BIN)/python tests/tools/run_notebooks.py
+
+# The documentation as a site, in build/docs; fails where a link leads nowhere.
+docs: .docs/done
+	NO_MKDOCS_2_WARNING=1 .docs/bin/python -m mkdocs build --strict
+
+# The pictures of the documentation, taken anew in a Chromium.
+pictures: $(VENV)/test.done
+	$(BIN)/python tests/tools/pictures.py
+
+# A newcomer's five commands in an empty folder with an empty home, timed: from nothing to a checkpoint's memory on the screen.
+newcomer: $(VENV)/test.done
+	$(BIN)/python tests/tools/newcomer.py
+
+.docs/done: requirements-docs.txt
+	$(PYTHON) -m venv .docs
+	.docs/bin/python -m pip install --quiet -r requirements-docs.txt
+	touch $@
 
 # The engine with the oldest supported versions, without the packages of the app, of corpora and of attribution, in an
 # environment of its own. Where torch 2.11 has no build for the machine: make oldest OLDEST_TORCH=2.13.0
@@ -81,4 +98,4 @@ $(VENV)/pretrained.done: requirements-pretrained.txt $(VENV)/app.done
 	touch $@
 
 clean:
-	rm -rf $(VENV) .oldest build dist test-output .pytest_cache .ruff_cache
+	rm -rf $(VENV) .oldest .docs build dist test-output .pytest_cache .ruff_cache
