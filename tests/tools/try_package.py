@@ -100,9 +100,7 @@ def try_engine(bin: Path, folder: Path) -> None:
     assert (folder / "site" / "index.html").is_file() and (folder / "site" / "data" / "memorize" / "run.bin").is_file()
     refused = subprocess.run([bin / "rmt-viz"], cwd=folder, env=environment(), capture_output=True, text=True)
     assert refused.returncode == 2 and "pip install 'rmt-viz[viz]'" in refused.stderr, refused.stderr
-    print(
-        "the engine alone: import, rmt record, validate and export, and rmt-viz export-site work; rmt-viz says what to install"
-    )
+    print("the engine alone imports, records, validates, exports, writes a site; rmt-viz says what to install")
 
 
 def try_app(bin: Path, folder: Path) -> None:
