@@ -137,11 +137,8 @@ def uninstall(bin: Path, place: Path) -> None:
 
 def environment() -> dict[str, str]:
     """What a person has who has nothing of ours: no path to a checkout, an empty home."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in ("PATH", "LANG", "PIP_INDEX_URL", "PIP_CONFIG_FILE")
-    }
+    needed = ("PATH", "LANG")
+    kept = {name: value for name, value in os.environ.items() if name in needed or name.startswith("PIP_")}
     kept |= {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     home = tempfile.gettempdir() + "/rmt-viz-home"
     Path(home).mkdir(exist_ok=True)
