@@ -1,14 +1,16 @@
 """Bad input of every kind that hypothesis thinks of: a sentence or a sound answer, never a traceback.
 
-RMT_FUZZ=12500 makes so many examples of each property instead of a few dozen, and fails one that takes over 2 s.
+RMT_FUZZ=12500 makes so many examples of each property instead of a few dozen. None may work longer than 2 s.
 """
 
 import contextlib
+import functools
 import io
 import json
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -33,11 +35,29 @@ from rmt_viz.shelf import example_texts
 from rmt_viz.shelf.library import Library, Run
 
 EXAMPLES = int(os.environ.get("RMT_FUZZ", "40"))
-often = settings(
-    max_examples=EXAMPLES, derandomize="RMT_FUZZ" not in os.environ,
-    deadline=2000 if "RMT_FUZZ" in os.environ else None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)  # fmt: skip
+LONGEST = 2  # seconds of work for one example
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+CHANGING = ("os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
+watched: list[str] | None = None
+
+
+def often(test):
+    """Many examples of a property, none of them longer than LONGEST; one that imports a library is not timed."""
+    inner = test.hypothesis.inner_test
+
+    @functools.wraps(inner)
+    def timed(*given, **named):
+        modules, began = len(sys.modules), time.process_time()
+        inner(*given, **named)
+        assert time.process_time() - began < LONGEST or len(sys.modules) > modules
+
+    test.hypothesis.inner_test = timed
+    return settings(
+        max_examples=EXAMPLES, deadline=None, derandomize="RMT_FUZZ" not in os.environ,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )(test)  # fmt: skip
+
+
 TEXTS = st.one_of(
     st.text(max_size=60),
     st.sampled_from(
@@ -49,11 +69,6 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-
-
-WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-CHANGING = ("os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
-watched: list[str] | None = None
 
 
 def _watch(event: str, given: tuple) -> None:
