@@ -115,7 +115,8 @@ def test_the_command_line_ends_with_a_sentence(tmp_path, words):
             with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
                 main()
         except SystemExit as ended:
-            assert ended.code in (0, 2, None), (words, ended.code)
+            damaged = words[:1] == ["validate"] and ended.code == 1  # what it was asked
+            assert ended.code in (0, 2, None) or damaged, (words, ended.code)
         finally:
             os.chdir(before)
     assert "Traceback" not in errors.getvalue()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from rmt.errors import InputError
 
 SORRY = "Something went wrong in this run; nothing was kept. The server’s log has the details."
+NO_MEMORY = "The server’s memory is not enough for this; take shorter segments or a shorter text, or try again later."
 BUSY = "Too many people have work waiting here at the moment; try again in a few minutes."
 AT_ONCE = 8  # visitors whose jobs take turns; what waits behind them has loaded nothing yet
 TURN = 0.25  # seconds after which a job lets the next one go on, at its next step
@@ -77,9 +78,14 @@ class Job:
             self.state = "cancelled"
         except InputError as error:
             self.error, self.state = str(error), "failed"
-        except BaseException:  # a panic of a library in Rust is no Exception, and SystemExit is none either
+        except BaseException as error:  # a panic of a library in Rust is no Exception, and SystemExit is none either
             LOG.exception("a job failed")
-            self.error, self.state = SORRY, "failed"
+            self.error, self.state = NO_MEMORY if _lacks_memory(error) else SORRY, "failed"
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Whether memory ran out; torch has no type of its own for that on a CPU."""
+    return isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
 
 
 class Worker:
