@@ -61,7 +61,7 @@ class Fetcher:
             if answer["state"] == "ready":
                 return 1000 * (time.perf_counter() - began)
             if answer["state"] != "loading":
-                raise ValueError(str(answer)[:100])
+                raise ValueError(str(answer.get("why", answer))[:100])
             await asyncio.sleep(answer["again"] / 1000)
         raise TimeoutError("not ready")
 

@@ -31,7 +31,7 @@ from rmt.train import TrainConfig, Trainer
 CHECKPOINT = Path(__file__).parents[1] / "assets" / "checkpoints" / "detect"
 TINY = TrainConfig(
     task="detect", segments=2, layers=1, width=16, heads=2, n_memory=2, segment_length=24, batch=4,
-    streams=4, stream_steps=3, threshold=0.0, window=2, log_every=1, save_every=1, warmup=2,
+    streams=2, stream_steps=2, threshold=0.0, window=2, log_every=1, save_every=1, warmup=2,
 )  # fmt: skip
 LEAST = 0.02  # of an undisturbed work's time: a kill may come as early, and later up to all of it
 
@@ -50,8 +50,8 @@ class Work:
 
 
 def recording(model) -> Work:
-    """A shipped model over 40 segments, in full detail."""
-    ids = np.random.default_rng(0).integers(4, 1000, 40 * model.segment_length - 3)
+    """A shipped model over 12 segments, in full detail."""
+    ids = np.random.default_rng(0).integers(4, 1000, 12 * model.segment_length - 3)
 
     def saved(place: Path) -> int:
         if not place.exists():
@@ -92,7 +92,7 @@ def evaluation(model) -> Work:
     """Scores of a shipped model at two lengths, kept batch by batch."""
 
     def rows(place: Path, progress=None) -> list[dict]:
-        given = {"segments": [1, 2], "samples": 24, "batch": 2, "keep": place, "progress": progress}
+        given = {"segments": [1, 2], "samples": 8, "batch": 1, "keep": place, "progress": progress}
         return _timeless(evaluate(model, **given))
 
     def run(place: Path, report: Callable) -> None:

@@ -66,10 +66,10 @@ async def visitors(stack: AsyncExitStack, address: str, n: int, opened: list[flo
 
 
 async def what_ifs(visitor: Visitor, times: dict, numbers: range) -> None:
-    """Read a short run again with its memory reset before a segment, for each number one segment."""
+    """Read a short run again with noise in its memory before a segment, other noise for each number."""
     for number in numbers:
         began = time.perf_counter()
-        change = f"reset@{2 + number % 7};ablate:mean@{2 + number // 7 % 5}/1"
+        change = f"noise:0.5:{number}@{2 + number % 7}"
         await visitor.open("what-if", urlencode({"trace": "detect", "change": change}))
         await visitor.follow(0.3)
         times.setdefault("what-if", []).append(1000 * (time.perf_counter() - began))

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from families import make
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -102,3 +104,27 @@ def test_a_trace_cut_changed_or_deleted_between_two_replays_is_a_sentence_or_the
     status, meta = ask("attention/0")
     assert status == 200 and meta["state"] == "ready"
     assert "goes from 0 to 0" in ask("attention/1")[1]
+
+
+TOGETHER = """
+import threading
+from rmt_viz.work import engine
+from rmt_viz.work.queue import Worker
+def why(_):
+    from rmt.causes.why import why
+def replay(_):
+    from rmt.recorder import replay
+def score(_):
+    from rmt.evaluate import evaluate
+jobs = [Worker(1, prepare=engine.load).submit(work) for work in (why, replay, score)]
+for job in jobs:
+    job.ended.wait()
+print(*(job.state for job in jobs))
+"""
+
+
+@pytest.mark.slow
+def test_the_first_jobs_of_a_server_may_come_together():
+    """A what-if, a replay and a score on three threads, before anything of the engine was imported."""
+    done = subprocess.run([sys.executable, "-c", TOGETHER], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["done"] * 3, done.stderr[-2000:]

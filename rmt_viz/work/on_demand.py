@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
+from rmt_viz.work import engine
 from rmt_viz.work.queue import Cancel, Job, Worker
 
 PATIENCE = 0.35  # seconds that a request waits for its result before the viewer is told to ask again;
@@ -28,7 +29,7 @@ class OnDemand:
     """A queue of work, done one after another, with a cache of the last results. forgotten: see FORGOTTEN."""
 
     def __init__(self, *, forgotten: float = FORGOTTEN):
-        self.worker, self.forgotten = Worker(1), forgotten
+        self.worker, self.forgotten = Worker(1, prepare=engine.load), forgotten
         self.lock, self.requests, self.warm = threading.Lock(), OrderedDict(), False
 
     def ask(self, key: Hashable, work: Callable, wait: float | None = None) -> Job:

@@ -95,8 +95,9 @@ class Worker:
     Of one owner's jobs one is begun at a time, and of the others the one that has waited longest.
     """
 
-    def __init__(self, at_once: int = AT_ONCE, turn: float = TURN):
-        self.at_once, self.turn = at_once, turn
+    def __init__(self, at_once: int = AT_ONCE, turn: float = TURN, prepare: Callable[[], object] = int):
+        """prepare: called before the work of each job, on its thread."""
+        self.at_once, self.turn, self.prepare = at_once, turn, prepare
         self.pool = ThreadPoolExecutor(at_once, thread_name_prefix="job")
         self.changed = threading.Condition()
         self.waiting: list[Job] = []  # in the order they came
@@ -108,7 +109,12 @@ class Worker:
 
         Raises InputError where too many jobs wait already.
         """
-        job = Job(work, about, owner, name)
+
+        def prepared(progress: Callable[[int, int], None]):
+            self.prepare()
+            return work(progress)
+
+        job = Job(prepared, about, owner, name)
         job.next_turn, job.place = lambda: self._pass_on(job), lambda: self._place(job)
         with self.changed:
             for other in [other for other in self.waiting if other.stop.is_set()]:

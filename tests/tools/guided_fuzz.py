@@ -89,7 +89,7 @@ def seeds(target: str) -> Path:
     else:
         texts = ["reset@3", "swap@2-4/1,2;reset@5", "trace=toy&segment=3&change=reset%403", "range=3-7&beside=beats"]
         for i, text in enumerate(texts):
-            (folder / str(i)).write_bytes(b"\x00" + text.encode())  # the first byte: one byte a character
+            (folder / str(i)).write_bytes(b"\x01" + text.encode())  # the first byte: one byte a character
     return folder
 
 
