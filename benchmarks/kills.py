@@ -154,12 +154,13 @@ def main() -> None:
             place, before = folder / f"{work.name} {turn}", 0
             work.begin(place)
             while sum(kills.values()) < given.kills:
-                hit, reported, _ = killed(work, place, usual[work.name] * rng.uniform(LEAST, 1), before)
+                hit, reported, took = killed(work, place, usual[work.name] * rng.uniform(LEAST, 1), before)
                 there = work.saved(place)
                 assert there >= reported >= before or not hit, f"{work.name}: {reported} reported, {there} there"
                 kills[work.name] += hit
                 before = there
                 if not hit:
+                    usual[work.name] = min(usual[work.name], took)
                     break
             killed(work, place, None)
             assert work.result(place) == whole[work.name], f"{work.name}: the end is another one"

@@ -35,7 +35,6 @@ from benchmarks.visitor import Visitor
 
 TEXT = "The library opens at nine. A letter came in the morning, and nobody read it. Number {} stays closed on Mondays."
 REPLAY, EDIT = 15, 10  # a viewer replays every so many steps; one of ten edits every so many seconds
-TURNS = 4  # of stepping alone and beside work
 
 
 async def stepping(fetcher: Fetcher, seconds: float, seed: int, edits: bool = False, replays: bool = True) -> None:
@@ -175,7 +174,7 @@ async def under_way(visitor: Visitor) -> None:
         await visitor.rerun()
 
 
-async def beside_work(address: str, n: int, seconds: float) -> list[dict]:
+async def beside_work(address: str, n: int, seconds: float, turns: int) -> list[dict]:
     """Steps of n viewers in turns, alone and beside a training and a recording."""
     alone, beside, errors, ratios, worked = {}, {}, [], {"p50": [], "p90": []}, []
 
@@ -190,7 +189,7 @@ async def beside_work(address: str, n: int, seconds: float) -> list[dict]:
     async with AsyncExitStack() as stack:
         trainer, recorder = await visitors(stack, address, 2, [])
         by_itself = await read_again(recorder, 2)
-        for turn in range(TURNS):
+        for turn in range(turns):
             before = await steps(alone, turn)
             await trainer.open("train")
             await trainer.click("Train")
@@ -229,7 +228,7 @@ async def measure(address: str, pid: int, given: argparse.Namespace) -> list[dic
     if given.steps:
         take([await flat(address, pid, given.steps)])
     if given.others:
-        take(await beside_work(address, given.others, given.turn))
+        take(await beside_work(address, given.others, given.turn, given.turns))
     return rows
 
 
@@ -242,6 +241,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000, help="for the server's memory")
     parser.add_argument("--others", type=int, default=20, help="viewers who step while others work")
     parser.add_argument("--turn", type=float, default=15, help="seconds of each of their turns")
+    parser.add_argument("--turns", type=int, default=4, help="alone and beside work")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="rmt-load-") as name:
         assets = Path(name)
