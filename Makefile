@@ -8,18 +8,19 @@ PYTEST := $(BIN)/python -m pytest
 SPREAD := OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile --ignore=tests/browser
 
 # Files that start programs, train models or draw whole pages: in make test, not in make quick.
-LONG := adapter alone cause_pages cli evaluate experiment_page facts faults faults_of_training fuzz gpu_benchmark growth \
-	mechanisms mechanisms_page models_page mutate pages pretrained processes properties public reference result_pages \
-	streams surface_pages tour train train_lm
+LONG := adapter addresses alone cause_pages cli evaluate experiment_page facts faults faults_of_training fuzz gpu_benchmark growth \
+	mechanisms mechanisms_page models_page mutate notebooks package pages pretrained processes properties public reference result_pages \
+	site streams surface_pages tour trace_callback train train_lm
 
-.PHONY: app test quick fuzz test-pretrained oldest check bench clean
+.PHONY: app test quick fuzz test-pretrained oldest package notebooks check bench clean
 
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
-# First all that needs no browser, then the browser tests, a process a core each; it fails if either does.
+# First all that needs no browser, then the browser tests, a process a core each; it fails if either does. A journey that
+# fails is tried once more, aloud: a browser on a busy machine is now and then late.
 test: $(VENV)/test.done
-	$(SPREAD); status=$$?; $(PYTEST) tests/browser -n auto --dist loadfile && exit $$status
+	$(SPREAD); status=$$?; $(PYTEST) tests/browser -n auto --dist loadfile --reruns 1 && exit $$status
 
 quick: $(VENV)/test.done
 	$(SPREAD) -m "not slow" $(LONG:%=--ignore=tests/test_%.py)
@@ -46,6 +47,14 @@ fuzz: $(VENV)/test.done
 test-pretrained: $(VENV)/test.done $(VENV)/pretrained.done
 	$(PYTEST) tests/test_pretrained.py
 
+# The package as users get it: built, installed into new environments (with what .venv has), run from another folder.
+package: $(VENV)/test.done
+	$(BIN)/python tests/tools/try_package.py --reuse $(wildcard $(VENV)/lib/python*/site-packages)
+
+# The notebooks, each in a kernel of its own, as Jupyter runs them; make test runs their cells in one process.
+notebooks: $(VENV)/test.done
+	$(BIN)/python tests/tools/run_notebooks.py
+
 # The engine with the oldest supported versions, without the packages of the app, of corpora and of attribution, in an
 # environment of its own. Where torch 2.11 has no build for the machine: make oldest OLDEST_TORCH=2.13.0
 OLDEST_TORCH ?= 2.11.0
@@ -71,7 +80,7 @@ $(VENV)/app.done: requirements.txt
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	touch $@
 
-$(VENV)/test.done: requirements-dev.txt $(VENV)/app.done
+$(VENV)/test.done: requirements-dev.txt requirements-notebook.txt $(VENV)/app.done
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
@@ -80,4 +89,4 @@ $(VENV)/pretrained.done: requirements-pretrained.txt $(VENV)/app.done
 	touch $@
 
 clean:
-	rm -rf $(VENV) .oldest .fuzz test-output .pytest_cache .ruff_cache
+	rm -rf $(VENV) .oldest .fuzz build dist test-output .pytest_cache .ruff_cache

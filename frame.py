@@ -1,15 +1,12 @@
-"""The script behind every page: the list of pages and the sidebar, then the page itself.
-
-It stands beside app.py because Streamlit would read a pages/ folder next to its script as pages of its older kind.
+"""The script behind every page: the menu on top, then the page itself.
 
 It stands beside app.py because Streamlit takes a pages/ folder next to its script for pages of the old kind.
 """
 
-from pathlib import Path
-
 import streamlit as st
 
 from rmt.viewer import bundle
+from rmt_viz.components import HERE
 from rmt_viz.pages import (
     attention,
     capacity,
@@ -28,43 +25,44 @@ from rmt_viz.pages import (
     what_if,
     why,
 )
+from rmt_viz.shelf import menu
 
-PAGES = {
-    "See": [
-        experiment.listed(),
-        watch.listed(),
-        st.Page(tour.page, title="Tour", url_path="tour"),
-        st.Page(attention.page, title="Attention", url_path="attention"),
-        st.Page(memory.page, title="Memory", url_path="memory"),
-        st.Page(compare.page, title="Compare", url_path="compare"),
-    ],
-    "Understand": [
-        st.Page(facts.page, title="Facts", url_path="facts"),
-        st.Page(what_if.page, title="What if", url_path="what-if"),
-        st.Page(why.page, title="Why", url_path="why"),
-    ],
-    "Measure": [
-        st.Page(loss.page, title="Loss", url_path="loss"),
-        st.Page(capacity.page, title="Capacity", url_path="capacity"),
-        st.Page(length.page, title="Length", url_path="length"),
-        st.Page(cost.page, title="Cost", url_path="cost"),
-        st.Page(mechanisms.page, title="Mechanisms", url_path="mechanisms"),
-    ],
-    "Make": [
-        st.Page(models.page, title="Models", url_path="models"),
-        st.Page(train.page, title="Train", url_path="train"),
-    ],
+MODULES = {
+    "watch": watch,
+    "tour": tour,
+    "attention": attention,
+    "memory": memory,
+    "compare": compare,
+    "facts": facts,
+    "what-if": what_if,
+    "why": why,
+    "loss": loss,
+    "capacity": capacity,
+    "length": length,
+    "cost": cost,
+    "mechanisms": mechanisms,
+    "models": models,
+    "train": train,
 }
-STYLES = (Path(__file__).parent / "rmt_viz" / "components" / "frame.css", bundle.HERE / "facts.css")
+STYLES = (HERE / "frame.css", bundle.HERE / "facts.css")
 
-page = st.navigation(PAGES, position="hidden")
-title = f"{page.title} · RMT Viz"
-st.set_page_config(page_title=title, page_icon="🧠", layout="wide", initial_sidebar_state="auto")
+first = experiment.listed()
+listed = {path: st.Page(module.page, title=menu.ALL[path].label, url_path=path) for path, module in MODULES.items()}
+places = {menu.FIRST.path: first} | {old: listed[new] for old, new in menu.MOVED.items()}
+
+
+def _moved() -> None:
+    st.switch_page(places[page.url_path], query_params=dict(st.query_params))
+
+
+moved = [st.Page(_moved, title=old, url_path=old, visibility="hidden") for old in places]
+sections = {section: [listed[entry.path] for entry in entries] for section, entries in menu.SECTIONS.items()}
+page = st.navigation({"": [first, *moved], **sections}, position="top")
+name = menu.ALL[page.url_path or menu.FIRST.path].name if page not in moved else "RMT Viz"
+st.set_page_config(page_title=f"{name} · RMT Viz", page_icon="🧠", layout="wide", initial_sidebar_state="auto")
 for style in STYLES:
     st.html(style)
-with st.sidebar:
-    for section, pages in PAGES.items():
-        st.caption(section)
-        for listed in pages:
-            st.page_link(listed)
+for i, entries in enumerate(menu.SECTIONS.values()):
+    if menu.ALL.get(page.url_path) in entries:  # Streamlit marks the page, not its section
+        st.html(f"<style>[data-testid=stTopNav] > :nth-child({i + 2}) p {{ font-weight: 650; }}</style>")
 page.run()

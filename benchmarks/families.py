@@ -125,6 +125,8 @@ def opened(folder: Path, stock) -> dict:
     if not told.ready:
         outcome = f"agrees, {told.details[-1]} only" if told.wraps else "agrees, no memory fits"
         return {"outcome": outcome, "why": told.next, **found}
+    if told.details[-1] == "memory":  # a recurrent net: it has a memory of its own, and no attention
+        return {"outcome": "agrees, memory only", "why": "It is a recurrent net and is recorded at 'memory'.", **found}
     wrapped = wrap(folder, n_memory=SLOTS, segment_length=LENGTH, device="cpu")
     trace = record(wrapped, document, detail="thin")
     gap = maps_gap(wrapped, trace, ids)
@@ -146,10 +148,8 @@ def logits_gap(model, stock, ids) -> float:
         mark = [torch.full((1, 1), i) for i in (backbone.cls_id, backbone.sep_id)]
         ids = torch.cat([mark[0], mark[1], ids, mark[1]], dim=1)
     if backbone.head == "none":
-        ours, theirs = (
-            step.output.hidden,
-            getattr(stock, stock.base_model_prefix, stock)(input_ids=ids).last_hidden_state,
-        )
+        trunk = getattr(stock, stock.base_model_prefix, stock)
+        ours, theirs = step.output.hidden, trunk(input_ids=ids, **no_cache(type(trunk))).last_hidden_state
     else:
         ours, output = step.logits, stock(input_ids=ids, **no_cache(type(stock)))
         theirs = getattr(output, "logits", None) if hasattr(output, "logits") else output.prediction_logits

@@ -35,6 +35,7 @@ SPECIAL = {  # what some families need beside
     "Dots1Config": {"n_shared_experts": 1},
     "Lfm2MoeConfig": {"layer_types": ["conv", "full_attention"]},
     "DbrxConfig": {"attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0, "clip_qkv": 8.0}},
+    "Mamba2Config": {"num_heads": 8, "head_dim": 8, "n_groups": 2, "chunk_size": 8},
     "LiltConfig": {"hidden_size": 48},
     "XmodConfig": {"default_language": "en_XX"},
     "LayoutLMv3Config": {"coordinate_size": 6, "shape_size": 4, "input_size": 32},

@@ -12,9 +12,12 @@ A name is imported when it is first used, so that torch is loaded only where it 
 
 from importlib import import_module
 
+__version__ = "0.2.0"
+
 _HOMES = {
     "InputError": "rmt.errors",
     "Trace": "rmt.trace",
+    "TraceCallback": "rmt.train.trace_callback",
     "inspect": "rmt.checkpoint",
     "load": "rmt.checkpoint",
     "record": "rmt.recorder",
@@ -23,6 +26,7 @@ _HOMES = {
     "untrained": "rmt.checkpoint",
     "what_if": "rmt.causes.what_if",
     "why": "rmt.causes.why",
+    "widget": "rmt.notebook",
     "wrap": "rmt.checkpoint.wrapped",
 }
 __all__ = [*_HOMES]

@@ -8,6 +8,7 @@ import logging
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -17,7 +18,7 @@ from rmt_viz.findings import one_text
 from rmt_viz.shelf import experiment, results
 from rmt_viz.shelf.checkpoints import configs
 from rmt_viz.shelf.kept_runs import KeptRuns
-from rmt_viz.shelf.library import ASSETS, LIVE, Library, Run, with_control
+from rmt_viz.shelf.library import ASSETS, LIVE, OWN, Library, Run, with_control
 from rmt_viz.shelf.result_cache import ResultCache
 from rmt_viz.work import engine, shipped_models, visitors_checkpoint
 from rmt_viz.work.experiment import Experiments
@@ -27,13 +28,14 @@ from rmt_viz.work.replays import Replays
 CHECKPOINTS = ASSETS / "checkpoints"
 SEED = re.compile("[0-9]{1,9}")
 LOG = logging.getLogger(__name__)
+WANTED = {"trace": "wanted", "loss text": "wanted text"}  # widget -> where the run is held that it shows next
 MOST_RUNS = 64  # that one visit may make
 
 
 @st.cache_resource(show_spinner=False)
 def library() -> Library:
     """The library of traces, one for all visitors."""
-    return Library(kept=KeptRuns())
+    return Library(kept=KeptRuns(), own=Path(OWN) if OWN else None)
 
 
 @st.cache_resource(show_spinner=False)
@@ -232,6 +234,11 @@ def _show_next(id: str) -> None:
     st.session_state["wanted"] = id
 
 
+def show_text_next(id: str) -> None:
+    """Have the list of texts on Loss show this run when the page runs next."""
+    st.session_state["wanted text"] = id
+
+
 def trace_names(asked: str | None) -> list[str]:
     """The traces this visitor can choose from: bundled ones, own runs, and the run that the address names."""
     names = [*library().names(), *own_runs()]
@@ -253,8 +260,8 @@ def begin(key: str, first, allowed, *, asked: bool = False) -> None:
     held = st.session_state.get(key)
     if asked or held not in allowed:
         held = first
-    if key == "trace" and st.session_state.get("wanted") in allowed:
-        held = st.session_state.pop("wanted")
+    if st.session_state.get(WANTED.get(key)) in allowed:
+        held = st.session_state.pop(WANTED[key])
     # On another page the widget is another one, which loses its value.
     if arrived(f"widget {key}") or held != st.session_state.get(key):
         st.session_state[key] = held
@@ -290,6 +297,17 @@ def recorded() -> list[tuple[str, str, str, int]]:
         except InputError:
             continue
         runs.append((name, trace.meta["task"] or "", trace.meta["made_by"]["checkpoint"], trace.n_segments))
+    return runs
+
+
+def runs_of_training() -> list[Run]:
+    """A person's own traces, those that can be opened: a training may have recorded them."""
+    runs = []
+    for name in library().own_names():
+        try:
+            runs.append(library().open(name))
+        except InputError:
+            continue
     return runs
 
 

@@ -6,8 +6,10 @@ import re
 import torch
 from safetensors.torch import save_file
 
+from rmt.backbone.families import RECURRENT_NETS, backbone_config
 from rmt.checkpoint.build import build
 from rmt.checkpoint.recognise import ASSOCIATIVE, RETRIEVAL
+from rmt.memory import MECHANISMS
 
 SIZES = {
     "gpt2": {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 40, "vocab_size": 50},
@@ -24,13 +26,17 @@ LAYERS = {"gpt2": "transformer.h", "llama": "model.layers"}
 SEGMENT = 8
 
 
-def tiny(family: str = "gpt2", cell: str = "rmt", *, seed: int = 0, head: str | None = None, **options):
+def tiny(family: str = "gpt2", cell: str = "rmt", *, seed: int = 0, head: str | None = None, backbone=None, **options):
     """A tiny model with every number random, so that each tensor matters; three memory tokens, segments of eight."""
     torch.manual_seed(seed)
+    own = MECHANISMS[cell].backbone
+    if own:
+        family, options = own, {"n_memory": 0, **options}
     config = {
         "cell": {"kind": cell, "options": {"n_memory": 3, **options}},
         "segment_length": SEGMENT,
-        "backbone": {"head": head or ("classify" if family == "bert" else "lm"), "config": hf_config(family)},
+        "backbone": backbone
+        or {"head": head or ("classify" if family == "bert" else "lm"), "config": hf_config(family)},
         "classes": ["LABEL_0", "LABEL_1"] if family == "bert" or head == "classify" else [],
     }
     if config["backbone"]["head"] != "lm":
@@ -42,6 +48,9 @@ def tiny(family: str = "gpt2", cell: str = "rmt", *, seed: int = 0, head: str | 
 
 
 def hf_config(family: str) -> dict:
+    if family in RECURRENT_NETS:
+        layers = 3 if family == "recurrent_gemma" else 2  # the third is one of attention
+        return backbone_config(family, layers=layers, width=16, heads=2, vocabulary=50, positions=64)["config"]
     return {"model_type": family, "pad_token_id": 0, "bos_token_id": None, "eos_token_id": None, **SIZES[family]}
 
 

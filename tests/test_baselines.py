@@ -2,54 +2,15 @@
 
 import pytest
 import torch
-from families import VOCABULARY, make
 from foreign import tiny
+from readers import IDS, LENGTH, close, reader, stock
 
-from rmt.backbone import HFBackbone
 from rmt.checkpoint import inspect, load, save
 from rmt.errors import InputError
-from rmt.memory import CELLS
-from rmt.model import Model
+from rmt.memory import CELLS, MECHANISMS
 from rmt.text.segments import Segment
 
 ROTARY = ["llama_gqa", "gpt_neox"]
-IDS = torch.arange(2 * 29).reshape(2, 29) % (VOCABULARY - 3) + 3
-LENGTH = 8
-
-
-class Rotary(torch.nn.Module):
-    """Rotary angles in float64; transformers computes them in float32 whatever the model's precision."""
-
-    def __init__(self, stock):
-        super().__init__()
-        self.rate = stock.inv_freq.double()
-
-    def forward(self, x, position_ids):
-        angles = position_ids[..., None].double() * self.rate
-        angles = torch.cat([angles, angles], dim=-1)
-        return angles.cos(), angles.sin()
-
-
-def reader(family: str, cell: str, n_memory: int, **options) -> Model:
-    backbone = HFBackbone(make(family, dtype=torch.float64), cls_id=1, sep_id=2)
-    if hasattr(backbone.trunk, "rotary_emb"):
-        backbone.trunk.rotary_emb = Rotary(backbone.trunk.rotary_emb)
-    torch.manual_seed(0)
-    made = CELLS[cell].fit(backbone, n_memory=n_memory, initial_std=0.5, **options).double()
-    return Model(backbone, made, segment_length=LENGTH).eval().requires_grad_(False)
-
-
-def stock(model: Model, ids=IDS, **options) -> torch.Tensor:
-    """What transformers itself makes of the ids, in one piece, by its own attention."""
-    model.backbone.model.set_attn_implementation("sdpa")
-    try:
-        return model.backbone.model(ids, **options).logits
-    finally:
-        model.backbone.model.set_attn_implementation("rmt_thin")
-
-
-def close(a, b) -> bool:
-    return torch.allclose(a, b, rtol=0, atol=1e-11)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "opt", "falcon", "gptj", *ROTARY])
@@ -197,6 +158,8 @@ def test_a_state_in_another_precision_is_read():
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("family", ["gpt2", "llama"])
 def test_a_checkpoint_of_every_mechanism_comes_back(tmp_path, cell, family):
+    if family == "gpt2" and not MECHANISMS[cell].table:
+        pytest.skip("has no form for a table of positions")
     model = tiny(family, cell, **({"n_cache": 8} if cell == "compressive" else {}))
     save(model, model.about.config, tmp_path)
     report, loaded = inspect(tmp_path), load(tmp_path, device="cpu")

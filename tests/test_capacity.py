@@ -165,3 +165,4 @@ def test_the_live_picture_has_a_cell_for_each_person_told_of_and_marks_wrong_ans
 def test_one_more_person_leaves_those_before_as_they_are():
     assert findings.people_in_places(7, 3)[:6] == findings.people_in_places(6, 3)
     assert len({name for name, _ in findings.people_in_places(20, 3)}) == 20
+    assert len({place for _, place in findings.people_in_places(6, 3)}) == 6, "no place word answers for two"

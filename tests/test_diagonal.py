@@ -5,9 +5,8 @@ import warnings
 import pytest
 import torch
 from families import VOCABULARY
-from test_recorder import small
+from test_recorder import AROUND, small
 
-from rmt.memory import CELLS
 from rmt.model import diagonal as module
 from rmt.model.diagonal import diagonal, possible
 from rmt.model.unroll import unroll
@@ -67,7 +66,7 @@ def test_segments_are_read_no_further_ahead_than_there_are_layers():
         assert len(read) == i + model.backbone.n_layers
 
 
-@pytest.mark.parametrize("cell", [kind for kind in CELLS if kind != "armt"])
+@pytest.mark.parametrize("cell", [kind for kind in AROUND if kind != "armt"])
 @torch.inference_mode()
 def test_memory_that_is_not_per_layer_is_read_by_the_plain_loop(cell):
     model = small("gpt2", cell)

@@ -11,6 +11,7 @@ from training import ENVIRONMENT, ROOT, TINY
 from rmt.checkpoint import load
 from rmt.errors import InputError
 from rmt.evaluate import EVALUATION, evaluate, wilson
+from rmt.evaluate.calibration import by_chance, calibration_error
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler
 from rmt.train import Trainer
@@ -46,7 +47,23 @@ def test_evaluation_reads_what_the_whole_document_says(model):
     examples = [sampler.example(np.random.default_rng([EVALUATION, 5, 4, i]), 4 * 24) for i in range(16)]
     answers = model(torch.from_numpy(np.stack([e.ids for e in examples]))).logits.argmax(-1).tolist()
     right = np.mean([a == e.label for a, e in zip(answers, examples, strict=True)])
-    assert scores(model, segments=[4], samples=16, seed=5)[0]["accuracy"] == right
+    [row] = scores(model, segments=[4], samples=16, seed=5)
+    assert row["accuracy"] == right
+    shares = model(torch.from_numpy(np.stack([e.ids for e in examples]))).logits.softmax(-1).amax(-1)
+    assert row["confidence"] == pytest.approx(shares.mean().item(), abs=1e-4)
+
+
+def test_calibration_error_tells_doubt_from_boasting():
+    sure = [0.95] * 20 + [0.55] * 20
+    right = [True] * 19 + [False] + [True] * 11 + [False] * 9
+    assert calibration_error(sure, right) == pytest.approx(0)
+    assert calibration_error([1.0] * 10, [True, False] * 5) == pytest.approx(0.5)
+    assert calibration_error([0.3, 0.9], [False, False]) == pytest.approx((0.3 + 0.9) / 2), "bins are not mixed"
+    drawn = np.random.default_rng(1)
+    exact = drawn.uniform(0.2, 1, 400)
+    assert calibration_error(exact, drawn.random(400) < exact) < by_chance(exact) < 0.12
+    assert calibration_error(exact**0.2, drawn.random(400) < exact) > by_chance(exact**0.2)
+    assert by_chance([1.0] * 5) == 0, "who is sure must be right"
 
 
 def test_a_killed_evaluation_goes_on_where_it_was(model, tmp_path):

@@ -46,7 +46,7 @@ def test_a_figure_brings_its_numbers():
     assert chart.alt == "Memory moves."
     assert under["name"] == "drift" and under["figure"] and under["caption"] == "Look at *this*."
     assert under["columns"] == ["segment", "change", "token"]
-    assert under["values"] == [[1, 2, 3], [0.333333, None, 2.0], ["<b>", "a", ""]]
+    assert under["values"] == [[1, 2, 3], [0.33333334, None, 2.0], ["<b>", "a", ""]]
 
 
 def test_columns_of_one_table_are_of_one_length():

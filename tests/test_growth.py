@@ -131,6 +131,20 @@ def test_stages_that_ship_are_read_in_order(quick, make_trace, tmp_path):
     assert shelf.open(grown.readings[0].run).trace.meta["made_by"]["checkpoint"] == "toy, after stage 1"
 
 
+@pytest.mark.parametrize("name", ["detect", "memorize", "reasoning"])
+def test_stages_read_the_text_whatever_their_tokenizer(name):
+    """The stages that ship have smaller vocabularies than the model beside them: its ids mean nothing to them."""
+    shelf, grown = Library(), training.TrainingLog("x")
+    trace = shelf.open(name).trace
+    last = training.stages_of(ROOT / "assets" / "checkpoints" / name)[-1]
+    training.reread([last], trace, grown, shelf, lambda *at: None)
+    read = shelf.open(grown.readings[0].run).trace
+    texts = [of.token_texts(0, len(of.arrays["ids"])) for of in (trace, read)]
+    assert texts[0] != texts[1] and "".join(texts[0]) == "".join(texts[1]), "the same text in other tokens"
+    assert read.meta["label"] == trace.meta["label"]
+    assert growth.knows_at_the_end(grown.readings[0]), "the last stage has learned it"
+
+
 def test_the_page_shows_what_was_recorded_and_what_grows(monkeypatch):
     from rmt_viz.forms import train as own_training
 

@@ -1,4 +1,7 @@
-"""Mechanisms: what its words and figures are made of, the page with and without its file, a text of one's own."""
+"""Mechanisms: what its words and figures are made of, the page with and without its file, a text of one's own.
+
+All of one page, so the file has more than 300 lines.
+"""
 
 import json
 from pathlib import Path
@@ -15,6 +18,7 @@ from rmt.checkpoint.build import build
 from rmt.errors import InputError
 from rmt.evaluate import mechanisms as engine
 from rmt.memory import CELLS
+from rmt.memory.words import FAMILIES, WORDS
 from rmt.text.tokenizer import train_tokenizer
 from rmt_viz import session
 from rmt_viz.figures import mechanisms as figures
@@ -85,7 +89,9 @@ def test_who_carries_most_is_said_of_what_is_shown(files):
     rows = files("mechanisms", ROWS).rows
     told = mechanisms.spread(mechanisms.ordered(rows))
     assert told == "RMT carries 200 numbers from segment to segment, Transformer-XL 4,000: 20 times as many"
-    assert mechanisms.spread(rows[:2]) == "Who sees whom", "nothing to compare with what carries nothing"
+    said = mechanisms.spread(rows[:2])
+    assert said == "Transformer-XL carries 4,000 numbers from segment to segment, no memory nothing"
+    assert mechanisms.spread(rows[:1]) == "Who sees whom", "nothing to compare with"
 
 
 def test_what_grows_is_said_to_grow(files):
@@ -156,13 +162,13 @@ def test_the_picture_is_what_is_seen(files):
     seen = np.tril(np.ones((8, 8), int))
     seen[4:, :4] = 4  # two segments of four tokens, the first in one place
     rows = files("mechanisms", [row("rmt", 200, seen=seen), *ROWS[:2]]).rows
-    figure = figures.sight(rows, "told", least=100, segments=2)
-    assert len(figure.data) == 3
+    figure = figures.sight(rows[:2], "told", segments=2)
+    assert len(figure.data) == 2
     z = figure.data[0].z
     assert (z[4:, :4] == 0).all() and z[0, 0] == figures.OWN and np.isnan(z[0, 1])
     assert "with 3 others" in figure.data[0].customdata[5][0]
     titles = [one.text for one in figure.layout.annotations]
-    assert "<b>RMT</b><br>200 numbers · ×1.00" in titles and figure.layout.title.text == "told"
+    assert "<b>RMT</b> · 200 numbers" in titles and figure.layout.title.text == "told"
     assert sum(trace.showscale for trace in figure.data) == 1
     cells = mechanisms.sight_table(rows[:1])
     assert len(cells["mechanism"]) == int((seen > 0).sum()) and max(cells["tokens that share its place"]) == 4
@@ -186,7 +192,7 @@ def test_points_and_courses_are_drawn_as_they_are(files, theme):
 
 def test_no_mechanism_is_no_figure():
     with pytest.raises(InputError, match="Choose a mechanism"):
-        figures.sight([], "told", least=0, segments=4)
+        figures.sight([], "told", segments=4)
 
 
 # The page.
@@ -194,7 +200,11 @@ def test_no_mechanism_is_no_figure():
 
 def test_the_bundled_file_is_what_the_page_draws():
     at = run()
-    assert titles(at)[0] == mechanisms.spread(mechanisms.ordered(results.read("mechanisms", SHARED.parent).rows))
+    rows = mechanisms.ordered(results.read("mechanisms", SHARED.parent).rows)
+    assert rows[0].mechanism == "rmt"
+    groups = mechanisms.families(rows)
+    first = groups[mechanisms.start(groups)][0]
+    assert titles(at)[:2] == [mechanisms.spread(mechanisms.pair(rows, first)), mechanisms.sizes_finding(rows)]
     assert all(len(chart.proto.alt) > 40 for chart in at.get("plotly_chart"))
 
 
@@ -206,32 +216,63 @@ def test_untrained_mechanisms_have_no_loss_to_show(files):
     files("mechanisms", [one | {"loss": [], "checkpoint": ""} for one in ROWS])
     at = run()
     told = " ".join(one.value.replace("\\", "") for one in at.info)
-    assert len(titles(at)) == 1 and "assets/results/lm.json" in told and "no loss to show" in told
+    assert len(titles(at)) == 2 and "assets/results/lm.json" in told and "no loss to show" in told
 
 
-def test_with_all_its_files_the_page_draws_three_figures(files):
+def test_with_all_its_files_the_page_draws_four_figures(files):
     files("mechanisms", ROWS, text={"name": "An address", "segments": ["a", "b", "c"]})
     files("lm", [losses_row("rmt", 4, 4.5), losses_row("none", 4, 5.0), losses_row("transformer-xl", 4, 4.0)])
     at = run()
-    assert [title.split()[0] for title in titles(at)] == ["RMT", "With", "Over"]
+    assert [title.split()[0] for title in titles(at)] == ["RMT", "What", "With", "Over"]
     at.button_group(key="drawn").set_value(mechanisms.LOSS).run()
-    assert "lowest loss" in titles(at)[2]
-    at.button_group(key="carriers").set_value(["RMT", "no memory"]).run()
-    assert not at.exception and titles(at)[0] == "Who sees whom"
-    at.button_group(key="carriers").set_value([]).run()
-    assert not at.exception and "Choose a mechanism" in at.info[0].value
+    assert "lowest loss" in titles(at)[3]
+
+
+def test_one_mechanism_stands_beside_rmt(files):
+    files("mechanisms", [*ROWS, row("mamba", 60)])
+    at = run()
+    assert at.button_group(key="family").options == ["cache", "recurrent net", "controls"]
+    assert titles(at)[0].startswith("RMT carries 200 numbers from segment to segment, Transformer-XL 4,000")
+    at.button_group(key="family").set_value("recurrent net").run()
+    assert titles(at)[0].startswith("Mamba carries 60 numbers from segment to segment, RMT 200")
+    told = at.table[0].value
+    assert list(told.columns) == ["", "RMT", "Mamba"] and "of one size, however long the text" in told.to_csv()
+    at.button_group(key="family").set_value("controls").run()
+    assert not at.exception and titles(at)[0].endswith("no memory nothing")
+
+
+def test_every_mechanism_has_a_family():
+    assert {words.family for words in WORDS} <= set(FAMILIES)
+    known = [results.Mechanism(words.kind, "", {}, 8, (1,), 0, 0, 0, 0, ((1,),)) for words in WORDS]
+    groups = mechanisms.families(known)
+    assert list(groups) == [family for family in FAMILIES if family in groups]
+    assert sum(map(len, groups.values())) == len(WORDS) - 1, "RMT stands beside all of them"
+
+
+def test_the_sizes_of_states_are_drawn_as_they_are(files):
+    rows = mechanisms.ordered(files("mechanisms", [row("rmt-r", 10) | {"numbers": [10, 100, 1000]}, *ROWS]).rows)
+    assert mechanisms.sizes_finding(rows) == (
+        "What crosses a boundary is from 200 to 4,000 numbers; 1 of 4 mechanisms grow with the text"
+    )
+    figure = figures.sizes(rows, ["rmt", "none"], "told")
+    at = dict(zip(figure.layout.yaxis.ticktext, (trace.x for trace in figure.data), strict=True))
+    assert np.allclose(at["RMT-R"], [1, 3]) and np.allclose(at["<b>RMT</b>"], [np.log10(200)])
+    assert at["<b>no memory</b>"][0] < 1 and len(figure.layout.shapes) == 3, "a line between families"
+    cells = mechanisms.sizes_table(rows)
+    assert cells["numbers"][-1] == 0 and max(cells["bytes in float32"]) == 16_000
 
 
 def test_names_of_the_file_are_text(files):
     evil = "<img src=x onerror=alert(1)> **b** :red[x]"
     files("mechanisms", [row(evil, 10, loss=(3, 2)), *ROWS], text={"name": evil, "segments": [evil]})
     at = run()
+    at.button_group(key="family").set_value(mechanisms.OTHER).run()
     assert not any(
         "<img" in json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in at.get("plotly_chart")
     )
     figure = json.loads(at.get("plotly_chart")[0].proto.spec)
     assert not any("<img" in one["text"] for one in figure["layout"]["annotations"])
-    assert "\\*\\*b\\*\\*" in at.table[0].value.to_csv()
+    assert all("\\*\\*b\\*\\*" in table.value.to_csv() for table in at.table)
 
 
 # A text of one's own.

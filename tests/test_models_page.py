@@ -18,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 from rmt import checkpoint
 from rmt.checkpoint import report
 from rmt.errors import InputError
+from rmt.tasks import title
 from rmt.viewer.sentence import provenance
 from rmt_viz import requests as asked
 from rmt_viz import session
@@ -216,8 +217,17 @@ def looked(monkeypatch):
 
 def test_the_page_opens_with_what_can_be_looked_at():
     at = page().run()
-    assert not at.exception and "What can be looked at" in at.main.markdown[-1].value
+    assert not at.exception and any("What can be looked at" in each.value for each in at.main.markdown)
     assert {"Detect", "Memorize", "Reasoning"} <= {button.label for button in at.button}
+
+
+def test_the_page_says_what_each_shipped_model_is():
+    told = page().run().markdown
+    lines = next(each.value for each in told if each.value.startswith("- ")).replace("\\", "").splitlines()
+    named = {name.removeprefix("- **"): line for name, line in (each.split("**: ") for each in lines)}
+    shown = {title(name) for name in session.checkpoints()}
+    assert set(named) == shown and all(line.endswith(".") and len(line) > 30 for line in named.values())
+    assert "It runs where smollm2 is installed" in named["lm-smollm2"] and "installed" not in named["lm-rmt"]
 
 
 def test_a_name_is_asked_for():

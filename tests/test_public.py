@@ -12,7 +12,21 @@ from transformers import GPT2Config, GPT2LMHeadModel
 import rmt
 
 ROOT = Path(__file__).parent.parent
-NAMES = {"InputError", "Trace", "inspect", "load", "record", "replay", "show", "untrained", "what_if", "why", "wrap"}
+NAMES = {
+    "InputError",
+    "Trace",
+    "TraceCallback",
+    "inspect",
+    "load",
+    "record",
+    "replay",
+    "show",
+    "untrained",
+    "what_if",
+    "why",
+    "widget",
+    "wrap",
+}
 OLD_PATHS = {  # what programs written before import
     "rmt.checkpoint": ["load", "inspect", "untrained", "save"],
     "rmt.recorder": ["record", "replay"],

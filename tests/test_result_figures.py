@@ -13,9 +13,13 @@ from rmt.errors import InputError
 from rmt_viz.figures import canvas as shared
 from rmt_viz.figures import cost as cost_figures
 from rmt_viz.figures import length as length_figure
+from rmt_viz.figures.loss import LOOKS
+from rmt_viz.figures.theme import HUES
 from rmt_viz.findings import cost
 from rmt_viz.findings import length as lengths
 from rmt_viz.shelf import results
+from rmt_viz.shelf.results import Measured
+from rmt_viz.widgets import chart
 
 # Reading.
 
@@ -208,3 +212,22 @@ def test_what_did_not_fit_is_drawn_open_and_said(write):
     figure = cost_figures.measured(cost.methods(result.rows), "seconds", "f", missing=cost.missing(result))
     (sign,) = (trace for trace in figure.data if trace.showlegend is False)
     assert list(sign.x) == [8192, 16384] and sign.marker.symbol[1].endswith("-open")
+
+
+def test_a_mechanism_has_one_colour_on_every_page():
+    for theme in ("light", "dark"):
+        drawn = {name: cost_figures.look(name, theme) for name in ("rmt", "RMT", "sliding window", "full attention")}
+        assert drawn["rmt"] == drawn["RMT"] == {"color": HUES[theme]["write"], "dash": "solid"}
+        hue, dash = LOOKS["sliding-window"]
+        assert drawn["sliding window"] == {"color": HUES[theme][hue], "dash": dash}
+        assert drawn["full attention"]["color"] not in HUES[theme].values(), "which is no mechanism"
+    rows = cost.methods(Measured(name, n, 1.0, 1.0) for name in ("full attention, eager", "RMT") for n in (8, 64))
+    figure = cost_figures.measured(rows, "seconds", "f")
+    assert {trace.name: trace.line.color for trace in figure.data}["RMT"] == HUES["light"]["write"]
+
+
+def test_saved_numbers_have_all_their_digits():
+    assert chart._column(np.array([1 / 3, math.nan, 1e-12])) == [1 / 3, None, 1e-12]
+    narrow = np.float32(0.1)
+    assert chart._column(np.array([narrow])) == [0.1] and np.float32(0.1) == narrow, "the number, not its noise"
+    assert chart._column([1, 2]) == [1, 2] and chart._column(["a", None]) == ["a", "None"]

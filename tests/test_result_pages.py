@@ -11,6 +11,7 @@ from tables import losses_row, measured, score
 from rmt.errors import InputError
 from rmt_viz import session
 from rmt_viz.findings import one_text
+from rmt_viz.forms import length as length_form
 from rmt_viz.forms import loss
 from rmt_viz.shelf import results
 from rmt_viz.shelf.library import Library
@@ -122,6 +123,39 @@ def test_one_text_needs_a_run_with_its_control(files, shelf, make_trace):
     reset = make_trace("lm.reset", loss=True, control="reset")
     at = run("loss", on="One text")
     assert reset.done and at.selectbox(key="loss text").value == "lm" and len(charts(at)) == 1
+
+
+def test_the_result_of_an_own_text_is_shown_at_once(files, shelf, make_trace):
+    for name, segments in (("lm", 8), ("other", 6)):
+        make_trace(name, loss=True, segments=segments)
+        make_trace(f"{name}.reset", loss=True, segments=segments, control="reset")
+    at = run("loss", on="One text")
+    assert at.selectbox(key="loss text").value == "lm"
+    at.session_state["wanted text"] = "other"  # as the page holds it when the job has ended
+    at.run()
+    assert at.selectbox(key="loss text").value == "other"
+    at.selectbox(key="loss text").select("lm").run()
+    assert at.selectbox(key="loss text").value == "lm", "shown once, not for ever"
+
+
+def test_scores_of_ones_own_are_drawn_among_those_of_their_task(files, shelf, monkeypatch):
+    files("length")
+    row = {name: value for name, value in score(4, 0.5).items() if name not in ("seconds", "segment_length")}
+    own = [results.Score(**row | {"task": "memorize", "checkpoint": "mine"})]
+    monkeypatch.setattr(session, "own_scores", lambda: own)
+    at = run("length")
+    assert not any("mine" in trace.get("name", "") for trace in charts(at)[0]["data"])
+    assert "mine are of another task" in at.info[0].value
+    assert any("mine" in trace.get("name", "") for trace in charts(run("length", compare="far"))[0]["data"])
+
+
+def test_the_folder_of_ones_own_is_scored_whatever_the_list_says(files, shelf, monkeypatch):
+    wanted = []
+    monkeypatch.setattr(length_form.requests, "start_scoring", lambda of, *_: wanted.append(of))
+    at = run("length")
+    at.text_input(key="score folder").set_value("runs/mine")
+    next(button for button in at.button if button.label == "Score").click().run()
+    assert wanted[0].name == "runs/mine" and wanted[0].shipped is None
 
 
 def test_what_is_asked_of_a_form_is_checked(files, shelf):

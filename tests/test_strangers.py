@@ -188,7 +188,7 @@ def test_infinity_is_read_as_transformers_writes_it(tmp_path):
 @pytest.mark.parametrize(
     ("cls", "options", "why"),
     [
-        ("MambaForCausalLM", {"state_size": 8}, "no softmax attention"),
+        ("FalconMambaForCausalLM", {"state_size": 8}, "no softmax attention"),
         ("T5ForConditionalGeneration", {}, "an encoder and a decoder"),
         ("XLNetLMHeadModel", {"d_model": 32, "n_layer": 3, "n_head": 4, "d_inner": 48}, "see what comes after"),
         ("ViTModel", {}, "pixel_values"),

@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "rmt.files": "rmt.errors",
     "rmt.text": "rmt.errors",
     "rmt.trace": "rmt.files",
+    "rmt.shipped": "rmt.trace",
     "rmt.tasks": "rmt.text",
     "rmt.backbone": "rmt.text",
     "rmt.measure": "rmt.trace",
@@ -27,14 +28,17 @@ MAY_IMPORT = {
     "rmt.checkpoint": "rmt.files rmt.recorder rmt.model rmt.memory rmt.backbone rmt.text",
     "rmt.train": "rmt.checkpoint rmt.model rmt.tasks",
     "rmt.evaluate": "rmt.checkpoint rmt.model rmt.tasks",
+    "rmt.interchange": "rmt.trace rmt.measure",
     "rmt.cost": "rmt.checkpoint rmt.model",
     "rmt.intervene": "rmt.recorder rmt.model rmt.trace rmt.text",
     "rmt.causes": "rmt.intervene rmt.recorder rmt.tasks",
+    "rmt.notebook": "rmt.viewer rmt.recorder",
     "rmt.commands": "rmt.train rmt.evaluate rmt.cost rmt.causes rmt.viewer",
-    "rmt_viz.shelf": "rmt.trace rmt.viewer rmt.tasks",
+    "rmt_viz.shelf": "rmt.trace rmt.shipped rmt.viewer rmt.tasks",
     "rmt_viz.findings": "rmt_viz.shelf rmt.measure rmt.cost rmt.memory",  # of memory its words, without torch
     "rmt_viz.figures": "rmt_viz.findings",
     "rmt_viz.work": "rmt_viz.shelf rmt_viz.findings rmt.train rmt.evaluate rmt.causes",
+    "rmt_viz.site": "rmt_viz.work rmt_viz.findings rmt_viz.shelf",
     "rmt_viz.session": "rmt_viz.work rmt_viz.shelf rmt_viz.findings",
     "rmt_viz.requests": "rmt_viz.session rmt_viz.work",
     "rmt_viz.server": "rmt_viz.session rmt_viz.work",
@@ -53,6 +57,7 @@ FORBIDDEN = {
     "rmt_viz/findings": {"streamlit", "plotly", *TORCH},
     "rmt_viz/figures": {"streamlit", *TORCH},
     "rmt_viz/work": {"streamlit", "plotly"},
+    "rmt_viz/site": {"streamlit", "plotly"},
     **{
         f"rmt_viz/{name}": TORCH
         for name in ("shelf", "server", "components", "widgets", "forms", "pages", "requests.py", "session.py")
@@ -131,7 +136,8 @@ def test_imports_keep_their_direction(folder, file):
 
 
 def test_every_file_lies_in_a_package_of_the_table():
-    beside = {"rmt", "rmt.__init__", "rmt.__main__", "rmt.adapter", "rmt.changes", "rmt_viz.__init__"}
+    beside = {"rmt", *(f"{name}.{file}" for name in ("rmt", "rmt_viz") for file in ("__init__", "__main__"))}
+    beside |= {"rmt.adapter", "rmt.changes"}
     files = [file.relative_to(ROOT) for name in ("rmt", "rmt_viz") for file in (ROOT / name).rglob("*.py")]
     rooms = {package_of(".".join(file.with_suffix("").parts)) for file in files}
     assert rooms <= MAY_IMPORT.keys() | beside and MAY_IMPORT.keys() <= rooms

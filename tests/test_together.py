@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from families import VOCABULARY
 from test_cuda_graph import plain
-from test_recorder import StopError, small, stop_after
+from test_recorder import AROUND, StopError, small, stop_after
 
-from rmt.memory import CELLS
 from rmt.recorder import record, record_all
 from rmt.recorder.batches import plan
 from rmt.trace import Trace, validate
@@ -18,7 +17,7 @@ def documents(*lengths):
 
 
 @pytest.mark.parametrize("graph", [False, True], ids=["steps", "graph"])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", AROUND)
 @pytest.mark.parametrize("name", ["gpt2", "bert"])
 def test_documents_recorded_together_are_those_recorded_alone(monkeypatch, captured, name, cell, graph):
     """To rounding: a product of a batch may add in another order."""

@@ -81,7 +81,7 @@ def same_logits(stored, trained, n_tokens=40) -> bool:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_mechanism_trains_and_its_checkpoint_opens(cell, tiny, tmp_path):
-    config = replace(tiny, cell=cell)
+    config = replace(tiny, cell=cell, layers=2 if cell == "rwkv" else 1)
     trainer, lines = run(config, tmp_path)
     assert [line["step"] for line in lines] == [1, 2, 3, 4] and all(np.isfinite(line["loss"]) for line in lines)
     model = load(tmp_path, device="cpu")

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from transformers import AttentionInterface
 
 from rmt.backbone.kernels import attend, hide, log_sum_exp
+from rmt.backbone.mixing import MIXING, Mixed, mixed
 from rmt.backbone.protocol import Backbone, Layout
 from rmt.errors import InputError
 
@@ -158,7 +159,7 @@ class Weights:
         return self.weights
 
 
-Capture = Callable[[Scores | Weights], None]
+Capture = Callable[[Scores | Weights | Mixed], None]
 
 
 @contextmanager
@@ -191,7 +192,8 @@ def attention(
     query (B, H, N, d), key and value (B, H or fewer, N, d), attention_mask None or bool (B, 1, N, N).
     The output is the same to the bit with and without a capture, so recording never changes a run. What is captured
     carries no gradient and is without dropout.
-    blocked: an intervention, layer -> bool (1 or H, N, N), true where a query must not see a key, or None.
+    blocked: layer -> bool (1 or H, N, N) or (B, 1 or H, N, N), true where a query must not see a key, or None; of a
+    memory cell or an intervention.
     kernel: a function that computes the output in place of the public one, see `rmt.backbone.layerwise`.
     """
     for name in UNKNOWN:
@@ -210,6 +212,8 @@ def attention(
         mask = _without(mask, causal, blocked(module.layer_idx))
     causal = causal and mask is None
     key, value = (_repeat(t, query.shape[1] // t.shape[1]) for t in (key, value))
+    if (mix := MIXING.get()) is not None:
+        return mixed(mix, module.layer_idx, query, key, value, mask, causal, scale, capture), None
     if kernel is not None:
         return kernel(query, key, value, mask, causal, scale).transpose(1, 2).contiguous(), None
     if capture is not None and not dropout:
@@ -247,7 +251,7 @@ def _without(mask: Tensor | None, causal: bool, blocked: Tensor | None) -> Tenso
     """Take blocked pairs out of the mask: (B or 1, H or 1, N, N); the same mask where nothing is blocked."""
     if blocked is None:
         return mask
-    seen = ~blocked[None]
+    seen = ~(blocked if blocked.dim() == 4 else blocked[None])
     if mask is not None:
         return F.pad(seen, (0, mask.shape[-1] - seen.shape[-1]), value=True) & mask  # a null key stays
     return seen.tril() if causal else seen

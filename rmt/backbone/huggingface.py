@@ -5,6 +5,7 @@ One class and the functions that read a model's structure, so it is over 300 lin
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy
@@ -16,7 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rmt.backbone import attention
-from rmt.backbone.internals import BaseModelOutputWithPastAndCrossAttentions, ModelOutput, encoder_family
+from rmt.backbone.families import RECURRENT_NETS
+from rmt.backbone.internals import ModelOutput, TrunkOutput, encoder_family
+from rmt.backbone.mixing import mixing
 from rmt.backbone.package_decoder import FAMILY, MEMORY
 from rmt.backbone.protocol import Layout, Output, answering
 from rmt.errors import InputError
@@ -34,7 +37,9 @@ class HFBackbone(nn.Module):
         super().__init__()
         config = model.config
         self.model = model
-        self.n_layers, self.n_heads = _count(config, "num_hidden_layers"), _count(config, "num_attention_heads")
+        self.n_layers = _count(config, "num_hidden_layers")
+        self.recurrent = config.model_type in RECURRENT_NETS  # then there are no attention maps of every layer
+        self.n_heads = 0 if self.recurrent else _count(config, "num_attention_heads")
         self.dim = _embeddings(model).embedding_dim
         self.width = getattr(config, "hidden_size", self.dim)  # of hidden states; ELECTRA's embeddings may be narrower
         self.causal = not _is_encoder(model)
@@ -44,7 +49,14 @@ class HFBackbone(nn.Module):
         self.n_positions = config.longest_input if self.masks_all else _n_positions(model)
         self.takes_positions = "position_ids" in signature(self.trunk.forward).parameters  # BLOOM has no positions
         self.fused = False
-        if eager or not model._can_set_attn_implementation() or getattr(config, "attn_logit_softcapping", None):
+        if self.recurrent and hasattr(config, "rescale_every"):
+            config.rescale_every = 0  # RWKV would divide its weights in place
+        if (
+            eager
+            or self.recurrent
+            or not model._can_set_attn_implementation()
+            or getattr(config, "attn_logit_softcapping", None)
+        ):
             self.run_eagerly()
         else:
             self.run_fused()
@@ -81,7 +93,15 @@ class HFBackbone(nn.Module):
 
     def unembed(self, rows: Tensor) -> Tensor:
         """A language model's logits (M, V) at rows (M, D) that come after the final norm."""
-        return self._read(BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=rows[None]))[0]
+        return self._read(TrunkOutput(last_hidden_state=rows[None]))[0]
+
+    def turned_back(self, query: Tensor, key: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries and keys (B, H, N, d) at positions (N,) without rotary positions, where the family has those."""
+        rotary = getattr(self.trunk, "rotary_emb", None)
+        if rotary is None:
+            return query, key
+        cos, sin = rotary(query, positions[None])
+        return sys.modules[type(self.trunk).__module__].apply_rotary_pos_emb(query, key, cos, -sin)
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -157,6 +177,7 @@ class HFBackbone(nn.Module):
         window: int | None = None,
         capture=None,
         blocked=None,
+        mix=None,
     ) -> Output:
         """Run the trunk over augmented embeddings x (B, N, D).
 
@@ -165,6 +186,7 @@ class HFBackbone(nn.Module):
         window: how many positions a decoder's query sees, itself included; by default all before it.
         capture: called once a layer with its attention, see `rmt.backbone.attention`; `Recorder` passes one.
         blocked: the pairs that each layer must not see, see there; only where `fused`.
+        mix: a cell's function in place of softmax attention, see `rmt.backbone.mixing`; only where `fused`.
         """
         B, N, _ = x.shape  # noqa: N806
         kwargs = {}
@@ -181,6 +203,9 @@ class HFBackbone(nn.Module):
                     self._positions(x, mask, layout) if positions is None else positions.expand(B, N)
                 )
         hooks = nullcontext()
+        if (mix is not None or blocked is not None) and not self.fused:
+            kind = type(self.model).__name__
+            raise InputError(f"{kind} runs its own attention, inside which this memory works; use gpt2 or llama.")
         if blocked is not None:
             kwargs["blocked"] = blocked
         if capture is not None and self.fused:
@@ -188,7 +213,7 @@ class HFBackbone(nn.Module):
         elif capture is not None:
             kwargs["output_attentions"] = True
             hooks = attention.watched(self.trunk, capture)
-        with hooks, attention.running(capture if self.fused else None, blocked):
+        with hooks, mixing(mix), attention.running(capture if self.fused else None, blocked):
             output = self.trunk(inputs_embeds=x, **kwargs)
         hidden = output.last_hidden_state  # (B, N, D)
         if self.head == "classify":

@@ -1,5 +1,8 @@
 """All imports from transformers' internals, which a new release may move; public classes are imported elsewhere."""
 
+from dataclasses import dataclass
+
+from torch import Tensor
 from transformers.activations import ACT2FN
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightRenaming
@@ -15,6 +18,15 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from transformers.pytorch_utils import Conv1D
 from transformers.utils import ModelOutput
 
+
+@dataclass
+class TrunkOutput(BaseModelOutputWithPastAndCrossAttentions):
+    """A trunk's output with every name that a head of some family reads from it."""
+
+    cache_params: object = None
+    state: list[Tensor] | None = None
+
+
 __all__ = [
     "ACT2FN",
     "ALL_ATTENTION_FUNCTIONS",
@@ -25,6 +37,7 @@ __all__ = [
     "CausalLMOutput",
     "Conv1D",
     "ModelOutput",
+    "TrunkOutput",
     "WeightRenaming",
     "class_of_config",
     "encoder_family",

@@ -83,6 +83,7 @@ class Backbone(Protocol):
     n_heads: int
     causal: bool
     head: str  # lm, mlm, classify or none
+    recurrent: bool  # whether it is a recurrent net, whose layers are not all softmax attention: no maps are recorded
     fused: bool  # whether attention goes through `rmt.backbone.attention`, which records maps and applies blocks
     masks_all: bool  # whether each layer is given a whole mask, in which memory is not causal
     activation: str  # the name of its layers' activation function
@@ -93,6 +94,8 @@ class Backbone(Protocol):
     n_positions: int | None  # rows of the learned position table, None for rotary positions
 
     def embed(self, ids: Tensor) -> Tensor: ...  # (B, T) -> (B, T, D)
+
+    def turned_back(self, query: Tensor, key: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]: ...  # see HFBackbone
 
     def unembed(self, rows: Tensor) -> Tensor: ...  # (P, D) after the final norm -> (P, V), in a language model
 
@@ -110,6 +113,7 @@ class Backbone(Protocol):
         window: int | None = None,
         capture: Callable | None = None,  # called with every layer's attention, in order
         blocked: Callable | None = None,  # layer -> which queries may not see which keys
+        mix: Callable | None = None,  # in place of softmax attention, see `rmt.backbone.mixing`
     ) -> Output: ...
 
 

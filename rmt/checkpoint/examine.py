@@ -1,5 +1,6 @@
 """Examine a checkpoint before its tensors are allocated: what it is, what was inferred and what is missing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from rmt.checkpoint import package_rmt
@@ -13,6 +14,7 @@ from rmt.checkpoint.peft_folder import find_adapter, find_base, joined
 from rmt.checkpoint.recognise import PACKAGE, Foreign, Source, recognise, spare
 from rmt.checkpoint.weights import FLOATS, Weights, find_weights, inner_checkpoints, open_weights, read_json
 from rmt.errors import InputError
+from rmt.memory import mechanism, own_mechanism
 from rmt.model import Model
 from rmt.text.tokenizer import find_tokenizer
 
@@ -38,6 +40,8 @@ def examine(path, *, segment_length=None, backbone=None, options: dict | None = 
             question = (
                 "A model without memory was not trained in segments; choose how many tokens a segment is to hold."
             )
+        elif mechanism(candidate.recognised.cell).backbone:
+            question = "A recurrent net reads the same however a text is cut; choose how many tokens a segment holds."
         candidate.ask("segment_length", question)
     elif candidate.segment_length < 1:
         raise InputError(f"A segment holds one token or more, not {candidate.segment_length}.")
@@ -123,6 +127,9 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
         candidate.inferred += on_classes
     else:
         classes, answers = [], "one"
+    own = own_mechanism(config.get("model_type"))
+    if own and recognised.cell == "none":
+        candidate.recognised = recognised = replace(recognised, kind="stock model", cell=own)
     candidate.config = check_config(
         {
             "format": FORMAT,

@@ -59,8 +59,9 @@ class Report:
         kind = self.kind if self.kind == "model without memory" else f"{self.kind}, {CELL_NAMES[self.cell]}"
         sentences = [f"{self.path} holds: {kind}, {self.parameters:,} numbers in {self.precision}."]
         if self.backbone:
+            heads = f", {self.heads} heads" if self.heads else ""
             sentences.append(
-                f"Its backbone is a {self.backbone} of {self.layers} layers, {self.heads} heads, width {self.width}, "
+                f"Its backbone is a {self.backbone} of {self.layers} layers{heads}, width {self.width}, "
                 f"{self.vocabulary:,} tokens, {HEAD_NAMES[self.head]}; this is from {self.backbone_from}."
             )
         if self.layout:

@@ -38,8 +38,8 @@ NOT_OURS = (
     "fusion_config", "transformers_weights", "experts_implementation", "_experts_implementation", "base_model_tp_plan",
     "distributed_config", "output_attentions", "output_hidden_states", "return_dict", "gradient_checkpointing",
 )  # fmt: skip
-# Families without softmax attention in any layer: a recurrence or a convolution stands in its place.
-RECURRENT = ("rwkv", "mamba", "mamba2", "falcon_mamba", "xlstm", "fnet")
+# Families without softmax attention in any layer, of which there is no mechanism in `rmt.memory` either.
+RECURRENT = ("falcon_mamba", "xlstm", "fnet")
 LAYERS, LABELS, WIDTH, WORDS = 10_000, 100_000, 1_000_000, 50_000_000  # more than any model has
 SIZES = {
     **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_attention_heads", "n_head",
@@ -124,7 +124,7 @@ def unreadable(config: PretrainedConfig) -> str | None:
     if family in RECURRENT:
         return (
             f"This is a {family}: its layers have no softmax attention (they mix tokens by a recurrence or a "
-            "transform), and this program shows attention, so this family is not run."
+            "transform), and this program has no memory of its kind, so this family is not run."
         )
     parts = [n for n in getattr(config, "sub_configs", {}) if PARTS.search(n) and getattr(config, n, None) is not None]
     classes = [c for c in (model_class(config, head) for head in HEADS) if c is not None]

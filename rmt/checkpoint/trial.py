@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rmt.checkpoint.build import check_width
 from rmt.errors import InputError
-from rmt.memory import CELLS
+from rmt.memory import CELLS, MECHANISMS
 from rmt.model import Model
 from rmt.recorder.watcher import Recorder
 from rmt.text.segments import Segment
@@ -27,11 +27,12 @@ class Trial:
     tokens: int
     not_recorded: str | None = None
     no_memory: str | None = None  # why no untrained memory can be put around a model without one
+    recurrent: bool = False  # a recurrent net has no attention, and is recorded without
 
     @property
     def details(self) -> list[str]:
         """The levels of detail that the model can be recorded at."""
-        return ["memory"] if self.not_recorded else ["memory", "summary", "thin"]
+        return ["memory"] if self.not_recorded or self.recurrent else ["memory", "summary", "thin"]
 
 
 @torch.inference_mode()
@@ -73,7 +74,9 @@ def record_one(model: Model, length: int) -> Trial:
     length = min(length, MOST)
     run(model, length)
     segment, lacks = Segment(_ids(model, length)), model.about.config["cell"]["kind"] == "none"
-    return Trial(length, _record(model, segment), _no_memory(model) if lacks else None)
+    return Trial(
+        length, _record(model, segment), _no_memory(model) if lacks else None, recurrent=model.backbone.recurrent
+    )
 
 
 def _enough(model: Model) -> int:
@@ -88,12 +91,14 @@ def _run(model: Model, segment: Segment) -> None:
     output, layout = _read(model, segment, head=False)
     _check_direction(model, segment, output.hidden[:, layout.tokens])
     output, _ = _read(model, segment)
-    if model.cell.n_read == model.cell.n_write == 0:
+    if type(model.cell) in (CELLS["none"], *(record.cell for record in MECHANISMS.values() if record.backbone)):
         _check_against_stock(model, segment, output)
 
 
 def _record(model: Model, segment: Segment) -> str | None:
     """Why the attention of a segment cannot be recorded; None where it was."""
+    if model.backbone.recurrent:
+        return None
     recorder = Recorder(model.backbone)
     try:
         model.cell.step(recorder, segment, model.cell.initial(1))

@@ -39,6 +39,13 @@ def evaluate(
     tokens: Annotated[list[str] | None, typer.Option(help="Lengths in tokens instead: --tokens 4k 128k 1M.")] = None,
     task: Annotated[str | None, typer.Option(help="A task other than the model's own: qa1 to qa5.")] = None,
     babi: Annotated[Path | None, typer.Option(help="A folder of official bAbI files to take the stories from.")] = None,
+    mixed: Annotated[
+        str | None,
+        typer.Option(
+            help="Whole texts as another benchmark mixed them: RMT-team/babilong, or a folder laid out like it. "
+            "--tokens names its lengths (4k, 128k), --task its task."
+        ),
+    ] = None,
     never: Annotated[bool, typer.Option("--never", help="Ask about what was never mentioned.")] = False,
     samples: Annotated[int, typer.Option(min=1)] = 100,
     seed: int = 0,
@@ -82,6 +89,11 @@ def evaluate(
     else:
         n_segments = sorted({*(segments or []), *whole_numbers(lengths)}) or [1, 2, 4, 7]
     chosen = task or model.about.task
+    if mixed:
+        if babi or never or filtered is not None or keep:
+            raise InputError("--mixed reads texts as they are; leave out --babi, --never, --filtered and --keep.")
+        _mixed(model, mixed, tokens or ["4k"], chosen or "", samples, control, as_json)
+        return
     if babi:
         scored_task = official(chosen or "", babi)
     elif task and task not in TASKS:
@@ -125,7 +137,38 @@ def evaluate(
             )
         )
         return
-    print("segments     tokens  accuracy  95 % interval    samples  control    background")
+    _print(rows)
+
+
+def _mixed(model, source: str, lengths: list[str], task: str, samples: int, control: str, as_json: bool) -> None:
+    """Score the model on whole texts of another benchmark and print the table."""
+    from rmt.evaluate.mixed_texts import evaluate_texts
+    from rmt.model.provenance import made_by
+    from rmt.tasks.mixed_texts import mixed_texts
+
+    rows = []
+    for length in lengths:
+        texts = list(mixed_texts(source, length, task, samples))
+        with bar(f"{model.about.name}, {length}", "texts") as update:
+            rows.append(evaluate_texts(model, texts, reset=control == "reset", progress=update))
+        rows[-1] |= {"length": length, "control": control}
+    if as_json:
+        about = {"command": command_line(), "made_by": made_by(model), "task": task, "texts": source}
+        print(json.dumps({**about, "results": rows}, indent=1))
+    else:
+        _print(rows)
+
+
+def _print(rows: list[dict]) -> None:
+    """Print rows of scores as a table, and below it what its calibration error means."""
+    print("segments     tokens  accuracy  95 % interval    samples  confidence  calib. error  control    background")
     for row in rows:
         line = "{segments:8d} {tokens:10d} {accuracy:9.4f} {low:7.4f}-{high:.4f} {samples:9d}  "
-        print((line + "{control:9s}  {background}").format(**row))
+        known = row["calibration_error"] is not None
+        doubt = "{confidence:10.4f} {calibration_error:13.4f}  " if known else f"{'unknown':>10s} {'unknown':>13s}  "
+        print((line + doubt + "{control:9s}  {background}").format(**row))
+    if limits := [f"{row['calibration_by_chance']:.4f}" for row in rows if row["calibration_error"] is not None]:
+        print(
+            "\nCalibration error: the mean distance of confidence from accuracy, in ten bins. With exact probabilities "
+            f"it would stay, in 95 of 100 such samples, below {', '.join(limits)}."
+        )

@@ -1,4 +1,4 @@
-"""The command `export`: a trace as one HTML file, to step through offline."""
+"""The command `export`: a trace, a what-if or a comparison as one HTML file, to step through offline."""
 
 import json
 from pathlib import Path
@@ -16,9 +16,12 @@ def export(
     html: Annotated[Path, typer.Option(help="Where the page goes.", show_default=False)],
     reset: Annotated[Path | None, typer.Option(help="The same text with memory reset, to go beside it.")] = None,
     untrained: Annotated[Path | None, typer.Option(help="The same text by untrained weights, to go beside it.")] = None,
+    beside: Annotated[
+        Path | None, typer.Option(help="A second run on the same cursor: what rmt what-if --out wrote, or any other.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a trace as one HTML file that opens offline, in any browser, and steps by keys."""
+    """Write a trace, or two side by side, as one HTML file that opens offline, in any browser, and steps by keys."""
     from rmt.trace import Trace
     from rmt.viewer.page import page
 
@@ -30,7 +33,9 @@ def export(
         raise InputError(f"{html} is no page that this command wrote, and stays as it is; give the name of a new file.")
     opened = Trace.open(trace)
     controls = {"reset": reset, "untrained": untrained}
-    text = page(opened, controls={name: Trace.open(path) for name, path in controls.items() if path})
+    given = {name: Trace.open(path) for name, path in controls.items() if path}
+    other = beside and Trace.open(beside)
+    text = page(opened, controls=given, beside=other, names=other and _names(other))
     with written_whole(html) as part:
         part.write_text(text, encoding="utf-8")
     size = len(text.encode())
@@ -38,6 +43,14 @@ def export(
         print(json.dumps({"html": str(html), "bytes": size, "segments": opened.done}, indent=1))
     else:
         print(f"Wrote {opened.done} segments to {html} ({size / 1e6:.1f} MB); open it in a browser.")
+
+
+def _names(other) -> tuple[str, str] | None:
+    """The titles over a run and its what-if, None for any other second run."""
+    from rmt.intervene.changes import parse, said
+
+    changes = other.meta.get("changes")
+    return ("As it was", f"Changed: {'; '.join(map(said, parse(changes)))}") if changes else None
 
 
 def _is_page(path: Path) -> bool:

@@ -11,7 +11,8 @@ import torch
 
 from rmt.backbone.last_layer import lean
 from rmt.errors import InputError
-from rmt.evaluate.finished_samples import Kept, tally
+from rmt.evaluate.calibration import by_chance, calibration_error
+from rmt.evaluate.finished_samples import Kept, confidences, tally
 from rmt.model import Model
 from rmt.model.cuda_graph import fast_unroll
 from rmt.model.processes import this_process
@@ -42,6 +43,9 @@ def evaluate(
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[dict]:
     """Yield one row per number of segments: accuracy over fresh samples, its standard error and 95 % interval.
+
+    Beside it how sure the model was: `confidence`, the mean probability of its answers; `calibration_error`, and
+    `calibration_by_chance`, below which that error shows no fault (None where a kept file does not know them).
 
     Text and stories come from held-out documents and from seeds that training never uses. Each sample has its own seed,
     so it does not depend on the batch or the process. A document is generated while it is read, so memory does not grow
@@ -83,11 +87,12 @@ def evaluate(
             rngs = [np.random.default_rng([EVALUATION, seed, n_segments, i]) for i in numbers]
             examples = [sampler.example(rng, n_segments * model.segment_length, **options) for rng in rngs]
             pages = _Pages(model, [example.text for example in examples], n_segments)
-            answers = _answers(model, pages, reset=control == "reset", precision=precision, count=count)
+            answers, confidence = _answers(model, pages, reset=control == "reset", precision=precision, count=count)
             answer_words = [model.about.classes[answer] for answer in answers]
             right = [word == task.classes[e.label] for word, e in zip(answer_words, examples, strict=True)]
-            store.add(n_segments, numbers, right, time.perf_counter() - began)
-        results, seconds = tally(_of_all(store.lines), n_segments, samples)
+            store.add(n_segments, numbers, right, confidence.tolist(), time.perf_counter() - began)
+        lines = _of_all(store.lines)
+        results, seconds = tally(lines, n_segments, samples)
         accuracy = sum(results.values()) / samples
         low, high = wilson(accuracy, samples)
         yield {
@@ -98,6 +103,7 @@ def evaluate(
             "stderr": float(np.sqrt(accuracy * (1 - accuracy) / samples)),
             "low": low,
             "high": high,
+            **doubt(results, confidences(lines, n_segments, samples)),
             "control": control,
             "background": "filtered" if task.filtered else "as it is",
             "seconds": round(seconds, 1),
@@ -118,6 +124,18 @@ def _check(model: Model, task: Task | None, segments: list[int], samples: int, c
         )
     if samples < 1 or min(segments, default=0) < 1:
         raise InputError("Give at least one sample and lengths of one segment or more.")
+
+
+def doubt(results: dict[int, bool], confidence: dict[int, float]) -> dict[str, float | None]:
+    """How sure the model was of its answers, and whether that was right."""
+    if set(results) != set(confidence) or not np.isfinite([*confidence.values()]).all():
+        return dict.fromkeys(("confidence", "calibration_error", "calibration_by_chance"))
+    sure, right = zip(*((confidence[i], right) for i, right in sorted(results.items())), strict=True)
+    return {
+        "confidence": round(float(np.mean(sure)), 4),
+        "calibration_error": round(calibration_error(sure, right), 4),
+        "calibration_by_chance": round(by_chance(sure), 4),
+    }
 
 
 def _of_all(lines: list[dict]) -> list[dict]:
@@ -152,8 +170,13 @@ class _Pages(Sequence):
 
 
 @torch.inference_mode()
-def _answers(model: Model, pages: _Pages, *, reset: bool, precision: str, count: Callable[[int], None]) -> np.ndarray:
-    """The model's class for each text; only the state is kept, and count(tokens) is called after each segment."""
+def _answers(
+    model: Model, pages: _Pages, *, reset: bool, precision: str, count: Callable[[int], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The model's class for each text (B,), and the probability that it gave it (B,).
+
+    Only the state is kept, and count(tokens) is called after each segment.
+    """
     initial = model.cell.initial(len(pages.texts))
     before = (lambda i, state: initial) if reset else None
     dtype = PRECISIONS[precision]
@@ -161,4 +184,6 @@ def _answers(model: Model, pages: _Pages, *, reset: bool, precision: str, count:
     with torch.autocast(model.device.type, dtype, enabled=dtype is not None):
         for segment, step, _ in steps:  # noqa: B007
             count(segment.ids.numel())
-        return step.logits.argmax(-1).cpu().numpy()
+        answers = step.logits.argmax(-1)
+        confidence = model.shares(step.logits).gather(-1, answers[:, None])[:, 0]
+        return answers.cpu().numpy(), confidence.double().cpu().numpy()

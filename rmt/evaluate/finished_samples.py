@@ -23,9 +23,14 @@ class Kept:
         for file in filter(Path.is_file, files):
             self.lines += self._read(file)
 
-    def add(self, segments: int, samples: list[int], right: list[bool], seconds: float) -> None:
-        """Add the results of a batch."""
-        line = {"segments": segments, "samples": samples, "right": right, "seconds": round(seconds, 3)}
+    def add(
+        self, segments: int, samples: list[int], right: list[bool], confidence: list[float], seconds: float
+    ) -> None:
+        """Add the results of a batch: which answers were right, and the probability that the model gave each."""
+        line = {
+            "segments": segments, "samples": samples, "right": right,
+            "confidence": [round(one, 4) for one in confidence], "seconds": round(seconds, 3),
+        }  # fmt: skip
         self.lines.append(line)
         if self.path:
             with naming(self.path), open(self.path, "a") as file:
@@ -67,3 +72,12 @@ def tally(lines: Iterable[dict], segments: int, samples: int) -> tuple[dict[int,
             pairs_so_far += pairs
             seconds += line["seconds"]
     return {i: right for i, right in pairs_so_far if i < samples}, seconds
+
+
+def confidences(lines: Iterable[dict], segments: int, samples: int) -> dict[int, float]:
+    """The probabilities given to the answers of those samples; lines of files from before they were kept have none."""
+    known = {}
+    for line in lines:
+        if line["segments"] == segments:
+            known |= dict(zip(line["samples"], line.get("confidence", ()), strict=False))
+    return {i: one for i, one in known.items() if i < samples}

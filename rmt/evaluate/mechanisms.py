@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rmt.backbone.families import backbone_config
 from rmt.checkpoint.build import build
+from rmt.checkpoint.stock import stock_config
 from rmt.errors import InputError
 from rmt.memory import CELLS, MECHANISMS
 from rmt.memory.base import MemoryCell, State, map_state
@@ -26,7 +27,9 @@ from rmt.text.segments import Segment
 SEEN_SEGMENTS, SEEN_LENGTH = 4, 8  # segments, and tokens a segment, in the figure of who sees whom
 VOCABULARY = 2048  # of untrained models
 MOVED = 1e-9  # the least change that counts, in float64, of numbers of about 1
-TOKENS = ("n_memory", "n_cache")  # options that count tokens of the text in cells that keep tokens
+SMALL = {"layers": 4, "width": 128, "heads": 4, "vocabulary": VOCABULARY, "positions": 4096, "inner": 3}
+# Options that count tokens of the text, in cells that keep tokens.
+TOKENS = ("n_memory", "n_cache", "n_global", "window", "block", "stride", "passage")
 KEEPS_TOKENS = tuple(kind for kind, record in MECHANISMS.items() if record.keeps_tokens)
 FRESH = {kind: record.fresh for kind, record in MECHANISMS.items()}
 
@@ -66,18 +69,29 @@ def kind(cell: MemoryCell) -> str:
 def fresh(names: Iterable[str] = CELLS, *, backbone: dict | None = None, segment_length: int = 128) -> Iterator[Model]:
     """Yield mechanisms around the same untrained backbone, for measures that do not depend on training.
 
-    backbone: {"head", "config"} of a decoder, by default a small Llama. Caches hold the same number of segments
-    whatever the segment length.
+    backbone: {"head", "config"} of a decoder, by default a small Llama; a recurrent net is its own backbone, of the
+    same layers and width. Caches hold the same number of segments whatever the segment length.
     """
-    spec = backbone or backbone_config(
-        "llama", layers=4, width=128, heads=4, vocabulary=VOCABULARY, positions=4096, inner=3
-    )
+    around = backbone or backbone_config("llama", **SMALL)
     for name in names:
+        own = MECHANISMS[name].backbone
+        spec = backbone_config(own, **_sizes(around)) if own else around
         options = _scaled(name, FRESH[name], segment_length / 128)
         config = {"cell": {"kind": name, "options": options}, "segment_length": segment_length, "backbone": spec}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             yield build(config).requires_grad_(False)
+
+
+def _sizes(spec: dict) -> dict:
+    """The sizes of a decoder {"head", "config"} as `backbone_config` takes them."""
+    config = stock_config(spec["config"])
+    inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    return {
+        "layers": config.num_hidden_layers, "width": config.hidden_size, "heads": config.num_attention_heads,
+        "vocabulary": config.vocab_size, "positions": config.max_position_embeddings,
+        "inner": max(1, inner // config.hidden_size),
+    }  # fmt: skip
 
 
 def _scaled(name: str, options: dict, scale: float) -> dict:
@@ -124,7 +138,7 @@ def account(model: Model, ids: np.ndarray | Tensor) -> Account:
     cell, name = model.cell, kind(model.cell)
     whole = Segment(segments[0].ids)
     options = model.about.config.get("cell", {}).get("options", {}) if name == _said(model) else {}
-    options = {**options, **{key: getattr(cell, key) for key in ("n_memory", "n_cache", "rate") if hasattr(cell, key)}}
+    options = {**options, **{key: getattr(cell, key) for key in ("n_memory", *FRESH[name]) if hasattr(cell, key)}}
     return Account(
         mechanism=name,
         checkpoint=model.about.name if model.about.trained else "",
@@ -198,11 +212,12 @@ def _small(name: str, options: dict, scale: float) -> Model:
     options = {key: value for key, value in _scaled(name, options, scale).items() if key != "initial_std"}
     if name not in KEEPS_TOKENS:
         options = {k: v for k, v in options.items() if k != "n_read"} | {"n_memory": 2}
-    size = 2 * SEEN_SEGMENTS * SEEN_LENGTH
+    size, own = 2 * SEEN_SEGMENTS * SEEN_LENGTH, MECHANISMS[name].backbone
+    sizes = {"layers": 1 + (own == "rwkv"), "width": 16, "heads": 2, "vocabulary": size, "positions": 4 * size}
     config = {
-        "cell": {"kind": name, "options": options},
+        "cell": {"kind": name, "options": {} if own else options},
         "segment_length": SEEN_LENGTH,
-        "backbone": backbone_config("llama", layers=1, width=16, heads=2, vocabulary=size, positions=4 * size),
+        "backbone": backbone_config(own or "llama", **sizes),
     }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

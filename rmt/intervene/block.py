@@ -1,6 +1,7 @@
 """Blocked attention: a Backbone around a Backbone that applies an intervention's `Block`s."""
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -29,7 +30,10 @@ class Blocking:
         active = [block for block in self.blocks if block.covers(self.segment)]
         if active:
             cuts = [(block, hidden(block, layout, x.shape[1], self.backbone.n_heads, x.device)) for block in active]
-            options["blocked"] = lambda layer: _union([cut for block, cut in cuts if block.layer in (None, layer)])
+            own = options.get("blocked")  # of a memory cell
+            options["blocked"] = lambda layer: _union(
+                [cut for block, cut in cuts if block.layer in (None, layer)], own and own(layer)
+            )
         return self.backbone(x, layout=layout, **options)
 
 
@@ -50,5 +54,7 @@ def hidden(block: Block, layout: Layout, n: int, n_heads: int, device=None) -> T
     return heads & cut
 
 
-def _union(cuts: list[Tensor]) -> Tensor | None:
-    return torch.stack(cuts).any(0) if cuts else None
+def _union(cuts: list[Tensor], own: Tensor | None) -> Tensor | None:
+    """What any of the masks hides, (H, N, N) or (B, H, N, N); None where there is none."""
+    masks = cuts if own is None else [*cuts, own]
+    return reduce(torch.logical_or, masks) if masks else None

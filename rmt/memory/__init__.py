@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     MECHANISMS: dict[str, Mechanism]  # kind -> record, in the order of WORDS
     CELLS: dict[str, type[MemoryCell]]  # kind -> its cell
 
-__all__ = ["CELLS", "MECHANISMS", "WORDS", "blocks", "mechanism"]
+__all__ = ["CELLS", "MECHANISMS", "WORDS", "blocks", "mechanism", "own_mechanism"]
 
 
 def __getattr__(name: str):
@@ -35,6 +35,12 @@ def mechanism(kind: str) -> "Mechanism":
     if kind not in records:
         raise InputError(f"There is no memory cell {ascii(kind)[:40]}; choose from {', '.join(records)}.")
     return records[kind]
+
+
+def own_mechanism(family: str | None) -> str | None:
+    """The kind of the mechanism that a family of backbones is itself (a recurrent net); None for other families."""
+    records = import_module(__name__).MECHANISMS.values()
+    return next((record.kind for record in records if family and record.backbone == family), None)
 
 
 def blocks(kind: str) -> int:

@@ -78,6 +78,10 @@ class Mechanism:
     kind: its name in configs and commands. fresh: options for segments of 128 tokens, where there is no checkpoint.
     keeps_tokens: whether it stores vectors of single tokens, so that n_memory and n_cache count tokens of the text.
     blocks: the blocks of n_memory positions that it takes at most in a decoder's augmented input.
+    encoder: whether it has a form for an encoder. backbone: the family of its own backbone, where it is a model of its
+    own (a recurrent net), "" where it goes around any decoder. carries: whether anything crosses a boundary.
+    gradient: whether its gradient crosses a boundary. classifier: whether it has a form for a classifier.
+    table: whether it has a form for a table of positions.
     """
 
     kind: str
@@ -85,6 +89,12 @@ class Mechanism:
     fresh: Mapping[str, int] = field(default_factory=dict)
     keeps_tokens: bool = False
     blocks: int = 2  # read memory and write memory
+    encoder: bool = True
+    backbone: str = ""
+    carries: bool = True
+    gradient: bool = True
+    classifier: bool = True
+    table: bool = True
 
 
 def map_state(function: Callable[..., Tensor], *states: State) -> State:

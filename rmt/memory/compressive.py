@@ -76,5 +76,6 @@ class CompressiveTransformer(TransformerXL):
 
 
 MECHANISM = Mechanism(
-    "compressive", CompressiveTransformer, fresh={"n_memory": 64, "n_cache": 64, "rate": 4}, keeps_tokens=True
-)
+    "compressive", CompressiveTransformer, fresh={"n_memory": 64, "n_cache": 64, "rate": 4}, keeps_tokens=True,
+    encoder=False, gradient=False,
+)  # fmt: skip

@@ -37,12 +37,16 @@ class ExactContext(MemoryCell):
         r, t = state.shape[1], x.shape[1]
         layout = Layout(slice(r, r + t), slice(0, r), slice(r + t, r + t))
         mask = seen(filled(state[:, None]), segment)
-        output = backbone(torch.cat([state, x], dim=1), layout=layout, mask=mask, positions=counted(mask))
+        output = backbone(torch.cat([state, x], dim=1), layout=layout, mask=mask, positions=self.places(mask))
         tokens = x if segment.mask is None else x * segment.mask[..., None]
         return Step(output, layout), torch.cat([state, tokens], dim=1)[:, t:]
+
+    def places(self, mask: Tensor) -> Tensor:
+        """The position (B, N) that each token is read at."""
+        return counted(mask)
 
     def slots(self, state: Tensor) -> Tensor:
         return state
 
 
-MECHANISM = Mechanism("context", ExactContext, fresh={"n_memory": 512}, keeps_tokens=True)
+MECHANISM = Mechanism("context", ExactContext, fresh={"n_memory": 512}, keeps_tokens=True, encoder=False)

@@ -34,4 +34,4 @@ class MemoryTransformer(RecurrentMemory):
         return Step(backbone(x, layout=layout, mask=mask), layout), state
 
 
-MECHANISM = Mechanism("memory-transformer", MemoryTransformer, fresh={"n_memory": 16})
+MECHANISM = Mechanism("memory-transformer", MemoryTransformer, fresh={"n_memory": 16}, carries=False)

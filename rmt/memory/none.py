@@ -21,4 +21,4 @@ class NoMemory(RecurrentMemory):
         return super().step(backbone, segment, state)[0], state
 
 
-MECHANISM = Mechanism("none", NoMemory)
+MECHANISM = Mechanism("none", NoMemory, carries=False)

@@ -16,4 +16,6 @@ class SlidingWindow(TransformerXL):
         self.window = n_memory + 1
 
 
-MECHANISM = Mechanism("sliding-window", SlidingWindow, fresh={"n_memory": 128}, keeps_tokens=True)
+MECHANISM = Mechanism(
+    "sliding-window", SlidingWindow, fresh={"n_memory": 128}, keeps_tokens=True, encoder=False, gradient=False
+)

@@ -51,27 +51,37 @@ class TransformerXL(MemoryCell):
 
 
 def read_beside(
-    backbone: Backbone, segment: Segment, cached: Tensor, *, window: int | None = None
+    backbone: Backbone,
+    segment: Segment,
+    cached: Tensor,
+    *,
+    write: Tensor | None = None,
+    positions: Tensor | None = None,
+    **options,
 ) -> tuple[Step, Tensor]:
     """Read a segment with cached (B, L, R, D) before it in every layer; return every layer's inputs, too.
 
-    The inputs are (B, L, T, D), zero at padding. A stock layer computes outputs at the cached positions, too; these are
-    dropped.
+    write (W, D): tokens that stand after the segment's, the same in every segment. positions (B, N): by default counted
+    from the first position that is not empty. The other options are the backbone's. The inputs are (B, L, T + W, D),
+    zero at padding. A stock layer computes outputs at the cached positions, too; these are dropped.
     """
     x = backbone.embed(segment.ids)  # (B, T, D)
     r, t, inputs = cached.shape[2], x.shape[1], {}
-    x = torch.cat([x.new_zeros(len(x), r, x.shape[2]), x], dim=1)  # (B, R + T, D)
-    layout = Layout(slice(r, r + t), slice(0, r), slice(r + t, r + t))
+    w = 0 if write is None else len(write)
+    after = [] if write is None else [write.to(x.dtype).expand(len(x), -1, -1)]
+    x = torch.cat([x.new_zeros(len(x), r, x.shape[2]), x, *after], dim=1)  # (B, R + T + W, D)
+    layout = Layout(slice(r, r + t), slice(0, r), slice(r + t, r + t + w))
 
     def enter(i: int, hidden: Tensor) -> Tensor:
         inputs[i] = hidden[:, r:]
         return torch.cat([cached[:, i].to(hidden.dtype), inputs[i]], dim=1)
 
     with backbone.around_layers(enter, first=r):
-        mask = seen(filled(cached), segment)
-        output = backbone(x, layout=layout, mask=mask, positions=counted(mask), window=window)
-    stacked = torch.stack([inputs[i] for i in range(backbone.n_layers)], dim=1)  # (B, L, T, D)
-    return Step(output, layout), stacked if segment.mask is None else stacked * segment.mask[:, None, :, None]
+        mask = seen(filled(cached), segment, w)
+        positions = counted(mask) if positions is None else positions
+        output = backbone(x, layout=layout, mask=mask, positions=positions, **options)
+    stacked = torch.stack([inputs[i] for i in range(backbone.n_layers)], dim=1)  # (B, L, T + W, D)
+    return Step(output, layout), stacked if segment.mask is None else stacked * mask[:, None, r:, None]
 
 
 def filled(cached: Tensor) -> Tensor:
@@ -79,10 +89,10 @@ def filled(cached: Tensor) -> Tensor:
     return (cached != 0).any(-1).any(1)
 
 
-def seen(before: Tensor, segment: Segment) -> Tensor:
-    """The mask (B, R + T), true at positions that may be seen: before (B, R), then the segment's tokens."""
+def seen(before: Tensor, segment: Segment, w: int = 0) -> Tensor:
+    """The mask (B, R + T + W), true at positions that may be seen: before (B, R), the segment's tokens, W written."""
     tokens = before.new_ones(segment.ids.shape) if segment.mask is None else segment.mask.bool()
-    return torch.cat([before, tokens], dim=1)
+    return torch.cat([before, tokens, before.new_ones(len(before), w)], dim=1)
 
 
 def counted(mask: Tensor) -> Tensor:
@@ -96,4 +106,6 @@ def decoder_only(cls: type, backbone: Backbone) -> None:
         raise InputError(f"{cls.__name__} reads with a decoder such as gpt2 or llama; an encoder has no past to keep.")
 
 
-MECHANISM = Mechanism("transformer-xl", TransformerXL, fresh={"n_memory": 128}, keeps_tokens=True)
+MECHANISM = Mechanism(
+    "transformer-xl", TransformerXL, fresh={"n_memory": 128}, keeps_tokens=True, encoder=False, gradient=False
+)

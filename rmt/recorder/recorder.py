@@ -41,7 +41,8 @@ def record(
 ) -> Trace:
     """Run a model over a document and record what its memory does.
 
-    text: a string, or token ids (n_tokens,). detail: memory, summary or thin (see `rmt.trace`). out: the file to write,
+    text: a string, or token ids (n_tokens,). detail: memory, summary or thin (see `rmt.trace`); a recurrent net has no
+    attention, so of it memory is recorded whatever is asked. out: the file to write,
     by default a temporary one; an unfinished recording of the same run there is resumed. progress(done, n_segments) is
     called after each segment.
     spans and label: of facts and question, and the right class, as a task's example has them; in a string spans are
@@ -76,6 +77,8 @@ def record_all(
         raise InputError(f"There is no level of detail {detail!r}; choose {', '.join(DETAILS)}.")
     if control not in (None, "reset"):
         raise InputError(f"There is no control {control!r} for a recording; choose reset.")
+    if model.backbone.recurrent:
+        detail = "memory"
     with ExitStack() as stack:
         runs = []
         for text, arguments in zip(texts, known or [{}] * len(texts), strict=True):
@@ -141,7 +144,8 @@ def replay(model: Model, trace: Trace, segment: int) -> SegmentRecord:
     """Run one segment again from its stored memory, with attention (L, H, N, N), read, write, logits and layout.
 
     Equal to the recorded run bit for bit on the same machine. logits: (T, V) of a language model, (C,) of a classifier,
-    None where the model has no head. Raises InputError where the model is not the one that was recorded.
+    None where the model has no head. A recurrent net has no attention to return. Raises InputError where the model is
+    not the one that was recorded.
     """
     if fingerprint(model) != trace.meta["made_by"]["fingerprint"]:
         raise InputError(
@@ -157,7 +161,7 @@ def replay(model: Model, trace: Trace, segment: int) -> SegmentRecord:
         )
     recorded = trace.segments[segment]
     ids = torch.as_tensor(np.array(recorded.ids), device=model.device).long()[None]
-    recorder = Recorder(model.backbone, full=True)
+    recorder = model.backbone if model.backbone.recurrent else Recorder(model.backbone, full=True)
     s = 0 if trace.meta["control"] == "reset" else recorded.index
     state = stored(model, trace.arrays["memory"][0 if model.cell.past else s : s + 1])
     step, state = model.cell.step(recorder, Segment(ids), state)
@@ -167,7 +171,7 @@ def replay(model: Model, trace: Trace, segment: int) -> SegmentRecord:
         memory=to_numpy(model.cell.slots(state)[0]),
         logits=None if model.backbone.head == "none" else to_numpy(step.logits[0]),
         layout=_places(step.layout),
-        **{name: to_numpy(getattr(recorder.all, name)[:, 0]) for name in names},
+        **({} if model.backbone.recurrent else {name: to_numpy(getattr(recorder.all, name)[:, 0]) for name in names}),
     )
 
 

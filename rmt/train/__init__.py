@@ -5,7 +5,7 @@ A name is imported when it is first used, so that reading the settings does not 
 
 from importlib import import_module
 
-_HOMES = {"TRAINING": "loop", "TrainConfig": "config", "Trainer": "tasks"}
+_HOMES = {"TRAINING": "loop", "TraceCallback": "trace_callback", "TrainConfig": "config", "Trainer": "tasks"}
 __all__ = [*_HOMES]
 
 

@@ -21,7 +21,7 @@ from rmt.backbone.families import backbone_config
 from rmt.checkpoint.adapter import add_lora, save_adapter, wrap
 from rmt.checkpoint.build import build
 from rmt.errors import InputError
-from rmt.memory import CELLS, blocks
+from rmt.memory import CELLS, blocks, mechanism
 from rmt.model import Model
 from rmt.tasks import language_model
 from rmt.tasks.corpora import open_corpus
@@ -161,6 +161,8 @@ class LMTrainer(TrainingRun):
         config = self.config
         takes = signature(CELLS[config.cell].__init__).parameters
         common = {"n_memory": config.n_memory, "initial_std": config.initial_std}
+        if mechanism(config.cell).backbone:
+            common = {}
         return {k: v for k, v in common.items() if k in takes and v is not None} | config.options
 
     def _wrapped(self) -> Model:
@@ -187,7 +189,7 @@ class LMTrainer(TrainingRun):
             "segment_length": config.segment_length * config.at_once,
             "alignment": "left",
             "backbone": backbone_config(
-                config.backbone,
+                mechanism(config.cell).backbone or config.backbone,
                 layers=config.layers,
                 width=config.width,
                 heads=config.heads,

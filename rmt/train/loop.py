@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from rmt.train.run_folder import RunFolder
+from rmt.train.tracking import numbers
 
 TRAINING = 1  # first word of every training seed; evaluation uses another, so the two never meet
 
@@ -34,6 +35,7 @@ class TrainingRun:
     longest_step = math.inf  # seconds; a longer step was a pause of the process, whose rest is not counted
     config: object  # with log_every and save_every
     run_folder: RunFolder
+    accelerator: Accelerator | None = None  # its trackers get each line, where a run has one
     optimizer: Optimizer
     at: Progress
 
@@ -85,6 +87,8 @@ class TrainingRun:
             if self._line_due() or self.over:
                 line, window = self._line(window), []
                 self.run_folder.write(line)
+                if self.accelerator:
+                    self.accelerator.log(numbers(line), step=self.at.step)
                 self._after_line(line)
                 if self._save_due() or self.over:
                     self._save()

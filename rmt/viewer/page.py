@@ -3,7 +3,7 @@
 import base64
 import gzip
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -11,11 +11,10 @@ import numpy as np
 
 from rmt.errors import InputError
 from rmt.trace import Trace
-from rmt.viewer import bundle, keys, slices
+from rmt.viewer import archive, bundle, keys, slices
 from rmt.viewer.sentence import provenance, title
 from rmt.viewer.slices import Run
 
-DROPPED = 13  # bits of a float32's fraction (23) that a float16 (10) does not have
 MOST = 5_000_000  # bytes of a file; a larger run is shown with fewer maps
 DETAILS = {
     "heads": "",
@@ -48,33 +47,62 @@ POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inli
 
 
 def page(
-    trace: Trace, *, source: str = "recorded", controls: Mapping[str, Trace] | None = None, most: int = MOST
+    trace: Trace,
+    *,
+    source: str = "recorded",
+    controls: Mapping[str, Trace] | None = None,
+    beside: Trace | None = None,
+    names: tuple[str, str] | None = None,
+    most: int = MOST,
 ) -> str:
     """Make the page of a run as text; tokens are compressed in it and never part of its markup.
 
     controls: "reset" and "untrained", the same text with memory reset and by untrained weights, each one click away.
-    most: bytes that the page should not exceed; first the controls' maps of single heads are left out, then the run's,
-    then all maps. Raises InputError where there is no whole segment to show, and for a control of another text.
+    beside: a second run on the same cursor, in place of controls: the same run with something changed (as `what_if`
+    makes it), or any run to compare with. names: titles over the two runs. most: bytes that the page should not exceed;
+    first the other runs' maps of single heads are left out, then the run's, then all maps. Raises InputError where
+    there is no whole segment to show, for a control of another text, and for controls with a second run.
     """
     runs = {"run": Run(trace.path.name.split(".")[0], trace, source)}
     runs |= {name: Run(name, control, source) for name, control in (controls or {}).items()}
     for each in runs.values():
-        if not each.trace.done:
-            raise InputError(f"{each.trace.path.name} holds no whole segment yet; go on recording it.")
-        each.trace.check_text()
+        _check(each.trace)
         if not np.array_equal(each.trace.arrays["ids"], trace.arrays["ids"]):
             raise InputError(f"{each.trace.path.name} is a run over another text; give a control of {trace.path.name}.")
+    if beside:
+        if controls:
+            raise InputError("A page holds a run with its controls, or two runs side by side; give one of them.")
+        _check(beside)
+        runs["beside"] = Run("beside", beside, source)
+    over = max(run.trace.done for run in runs.values())
 
     @cache
     def packed(name: str, detail: str) -> str:
-        beside = {other: runs[other] for other in runs if other != "run"} if name == "run" else {}
-        return base64.b64encode(gzip.compress(_archive(runs[name], beside, detail), 9, mtime=0)).decode()
+        others = {other: runs[other] for other in runs if other not in ("run", "beside")} if name == "run" else {}
+        options = _beside(trace, beside, names, over) if beside else {}
+        with_it = [run for other, run in runs.items() if other != name] if beside else []
+        return base64.b64encode(
+            gzip.compress(_archive(runs[name], others, detail, with_it, options), 9, mtime=0)
+        ).decode()
 
-    for own, of_controls in _details(trace, most):
-        text = _page(trace, {name: packed(name, own if name == "run" else of_controls) for name in runs})
+    for own, of_others in _details(trace, most):
+        text = _page(trace, {name: packed(name, own if name == "run" else of_others) for name in runs})
         if len(text.encode()) <= most:
             break
     return text
+
+
+def _check(trace: Trace) -> None:
+    if not trace.done:
+        raise InputError(f"{trace.path.name} holds no whole segment yet; go on recording it.")
+    trace.check_text()
+
+
+def _beside(trace: Trace, beside: Trace, names: tuple[str, str] | None, over: int) -> dict:
+    """The surface's options for two runs: its page, and the titles over both."""
+    changes = beside.meta.get("changes")
+    own = ("As it was", f"Changed: {changes}") if changes else (title(trace), title(beside))
+    return {"page": "what-if" if changes else "compare", "names": names or own, "over": over}
 
 
 def show(trace: Trace, *, height: int = 860) -> "Shown":
@@ -112,38 +140,26 @@ def _page(trace: Trace, packed: Mapping[str, str]) -> str:
         title=html.escape(title(trace)),
         style=bundle.read("page.css") + bundle.read("facts.css") + bundle.style(),
         runs="\n".join(RUN.format(name=name, packed=text) for name, text in packed.items()),
-        script=bundle.script(*bundle.MODULES, "source.js", "offline.js"),
+        script=bundle.script(*bundle.MODULES, "source.js", "kept.js", "offline.js"),
     )
 
 
-def _archive(run: Run, controls: Mapping[str, Run], detail: str) -> bytes:
-    """Pack all slices of a run (overview, segments, heads) after a first slice with their positions."""
+def _archive(run: Run, controls: Mapping[str, Run], detail: str, beside: Sequence[Run], more: dict) -> bytes:
+    """Pack all slices of a run: overview, segments, heads; beside a second run its memory, too."""
     reset = controls.get("reset")
     mapped = "read" in run.trace.arrays
     detail = detail if mapped else "none"
     about = [*provenance(run.trace, run.source), *([DETAILS[detail]] if mapped and DETAILS[detail] else [])]
     colours = slices.colours(run, reset)
-    parts = [slices.overview(run, controls=controls)]
+    parts = {"overview": slices.overview(run, more.get("over", 0), controls=controls)}
+    if beside:
+        parts |= archive.memory_parts(run, beside)
     for index in range(run.trace.done):
-        meta, arrays = slices.segment_parts(run, index, reset=reset, maps=detail != "none")
-        parts.append(slices.pack(meta, **_short(arrays)))
-        if detail == "heads":
-            record = run.trace.segments[index]
-            parts.append(slices.pack({}, **_short({"read": record.read, "write": record.write})))
-    options = {"colours": colours, "keys": keys.table(), "view": slices.opening(run, colours)}
+        parts |= archive.segment_parts(run, index, reset=reset, detail=detail)
+        if beside:
+            parts |= archive.moment_parts(run, index, beside)
+    begin = {"show": "watch"} if more.get("page") == "compare" else {}
+    options = {"colours": colours, "keys": keys.table(), "view": {**begin, **slices.opening(run, colours)}}
     options |= {"about": " · ".join(about)}
-    options |= {"heads": detail == "heads", "locked": DETAILS[detail] if mapped else None}
-    ends = np.cumsum([len(part) for part in parts])
-    return slices.pack({"options": options}, ends=ends) + b"".join(parts)
-
-
-def _short(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Round floats to the precision of float16, which thin maps have: they compress to half the size."""
-    return {name: _rounded(array) if array.dtype.kind == "f" else array for name, array in arrays.items()}
-
-
-def _rounded(array: np.ndarray) -> np.ndarray:
-    bits = np.array(array, np.float32).view(np.uint32)
-    whole = np.isfinite(array)
-    bits[whole] = (bits[whole] + (1 << DROPPED - 1)) >> DROPPED << DROPPED
-    return bits.view(np.float32)
+    options |= {"heads": detail == "heads", "locked": DETAILS[detail] if mapped else None, **more}
+    return archive.archive(parts, options=options)

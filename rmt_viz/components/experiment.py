@@ -6,17 +6,12 @@ from rmt.tasks.base import ACTIONS, NAMES, PLACES
 from rmt.viewer import bundle
 from rmt_viz.components import HERE
 from rmt_viz.server.experiment import PATH
-from rmt_viz.shelf import experiment
+from rmt_viz.shelf import experiment, menu
 
 MODULES = (  # each after those it imports
     "story.js", "cards.js", "lanes.js", "editor.js", "reader.js", "switches.js", "moments.js", "experiment.js",
 )  # fmt: skip
-LINKS = (  # page, label, what is there
-    ("watch", "Watch", "one recorded run, segment by segment: what is written, kept and read"),
-    ("what-if", "What if", "cut, freeze or swap the memory of a run and see its answer change"),
-    ("facts", "Facts", "is a fact still there? asked after every segment, over many runs"),
-    ("tour", "Tour", "the idea in seven steps, with the equations"),
-)
+LINKS = ("tour", "watch", "what-if", "facts")  # where to go next
 _EXPERIMENT = st.components.v2.component(
     "rmt_experiment",
     html='<div class="experiment"></div>\n<!-- drawn by experiment.js -->',
@@ -45,6 +40,6 @@ def show() -> None:
                 "noise": experiment.MOST_NOISE,
                 "characters": experiment.MOST_CHARACTERS,
             },
-            "links": LINKS,
+            "links": [[path, menu.ALL[path].question, menu.ALL[path].line] for path in LINKS],
         },
     )

@@ -25,7 +25,7 @@ export default function ({ data, parentElement }) {
     if (!numbers.hidden) numbers.replaceChildren(...filled(data))
   }
   if (open) numbers.replaceChildren(...filled(data))
-  const image = (format) => () => saveImage(chart(root), format, data.name)
+  const image = (format) => () => saveImage(chart(root), format, data.file)
   const pictures = data.figure
     ? [
       small("SVG", "Save as SVG", image("svg")),
@@ -33,7 +33,7 @@ export default function ({ data, parentElement }) {
       small("⤢", "More room", () => moreRoom(root)),
     ]
     : []
-  const rows = () => save(`${data.name}.csv`, "text/csv", csv({ columns: data.columns, rows: rowsOf(data.values) }))
+  const rows = () => save(`${data.file}.csv`, "text/csv", csv({ columns: data.columns, rows: rowsOf(data.values) }))
   root.replaceChildren(
     el("div", { class: "line" },
       el("p", {}, data.caption),
@@ -47,13 +47,15 @@ export default function ({ data, parentElement }) {
 const rowsOf = (columns, most = Infinity) =>
   Array.from({ length: Math.min(columns[0]?.length ?? 0, most) }, (_, i) => columns.map((column) => column[i] ?? ""))
 
+const digits = (cell) => String(typeof cell === "number" ? Number(cell.toPrecision(6)) : cell) // the CSV has all
+
 function filled({ columns, values }) {
   const rows = rowsOf(values, DRAWN)
   const more = (values[0]?.length ?? 0) - rows.length
   return [
     el("table", {},
       el("thead", {}, el("tr", {}, columns.map((name) => el("th", { scope: "col" }, name)))),
-      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, el("bdi", {}, String(cell))))))),
+      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, el("bdi", {}, digits(cell))))))),
     ),
     more > 0 ? el("p", {}, `And ${more} more rows, all of them in the CSV.`) : "",
   ]

@@ -26,7 +26,7 @@ async function open(root, here, data) {
   Object.assign(here, { run, name: data.name })
   here.surface?.destroy()
   const options = {
-    view, colours: data.colours, keys: data.keys, page: data.page, file: `${data.base}/${data.run}/page`,
+    view, colours: data.colours, keys: data.keys, page: data.page, file: fileOf(data),
     reset: data.reset,
     beside: data.beside && { source: source(data, data.beside.run), names: data.beside.names },
     onView: (next) => sync(here, data, next),
@@ -42,12 +42,23 @@ async function open(root, here, data) {
   }
 }
 
+// Where what is on the screen is to be had as one file: the run, or two side by side.
+function fileOf({ base, run, beside }) {
+  return `${base}/${run}/page${beside ? `?with=${encodeURIComponent(beside.run)}` : ""}`
+}
+
 const source = (data, run) => httpSource(`${data.base}/${run}`, data.beside?.over)
 const shownBy = (data) => `${data.run} ${data.beside?.run ?? ""}`
 
 // The view to begin with: a control of the same run, or another page of it, keeps the visitor's view; another run begins
-// with its own defaults.
+// with its own defaults. data.first: the first segment that a change reached, where a changed run is shown at once.
 function startingView(here, data) {
+  const view = keptView(here, data)
+  const asked = !here.surface && new URLSearchParams(window.location.search).has("segment")
+  return data.first && !asked ? { ...view, segment: data.first } : view
+}
+
+function keptView(here, data) {
   if (!here.surface) return { ...data.view, ...(cameWith(data) ? {} : left(data)) }
   if (here.name !== data.name) return data.defaults
   const { colour, ...view } = here.surface.view

@@ -70,12 +70,14 @@ def show(
     names: tuple[str, str] | None = None,
     also: dict[str, str | None] | None = None,
     reset: tuple[Run, Run] | None = None,
+    begin_at: int | None = None,
 ) -> None:
     """Draw the surface with the view that the address asks for; stepping in it never runs the page script again.
 
     name, control: the sidebar's choices, which the address keeps. page: the page whose cards are shown. beside: a
     second run, and its value in the address or None. names: titles over the two runs. also: more fields of the address.
-    reset: the two runs with memory reset, the control of the answers about each person.
+    reset: the two runs with memory reset, the control of the answers about each person. begin_at: the
+    segment (from 1) where the view begins unless the address names one.
     """
     begin = {**defaults(run), **BEGIN.get(page, {})}
     allowed = limits(run, page)
@@ -94,6 +96,7 @@ def show(
             "name": name,
             "fixed": {key: value for key, value in fixed.items() if value},
             "page": page,
+            "first": begin_at,
             "reset": _answers(reset) if reset else None,
             "beside": _beside(run, beside[0], names) if beside else None,
             "fields": list(limits(run, page)),

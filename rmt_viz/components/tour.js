@@ -8,25 +8,13 @@ import { slotsPanel } from "./slots.js"
 import { answersPanel } from "./answers.js"
 import { headsPanel } from "./heads.js"
 import { mount } from "./surface.js"
-import { httpSource } from "./source.js"
 
 const CARDS = { tokens: tokensPanel, slots: slotsPanel, answers: answersPanel, heads: headsPanel }
-const tours = new WeakMap()
 
-export default function ({ data, parentElement }) {
-  const root = parentElement.querySelector(".tour")
-  const here = tours.get(root)
-  if (here) here.retheme()
-  else tours.set(root, new Tour(root, data))
-  return () => {
-    tours.get(root)?.leave()
-    tours.delete(root)
-  }
-}
-
-class Tour {
-  constructor(root, data) {
-    Object.assign(this, { root, data, guesses: new Map() })
+// host: source(run) gives its slices, watch(query) the address of a view of Watch, at(i) is told of the step on show.
+export class Tour {
+  constructor(root, data, host) {
+    Object.assign(this, { root, data, host, guesses: new Map() })
     this.go(data.first - 1, false)
   }
 
@@ -37,8 +25,7 @@ class Tour {
   go(at, focus = true) {
     this.leave()
     this.at = at
-    const query = at ? `?step=${at + 1}` : ""
-    window.history.replaceState(window.history.state, "", window.location.pathname + query)
+    this.host.at(at)
     this.words = el("div", { class: "words" })
     this.picture = el("div", { class: "picture" })
     this.root.replaceChildren(this.words, this.picture)
@@ -126,7 +113,7 @@ class Tour {
   async open(step) {
     const mine = (this.opening = {})
     const surface = el("div", { class: "surface" })
-    const watch = `${this.data.root.replace(/\/$/, "")}/${step.watch}`
+    const watch = this.host.watch(step.watch)
     this.picture.replaceChildren(
       el("p", { class: "look" }, el("strong", {}, "Look for "), step.look, " ", el("a", { href: watch }, "Open in Watch")),
       surface,
@@ -135,7 +122,7 @@ class Tour {
       view: step.view, colours: step.colours, keys: this.data.keys, cards: step.cards.map((id) => CARDS[id]),
     }
     try {
-      const made = await mount(surface, httpSource(`${this.data.base}/${step.run}`), options)
+      const made = await mount(surface, this.host.source(step.run), options)
       if (mine !== this.opening) return made.destroy()
       this.surface = made
     } catch (error) {

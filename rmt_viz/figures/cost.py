@@ -7,7 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from rmt.cost import OPT, Sizes
-from rmt_viz.figures.canvas import DASHES, MUTED, SYMBOLS, canvas, categories, escape, ground, note, steps
+from rmt_viz.figures.canvas import MUTED, SYMBOLS, canvas, categories, escape, ground, note, steps
+from rmt_viz.figures.loss import LOOKS
 from rmt_viz.figures.theme import HUES
 from rmt_viz.findings.cost import IN_PAPER, Count, agrees, ratios, title
 from rmt_viz.shelf.results import Measured
@@ -25,9 +26,8 @@ def operations(
 ) -> go.Figure:
     """Floating-point operations of each method, the first one dashed."""
     figure = canvas(finding, theme=theme, x="length (tokens)", y="operations", width=430, height=390)
-    hues = {"full attention": HUES[theme]["read"], "rmt": HUES[theme]["write"]}
     for name, values in methods.items():
-        line = {"color": hues[name], "width": 2.8, "dash": "solid" if name == "rmt" else "dash"}
+        line = {**look(name, theme), "width": 2.8}
         figure.add_trace(
             go.Scatter(
                 x=tokens,
@@ -44,6 +44,14 @@ def operations(
         )
     figure.update_yaxes(exponentformat="power", minor={"showgrid": False})
     return figure.update_layout(legend={**LEGEND, "entrywidth": 0.45})
+
+
+def look(method: str, theme: str) -> dict:
+    """Colour and dash of a method's line: those that its mechanism has on every page; full attention is grey."""
+    if method.startswith("full attention"):
+        return {"color": MUTED[theme], "dash": "dot" if "fused" in method else "dash"}
+    hue, dash = LOOKS.get(method.lower().replace(" ", "-"), ("loss", "dot"))
+    return {"color": HUES[theme][hue], "dash": dash}
 
 
 def conventions(
@@ -98,7 +106,8 @@ def measured(
     field: "seconds" or "peak_bytes". missing: (method, tokens) of runs that did not fit into memory.
     """
     figure = canvas(finding, theme=theme, x="length (tokens)", y=UNITS[field], width=500, height=370)
-    for i, ((name, rows), colour) in enumerate(zip(methods.items(), categories(len(methods), theme), strict=True)):
+    for i, (name, rows) in enumerate(methods.items()):
+        line = {**look(name, theme), "width": 2.5}
         values = [getattr(row, field) for row in rows]
         symbol = SYMBOLS[i % len(SYMBOLS)]
         for tokens in (tokens for of, tokens in missing if of == name):
@@ -107,8 +116,8 @@ def measured(
                     x=[rows[-1].tokens, tokens],
                     y=[values[-1], values[-1]],
                     mode="lines+markers",
-                    line={"color": colour, "width": 1, "dash": "dot"},
-                    marker={"symbol": ["circle", f"{symbol}-open"], "size": [0, 11], "color": colour},
+                    line={"color": line["color"], "width": 1, "dash": "dot"},
+                    marker={"symbol": ["circle", f"{symbol}-open"], "size": [0, 11], "color": line["color"]},
                     hovertemplate="%{x:,} tokens: it did not fit<extra>" + escape(title(name)) + "</extra>",
                     showlegend=False,
                 )
@@ -119,7 +128,7 @@ def measured(
                 y=values,
                 name=escape(title(name)),
                 mode="lines+markers",
-                line={"color": colour, "width": 2.5, "dash": DASHES[i % len(DASHES)]},
+                line=line,
                 marker={"size": 9, "symbol": symbol, "line": {"color": ground(theme), "width": 1}},
                 hovertemplate="%{x:,} tokens: %{y:.3s}"
                 + ("s" if field == "seconds" else "B")

@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 from rmt_viz.figures.canvas import LEGEND, MUTED, band, canvas, categories, dress, escape, lines, sequential
 from rmt_viz.figures.theme import FACTS, HUES
 
+ENTRY = 20  # pixels of a line of a legend
 CONTROL_LOOKS = {"trained": ("knows", "solid"), "reset": ("read", "dash"), "untrained": ("loss", "dot")}
 
 
@@ -52,7 +53,9 @@ def ledger(facts: Sequence[dict], finding: str, *, theme: str = "light") -> go.F
         lines(figure, np.arange(len(p)), p, escape(fact["text"]), {"color": hue, "width": 2.4})
         figure.add_vline(fact["told"], line={"color": hue, "dash": "dot", "width": 1.2})
     figure.update_yaxes(range=[-0.03, 1.03])
-    return figure.update_layout(legend=LEGEND, margin_t=figure.layout.margin.t + 22 * min(max(len(facts), 1), 3))
+    room = ENTRY * len(facts)  # each on a line of its own, above the lines that it names
+    legend = {**LEGEND, "orientation": "v", "tracegroupgap": 0}
+    return figure.update_layout(legend=legend, margin_t=figure.layout.margin.t + room, height=300 + room)
 
 
 def readable(document: dict, finding: str, *, theme: str = "light") -> go.Figure:

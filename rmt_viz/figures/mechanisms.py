@@ -1,6 +1,7 @@
 """Figures of Mechanisms: who sees whom, loss against numbers carried, and one text segment by segment."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,44 +12,48 @@ from rmt.errors import InputError
 from rmt_viz.figures.canvas import MUTED, SYMBOLS, canvas, escape, ground
 from rmt_viz.figures.loss import LEGEND, LOOKS
 from rmt_viz.figures.theme import HUES, PAGE, apply
-from rmt_viz.findings.mechanisms import SAVED, Course, Mechanism, Point, carried, name, times
+from rmt_viz.findings.mechanisms import (
+    BYTES,
+    SAVED,
+    Course,
+    Mechanism,
+    Point,
+    carried,
+    family_of,
+    grows,
+    growth,
+    name,
+    size,
+)
 
-ACROSS = 5  # panels in a row
-PANEL, BETWEEN = 178, 74  # pixels: a panel's side, and the room for its words
+PANEL, BETWEEN = 268, 30  # pixels: a panel's height, and the room for its words
+ROW = 21  # pixels of a mechanism in the figure of sizes
 FAINT = 0.24  # of the accent, where a token shares its place with all others
 OWN = -1.0  # a token's own segment, below the map's units: base-2 logarithms of how few share a place
 
 
-def sight(rows: Sequence[Mechanism], finding: str, *, least: int, segments: int, theme: str = "light") -> go.Figure:
+def sight(rows: Sequence[Mechanism], finding: str, *, segments: int, theme: str = "light") -> go.Figure:
     """Who sees whom: a panel for each mechanism, with a row for each token that looks and a column for each looked at.
 
-    segments: how many the rows and columns are divided into. least: operations of a segment without memory, or 0.
+    rows: one or two. segments: how many the rows and columns are divided into.
     """
     if not rows:
         raise InputError("Choose a mechanism.")
-    n_rows = -(-len(rows) // ACROSS)
-    height = 64 + n_rows * (PANEL + BETWEEN)
-    titles = [_words(row, least) for row in rows]
-    figure = make_subplots(
-        n_rows, ACROSS, subplot_titles=titles, horizontal_spacing=0.022, vertical_spacing=BETWEEN / height
-    )
+    height = 100 + PANEL + BETWEEN
+    titles = [f"<b>{escape(name(row))}</b> · {carried(row)}" for row in rows]
+    figure = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.06)
     top = max(np.log2(max(max(map(max, row.seen)) for row in rows)), 1.0)
     for i, row in enumerate(rows):
-        where = {"row": i // ACROSS + 1, "col": i % ACROSS + 1}
+        where = {"row": 1, "col": i + 1}
         figure.add_trace(_panel(row, segments, top, theme, bar=not i), **where)
     _frame(figure, len(rows), len(rows[0].seen), segments, theme)
-    base = canvas(finding, theme=theme, x="", y="", width=1000, height=height).layout
+    base = canvas(finding, theme=theme, x="", y="", width=430, height=height).layout
     margin = {**base.margin.to_plotly_json(), "t": base.margin.t + 36, "b": 40, "l": 34, "r": 96}
     figure.update_layout(title=base.title, height=height, margin=margin, hoverlabel=base.hoverlabel, font=base.font)
     for i, title in enumerate(figure.layout.annotations):
-        start = figure.get_subplot(i // ACROSS + 1, i % ACROSS + 1).xaxis.domain[0]
+        start = figure.get_subplot(1, i + 1).xaxis.domain[0]
         title.update(font_size=12.5, yshift=4, align="left", x=start, xanchor="left")
     return apply(figure, theme).update_xaxes(showgrid=False).update_yaxes(showgrid=False)
-
-
-def _words(row: Mechanism, least: int) -> str:
-    details = " · ".join(filter(None, (carried(row), times(row, least))))
-    return f"<b>{escape(name(row))}</b><br>{details}"
 
 
 def _panel(row: Mechanism, segments: int, top: float, theme: str, *, bar: bool) -> go.Heatmap:
@@ -68,7 +73,7 @@ def _panel(row: Mechanism, segments: int, top: float, theme: str, *, bar: bool) 
         x=np.arange(1, n + 1), y=np.arange(1, n + 1),
         colorbar={
             "title": {"text": "sees", "font": {"size": 12}}, "thickness": 12, "len": 1, "outlinewidth": 0, "x": 1.01,
-            "tickvals": [OWN + 0.25, *(top - t for t in ticks)], "tickfont": {"size": 11.5},
+            "tickvals": [OWN + 0.25, *(top - t for t in ticks)], "tickfont": {"size": 12},
             "ticktext": ["own<br>segment", "a token", *(f"1 of {2**t}" for t in ticks[1:])],
         },
     )  # fmt: skip
@@ -92,20 +97,67 @@ def _frame(figure: go.Figure, n_panels: int, n: int, segments: int, theme: str) 
     """Draw the axes in segments: a tick in the middle of each, a line at each boundary."""
     width = n // segments
     ticks = {"tickvals": [width * s + (width + 1) / 2 for s in range(segments)], "ticks": "", "zeroline": False}
-    ticks |= {"ticktext": [str(s + 1) for s in range(segments)], "tickfont": {"size": 11}, "range": [0.5, n + 0.5]}
+    ticks |= {"ticktext": [str(s + 1) for s in range(segments)], "tickfont": {"size": 12}, "range": [0.5, n + 0.5]}
     figure.update_xaxes(**ticks, constrain="domain")
     figure.update_yaxes(**{**ticks, "range": [n + 0.5, 0.5]})
-    for i in range(ACROSS * -(-n_panels // ACROSS)):
-        where = {"row": i // ACROSS + 1, "col": i % ACROSS + 1}
+    for i in range(2):
+        where = {"row": 1, "col": i + 1}
         if i >= n_panels:
             figure.update_xaxes(visible=False, **where).update_yaxes(visible=False, **where)
             continue
         for s in range(1, segments):
             line = {"color": MUTED[theme], "width": 0.7, "dash": "dot"}
             figure.add_hline(s * width + 0.5, line=line, **where).add_vline(s * width + 0.5, line=line, **where)
-    last = {"row": -(-n_panels // ACROSS), "col": 1}
-    figure.update_xaxes(title={"text": "segment looked at", "font": {"size": 11.5}, "standoff": 2}, **last)
-    figure.update_yaxes(title={"text": "segment that looks", "font": {"size": 11.5}, "standoff": 2}, col=1)
+    figure.update_xaxes(title={"text": "segment looked at", "font": {"size": 12}, "standoff": 2}, col=1)
+    figure.update_yaxes(title={"text": "segment that looks", "font": {"size": 12}, "standoff": 2}, col=1)
+
+
+def sizes(rows: Sequence[Mechanism], shown: Sequence[str], finding: str, *, theme: str = "light") -> go.Figure:
+    """How many numbers cross a boundary in each mechanism, family by family; an arrow where they grow.
+
+    shown: the kinds that stand out. Mechanisms that carry nothing stand at the left.
+    """
+    height = 110 + ROW * len(rows)
+    figure = canvas(finding, theme=theme, x="numbers that cross a boundary", y="", width=430, height=height)
+    some = [n for row in rows for n in row.numbers if n]
+    low, high = np.floor(np.log10(min(some, default=10))), np.ceil(np.log10(max(some, default=100)))
+    at = lambda numbers: np.log10(numbers) if numbers else low - 0.7  # noqa: E731
+    for i, row in enumerate(rows):
+        stands_out = row.mechanism in shown
+        colour = HUES[theme]["write" if row.mechanism == "rmt" else "read"] if stands_out else MUTED[theme]
+        ends = [at(row.numbers[0]), at(row.numbers[-1])] if grows(row) else [at(row.numbers[-1])]
+        figure.add_trace(
+            go.Scatter(
+                x=ends, y=[i] * len(ends), mode="lines+markers", showlegend=False, cliponaxis=False,
+                line={"color": colour, "width": 2},
+                marker={
+                    "color": colour, "size": [5, 12][-len(ends) :] if len(ends) > 1 else 12 if stands_out else 8,
+                    "symbol": ["circle", "triangle-right"] if len(ends) > 1 else "circle",
+                },
+                hovertemplate=f"<b>{escape(name(row))}</b><br>{row.numbers[-1]:,} numbers, "
+                f"{size(BYTES * row.numbers[-1])}<br>{growth(row)}<extra></extra>",
+            )
+        )  # fmt: skip
+    _families(figure, rows, shown, theme)
+    whole = np.arange(low, high + 1)
+    figure.update_xaxes(tickvals=[low - 0.7, *whole], ticktext=["none", *(f"{10 ** int(x):,}" for x in whole)],
+                        range=[low - 1.0, high + 1.3])  # fmt: skip
+    return figure.update_layout(margin_l=8)
+
+
+def _families(figure: go.Figure, rows: Sequence[Mechanism], shown: Sequence[str], theme: str) -> None:
+    """Draw the names of mechanisms, bold where they stand out, and a line between families with the family's name."""
+    names = [f"<b>{escape(name(row))}</b>" if row.mechanism in shown else escape(name(row)) for row in rows]
+    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, range=[len(rows) - 0.4, -0.6], zeroline=False,
+                        automargin=True, showgrid=False, tickfont={"size": 12.5})  # fmt: skip
+    label = {"xref": "paper", "x": 1, "xanchor": "right", "showarrow": False}
+    for i, row in enumerate(rows):
+        if not i or family_of(rows[i - 1]) != family_of(row):
+            font = {"size": 12, "color": MUTED[theme]}
+            figure.add_annotation(text=escape(family_of(row)), y=i, font=font, **label)
+    for i, (one, other) in enumerate(pairwise(rows)):
+        if family_of(one) != family_of(other):
+            figure.add_hline(i + 0.5, line={"color": MUTED[theme], "width": 0.7, "dash": "dot"})
 
 
 def weight(points: Sequence[Point], finding: str, *, theme: str = "light") -> go.Figure:

@@ -70,19 +70,26 @@ def short(name: str) -> str:
     return name.split(" ")[0] if "," not in name else "lesson"
 
 
-def readings(moments: Sequence[Reading], finding: str, *, theme: str = "light") -> go.Figure:
-    """P(answer) of one text: a row for each moment of training, a column for each segment read."""
+def readings(moments: Sequence[Reading], finding: str, *, of: str = "P(answer)", theme: str = "light") -> go.Figure:
+    """P(answer) of one text, or the loss in its segments: a row for each moment of training, a column for each segment.
+
+    of: "P(answer)", asked after so many segments, or "loss", in nats.
+    """
+    asked = of == "P(answer)"
     n = len(moments[0].knows)
-    figure = canvas(finding, theme=theme, x="segments read when the question comes", y="", width=900)
+    figure = canvas(
+        finding, theme=theme, x="segments read when the question comes" if asked else "segment", y="", width=900
+    )
     rows = [f"step {reading.step:,}" + (f" · {reading.label}" if reading.label else "") for reading in moments]
     values = [list(reading.knows) for reading in moments]
     figure.add_trace(
         go.Heatmap(
-            z=values, x=list(map(str, range(n))), y=list(map(escape, rows)), zmin=0, zmax=1, colorscale="Viridis",
+            z=values, x=[str(i + (not asked)) for i in range(n)], y=list(map(escape, rows)), zmin=0,
+            zmax=1 if asked else None, colorscale="Viridis",
             xgap=1, ygap=1,
             texttemplate="%{z:.2f}" if n * len(moments) <= MOST_NUMBERS else None,
-            colorbar={"title": {"text": "P(answer)", "side": "right", "font": {"size": 13}}, "thickness": 10},
-            hovertemplate="%{y}<br>after %{x} segments: %{z:.3f}<extra></extra>",
+            colorbar={"title": {"text": of, "side": "right", "font": {"size": 13}}, "thickness": 10},
+            hovertemplate=f"%{{y}}<br>{'after %{x} segments' if asked else 'segment %{x}'}: %{{z:.3f}}<extra></extra>",
         )
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", type="category", title=None, showgrid=False)

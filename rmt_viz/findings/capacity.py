@@ -68,7 +68,9 @@ def order_table(lines: dict[str, list[Held]]) -> dict[str, list]:
 def people_in_places(n: int, seed: int) -> list[tuple[str, str]]:
     """n people, each with a place; one more leaves those before as they are."""
     rng = np.random.default_rng(seed)
-    people, places = rng.permutation(len(CROWD))[:MOST], rng.integers(len(PLACES), size=MOST)
+    people = rng.permutation(len(CROWD))[:MOST]
+    # All places once before any comes twice: so one place word cannot answer for everybody.
+    places = np.concatenate([rng.permutation(len(PLACES)) for _ in range(-(-MOST // len(PLACES)))])
     return [(CROWD[i], PLACES[j]) for i, j in zip(people[:n], places[:n], strict=True)]
 
 

@@ -9,6 +9,11 @@ from rmt.viewer.slices import Run
 from rmt_viz.findings.words import add_row, percent
 
 
+def tells_nothing(run: Run) -> bool:
+    """Whether a run tells no fact and asks no question, as a text that was read for its own sake."""
+    return not run.trace.questions and not any(span["kind"] == "fact" for span in run.trace.spans)
+
+
 def survival(documents: dict[str, dict]) -> str:
     """A sentence on how many facts a checkpoint's memory captures, and how long it keeps them."""
     trained = documents["trained"]

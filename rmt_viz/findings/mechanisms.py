@@ -1,11 +1,12 @@
 """Findings of Mechanisms: what is said of each, and the numbers of the figures. No torch, no streamlit."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rmt.memory.words import WORDS
+from rmt.memory.words import FAMILIES, WORDS
 from rmt_viz.findings.loss import NAMES
 from rmt_viz.findings.words import segments
 from rmt_viz.shelf.results import Losses, Mechanism, Results
@@ -14,9 +15,13 @@ SEGMENTS = 4  # in the pictures of who sees whom
 SIGHT = (
     "One layer of each mechanism, run on 4 segments of 8 tokens with its caches scaled down alike: one token after "
     "another is changed, and what moves has seen it. Strong: it sees what was read of that token alone; faint: the "
-    "token shares its place with many others. In deeper models what is seen has itself seen farther back. Under each "
-    "name: what crosses a boundary, and operations against no memory."
+    "token shares its place with many others. In deeper models what is seen has itself seen farther back."
 )
+SIZES = (
+    "What one document’s state holds after a segment, on a logarithmic scale; an arrow leads from the first segment to "
+    "the last where it grows. One number is four bytes in float32."
+)
+OTHER = "other"  # the family of a mechanism that this version does not know
 WEIGHED = "Held-out documents, with the most history that was scored; bars: one standard error."
 BYTES = 4  # of a number in float32
 CROSSES = {words.kind: words.crosses for words in WORDS}  # what crosses a boundary
@@ -24,9 +29,33 @@ SAVED, LOSS = "saved against no memory", "loss"
 
 
 def ordered(rows: Iterable[Mechanism]) -> list[Mechanism]:
-    """The mechanisms in the order of the legend."""
-    order = {name: i for i, name in enumerate(NAMES)}
+    """The mechanisms in the order of their families, and within each in the order of the legend."""
+    places = list(FAMILIES)
+    by_family = sorted(WORDS, key=lambda words: (words.kind != "rmt", places.index(words.family)))
+    order = {words.kind: i for i, words in enumerate(by_family)}
     return sorted(rows, key=lambda row: order.get(row.mechanism, len(order)))
+
+
+def families(rows: Sequence[Mechanism]) -> dict[str, list[Mechanism]]:
+    """The mechanisms of each family that has some, without RMT, which stands beside each of them."""
+    groups = {family: [row for row in rows if family_of(row) == family] for family in (*FAMILIES, OTHER)}
+    groups = {family: [row for row in group if row.mechanism != "rmt"] for family, group in groups.items()}
+    return {family: group for family, group in groups.items() if group} or {OTHER: list(rows)}
+
+
+def start(groups: dict) -> str:
+    """The family that the page opens with: a cache, which is as unlike memory tokens as can be; else the first."""
+    return "cache" if "cache" in groups else next(iter(groups))
+
+
+def family_of(row: Mechanism) -> str:
+    """The family of a mechanism, as the papers group them."""
+    return next((words.family for words in WORDS if words.kind == row.mechanism), OTHER)
+
+
+def pair(rows: Sequence[Mechanism], chosen: Mechanism) -> list[Mechanism]:
+    """RMT, where there is one, and the mechanism that stands beside it."""
+    return [row for row in rows if row.mechanism == "rmt" and row is not chosen] + [chosen]
 
 
 def name(row: Mechanism) -> str:
@@ -37,15 +66,15 @@ def name(row: Mechanism) -> str:
 def crosses(row: Mechanism) -> str:
     """What crosses a boundary in this mechanism, in words."""
     values = {"n_memory": row.read, "n_cache": 0, "rate": 1, **row.options, "read": row.read, "write": row.write}
-    return CROSSES.get(row.mechanism, "See its file in rmt/memory").format(**values)
+    words = defaultdict(lambda: "some", values)  # tables of an earlier version may lack an option
+    return CROSSES.get(row.mechanism, "See its file in rmt/memory").format_map(words)
 
 
 def carried(row: Mechanism) -> str:
     """How many numbers cross the last boundary, in words."""
     if not row.numbers or not row.numbers[-1]:
         return "nothing carried"
-    grows = len(row.numbers) > 1 and row.numbers[-1] > row.numbers[-2]
-    return f"{row.numbers[-1]:,}{', growing' if grows else ' numbers'}"
+    return f"{row.numbers[-1]:,}{', growing' if grows(row) else ' numbers'}"
 
 
 def alone(rows: Iterable[Mechanism]) -> int:
@@ -69,6 +98,9 @@ def size(n: int) -> str:
 def spread(rows: Sequence[Mechanism]) -> str:
     """A sentence on which mechanism carries least and which most."""
     some = sorted((row for row in rows if row.numbers and row.numbers[-1]), key=lambda row: row.numbers[-1])
+    if len(rows) == 2 and len(some) == 1:
+        other = next(row for row in rows if row is not some[0])
+        return f"{name(some[0])} carries {some[0].numbers[-1]:,} numbers from segment to segment, {name(other)} nothing"
     if len(some) < 2:
         return "Who sees whom"
     least, most = some[0], some[-1]
@@ -165,15 +197,60 @@ def counted(results: Results) -> str:
     shape = f"{made.get('backbone', 'A decoder')} of {made.get('layers', '?')} layers"
     return (
         f"{shape}, segments of {row.segment_length} tokens. Operations are counted as they run: here a cached position "
-        f"passes through a layer’s attention again, which keeping its keys and values would spare. "
+        f"passes through a layer’s attention again, which keeping its keys and values would spare. Recurrent nets are "
+        f"backbones of their own, as deep and as wide. "
         f"Made by {results.command}."
     )
+
+
+def side_by_side(rows: Sequence[Mechanism], least: int) -> dict[str, list[str]]:
+    """Columns of the table of two mechanisms: a row for each thing that is told of them."""
+    told = table(rows, least)
+    names, size_in_bytes = told.pop(""), told.pop("in float32")
+    told["numbers"] = [f"{n} ({size})" for n, size in zip(told["numbers"], size_in_bytes, strict=True)]
+    told = dict(list(told.items())[:3]) | {"with the text": [growth(row) for row in rows]} | told
+    return {"": list(told)} | {one: [cells[i] for cells in told.values()] for i, one in enumerate(names)}
+
+
+def growth(row: Mechanism) -> str:
+    """Whether what is carried grows with the text, in words."""
+    if not any(row.numbers):
+        return "empty"
+    return f"grows, from {row.numbers[0]:,} after one segment" if grows(row) else "of one size, however long the text"
+
+
+def grows(row: Mechanism) -> bool:
+    """Whether what is carried was still growing at the end of the text."""
+    return len(row.numbers) > 1 and row.numbers[-1] > row.numbers[-2]
+
+
+def sizes_finding(rows: Sequence[Mechanism]) -> str:
+    """A sentence on how far the sizes of states are apart, and how many grow."""
+    some = [row.numbers[-1] for row in rows if row.numbers and row.numbers[-1]]
+    if len(some) < 2:
+        return "How many numbers cross a boundary"
+    more = sum(map(grows, rows))
+    growing = f"; {more} of {len(rows)} mechanisms grow with the text" if more else ""
+    return f"What crosses a boundary is from {min(some):,} to {max(some):,} numbers{growing}"
+
+
+def sizes_table(rows: Sequence[Mechanism]) -> dict[str, list]:
+    """Columns of the sizes of states: a row for each mechanism and segment."""
+    cells = [(row, i, n) for row in rows for i, n in enumerate(row.numbers)]
+    return {
+        "mechanism": [name(row) for row, *_ in cells],
+        "family": [family_of(row) for row, *_ in cells],
+        "after segment": [i + 1 for _, i, _ in cells],
+        "numbers": [n for *_, n in cells],
+        "bytes in float32": [BYTES * n for *_, n in cells],
+    }
 
 
 def table(rows: Sequence[Mechanism], least: int) -> dict[str, list[str]]:
     """Columns of the table of mechanisms, in words."""
     return {
         "": [name(row) for row in rows],
+        "family": [family_of(row) for row in rows],
         "what crosses a boundary": [crosses(row) for row in rows],
         "numbers": [f"{row.numbers[-1]:,}" for row in rows],
         "in float32": [size(BYTES * row.numbers[-1]) for row in rows],

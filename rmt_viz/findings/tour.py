@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rmt.errors import InputError
 from rmt.measure import Followed
+from rmt.viewer import slices
 from rmt.viewer.slices import Run
 from rmt_viz.findings.words import names
 
@@ -214,6 +216,33 @@ STEPS = (
 def at(step: Step, run: Run) -> int:
     """The segment of a step, counted from 0."""
     return next((beat.segment for beat in run.measures.beats if beat.kind == step.beat), run.trace.done - 1)
+
+
+def laid_out(step: Step, open_run: Callable[[str], Run]) -> dict:
+    """A step as data for the browser; where its run is missing, a sentence replaces question and picture.
+
+    open_run: id -> run; raises InputError where there is none.
+    """
+    data = {"title": step.title, "text": step.text, "look": step.look, "cards": step.cards}
+    data["equations"] = [symbols(line) for line in step.equations]
+    try:
+        run = open_run(step.trace)
+    except InputError:
+        return {**data, "missing": f"The run {step.trace} is not among the recorded ones, so there is no picture here."}
+    s, colours = at(step, run), slices.colours(run, None)
+    question = step.ask(run, s)
+    name, _, control = step.trace.partition(".")
+    return {
+        **data,
+        "run": run.id,
+        "view": {"segment": s + 1, "colour": step.colour if step.colour in colours else None},
+        "colours": colours,
+        "watch": {"trace": name, "control": control or None, "segment": s + 1, "colour": step.colour},
+        "question": question.text,
+        "choices": list(question.choices),
+        "right": question.right,
+        "told": question.told,
+    }
 
 
 def symbols(line: Sequence[str]) -> list[dict]:

@@ -1,6 +1,7 @@
 """Findings of Train: training curves by stage, and one text read at several moments of training. Numpy only."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from rmt.errors import InputError
-from rmt.measure import KNOWN
+from rmt.measure import KNOWN, knows
+from rmt.viewer.slices import Run
 
+STEP = re.compile(r"(?:own-)?step-([0-9]{1,12})")  # the ids of traces that were recorded in training
 UNITS = {"step": "steps", "seconds": "seconds", "tokens": "tokens"}
 
 
@@ -95,6 +98,34 @@ def table(lines: Sequence[dict]) -> dict[str, list]:
     }
 
 
+def recorded_readings(runs: Sequence[Run]) -> tuple[list[Reading], str]:
+    """The readings that `rmt.TraceCallback` recorded, in the order of training, and what they hold.
+
+    That is "P(answer)" where the text ends in a question, else "loss": of each segment the mean over its tokens. Runs
+    of another name, or over another text than the newest, are left out.
+    """
+    steps = sorted((int(match[1]), run) for run in runs if (match := STEP.fullmatch(run.id)))
+    steps = [(step, run) for step, run in steps if run.text == steps[-1][1].text]
+    answered = bool(steps) and np.isfinite(knows(steps[-1][1].trace)).all()
+    values = [knows(run.trace) if answered else run.measures.loss for _, run in steps]
+    readings = [
+        Reading("", step, tuple(map(float, row)), run.id)
+        for (step, run), row in zip(steps, values, strict=True)
+        if np.isfinite(row).any()
+    ]
+    return readings, "P(answer)" if answered else "loss"
+
+
+def loss_finding(readings: Sequence[Reading]) -> str:
+    """A sentence on how the loss of the text's segments changed over training."""
+    first, last = (np.array(reading.knows) for reading in (readings[0], readings[-1]))
+    best = int(np.nanargmin(last - first))
+    return (
+        f"From step {readings[0].step:,} to {readings[-1].step:,} the loss went from {np.nanmean(first):.2f} to "
+        f"{np.nanmean(last):.2f}, most in segment {best + 1}: from {first[best]:.2f} to {last[best]:.2f}"
+    )
+
+
 def knows_at_the_end(reading: Reading) -> bool:
     """Whether the answer is known after the last segment."""
     return reading.knows[-1] >= KNOWN
@@ -111,8 +142,8 @@ def reading_finding(readings: Sequence[Reading]) -> str:
     return f"From step {readings[first].step:,} on it knows the answer after all {n} segments"
 
 
-def reading_table(readings: Sequence[Reading]) -> dict[str, list]:
+def reading_table(readings: Sequence[Reading], of: str = "P(answer)") -> dict[str, list]:
     """Columns of the readings: a row for each reading and segment."""
-    rows = [(r.label, r.step, s, p) for r in readings for s, p in enumerate(r.knows)]
-    columns = ("read", "step", "after segment", "P(answer)")
+    rows = [(r.label, r.step, s, p) for r in readings for s, p in enumerate(r.knows, of != "P(answer)")]
+    columns = ("read", "step", "after segment" if of == "P(answer)" else "segment", of)
     return dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))

@@ -73,7 +73,9 @@ def own() -> None:
         with st.form("score form", border=False):
             left, right = st.columns(2)
             name = left.selectbox("Checkpoint", [*shipped, OWN], key="score checkpoint")
-            folder = right.text_input("Its folder", max_chars=LONGEST_NAME, key="score folder", placeholder="runs/mine")
+            folder = right.text_input(
+                "Or the folder of yours", max_chars=LONGEST_NAME, key="score folder", placeholder="runs/mine"
+            )
             at = st.multiselect("Lengths in segments", LENGTHS, FIRST, key="score lengths")
             left, right = st.columns(2, vertical_alignment="bottom")
             samples = left.select_slider("Samples a length", SAMPLES, 100, key="score samples")
@@ -89,7 +91,7 @@ def _start(name: str, folder: str, at: list[int], samples: int, reset: bool) -> 
             raise InputError("Choose one length at least.")
         if name == OWN and not folder:
             raise InputError("Give the folder of your checkpoint.")
-        wanted = CheckpointChoice(folder) if name == OWN else CheckpointChoice(name, session.CHECKPOINTS / name)
+        wanted = CheckpointChoice(folder) if folder else CheckpointChoice(name, session.CHECKPOINTS / name)
         requests.start_scoring(wanted, at, samples, ("none", "reset") if reset else ("none",))
     except InputError as error:
         say(str(error))

@@ -7,7 +7,7 @@ import streamlit as st
 from rmt.errors import InputError
 from rmt.tasks import title
 from rmt_viz import requests, session
-from rmt_viz.shelf import example_texts
+from rmt_viz.shelf import checkpoints, example_texts
 from rmt_viz.widgets.errors import say, saying
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import follow
@@ -45,8 +45,9 @@ def choose() -> None:
     with st.container(border=True, gap="small"):
         st.markdown("**A model that ships**")
         with st.container(horizontal=True, gap="small"):
-            for name in session.checkpoints():
-                if st.button(plain(title(name)), key=f"shipped {name}"):
+            for name, config in session.checkpoints().items():
+                line = plain(checkpoints.about(session.CHECKPOINTS / name, config))
+                if st.button(plain(title(name)), key=f"shipped {name}", help=line or None):
                     with saying():
                         requests.start_look(CheckpointChoice(name, session.CHECKPOINTS / name))
     with st.container(border=True, gap="small"), st.form("own model", border=False, enter_to_submit=True):
@@ -63,6 +64,13 @@ def choose() -> None:
                 if not name.strip():
                     raise InputError("Give the folder of a checkpoint, or its name on the hub.")
                 requests.start_look(CheckpointChoice(name.strip()))
+
+
+def shipped() -> None:
+    """A list of the shipped models, a line on each."""
+    lines = {name: checkpoints.about(session.CHECKPOINTS / name, of) for name, of in session.checkpoints().items()}
+    st.markdown("**What ships**")
+    st.markdown("\n".join(f"- **{plain(title(name))}**: {plain(line)}" for name, line in lines.items() if line))
 
 
 def upload() -> bool:

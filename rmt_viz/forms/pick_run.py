@@ -1,5 +1,8 @@
 """The sidebar's widgets for the run that a page shows: which trace, which control, and where it comes from."""
 
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
 import streamlit as st
 
 from rmt.errors import InputError
@@ -9,19 +12,22 @@ from rmt_viz import session
 from rmt_viz.forms.own_text import own_text
 from rmt_viz.server import address
 from rmt_viz.shelf.kept_runs import HOW_LONG
-from rmt_viz.shelf.library import LIVE, Run, with_control
+from rmt_viz.shelf.library import LABELS, LIVE, Run, with_control
 from rmt_viz.widgets.errors import say
+from rmt_viz.widgets.links import to_run
 from rmt_viz.widgets.markdown import plain
 
-LABELS = {"trained": "Trained", "reset": "Reset", "untrained": "Untrained"}
 HELP = (
     "The same text, read by the trained model, by the same model with its memory reset before every segment, "
     "and by a model that was never trained."
 )
 
 
-def pick_run() -> tuple[Run, str, str] | None:
-    """The run chosen in the sidebar or named by the address, with its name and its control; None where none is."""
+def pick_run(*, permalink: bool = False) -> tuple[Run, str, str] | None:
+    """The run chosen in the sidebar or named by the address, with its name and its control; None where none is.
+
+    permalink: the choice is written into the address here, on a page without the surface, which does that elsewhere.
+    """
     if session.gone(st.query_params.get("trace")):
         _say_gone()
         return None
@@ -30,10 +36,14 @@ def pick_run() -> tuple[Run, str, str] | None:
         if not names:
             say("There is no trace in assets/traces; record one with python -m rmt record.")
             return None
-        asked = session.arrived() and "trace" in st.query_params
+        came = session.arrived()
+        followed = permalink and not came and st.query_params.to_dict() != session.held("address")  # a link, or Back
+        asked = (came and "trace" in st.query_params) or followed
         name = _pick_trace(names, asked)
         control = _pick_control(name, asked)
         run = session.library().open(with_control(name, control))
+        if permalink:
+            _keep_address(name, control)
         st.caption("  \n".join(map(plain, provenance(run.trace, run.source))))
         if LIVE.fullmatch(run.id):
             _offer_file(run)
@@ -41,6 +51,26 @@ def pick_run() -> tuple[Run, str, str] | None:
     if ask:
         own_text()
     return run, name, control
+
+
+def _keep_address(name: str, control: str) -> None:
+    """Make the page's address one of the run that it shows; what is the default is left out."""
+    chosen = {"trace": name, "control": control}
+    query = address.link(chosen, {"trace": session.library().names()[0], "control": "trained"})
+    if dict(parse_qsl(query.lstrip("?"))) != st.query_params.to_dict():
+        st.query_params.from_dict(dict(parse_qsl(query.lstrip("?"))))
+    session.hold("address", st.query_params.to_dict())
+
+
+def offer(page, label: str, suits: Callable[[Run], bool]) -> None:
+    """A link to the first bundled run that suits a page, where there is one. page: as Streamlit lists it."""
+    for name in session.library().names():
+        try:
+            if suits(session.library().open(name)):
+                to_run(page, name, f"{label}: {_title(name)}", icon=":material/arrow_forward:")
+                return
+        except InputError:  # damaged
+            continue
 
 
 def _say_gone() -> None:

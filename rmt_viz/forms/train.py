@@ -56,6 +56,27 @@ def readings(kind: str, name: str, watch) -> None:
             links.to_run(watch, reading.run, plain(reading.label))
 
 
+def recorded(watch) -> None:
+    """The figure of traces that `rmt.TraceCallback` recorded (rmt-viz --runs FOLDER), where there are some."""
+    runs = session.runs_of_training()
+    moments, of = train.recorded_readings(runs)
+    if not moments:
+        return
+    finding = train.reading_finding(moments) if of == "P(answer)" else train.loss_finding(moments)
+    chart.show(
+        figures.readings(moments, finding, of=of, theme=chart.theme()),
+        name="recorded-readings",
+        alt=f"{of} of one text by moment of training and segment. {finding}.",
+        table=train.reading_table(moments, of),
+        caption="Recorded in your training by rmt.TraceCallback: the same text, read at each of these moments. Each "
+        "row is one model; the text with memory reset at each boundary is the control Reset in Watch.",
+    )
+    with st.container(horizontal=True, gap="small"):
+        st.caption("Open in Watch:", width="content")
+        for reading in moments:
+            links.to_run(watch, reading.run, f"step {reading.step:,}")
+
+
 def reread(name: str) -> None:
     """The button that reads one text with the checkpoint of each shipped stage, in the background."""
     stages = training.stages_of(session.CHECKPOINTS / name)

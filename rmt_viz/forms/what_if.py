@@ -1,5 +1,7 @@
 """Forms of What if: what to change, the changes made so far, and the changed run."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -51,6 +53,7 @@ def asked(run: Run) -> tuple[ch.Change, ...]:
 
 def put(changes: tuple[ch.Change, ...]) -> None:
     """Write these changes into the address and run the page again."""
+    st.query_params.pop("segment", None)  # of another change
     st.query_params["change"] = ch.write(changes) or NONE
     st.rerun()
 
@@ -114,6 +117,16 @@ def facts(run: Run) -> list[Fact]:
     return [Fact(text, span["start"], span["end"]) for text, span in zip(texts, spans, strict=True)]
 
 
+def changed(text: str, classes: Sequence[str]) -> str:
+    """A fact told otherwise: its last word that is an answer becomes another answer that is a single word, too."""
+    words = [name for name in classes if name.isalpha()]
+    found = [match for match in re.finditer(r"[a-z]+", text) if match[0] in words]
+    if not found or len(words) < 2:
+        return text
+    other = words[(words.index(found[-1][0]) + 1) % len(words)]
+    return text[: found[-1].start()] + other + text[found[-1].end() :]
+
+
 def _text(run: Run) -> ch.Change | None:
     known = facts(run)
     how = st.selectbox("How", [*HOW][0 if known else 3 :], format_func=HOW.get, key="text how", width=120)
@@ -130,20 +143,25 @@ def _text(run: Run) -> ch.Change | None:
         to = int(run.trace.arrays["starts"][segment - 1])
     if how == "move":
         return ch.Move(fact.start, fact.end, to)
-    usual = fact.text if fact else "John moved to the garden."
-    text = st.text_input("Text", usual, max_chars=300, key=f"text of {run.id} {how}", width=300).strip()
+    usual = changed(fact.text, run.trace.classes) if fact else "John moved to the garden."
+    text = st.text_input(
+        "Text", usual, max_chars=300, key=f"text of {run.id} {how} {fact and fact.start}", width=300
+    ).strip()
     if not text:
         return None
     return ch.Edit(to, to, text) if how == "insert" else ch.Edit(fact.start, fact.end, text)
 
 
-def _when(run: Run, *, slots: bool = True, first: int = 2) -> dict:
-    """The range of segments and the slots that a change applies to, as options of the change."""
+def _when(run: Run, *, slots: bool = True, first: int | None = None) -> dict:
+    """The range of segments and the slots that a change applies to, as options of the change.
+
+    first: where the range begins, which then goes to the end of the run; by default it is the last segment alone.
+    """
     n = run.trace.n_segments
-    usual = min(max(first, 1), n)
-    start, end = (usual, usual)
+    start, end = (n if first is None else min(max(first, 1), n), n)
     if n > 1:
-        start, end = st.slider("Before segments", 1, n, (usual, usual), key=f"when {run.id}", width=220)
+        key = f"when {run.id} {first}"
+        start, end = st.slider("Before segments", 1, n, (start, end), key=key, width=220)
     when = {"first": start - 1, "last": None if start == end else end - 1}
     m = run.trace.arrays["memory"].shape[1]
     if slots and m:
@@ -152,31 +170,33 @@ def _when(run: Run, *, slots: bool = True, first: int = 2) -> dict:
     return when
 
 
-def _last(run: Run) -> int:
-    return run.trace.n_segments
-
-
 def _reset(run: Run) -> ch.Change:
-    return ch.Reset(**_when(run, first=_last(run)))
+    return ch.Reset(**_when(run))
 
 
 def _ablate(run: Run) -> ch.Change:
     to = st.selectbox("To", TO, format_func=TO.get, key="ablate to", width=210)
-    return ch.Ablate(**_when(run, first=_last(run)), to=to)
+    return ch.Ablate(**_when(run), to=to)
 
 
 def _freeze(run: Run) -> ch.Change:
     own = st.toggle("as they were", key="freeze own", help="To what the unchanged run held at each moment.")
-    return ch.Freeze(**_when(run), own=own)
+    return ch.Freeze(**_when(run, first=_told_in(run)), own=own)
+
+
+def _told_in(run: Run) -> int:
+    """The segment, counted from 1, that tells the first fact: memory frozen from before it on never learns of it."""
+    known = facts(run)
+    return run.trace.segment_of(known[0].start) + 1 if known else 1
 
 
 def _noise(run: Run) -> ch.Change:
     scale = st.number_input("Size", 0.1, 100.0, 1.0, step=0.5, key="noise size", width=100)
-    return ch.Noise(**_when(run, first=_last(run)), scale=round(scale, 3))
+    return ch.Noise(**_when(run), scale=round(scale, 3))
 
 
 def _transplant(run: Run) -> ch.Change | None:
-    donors = {donor.id: donor for donor in requests.donors(run)}
+    donors = {donor.id: donor for donor in sorted(requests.donors(run), key=lambda donor: not differs(donor, run))}
     if not donors:
         st.caption("There is no run to take memory from.")
         return None
@@ -185,7 +205,12 @@ def _transplant(run: Run) -> ch.Change | None:
     at = st.number_input(
         "before its segment", 1, donor.trace.n_segments, donor.trace.n_segments, key="donor at", width=120
     )
-    return ch.Transplant(**_when(run, first=_last(run)), donor=donor.id, at=at - 1)
+    return ch.Transplant(**_when(run), donor=donor.id, at=at - 1)
+
+
+def differs(donor: Run, run: Run) -> bool:
+    """Whether a run is another text than this one, with another answer at its end: its memory would show."""
+    return donor.trace.answer != run.trace.answer and [f.text for f in facts(donor)] != [f.text for f in facts(run)]
 
 
 def _told(run: Run) -> str:

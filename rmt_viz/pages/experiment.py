@@ -5,6 +5,7 @@ import streamlit as st
 from rmt_viz.components import experiment
 from rmt_viz.pages import watch
 from rmt_viz.server import address
+from rmt_viz.shelf import menu
 
 
 def page() -> None:
@@ -16,4 +17,4 @@ def page() -> None:
 
 def listed():
     """The page as Streamlit lists it, for the frame and for links to it."""
-    return st.Page(page, title="Experiment", url_path="experiment", default=True)
+    return st.Page(page, title=menu.FIRST.name, url_path="first", default=True)

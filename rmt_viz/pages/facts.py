@@ -5,8 +5,9 @@ import streamlit as st
 from rmt_viz import requests
 from rmt_viz.figures import facts as figures
 from rmt_viz.findings import facts as findings
-from rmt_viz.forms.pick_run import pick_run
-from rmt_viz.shelf import bundled_causes
+from rmt_viz.forms.pick_run import offer, pick_run
+from rmt_viz.pages import loss
+from rmt_viz.shelf import bundled_causes, menu
 from rmt_viz.widgets import chart, progress
 from rmt_viz.widgets.markdown import plain
 
@@ -14,12 +15,20 @@ NONE = "No facts were counted over many runs of this checkpoint. python -m rmt f
 BANDS = "Lines: means over facts; bands: 10 to 90 % of them. The question is put to a copy of the memory."
 
 
+def listed():
+    """The page as Streamlit lists it, for the frame and for links to it."""
+    return st.Page(page, title=menu.ALL["facts"].label, url_path="facts")
+
+
 def page() -> None:
     """The life of facts in many runs of a checkpoint, and in the run chosen in the sidebar."""
-    picked = pick_run()
+    picked = pick_run(permalink=True)
     if picked is None:
         return
     run, documents = picked[0], bundled_causes.of_checkpoint(picked[0])
+    if findings.tells_nothing(run):
+        _nothing_told()
+        return
     control = {None: "trained"}.get(run.trace.meta["control"], run.trace.meta["control"])
     with st.container(key="title", gap="xxsmall"):
         st.subheader("Are the facts still there?", anchor=False)
@@ -32,6 +41,16 @@ def page() -> None:
             _ledger(run)
         if control in documents:
             _slots(documents[control], control)
+
+
+def _nothing_told() -> None:
+    """Say that there is nothing to ask for in this run, with links to what there is instead."""
+    with st.container(key="title", gap="small"):
+        st.subheader(f"{findings.ledger([])}", anchor=False)
+        st.caption("It is text without facts: no question has an answer in it.")
+        offer(listed(), "See the facts of a run that tells some", lambda run: not findings.tells_nothing(run))
+        st.page_link(loss.listed(), label="See what memory brings a language model, which answers no questions",
+                     icon=":material/arrow_forward:")  # fmt: skip
 
 
 def _survival(documents: dict) -> None:
@@ -54,7 +73,8 @@ def _ledger(run) -> None:
     finding = findings.ledger(facts)
     if facts:
         figure = figures.ledger(facts, finding, theme=chart.theme())
-        chart.show(figure, name="ledger", alt=f"Facts of this run. {finding}.", table=findings.ledger_table(facts), 
+        chart.show(figure, name="ledger", run=run.id, alt=f"Facts of this run. {finding}.",
+                    table=findings.ledger_table(facts),
                     caption="Dotted: where it is told. A line ends where its fact is replaced.")  # fmt: skip
     else:
         st.info(plain(f"{finding}."))

@@ -36,7 +36,9 @@ def page() -> None:
 
 def _body(rows: tuple) -> None:
     view, task, by, log, controls = _choose(rows)
-    curves = [*findings.curves(rows, view, task, controls=controls), *findings.yours(session.own_scores())]
+    own = session.own_scores()
+    mine = findings.yours(own if view == "far" else [row for row in own if row.task == task])
+    curves = [*findings.curves(rows, view, task, controls=controls), *mine]
     if curves:
         finding = findings.finding(curves, view, task)
         figure = length(curves, finding, by=by, log=log, theme=chart.theme())
@@ -51,6 +53,9 @@ def _body(rows: tuple) -> None:
         )
     elif rows:
         st.info(findings.finding(curves, view, task))
+    if own and not mine:
+        elsewhere = f"“How far”, or under the task {findings.title(own[0].task)}"
+        st.info(plain(f"Your scores of {own[0].checkpoint} are of another task; they are drawn under {elsewhere}."))
     form.benchmark()
     left, right = st.columns(2, gap="medium")
     with left:

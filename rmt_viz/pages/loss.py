@@ -9,16 +9,22 @@ from rmt_viz.figures import loss as figures
 from rmt_viz.findings import loss, one_text
 from rmt_viz.forms import loss as form
 from rmt_viz.pages import watch
+from rmt_viz.shelf import menu
 from rmt_viz.widgets import chart, links
 from rmt_viz.widgets.markdown import plain
 
 ON = {"Held-out documents": "lm", "With SmolLM2": "lm-smollm2", "One text": None}  # the results that are drawn
 
 
+def listed():
+    """The page as Streamlit lists it, for the frame and for links to it."""
+    return st.Page(page, title=menu.ALL["loss"].label, url_path="loss")
+
+
 def page() -> None:
     """Mean losses over documents that no model was trained on, or the loss of one text token by token."""
     with st.container(key="title", gap="xxsmall"):
-        st.subheader("What does memory buy?", anchor=False)
+        st.subheader(menu.ALL["loss"].question, anchor=False)
         st.caption("How surprised a model is by each token of a segment, with more or less of the text before it.")
     with st.container(gap="small"):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -75,5 +81,7 @@ def _one_text(log: bool) -> None:
             chosen = jump_list.show(run, reset)
         if chosen:
             links.open_run(watch.listed(), name, segment=chosen, colour="gain")
-    if form.own_text():
+    finished = form.own_text()
+    if finished:
+        session.show_text_next(finished)
         st.rerun()

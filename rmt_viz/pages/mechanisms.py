@@ -12,7 +12,7 @@ from rmt_viz.widgets.markdown import plain
 
 
 def page() -> None:
-    """Who sees whom, what crosses a boundary, what it costs and saves, and one text through all mechanisms."""
+    """One mechanism beside RMT, then all of them: what crosses a boundary, what it costs and saves, one text."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("How do others carry the past?", anchor=False)
         st.caption("The same text in the same segments; what differs is what one segment leaves to the next.")
@@ -21,36 +21,54 @@ def page() -> None:
     except InputError as error:
         st.info(plain(str(error)))
         return
+    rows, least = mechanisms.ordered(results.rows), mechanisms.alone(results.rows)
     with st.container(gap="small"):
-        rows = _choose(mechanisms.ordered(results.rows))
-        if rows:
-            least = mechanisms.alone(results.rows)
-            _sight(rows, least)
+        pair = mechanisms.pair(rows, _choose(rows))
+        left, right = st.columns(2, gap="medium")
+        with left:
+            _sight(pair)
+        with right:
+            told = mechanisms.side_by_side(pair, least)
+            columns = {plain(head): list(map(plain, cells)) for head, cells in told.items()}
+            st.table(columns, border="horizontal", hide_index=True, alt="What the two mechanisms carry and cost.")
+            st.caption(plain(mechanisms.counted(results)))
+        left, right = st.columns(2, gap="medium")
+        with left:
+            _sizes(rows, pair)
+        with right:
+            _weight(rows)
+            _text(results, rows)
+        with st.expander("All mechanisms in numbers"):
             columns = {head: list(map(plain, cells)) for head, cells in mechanisms.table(rows, least).items()}
             st.table(columns, border="horizontal", hide_index=True, alt="What each mechanism carries and costs.")
-            st.caption(plain(mechanisms.counted(results)))
-            left, right = st.columns(2, gap="medium")
-            with left:
-                _weight(rows)
-            with right:
-                _text(results, rows)
         form.own_text(results.rows)
 
 
-def _choose(rows: list) -> list:
-    names = [mechanisms.name(row) for row in rows]
-    chosen = st.pills("Mechanisms", names, selection_mode="multi", default=names, key="carriers",
-                      label_visibility="collapsed", bind="query-params")  # fmt: skip
-    if not chosen:
-        st.info("Choose a mechanism above.")
-    return [row for row in rows if mechanisms.name(row) in chosen]
+def _choose(rows: list):
+    """The mechanism that is to stand beside RMT: a family, and one of its mechanisms."""
+    families = mechanisms.families(rows)
+    first = mechanisms.start(families)
+    family = st.segmented_control("Family", list(families), default=first, key="family", required=True,
+                                  label_visibility="collapsed", bind="query-params")  # fmt: skip
+    of = {mechanisms.name(row): row for row in families[family]}
+    name = st.pills("Mechanism", list(of), default=next(iter(of)), key=f"{family}: mechanism", required=True,
+                    label_visibility="collapsed", bind="query-params")  # fmt: skip
+    st.caption(mechanisms.FAMILIES.get(family, ""))
+    return of[name]
 
 
-def _sight(rows: list, least: int) -> None:
+def _sight(rows: list) -> None:
     finding = mechanisms.spread(rows)
-    figure = figures.sight(rows, finding, least=least, segments=mechanisms.SEGMENTS, theme=chart.theme())
-    chart.show(figure, name="who-sees-whom", alt=f"Who sees whom in each mechanism. {finding}.",
-                table=mechanisms.sight_table(rows), caption=mechanisms.SIGHT)  # fmt: skip
+    figure = figures.sight(rows, finding, segments=mechanisms.SEGMENTS, theme=chart.theme())
+    chart.show(figure, name="who-sees-whom", alt=f"Who sees whom. {finding}.", table=mechanisms.sight_table(rows),
+               caption=mechanisms.SIGHT)  # fmt: skip
+
+
+def _sizes(rows: list, shown: list) -> None:
+    finding = mechanisms.sizes_finding(rows)
+    figure = figures.sizes(rows, [row.mechanism for row in shown], finding, theme=chart.theme())
+    chart.show(figure, name="sizes", alt=f"How many numbers cross a boundary in each mechanism. {finding}.",
+               table=mechanisms.sizes_table(rows), caption=mechanisms.SIZES)  # fmt: skip
 
 
 def _weight(rows: list) -> None:

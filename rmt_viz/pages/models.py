@@ -8,6 +8,7 @@ from rmt_viz import session
 from rmt_viz.components import report as card
 from rmt_viz.forms import models
 from rmt_viz.pages import watch
+from rmt_viz.shelf import menu
 from rmt_viz.widgets.errors import say
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import follow
@@ -29,7 +30,7 @@ run, and weights are opened as numbers only. From the report, one click records 
 def page() -> None:
     """The forms for a checkpoint on the left; its report and the recording on the right."""
     with st.container(key="title", gap="xxsmall"):
-        st.subheader("Can I see mine?", anchor=False)
+        st.subheader(menu.ALL["models"].question, anchor=False)
         st.caption("Choose a checkpoint, read what it is, record a text with it, and step through the run.")
     left, right = st.columns([1, 2.1], gap="medium")
     with left:
@@ -46,6 +47,7 @@ def _right() -> bool:
     if job is None:
         with st.container(border=True):
             st.markdown(OPENS)
+            models.shipped()
     elif job.live:
         follow("look", f"Looking at {plain(job.about.name)}")
     elif job.state == "done":

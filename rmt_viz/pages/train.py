@@ -24,6 +24,7 @@ def page() -> None:
             "By a curriculum: first one segment, then two, and so on. Each stage begins where the last one ends."
         )
     with st.container(gap="medium"):
+        form.recorded(watch.listed())
         _shipped()
         _own()
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from rmt_viz.components import surface
 from rmt_viz.forms.pick_run import pick_run
+from rmt_viz.shelf import menu
 
 
 def page() -> None:
@@ -15,4 +16,4 @@ def page() -> None:
 
 def listed():
     """The page as Streamlit lists it, for the frame and for links to it."""
-    return st.Page(page, title="Watch", url_path="watch")
+    return st.Page(page, title=menu.ALL["watch"].label, url_path="watch")

@@ -33,11 +33,13 @@ def page() -> None:
         if made and findings.blank(made.trace):
             st.caption(plain(findings.blank(made.trace)))
     if made:
-        both = {"beside": (made, None), "names": ("As it was", "Changed")}
+        changed = None if difference.first is None else difference.first + 1
+        both = {"begin_at": changed, "beside": (made, None), "names": ("As it was", "Changed")}
         surface.show(run, name, control, page="what-if", also={"change": st.query_params.get("change")},
                      reset=requests.reset_what_if(run, changes), **both)  # fmt: skip
         figure = figures.apart(difference, finding, theme=chart.theme())
-        chart.show(figure, name="what-if", alt=f"Two runs apart. {finding}.", table=findings.what_if_table(difference),
+        chart.show(figure, name="what-if", run=run.id, alt=f"Two runs apart. {finding}.",
+                    table=findings.what_if_table(difference),
                     caption=f"Changed: {'; '.join(map(ch.said, changes))}")  # fmt: skip
     _slots(run)
 
@@ -49,7 +51,7 @@ def _slots(run) -> None:
         finding = findings.slot_map(effects)
         caption = f"Slots become {what_if.TO[effects['to']]}; below 0: the answer gets likelier."
         figure = figures.slot_map(effects, finding, theme=chart.theme())
-        chart.show(figure, name="slot-map", alt=f"Effect of each slot. {finding}.",
+        chart.show(figure, name="slot-map", run=run.id, alt=f"Effect of each slot. {finding}.",
                     table=findings.slot_map_table(effects), caption=caption)  # fmt: skip
         return
     progress.offer("slots", "Find the slots that matter", lambda: requests.start_slot_map(run), progress.COUNTED)

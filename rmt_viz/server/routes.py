@@ -41,14 +41,16 @@ async def segment(request: Request) -> Response:
 
 
 async def page(request: Request) -> Response:
-    """Route: the whole run as one HTML file to download."""
-    answer = await _answer(request, _page)
+    """Route: the whole run as one HTML file to download; ?with= names a run beside it, in place of its controls."""
+    answer = await _answer(request, lambda run: _page(run, _other(request)))
     if answer.status_code == 200:
         answer.headers["Content-Disposition"] = 'attachment; filename="run.html"'
     return answer
 
 
-def _page(run: Run) -> bytes:
+def _page(run: Run, beside: Run | None) -> bytes:
+    if beside:
+        return viewer.page(run.trace, source=run.source, beside=beside.trace).encode()
     shelf = session.library()
     names = [] if "." in run.id else [name for name in shelf.controls(run.id) if name != "trained"]
     controls = {name: shelf.open(with_control(run.id, name)).trace for name in names}

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from pathlib import Path
 
 LOG = logging.getLogger(__name__)
@@ -16,6 +17,20 @@ def configs(folder: Path, *, stages: bool = False) -> dict[str, dict]:
     files = sorted(folder.glob("*/config.json")) + (sorted(folder.glob("*/*/config.json")) if stages else [])
     found = {file.parent.relative_to(folder).as_posix(): _read(file) for file in files}
     return {name: config for name, config in found.items() if config is not None}
+
+
+def about(folder: Path, config: dict) -> str:
+    """What a shipped checkpoint is, in a sentence or two: the first sentence of its README.md, "" without one."""
+    try:
+        paragraphs = (folder / "README.md").read_text(encoding="utf-8").split("\n\n")
+    except OSError:
+        return ""
+    first = " ".join(next((part for part in paragraphs if not part.startswith("#")), "").split())
+    sentence = re.split(r"(?<=[.?!])\s+(?=[A-Z])", first, maxsplit=1)[0]
+    backbone = config.get("backbone") or {}
+    if str(config.get("format", "")).startswith("rmt-adapter"):
+        sentence += f" It runs where {backbone.get('name', 'its backbone')} is installed."
+    return sentence
 
 
 def _read(file: Path) -> dict | None:

@@ -5,18 +5,23 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
+from itertools import chain, count
 from pathlib import Path
 
 from rmt.errors import InputError
+from rmt.shipped import ASSETS
 from rmt.trace import Trace
 from rmt.viewer.slices import Run
 from rmt_viz.shelf.kept_runs import KeptRuns
 
-ASSETS = Path(os.environ.get("RMT_VIZ_ASSETS") or Path(__file__).parents[2] / "assets")  # traces/ and checkpoints/
+OWN = os.environ.get("RMT_VIZ_TRACES")  # a folder of a person's own traces, or one trace
 SUFFIX = ".trace.safetensors"
-CONTROLS = ("trained", "reset", "untrained")
+LABELS = {"trained": "Trained", "reset": "Reset", "untrained": "Untrained"}
+CONTROLS = tuple(LABELS)
 BUNDLED = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(\.(reset|untrained))?")
 LIVE = re.compile(r"live-[A-Za-z0-9_-]{16,64}(\.(reset|untrained))?")
+NO_NAME, MOST_NAME = re.compile(r"[^a-z0-9_-]+"), 50  # an id has at most 64 letters
 FIRST = "qa1"  # what a visitor sees first, where it is there
 MOST_LIVE, MOST_OPEN = 64, 64
 
@@ -24,16 +29,22 @@ MOST_LIVE, MOST_OPEN = 64, 64
 class Library:
     """Opens traces by id and keeps the last ones open; safe to use from many threads."""
 
-    def __init__(self, folder: Path = ASSETS / "traces", kept: KeptRuns | None = None):
-        """kept: where runs made in a session outlive the server; None for nowhere."""
-        self.folder, self.lock, self.kept = folder, threading.Lock(), kept
+    def __init__(self, folder: Path = ASSETS / "traces", kept: KeptRuns | None = None, own: Path | None = None):
+        """kept: where runs made in a session outlive the server; None for nowhere. own: see `own_traces`."""
+        self.folder, self.lock, self.kept, self.own = folder, threading.Lock(), kept, own
         self.opened: OrderedDict[str, tuple[tuple, Run]] = OrderedDict()  # id -> (which file it was, run)
         self.live: OrderedDict[str, Run] = OrderedDict()
 
     def names(self) -> list[str]:
-        """The names of the bundled traces without their controls, the one to begin with first."""
+        """The names of traces without their controls: a person's own, then the bundled ones, first FIRST."""
         names = {path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}")}
-        return sorted((name for name in names if BUNDLED.fullmatch(name) and "." not in name), key=_first)
+        return self.own_names() + sorted(
+            (name for name in names if BUNDLED.fullmatch(name) and "." not in name), key=_first
+        )
+
+    def own_names(self) -> list[str]:
+        """The ids of a person's own traces without their controls."""
+        return [name for name in self._own() if "." not in name]
 
     def controls(self, name: str) -> list[str]:
         """The controls that a trace has, out of trained, reset and untrained."""
@@ -85,8 +96,48 @@ class Library:
         return self.opened[id][1]
 
     def _path(self, id: str) -> Path | None:
-        path = self.folder / f"{id}{SUFFIX}"
-        return path if BUNDLED.fullmatch(id) and path.is_file() else None
+        if not BUNDLED.fullmatch(id):
+            return None
+        own = self._own()
+        path = own.get(id, self.folder / f"{id}{SUFFIX}")
+        return path if path.is_file() else None
+
+    def _own(self) -> dict[str, Path]:
+        """A person's own traces by their ids; one that is called like a bundled trace gets another id."""
+        traces = own_traces(self.own) if self.own else {}
+        return {f"own-{id}" if (self.folder / f"{id}{SUFFIX}").is_file() else id: path for id, path in traces.items()}
+
+
+def own_traces(place: Path) -> dict[str, Path]:
+    """The traces of a folder, or one trace with its controls beside it: id -> file, in the order of their names.
+
+    An id is the file's name in the letters that an address may have. detect.reset is the control of detect where that
+    is there, too, and else a run as others are.
+    """
+    if place.is_dir():
+        files = {_stem(path): path for path in sorted(place.glob(f"*{SUFFIX}"))}
+    else:
+        beside = {f"{_stem(place)}.{control}": control for control in CONTROLS[1:]}
+        files = {_stem(place): place} | {stem: place.with_name(f"{stem}{SUFFIX}") for stem in beside}
+        files = {stem: path for stem, path in files.items() if path.is_file()}
+    ids: dict[str, str] = {}  # stem -> id
+    for stem in sorted(files, key=len):  # runs before their controls
+        run, _, control = stem.rpartition(".")
+        if run in ids and control in CONTROLS[1:]:
+            ids[stem] = with_control(ids[run], control)
+        else:
+            ids[stem] = _new_id(stem, ids.values())
+    return {ids[stem]: path for stem, path in files.items()}
+
+
+def _new_id(stem: str, taken: Collection[str]) -> str:
+    first = NO_NAME.sub("-", stem.lower()).strip("-_")[:MOST_NAME] or "run"
+    # Chained and not unpacked: count() has no end.
+    return next(id for id in chain((first,), (f"{first}-{i}" for i in count(2))) if id not in taken)
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(SUFFIX) if path.name.endswith(SUFFIX) else path.stem
 
 
 def _whole(trace: Trace) -> Trace:

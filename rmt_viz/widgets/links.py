@@ -1,4 +1,4 @@
-"""Links from a page to a run on Watch. The Watch page is passed in: see `rmt_viz.pages.watch`."""
+"""Links from a page to a run on another page, which is passed in as Streamlit lists it: see `rmt_viz.pages.watch`."""
 
 import streamlit as st
 
@@ -9,9 +9,9 @@ def parameters(trace: str, *, segment: int | None = None, colour: str | None = N
     return {name: str(value) for name, value in given.items() if value is not None}
 
 
-def to_run(watch, trace: str, label: str, **look) -> None:
-    """Draw a link to a run. watch: the page as Streamlit lists it. look: options of `st.page_link`."""
-    st.page_link(watch, label=label, query_params=parameters(trace), **look)
+def to_run(page, trace: str, label: str, **look) -> None:
+    """Draw a link to a run. page: the page as Streamlit lists it. look: options of `st.page_link`."""
+    st.page_link(page, label=label, query_params=parameters(trace), **look)
 
 
 def open_run(watch, trace: str, **view) -> None:

@@ -42,6 +42,8 @@ def whole_maps(model, run: Run, segment: int) -> SegmentRecord:
     from rmt.recorder import replay
 
     record, backbone = run.trace.segments[segment], model.backbone
+    if backbone.recurrent:
+        raise InputError("A recurrent net has no attention, so there are no maps of this run; Memory shows its states.")
     rows = record.end - record.start + model.cell.room(backbone.causal)
     size = 4 * backbone.n_layers * backbone.n_heads * rows**2
     if size > LARGEST:

@@ -76,16 +76,19 @@ def train(plan: Plan, log: TrainingLog, shelf: Library, tokenizer: Path, progres
 
 
 def reread(stages: list[Path], trace: Trace, log: TrainingLog, shelf: Library, progress: Progress) -> None:
-    """Read a recorded run's text with the checkpoint of each stage, in the order of training."""
-    from rmt.checkpoint import load
-    from rmt.tasks.base import Span
+    """Read a recorded run's text with the checkpoint of each stage, in the order of training.
 
-    spans = [Span(span["kind"], span["start"], span["end"]) for span in trace.spans]
-    document = (trace.arrays["ids"][:], {"spans": spans, "label": trace.meta["label"], "seed": trace.meta["seed"]})
+    The stages may have another tokenizer than the model of the run, so they read its text and not its token ids.
+    """
+    from rmt.checkpoint import load
+
+    text = "".join(trace.token_texts(0, len(trace.arrays["ids"])))
+    answer = trace.classes[trace.meta["label"]]
     for i, folder in enumerate(stages):
         model = load(folder, device="cpu")
         ended = model.about.config.get("ended", {})
         model.about.name = f"{trace.meta['made_by']['checkpoint']}, after stage {folder.name}"
+        document = (text, {"label": model.about.classes.index(answer), "seed": trace.meta["seed"]})
         label = f"after {folder.name} segment{'s' * (folder.name != '1')}"
         log.readings.append(_reading(model, document, label, ended.get("step", 0), shelf))
         progress(i + 1, len(stages))
@@ -111,11 +114,11 @@ def _sample(model, segments: int) -> tuple:
     return example.ids, {"spans": example.spans, "label": example.label, "seed": SEED}
 
 
-def _record(model, document: tuple, control: str | None = None) -> Trace:
+def _record(model, document: tuple[object, dict], control: str | None = None) -> Trace:
     from rmt.recorder import record
 
-    ids, known = document
-    return record(model.eval(), ids, detail="thin", control=control, **known)
+    text, known = document
+    return record(model.eval(), text, detail="thin", control=control, **known)
 
 
 def _reading(model, document: tuple, label: str, step: int, shelf: Library | None) -> Reading:

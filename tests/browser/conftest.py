@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from rmt_viz.shelf import menu
+
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "test-output" / "screenshots"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -67,16 +69,32 @@ def choose():
     from playwright.sync_api import TimeoutError as Late
 
     def take(page, box, name):
-        option = page.get_by_role("option", name=name)
+        field, option = page.get_by_role("combobox", name=box), page.get_by_role("option", name=name)
+        field.scroll_into_view_if_needed()
+        field.focus()
         for patience in (2_000, 5_000, 10_000, PATIENCE_MS):
-            page.get_by_role("combobox", name=box).press("ArrowDown")  # a click would scroll, too
+            page.wait_for_timeout(300)  # the page that focus has moved stands still again
+            field.press("ArrowDown")  # a click would scroll, too
             try:
                 return option.click(timeout=patience)
             except Late:
-                page.keyboard.press("Escape")
+                if field.get_attribute("aria-expanded") == "true":
+                    page.keyboard.press("Escape")
         raise AssertionError(f"no option {name} in {box}")
 
     return take
+
+
+@pytest.fixture
+def go():
+    """go(page, path) opens a page by the menu on top."""
+
+    def by_menu(page, path):
+        section = next(name for name, entries in menu.SECTIONS.items() if menu.ALL[path] in entries)
+        page.get_by_test_id("stTopNavSection").filter(has_text=section).click()
+        page.get_by_role("menuitem", name=menu.ALL[path].question).click()
+
+    return by_menu
 
 
 @pytest.fixture

@@ -31,5 +31,22 @@
       wrong.push(`${called(a.node)} lies over ${called(b.node)}`)
     }
   }))
-  return wrong
+  const texts = (root) => {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT)
+    const own = []
+    while (walker.nextNode()) own.push(walker.currentNode)
+    return own
+  }
+  const roots = [document.body, ...all(document.body).flatMap((node) => node.shadowRoot ?? [])]
+  for (const text of roots.flatMap(texts)) {
+    const node = text.parentElement
+    if (!node || !text.data.trim() || node.closest("style, script, svg title, sub, sup, tspan[style*='%'], [data-testid^=stIcon]") || !seen(node)) continue
+    const size = parseFloat(getComputedStyle(node).fontSize)
+    if (size < 12) wrong.push(`“${text.data.trim().slice(0, 30)}” is written in ${size} px`)
+  }
+  for (const plot of document.querySelectorAll(".js-plotly-plot")) {
+    const [title, bar] = [".gtitle", ".modebar"].map((name) => plot.querySelector(name)?.getBoundingClientRect())
+    if (title?.width && bar?.width && bar.top < title.bottom && bar.bottom > title.top) wrong.push("Plotly's buttons lie over a title")
+  }
+  return [...new Set(wrong)]
 }

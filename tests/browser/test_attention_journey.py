@@ -167,10 +167,10 @@ def test_numbers_of_a_map_are_in_a_table_and_in_a_file(visit):
     expect(page.locator(".attention tbody tr")).to_have_count(48)
 
 
-def test_another_page_opens_where_this_one_was(visit):
+def test_another_page_opens_where_this_one_was(visit, go):
     page = visit("attention?trace=reasoning&segment=3")
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**segment=4")
-    page.get_by_role("link", name="Memory").click()
+    go(page, "memory")
     page.wait_for_url("**/memory?trace=reasoning&segment=4")
     expect(page.locator(".sentence")).to_contain_text("Segment 4 of 8")

@@ -1,13 +1,18 @@
 """A run taken away: as a file that opens offline, and in a notebook's frame."""
 
 import re
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import expect
 
+from rmt.viewer.attention_slices import attention
 from rmt.viewer.page import page as whole_page
 from rmt.viewer.page import show
 from rmt_viz.shelf.library import Library
+from rmt_viz.site.export import export_site
 
 
 @pytest.fixture
@@ -104,3 +109,76 @@ def test_a_file_without_heads_says_so_and_offers_none(offline, assets, tmp_path)
     expect(page.get_by_label("layer", exact=True)).to_have_count(0)
     page.locator(".panel.heads [data-layer='2'][data-head='1']").first.click()
     expect(page.locator(".panel.maps .note")).to_have_text("mean of layers and heads")
+
+
+def test_two_runs_in_a_file_step_together(offline, assets, tmp_path):
+    traces = Library(assets / "traces")
+    run, other = traces.open("toy").trace, traces.open("toy.reset").trace
+    file = tmp_path / "both.html"
+    file.write_text(whole_page(run, beside=other), encoding="utf-8")
+    page = offline(file)
+    expect(page.locator(".sentence").nth(1)).to_contain_text("Segment 4 of 8")
+    page.keyboard.press("ArrowRight")
+    for side in (0, 1):
+        expect(page.locator(".sentence").nth(side)).to_contain_text("Segment 5 of 8")
+    page.get_by_role("button", name="Memory", exact=True).click()
+    expect(page.locator(".panel.paths .note").first).to_contain_text("one plane for both runs")
+    expect(page.locator(".panel.changed").first).to_contain_text("computed in the app")
+
+
+@pytest.fixture
+def hosted(tmp_path, assets):
+    """The address of a static site of three test runs, on Python's plain file server."""
+    library = Library(assets / "traces")
+    folder = tmp_path / "site"
+    export_site(folder, library, ["toy", "hostile", "plain"], whole_maps=False)
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_static_site_steps_on_any_web_server(browser, hosted, assets, picture):
+    context, wrong = browser.new_context(viewport={"width": 1280, "height": 720}), []
+    page = context.new_page()
+    page.on("pageerror", lambda error: wrong.append(f"page error: {error}"))
+    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    page.on("request", lambda r: None if r.url.startswith((hosted, "data:", "blob:")) else wrong.append(r.url))
+    page.goto(f"{hosted}#watch?trace=toy")
+    sentence = page.locator(".sentence").first
+    expect(sentence).to_contain_text("Segment 4 of 8")
+    page.keyboard.press("ArrowRight")
+    expect(sentence).to_contain_text("Segment 5 of 8")
+    expect(page).to_have_url(re.compile("segment=5"))
+    page.get_by_role("button", name="Reset", exact=True).click()
+    expect(page.locator(".about")).to_contain_text("memory reset before every segment")
+    expect(sentence).to_contain_text("Segment 5 of 8")
+    page.get_by_role("link", name="Memory").click()
+    expect(page.locator(".panel.paths h2")).to_contain_text("Two directions hold")
+    page.get_by_role("link", name="Compare").click()
+    expect(page.locator(".sentence").nth(1)).to_contain_text("Segment 5 of 8")
+    # The map of one head, made in the browser, has the shares that the server finds.
+    page.goto(f"{hosted}#attention?trace=toy&segment=4&layer=1&head=2")
+    run = Library(assets / "traces").open("toy")
+    slice_of = attention(run.trace, run.trace.segments[3], layer=0, head=1)
+    shares = re.search(rb'"write": ([0-9.]+)', slice_of[slice_of.index(b'"shares"') :])
+    expect(page.locator(".panel.attention h2")).to_contain_text(f"{round(100 * float(shares[1]))} %")
+    expect(page.locator(".panel.attention .note")).to_contain_text("layer 1, head 2 · recorded blocks only")
+    page.get_by_label("Run", exact=True).select_option("hostile")
+    expect(page.locator(".about")).to_be_visible()
+    page.get_by_role("link", name="Watch").click()
+    expect(page.locator(".strip")).to_contain_text("<script>window.hacked = 1</script>")
+    page.goto(f"{hosted}#watch?trace=<b>&segment=0x1&colour=url(x)&show=nothing")
+    expect(sentence).to_contain_text("Segment")
+    assert page.evaluate("window.hacked") is None
+    picture(page, "static-site")
+    context.close()
+    assert not wrong, wrong

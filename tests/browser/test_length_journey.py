@@ -11,7 +11,7 @@ def figure(page, finding: str):
     return page.get_by_role("figure", name=re.compile(re.escape(finding)))
 
 
-def test_from_a_point_to_its_run_and_a_score_of_ones_own(visit, picture):
+def test_from_a_point_to_its_run_and_a_score_of_ones_own(visit, picture, go):
     page = visit("length", drawn=False)
     expect(figure(page, "Detect: trained on 7 segments")).to_be_visible(timeout=PATIENCE_MS)
     picture(page, "length")
@@ -31,7 +31,7 @@ def test_from_a_point_to_its_run_and_a_score_of_ones_own(visit, picture):
     page.wait_for_url("**trace=detect*")
     expect(page.locator(".surface")).to_have_attribute("data-drawn", re.compile(r"\d+"))
 
-    page.get_by_role("link", name="Length").click()
+    go(page, "length")
     page.get_by_role("button", name="Score", exact=True).click()
     cancel = page.get_by_role("button", name="Cancel")
     expect(cancel).to_be_visible(timeout=PATIENCE_MS)

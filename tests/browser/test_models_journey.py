@@ -15,7 +15,7 @@ def look_at(page, name: str) -> None:
     page.get_by_role("button", name="Look at it").click()
 
 
-def test_a_checkpoint_is_looked_at_recorded_and_watched(visit, picture, assets):
+def test_a_checkpoint_is_looked_at_recorded_and_watched(visit, picture, assets, go):
     page = visit("models", drawn=False, accept_downloads=True)
     expect(page.get_by_text("What can be looked at")).to_be_visible()
     look_at(page, "../outside")
@@ -38,7 +38,7 @@ def test_a_checkpoint_is_looked_at_recorded_and_watched(visit, picture, assets):
     page.wait_for_url("**trace=live-*", timeout=PATIENCE_MS)
     expect(page.locator("[data-testid=stSidebar]")).to_contain_text("Live run · checkpoint detect")
 
-    page.get_by_role("link", name="Models").click()
+    go(page, "models")
     drop = page.locator("[data-testid=stFileUploader] input")
     drop.set_input_files(assets / "traces" / "damaged.trace.safetensors")
     expect(page.get_by_text("The file is not a whole trace")).to_be_visible()

@@ -95,6 +95,7 @@ function path(segment, { layer, head, how }) {
 function told({ slice }) {
   if (!slice) return "on its way"
   if (slice.meta.state === "absent") return "recorded blocks only"
+  if (slice.meta.kept) return "replayed from the stored memory"
   return slice.meta.known ? "replayed live from the stored memory" : "recorded blocks; the whole map is being replayed"
 }
 
@@ -203,10 +204,10 @@ function scale(top, { theme }) {
   const node = figure(width + 190, 16, `Colour: square root of the weight, from 0 to ${shown(top)} and more`, theme)
   const step = width / theme.ramps.local.length
   node.append(
-    words(0, 12, "0", { fill: theme.muted, "font-size": 11 }),
+    words(0, 12, "0", { fill: theme.muted, "font-size": 12 }),
     ...theme.ramps.local.map((colour, i) => box(12 + i * step, 4, step + 0.5, height, colour.fill)),
     box(12, 4, width, height, "none", { stroke: theme.line }),
-    words(width + 18, 12, `${shown(top)} and more (square root)`, { fill: theme.muted, "font-size": 11 }),
+    words(width + 18, 12, `${shown(top)} and more (square root)`, { fill: theme.muted, "font-size": 12 }),
   )
   return node
 }

@@ -177,7 +177,7 @@ function paint(slice, row, column, top, theme, name) {
 const unknown = (r, c, theme) => ((r + c) % 2 ? theme.pixels.local[0] : theme.pixels.unknown)
 
 function labels(rows, columns, origin, written, single, theme) {
-  const look = { fill: theme.muted, "font-size": 11 }
+  const look = { fill: theme.muted, "font-size": 12 }
   const drawn = []
   for (const group of columns.groups) {
     if (!NAMES[group.kind] || group.size < 12 || (written && group.kind === "tokens")) continue
@@ -196,7 +196,7 @@ function labels(rows, columns, origin, written, single, theme) {
   }
   const write = rows.groups.find((group) => writes(group.kind))
   const read = columns.groups.find((group) => reads(group.kind))
-  const strong = { "font-size": 11, "font-weight": 600 }
+  const strong = { "font-size": 12, "font-weight": 600 }
   if (write && single) {
     const [px, py] = [origin.x + columns.size + 6, origin.y + write.at + write.size / 2 + 4]
     drawn.push(words(px, py, "write", { ...strong, fill: theme.write }))
@@ -233,7 +233,7 @@ function tokens(slice, rows, columns, origin, theme) {
     const { kind, index } = axisOf(slice, axis, i)
     return kind === "tokens" ? visible(slice.meta.tokens[index]).slice(0, 12) : ""
   }
-  const look = { "font-size": 10, fill: theme.muted }
+  const look = { "font-size": 12, fill: theme.muted }
   return [
     ...range(slice.map.shape[0]).map((i) => {
       const at = place(rows, i)

@@ -80,7 +80,7 @@ function slots(found, width, { theme, view }) {
   const row = Math.max(8, Math.min(ROW, 220 / n))
   const node = figure(width, n * row + 22, slotsLabel(found), theme)
   const room = width - LEFT - 110
-  const small = { "font-size": 11, fill: theme.muted }
+  const small = { "font-size": 12, fill: theme.muted }
   node.append(...range(n).flatMap((slot) => {
     const [inside, around] = [found.inside.data[slot], found.around.data[slot]]
     const y = slot * row
@@ -136,10 +136,10 @@ function matches(found, width, { theme, view }, act) {
       return box(30 + bin * step + gap, 18 + STRIP - height, step - 2 * gap, height, theme.change)
     }),
     box(30, 18 + STRIP, n * step, 1, theme.line),
-    words(24, 28, "1", { "text-anchor": "end", "font-size": 10, fill: theme.muted }),
-    words(24, 18 + STRIP, "0", { "text-anchor": "end", "font-size": 10, fill: theme.muted }),
-    words(30, 34 + STRIP, "1", { "font-size": 10, fill: theme.muted }),
-    words(30 + n * step, 34 + STRIP, String(edges[n]), { "font-size": 10, "text-anchor": "end", fill: theme.muted }),
+    words(24, 28, "1", { "text-anchor": "end", "font-size": 12, fill: theme.muted }),
+    words(24, 18 + STRIP, "0", { "text-anchor": "end", "font-size": 12, fill: theme.muted }),
+    words(30, 34 + STRIP, "1", { "font-size": 12, fill: theme.muted }),
+    words(30 + n * step, 34 + STRIP, String(edges[n]), { "font-size": 12, "text-anchor": "end", fill: theme.muted }),
   )
   const at = (event) => clamp(Math.floor((event.clientX - node.getBoundingClientRect().left - 30) / step), 0, n - 1)
   node.onpointermove = (event) => {

@@ -145,7 +145,7 @@ function plot(series, top, area, frame, label) {
   area.x = (value) => LEFT + ((value - x0) / wide) * room
   area.back = (px) => x0 + ((px - LEFT) / room) * wide
   const y = (value) => height - FOOT - (value / top) * (height - FOOT - TOP)
-  const look = { "font-size": 11, fill: theme.muted }
+  const look = { "font-size": 12, fill: theme.muted }
   const every = stride(wide + 1, room, 44)
   const ticks = range(wide + 1).map((i) => x0 + i).filter((value) => value === x0 || value % every === 0)
   const node = figure(width, height, label, theme)

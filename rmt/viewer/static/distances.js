@@ -46,7 +46,7 @@ function drawDistances(body, frame, run, act) {
   const most = Math.max(...all.map((each) => each.apart.data.reduce((a, b) => Math.max(a, b), 1e-9)))
   const node = figure(body.clientWidth, MARGIN.top + room + 24, distancesLabel(run, most), frame.theme)
   const at = binAt(edges, frame.view.segment)
-  const look = { fill: frame.theme.muted, "font-size": 11 }
+  const look = { fill: frame.theme.muted, "font-size": 12 }
   const cursor = { stroke: frame.theme.accent, "stroke-width": 1.5 }
   node.append(
     svg("image", {

@@ -47,10 +47,10 @@ export function legend(scale, low, high, theme, label) {
   const node = figure(left + width + right + 8, 16, `${label}: from ${shown(low)} to ${shown(high)}`, theme)
   const step = width / scale.length
   node.append(
-    words(0, 11, shown(low), { fill: theme.muted, "font-size": 11 }),
+    words(0, 11, shown(low), { fill: theme.muted, "font-size": 12 }),
     ...scale.map((colour, i) => box(left + i * step, 4, step + 0.5, height, colour.fill)),
     box(left, 4, width, height, "none", { stroke: theme.line }),
-    words(left + width + 8, 11, shown(high), { fill: theme.muted, "font-size": 11 }),
+    words(left + width + 8, 11, shown(high), { fill: theme.muted, "font-size": 12 }),
   )
   return node
 }

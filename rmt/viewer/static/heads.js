@@ -120,7 +120,7 @@ function grid(id, title, { x, y, side, row, layers, heads }, frame, act) {
           x + (head + 0.5) * step,
           y + HEAD + (layer + 0.5) * row + 4,
           value.toFixed(2).replace(/^0/, ""),
-          { "text-anchor": "middle", "font-size": 11, fill: colour.ink, "pointer-events": "none" },
+          { "text-anchor": "middle", "font-size": 12, fill: colour.ink, "pointer-events": "none" },
         )
         : null,
     )
@@ -129,7 +129,7 @@ function grid(id, title, { x, y, side, row, layers, heads }, frame, act) {
     words(x, y + 12, title, { "font-weight": 600, fill: theme[HUES[id]] }),
     range(layers).flatMap((layer) => range(heads).map((head) => cell(layer, head))),
     side < NARROW && x ? null : words(x, y + HEAD + layers * row + 15, rowsAndColumns(layers, heads), {
-      fill: theme.muted, "font-size": 11,
+      fill: theme.muted, "font-size": 12,
     }),
   )
 }

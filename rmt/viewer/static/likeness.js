@@ -23,7 +23,7 @@ export const likenessPanel = {
     const node = figure(body.clientWidth, HEAD + room + 24, label(now, frame), frame.theme)
     const every = Math.ceil(14 / step)
     const named = range(n).filter((slot) => slot % every === 0)
-    const look = { fill: frame.theme.muted, "font-size": 11 }
+    const look = { fill: frame.theme.muted, "font-size": 12 }
     node.append(
       ...named.flatMap((slot) => [
         words(LEFT + (slot + 0.5) * step, 12, String(slot + 1), { ...look, "text-anchor": "middle" }),
@@ -64,7 +64,7 @@ function cell(i, n, step, value, { theme }) {
     box(LEFT + c * step, HEAD + r * step, step - gap, step - gap, colour.fill, { rx: step > 16 ? 2 : 0 }),
     step > 28
       ? words(LEFT + (c + 0.5) * step, HEAD + (r + 0.5) * step + 4, text, {
-        "text-anchor": "middle", "font-size": 10.5, fill: colour.ink, "pointer-events": "none",
+        "text-anchor": "middle", "font-size": 12, fill: colour.ink, "pointer-events": "none",
       })
       : null,
   )

@@ -89,13 +89,13 @@ function drawSide(side, frame, place, act) {
     const pinned = view.slot === s + 1
     const look = pinned ? { "font-weight": 700, fill: theme.accent } : { fill: theme.muted }
     return words(0, top + (s + 0.5) * row + 4, `slot ${s + 1}`, {
-      class: "pickable", "font-size": 11, ...look, onclick: () => act.pin({ slot: pinned ? null : s + 1 }),
+      class: "pickable", "font-size": 12, ...look, onclick: () => act.pin({ slot: pinned ? null : s + 1 }),
     })
   })
   return [
     words(LEFT, top - 8, TITLES[side], { "font-weight": 600, fill: theme[side] }),
     words(place.width - RIGHT, top - 8, `0 to ${shown(high)}`, {
-      "text-anchor": "end", "font-size": 11, fill: theme.muted,
+      "text-anchor": "end", "font-size": 12, fill: theme.muted,
     }),
     ...names,
     heat(
@@ -119,7 +119,7 @@ function spans(frame, place) {
     return [
       box(from, y, to - from - 1, 3, colour, { rx: 1.5 }),
       words(Math.min((from + to) / 2, place.width - 30), y + 15, span.kind, {
-        "text-anchor": "middle", "font-size": 11, fill: colour, "font-weight": 600,
+        "text-anchor": "middle", "font-size": 12, fill: colour, "font-weight": 600,
       }),
     ]
   })

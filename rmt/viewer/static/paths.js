@@ -15,7 +15,9 @@ export const pathsPanel = {
     return `Two directions hold ${percent(run.meta.variance[0] + run.meta.variance[1])} of how the slots differ`
   },
   note: (frame) => {
-    const whose = frame.all.length > 1 ? "one plane for both runs" : "one plane for the whole run"
+    const whose = frame.all.length < 2
+      ? "one plane for the whole run"
+      : known(frame)?.meta.shared ? "one plane for both runs" : "a plane of its own for each run"
     return `path of each slot in ${whose}; ring: the start, filled: after segment ${frame.view.segment}, line: its step`
   },
   controls: (frame, act) => [
@@ -99,7 +101,7 @@ function planeOf(runs, width, height) {
 }
 
 function axes(run, place, width, height, theme) {
-  const look = { fill: theme.muted, "font-size": 11 }
+  const look = { fill: theme.muted, "font-size": 12 }
   const step = niceStep((place.x[1] - place.x[0]) / 6)
   const ticks = ([from, to]) => {
     const first = Math.ceil(from / step)

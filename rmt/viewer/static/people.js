@@ -92,7 +92,7 @@ export function drawPeople(frame, place) {
   const y = place.people + HEAD
   return svg("g", { class: "people" },
     words(place.left, y - 4, fit(LEGEND, (place.width - place.right - place.left) * 1.15), {
-      "font-size": 10.5, fill: theme.muted,
+      "font-size": 12, fill: theme.muted,
     }),
     place.scores ? scoreHeads(overview, place, y - 4, theme) : null,
     found.map((one, i) =>
@@ -127,7 +127,7 @@ function answers({ overview, theme }, row, place, y) {
       box(x, y + 2, Math.min(3, Math.max(width - 1, 1)), height, never && !wrong ? theme.muted : hue),
       text
         ? words(x + 6, y + place.each - 6, text, {
-          "font-size": 11.5, fill: never ? theme.muted : theme.ink, "font-weight": wrong ? 700 : 500,
+          "font-size": 12, fill: never ? theme.muted : theme.ink, "font-weight": wrong ? 700 : 500,
         })
         : null,
     )
@@ -154,7 +154,7 @@ function fit(text, width) {
 
 function scoreHeads(overview, place, y, theme) {
   return columnsOf(overview).map((name, i) =>
-    words(columnAt(place, i), y, name || "right", { "text-anchor": "middle", "font-size": 10.5, fill: theme.muted })
+    words(columnAt(place, i), y, name || "right", { "text-anchor": "middle", "font-size": 12, fill: theme.muted })
   )
 }
 
@@ -163,7 +163,7 @@ function scores(overview, one, place, y, theme) {
   return columnsOf(overview).map((name, i) => {
     const [right, of] = name ? one.controls[name] : one.score
     return words(columnAt(place, i), y, of ? `${right} of ${of}` : "–", {
-      class: "score", "text-anchor": "middle", "font-size": 11, fill: name ? theme.muted : theme.ink, "font-weight": name ? 400 : 650,
+      class: "score", "text-anchor": "middle", "font-size": 12, fill: name ? theme.muted : theme.ink, "font-weight": name ? 400 : 650,
       style: "font-variant-numeric: tabular-nums",
     })
   })
@@ -209,7 +209,7 @@ export function ownedMark(overview, marks, x, room, theme) {
     return svg("path", { d: `M${left - 4} 13h8l-4 4z`, fill: factHue(theme, who) })
   })
   if (letters * LETTER > room) return svg("g", {}, triangles)
-  const text = words(x, 10, "", { "text-anchor": "middle", "font-size": 11, "font-weight": 600 })
+  const text = words(x, 10, "", { "text-anchor": "middle", "font-size": 12, "font-weight": 600 })
   text.append(...marks.flatMap(({ who }, i) => [
     i ? svg("tspan", { fill: theme.muted }, " ") : null, svg("tspan", { fill: factHue(theme, who) }, visible(names[who])),
   ]).filter(Boolean))

@@ -59,7 +59,7 @@ function heads(frame, columns, step) {
     if (!here && Math.abs(c - current(frame)) * step < room - 6) return null
     return words(LEFT + (c + 0.5) * step, 12, String(first + c + 1), {
       "text-anchor": "middle",
-      "font-size": 11,
+      "font-size": 12,
       "font-weight": here ? 700 : 400,
       fill: here ? frame.theme.accent : frame.theme.muted,
     })
@@ -72,7 +72,7 @@ function names(frame, slots, row, act) {
     const pinned = frame.view.slot === s + 1
     return words(0, HEAD + (s + 0.5) * row + 4, `slot ${s + 1}`, {
       class: "pickable",
-      "font-size": 11,
+      "font-size": 12,
       "font-weight": pinned ? 700 : 400,
       fill: pinned ? frame.theme.accent : frame.theme.muted,
       onclick: () => act.pin({ slot: pinned ? null : s + 1 }),

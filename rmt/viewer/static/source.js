@@ -15,15 +15,17 @@ export function unpack(buffer) {
   return slice
 }
 
-// over: segments of the longest run beside this one, so that both are pooled alike.
-export function httpSource(base, over) {
+export const httpSource = (base, over) => remoteSource((path) => fetch(`${base}/${path}`).then(read), over)
+
+// slice(path): the promise of a slice. over: segments of the longest run beside this one, so that both are pooled alike.
+export function remoteSource(slice, over) {
   const cache = new Map() // path -> slice, or the promise of it
   const asked = new Map() // path -> {slice, stale}
 
   function get(path) {
     const hit = cache.get(path)
     if (hit) return hit
-    const promise = fetch(`${base}/${path}`).then(read)
+    const promise = slice(path)
     cache.set(path, promise)
     promise.then((slice) => cache.set(path, slice), () => cache.delete(path))
     if (cache.size > KEPT) cache.delete(cache.keys().next().value)
@@ -47,9 +49,9 @@ export function httpSource(base, over) {
     asked.set(path, entry)
     if (asked.size > KEPT) asked.delete(asked.keys().next().value)
     const failed = (error) => ({ meta: { error: error.message, again: RETRY_MS } })
-    fetch(`${base}/${path}`).then(read).catch(failed).then((slice) => {
-      entry.slice = slice
-      if (slice.meta.again) setTimeout(() => stale(entry, came), slice.meta.again)
+    slice(path).catch(failed).then((got) => {
+      entry.slice = got
+      if (got.meta.again) setTimeout(() => stale(entry, came), got.meta.again)
       came()
     })
     return entry.slice

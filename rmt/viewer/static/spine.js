@@ -106,8 +106,8 @@ function rowLabel(row, i, overview, place, theme) {
   const top = shown(most(row, overview)).replace(/\.00$/, "")
   return svg("g", {},
     rule(place.left, base, place.width - place.right, base, theme.line),
-    words(0, base - place.row / 2 + 2, nameOf(row, overview), { fill: theme[row], "font-weight": 600 }),
-    words(0, base - 2, `0–${top}`, { fill: theme.muted, "font-size": 10 }),
+    words(0, Math.min(base - place.row / 2 + 2, base - 15), nameOf(row, overview), { fill: theme[row], "font-weight": 600 }),
+    words(0, base - 2, `0–${top}`, { fill: theme.muted, "font-size": 12 }),
   )
 }
 
@@ -153,7 +153,7 @@ function numbers(overview, place, theme) {
   return svg("g", { class: "ticks" }, shownSegments.map((segment) => {
     const bin = binOf(overview, segment - 1)
     return words(place.left + (bin + 0.5) * place.step, HEAD - 8, String(segment), {
-      "text-anchor": "middle", "font-size": 11, fill: theme.muted, "data-tick": pooled(overview) ? null : bin,
+      "text-anchor": "middle", "font-size": 12, fill: theme.muted, "data-tick": pooled(overview) ? null : bin,
     })
   }))
 }
@@ -179,7 +179,7 @@ function marks(overview, place, theme) {
     const colour = kind === "question" ? theme.read : theme.write
     const label = x - free > ROOM
       ? words(clamp(x, 20, place.width - 30), 10, kind, {
-        fill: colour, "text-anchor": "middle", "font-size": 11, "font-weight": 600,
+        fill: colour, "text-anchor": "middle", "font-size": 12, "font-weight": 600,
       })
       : null
     free = label ? x : free

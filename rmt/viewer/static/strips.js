@@ -70,7 +70,7 @@ function strip({ id, name, low, high }, top, row, frame, run, x) {
   const area = `${line((bin) => highest[bin])}${back}Z`
   const { theme } = frame
   const stroke = frame.view.slot ? theme.accent : theme.change
-  const look = { fill: theme.muted, "font-size": 10, "text-anchor": "end" }
+  const look = { fill: theme.muted, "font-size": 12, "text-anchor": "end" }
   return [
     words(LEFT, top + 11, name, { fill: theme.change, "font-weight": 600, "font-size": 12 }),
     ...[low, ...(low < 0 ? [0] : []), most].flatMap((value) => [
@@ -86,7 +86,7 @@ const largest = (series) => series.reduce((a, b) => Math.max(a, Number.isFinite(
 const meanOf = (series) => series.reduce((a, b) => a + b, 0) / series.length
 
 function momentTicks(run, x, step, y, theme) {
-  const look = { "text-anchor": "middle", "font-size": 11, fill: theme.muted }
+  const look = { "text-anchor": "middle", "font-size": 12, fill: theme.muted }
   return ticks(run.edges.data, moments(run) * step, 34).map(({ bin, text }) => words(x(bin), y, text, look))
 }
 

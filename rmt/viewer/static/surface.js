@@ -7,6 +7,7 @@
 //   page: whose cards are shown (pages.js), "watch" by default. beside: {source, names: [ours, its]}, a second run on
 //   the same cursor and the same scales. file: where the run is to be had as one file. heads: false where the source
 //   has means of heads only; locked: why it has no maps. cards: these, whatever the page.
+//   keyHost: the element whose keys are taken, the whole page by default.
 
 import { clamp, el } from "./dom.js"
 import { readTheme } from "./theme.js"
@@ -102,14 +103,15 @@ class Surface {
 
   listen() {
     this.onKey = (event) => press(this, event)
-    document.addEventListener("keydown", this.onKey)
+    this.keyHost = this.options.keyHost ?? document
+    this.keyHost.addEventListener("keydown", this.onKey)
     this.resized = new ResizeObserver(() => this.root.clientWidth !== this.width && this.schedule())
     this.resized.observe(this.root)
   }
 
   destroy() {
     this.stop()
-    document.removeEventListener("keydown", this.onKey)
+    this.keyHost.removeEventListener("keydown", this.onKey)
     this.resized?.disconnect()
     this.gone = true
   }

@@ -1,0 +1,193 @@
+"""States that are written through gates, caches that deepen, and a net that is taught: the papers' equations.
+
+Packages are installed for these tests alone; where one is missing its test is skipped and says so.
+"""
+
+import pytest
+import torch
+from foreign import SEGMENT, tiny
+from torch.nn import functional as F
+
+from rmt.errors import InputError
+from rmt.memory import CELLS
+from rmt.memory.titans import gradient, recall
+from rmt.text.segments import Segment
+
+IDS = torch.arange(2 * 29).reshape(2, 29) % 47 + 3
+D = 16
+
+
+@pytest.fixture(autouse=True)
+def double():
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def close(a, b) -> bool:
+    return torch.allclose(a, b, rtol=0, atol=1e-12)
+
+
+def levels(model, ids) -> list:
+    """What the first layer is given and what every layer gives, for a segment alone."""
+    seen, layers = [], model.backbone.layers
+    hooks = [layers[0].register_forward_pre_hook(lambda _, args: seen.append(args[0]))]
+    hooks += [layer.register_forward_hook(lambda _m, _a, out: seen.append(out)) for layer in layers]
+    model.backbone.model(ids)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def first_state(model):
+    ids = IDS[:, :SEGMENT]
+    return model.cell.step(model.backbone, Segment(ids), model.cell.initial(2))[1]
+
+
+def test_ernie_doc_keeps_what_each_layer_made():
+    model = tiny("llama", "ernie-doc", n_memory=SEGMENT).double()
+    made = levels(model, IDS[:, :SEGMENT])
+    assert close(first_state(model), torch.stack(made[1:], dim=1))
+    other = tiny("llama", "transformer-xl", n_memory=SEGMENT).double()
+    assert close(first_state(other), torch.stack(made[:-1], dim=1)), "and Transformer-XL what each was given"
+
+
+def test_feedback_memory_is_a_mean_over_layers():
+    model = tiny("llama", "feedback", n_memory=SEGMENT).double()
+    shares = model.cell.shares.softmax(0)
+    expected = sum(share * level for share, level in zip(shares, levels(model, IDS[:, :SEGMENT]), strict=True))
+    assert close(first_state(model), expected)
+
+
+def test_the_lowest_layer_reads_what_the_highest_made():
+    """In one layer's depth: a token of the next segment moves with what only the last layer's output holds."""
+    model = tiny("llama", "feedback", n_memory=4).double()
+    model.cell.shares.copy_(torch.tensor([-50.0, -50.0, 50.0]))  # the last layer alone
+    seen = []
+    hook = model.backbone.layers[0].self_attn.register_forward_hook(lambda _m, _a, out: seen.append(out[0]))
+    segment, state = Segment(IDS[:, :4]), torch.randn(2, 4, D)
+    for one in (state, state + 0.1):
+        model.cell.step(model.backbone, segment, one)
+    hook.remove()
+    assert not close(*(out[:, 4:] for out in seen))
+
+
+def test_memformers_slots_are_written_alone():
+    cell, hidden = CELLS["memformer"](D, 3), torch.randn(2, 5, D)
+    state = cell.initial(2)
+    written = cell.write(hidden, state)
+    assert close(written.norm(dim=-1), torch.ones(2, 3))
+    for m in range(3):  # equations 5 to 9 for one slot
+        slot = state[:, m : m + 1]
+        keys = torch.cat([cell.key(slot), cell.key(hidden)], dim=1)
+        weights = (cell.query(slot) @ keys.transpose(1, 2) / D**0.5 / cell.tau).softmax(-1)
+        value = weights @ torch.cat([cell.value(slot), cell.value(hidden)], dim=1) + cell.bias[m]
+        assert close(written[:, m : m + 1], value / value.norm(dim=-1, keepdim=True))
+
+
+def test_the_net_of_titans_is_taught_by_its_gradient():
+    cell = CELLS["titans"](D, hidden=7)
+    key, value, weight = torch.randn(2, 5, D), torch.randn(2, 5, D), torch.rand(2, 5, 1)
+    nets = [part.detach().clone().requires_grad_() for part in cell.initial(2)[:2]]
+    loss = (weight * (recall(key, *nets) - value).square()).sum()
+    for ours, theirs in zip(gradient(key, value, *nets, weight), torch.autograd.grad(loss, nets), strict=True):
+        assert close(ours, theirs)
+
+
+def test_titans_surprise_has_momentum_and_its_weights_fade():
+    cell, x = CELLS["titans"](D, hidden=7), torch.randn(1, 5, D)
+    with torch.no_grad():
+        before = cell.teach(x, cell.initial(1), None)
+        after = cell.teach(x, before, None)
+        eta, theta, alpha = cell.rates(x.mean(1)).sigmoid()[0]
+        pairs = F.normalize(cell.key(x), dim=-1), cell.value(x)
+        slopes = gradient(*pairs, *before[:2], torch.full((1, 5, 1), 0.2))
+        for i in range(2):
+            surprise = eta * before[2 + i] - theta * slopes[i]
+            assert close(after[2 + i], surprise) and close(after[i], (1 - alpha) * before[i] + surprise)
+
+
+def test_a_taught_net_gives_back_what_it_was_told():
+    cell, x = CELLS["titans"](D), torch.randn(1, 4, D)
+    cell.rates.weight.data.zero_()
+    cell.rates.bias.data.copy_(torch.tensor([2.0, 1.0, -9.0]))  # it keeps its direction and forgets little
+    key, value, state = F.normalize(cell.key(x), dim=-1), cell.value(x), cell.initial(1)
+    errors = []
+    for _ in range(40):
+        errors.append((recall(key, *state[:2]) - value).square().sum().item())
+        state = tuple(part.detach() for part in cell.teach(x, state, None))
+    assert errors[-1] < 0.2 * errors[0]
+
+
+@pytest.mark.parametrize("kind", ["titans", "block-recurrent"])
+def test_a_fresh_memory_leaves_a_pretrained_backbone_as_it_was(kind):
+    model, alone = tiny("llama", kind).double(), tiny("llama", "none").double()
+    getattr(model.cell, {"titans": "output", "block-recurrent": "beside"}[kind]).weight.zero_()
+    alone.backbone.load_state_dict(model.backbone.state_dict())
+    assert close(model(IDS).logits, alone(IDS).logits)
+
+
+# The Block-Recurrent Transformer.
+
+
+def block(**options):
+    return CELLS["block-recurrent"](D, 3, n_layers=4, n_heads=2, d_head=8, **options)
+
+
+@torch.no_grad()
+def test_gates_are_the_papers():
+    state, normed, key, value = torch.randn(2, 3, D), torch.randn(2, 3, D), *torch.randn(2, 2, 2, 5, 8)
+    for gate in ("lstm", "fixed"):
+        cell = block(gate=gate)
+        after, carry, write = cell.update(normed, key, value, state)
+        mine = [cell.split(part(normed)) for part in (cell.key, cell.value)]
+        read = [
+            F.scaled_dot_product_attention(cell.split(part(normed)), *pair)
+            for part, pair in ((cell.own, mine), (cell.write, (key, value)))
+        ]
+        h = cell.out(torch.cat([cell.join(one) for one in read], dim=-1))
+        z, *others = cell.gates(h).split(D, dim=-1)
+        if gate == "lstm":
+            i, f = others
+            expected = state * (f + 1).sigmoid() + z.tanh() * (i - 1).sigmoid()
+        else:
+            expected = state * cell.kept.sigmoid() + z * (1 - cell.kept.sigmoid())
+        assert close(after, expected) and close(carry.sum(-1), torch.ones(())) and close(write.sum(-1), torch.ones(()))
+
+
+@torch.no_grad()
+def test_a_state_is_read_and_written_as_by_its_package():
+    """With one head, in which its one head of keys and values is ours too, and its fixed gate."""
+    name = "block_recurrent_transformer_pytorch"
+    theirs = pytest.importorskip(f"{name}.{name}", reason="block-recurrent-transformer-pytorch is not installed here")
+    cell = CELLS["block-recurrent"](D, 3, n_layers=4, n_heads=1, d_head=8, gate="fixed")
+    cell.kept.normal_()
+    other = theirs.StateContainer(D, num_state_vectors=3, dim_head=8, heads=1).double()
+    for ours, weight in (
+        (cell.read, other.q_to_state), (cell.write, other.q_from_state), (cell.own, other.state_to_q),
+        (cell.out, other.to_state_out), (cell.gates, other.state_out_to_gate),
+    ):  # fmt: skip
+        weight.load_state_dict(ours.state_dict())
+    other.state_to_kv.weight.copy_(torch.cat([cell.key.weight, cell.value.weight]))
+    other.state_pos_ids.copy_(cell.places)
+    other.learned_ema_beta.copy_(-cell.kept)
+    state, tokens, key, value = torch.randn(2, 3, D), torch.randn(2, 5, D), *torch.randn(2, 2, 5, 8)
+    other.set_next_read_state(state)
+    expected, after = other.read(tokens), other.write(memories=(key, value))
+    normed = cell.norm(state) + cell.places
+    assert close(cell.join(cell.look(tokens, normed)[0]), expected)
+    assert close(cell.update(normed, key[:, None], value[:, None], state)[0], after)
+
+
+def test_one_layer_has_the_state():
+    model = tiny("llama", "block-recurrent").double()
+    assert model.cell.layer == 1
+    from rmt.recorder import record
+
+    read = record(model, IDS[0], detail="thin").segments[1].read  # (L, H, T, M)
+    assert not read[0].any() and (abs(read[1].astype(float).sum(-1) - 0.5) < 1e-3).all()
+    with pytest.raises(InputError, match="lstm or fixed"):
+        block(gate="open")
+    with pytest.raises(InputError, match="from 0 to 3"):
+        block(layer=4)
