@@ -48,7 +48,7 @@ async def lifespan(app):
 app = st.App(
     Path(__file__).parent / "frame.py",
     lifespan=lifespan,
-    routes=[*routes.ROUTES, *experiment.ROUTES],
+    routes=routes.under(st.get_option("server.baseUrlPath"), [*routes.ROUTES, *experiment.ROUTES]),
     middleware=[Middleware(SafeHeaders)],
     on_script_error=show_error,
 )
