@@ -12,7 +12,7 @@ LONG := adapter addresses alone cause_pages cli evaluate experiment_page facts f
 	mechanisms mechanisms_page models_page mutate notebooks package pages pretrained processes properties public reference result_pages \
 	site streams surface_pages tour trace_callback train train_lm
 
-.PHONY: app test quick fuzz test-pretrained oldest package notebooks check bench clean
+.PHONY: app test quick fuzz test-pretrained oldest package notebooks docs pictures newcomer check bench film clean
 
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -55,6 +55,23 @@ package: $(VENV)/test.done
 notebooks: $(VENV)/test.done
 	$(BIN)/python tests/tools/run_notebooks.py
 
+# The documentation as a site, in build/docs; fails where a link leads nowhere.
+docs: .docs/done
+	NO_MKDOCS_2_WARNING=1 .docs/bin/python -m mkdocs build --strict
+
+# The pictures of the documentation, taken anew in a Chromium.
+pictures: $(VENV)/test.done
+	$(BIN)/python tests/tools/pictures.py
+
+# A newcomer's five commands in an empty folder with an empty home, timed: from nothing to a checkpoint's memory on the screen.
+newcomer: $(VENV)/test.done
+	$(BIN)/python tests/tools/newcomer.py
+
+.docs/done: requirements-docs.txt
+	$(PYTHON) -m venv .docs
+	.docs/bin/python -m pip install --quiet -r requirements-docs.txt
+	touch $@
+
 # The engine with the oldest supported versions, without the packages of the app, of corpora and of attribution, in an
 # environment of its own. Where torch 2.11 has no build for the machine: make oldest OLDEST_TORCH=2.13.0
 OLDEST_TORCH ?= 2.11.0
@@ -74,6 +91,11 @@ check: $(VENV)/test.done
 bench: $(VENV)/app.done
 	for name in recording scaling methods baseline app; do $(BIN)/python -m benchmarks.$$name; done
 
+# The film of the first page, first thing in the README.
+film: $(VENV)/test.done
+	$(BIN)/python -m pip install --quiet --target build/film --no-deps "av>=14"
+	PYTHONPATH=build/film $(BIN)/python -m recipes.film
+
 $(VENV)/app.done: requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -89,4 +111,4 @@ $(VENV)/pretrained.done: requirements-pretrained.txt $(VENV)/app.done
 	touch $@
 
 clean:
-	rm -rf $(VENV) .oldest .fuzz build dist test-output .pytest_cache .ruff_cache
+	rm -rf $(VENV) .oldest .fuzz .docs build dist test-output .pytest_cache .ruff_cache

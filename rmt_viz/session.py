@@ -158,6 +158,17 @@ def controls_of(id: str) -> dict[str, Run]:
     return {name: library().open(with_control(id, name)) for name in names}
 
 
+def family_of(id: str) -> list[Run]:
+    """The runs over the text of this one that are shown on its scales: the trained run and its controls."""
+    name, family = id.partition(".")[0], []
+    for control in library().controls(name):
+        try:
+            family.append(library().open(with_control(name, control)))
+        except InputError:  # damaged, which it says where it is chosen
+            continue
+    return family
+
+
 def start(kind: str, work: Callable, about: object = None) -> Job:
     """Start work(progress) in the background; an earlier job of this kind is stopped. Raises InputError at a limit."""
     stop(kind)

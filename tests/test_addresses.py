@@ -3,12 +3,16 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from app_pages import open_page
 
 from rmt.measure.contrast import contrast
+from rmt.tasks import TASKS, looks
+from rmt.text.tokenizer import open_tokenizer
 from rmt_viz import session
 from rmt_viz.forms import what_if
+from rmt_viz.shelf import example_texts
 from rmt_viz.shelf.library import Library
 
 
@@ -72,3 +76,21 @@ def test_a_what_if_begins_at_the_first_changed_segment(toys, make_trace, monkeyp
     assert data["first"] == first + 1 == 4
     (data,) = (json.loads(each.proto.json) for each in open_page("watch").get("bidi_component"))
     assert data["first"] is None
+
+
+def test_examples_have_their_facts_in_other_segments_than_the_question():
+    for name, config in session.checkpoints().items():
+        task, n = config.get("task"), config["segment_length"]
+        if task not in TASKS:
+            continue
+        text = example_texts.example(task, n)
+        tokens = open_tokenizer(session.CHECKPOINTS / name / "tokenizer.json").encode(text, add_special_tokens=False)
+        ends = np.array([end for _, end in tokens.offsets])
+        at = [
+            np.searchsorted(ends, match.start(), "right") // n
+            for look in looks(task)
+            for match in look.pattern.finditer(text)
+        ]
+        assert at and max(at) < np.searchsorted(ends, text.rindex("?"), "left") // n, name
+        assert len(set(at)) == len(at), f"{name}: two facts in one segment"
+        example_texts.check(text, config, n)

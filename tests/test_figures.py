@@ -39,6 +39,21 @@ def test_an_overview_holds_the_run(toy):
     assert found["peak"].tolist() == list(range(8))
 
 
+def test_scales_are_those_of_the_run_and_its_controls(make_trace):
+    run = Run("toy", make_trace("toy", loss=True), "recorded")
+    other = Run("toy.reset", make_trace("toy.reset", loss=2.0, control="reset"), "recorded")
+    family, found = [run, other], {}
+    for each in family:
+        found[each.id] = unpack(slices.overview(each, family=family))["meta"]
+    names = ("change_scale", "write_scale", "write_mean", "loss_scale", "gain_scale", "rows", "shared")
+    ours, theirs = ({name: meta[name] for name in names} for meta in found.values())
+    assert ours == theirs and ours["shared"]
+    assert ours["loss_scale"] == pytest.approx(np.nanmax(other.trace.arrays["loss"][:])), "the larger of the two"
+    assert ours["gain_scale"] == pytest.approx(2.0) and ours["rows"]["change"] >= run.measures.slot_mean.max()
+    alone = unpack(slices.overview(run))["meta"]
+    assert not alone["shared"] and alone["loss_scale"] < ours["loss_scale"] and alone["gain_scale"] == 0
+
+
 def test_slices_of_a_long_run_are_as_big_as_those_of_a_short_one(toy):
     short, long = toy(segments=300), toy(segments=4096, fact=900)
     assert len(slices.overview(long)) < 1.1 * len(slices.overview(short))
@@ -144,7 +159,7 @@ def test_the_bundle_keeps_each_module_to_itself():
     script = bundle.script(*bundle.MODULES, "source.js", HERE / "streamlit.js")
     assert "import " not in script.replace("important", "") and script.count("export default") == 1
     on_disk = {path.name for path in bundle.HERE.glob("*.js")}
-    assert on_disk == {*bundle.MODULES, "source.js", "offline.js"}, "a module that nothing draws with"
+    assert on_disk == {*bundle.MODULES, "source.js", "kept.js", "offline.js"}, "a module that nothing draws with"
 
 
 def test_a_run_as_a_figure(make_trace):

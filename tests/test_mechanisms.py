@@ -73,7 +73,7 @@ def test_an_account_of_every_mechanism(cell):
     model.about.trained = True
     losses = account(model, IDS).loss
     assert np.isclose(np.average(losses, weights=scored), whole.loss, atol=1e-5) and len(losses) == 5
-    sizes = {"rmt": 48, "transformer-xl": 96, "compressive": 32 * 11, "sliding-window": 96, "context": 3}
+    sizes = {"rmt": 48, "transformer-xl": 96, "compressive": 32 * 11, "sliding-window": 96, "context": 3, "reformer": 3}
     sizes |= {"armt": 2 * 24 * 17, "none": 0, "memory-transformer": 0}
     sizes |= {"autocompressor": 8 * 48, "gist": 96, "beacon": 8 * 96, "landmark": 3 * 33, "memorizing": 48}
     sizes |= {"knn-lm": 3 * 19, "interpolation": 3, "bm25": 3 * 6, "dense": 3 * 22}

@@ -252,7 +252,7 @@ def test_every_mechanism_has_a_family():
 def test_the_sizes_of_states_are_drawn_as_they_are(files):
     rows = mechanisms.ordered(files("mechanisms", [row("rmt-r", 10) | {"numbers": [10, 100, 1000]}, *ROWS]).rows)
     assert mechanisms.sizes_finding(rows) == (
-        "What crosses a boundary is from 200 to 4,000 numbers; 1 of 4 mechanisms grow with the text"
+        "What crosses a boundary is from 200 to 4,000 numbers; 1 of 4 mechanisms grows with the text"
     )
     figure = figures.sizes(rows, ["rmt", "none"], "told")
     at = dict(zip(figure.layout.yaxis.ticktext, (trace.x for trace in figure.data), strict=True))

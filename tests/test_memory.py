@@ -16,6 +16,7 @@ OPTIONS = {
     "armt": {"d_memory": 4},
     "context": {"n_memory": 24},
     "sliding-window": {"n_memory": 12},
+    "reformer": {"n_memory": 24, "n_buckets": 2},
     **{key: {"n_memory": 24} for key in ("memorizing", "longnet", "sparse", "interpolation")},
     "beacon": {"kept": 4},
     "landmark": {"n_memory": 27},

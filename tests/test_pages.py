@@ -241,7 +241,7 @@ def test_ones_own_text_begins_with_what_the_model_knows():
     at = AppTest.from_string("from rmt_viz.forms.own_text import own_text\nown_text()", default_timeout=60).run()
     at.selectbox(key="own checkpoint").select("detect").run()
     assert "one of bathroom, hallway" in at.caption[0].value and at.text_area[0].value == example_texts.example(
-        "detect"
+        "detect", 64
     )
     at.selectbox(key="own checkpoint").select("lm-rmt").run()
     assert "answers no questions" in at.caption[0].value and "one of" not in at.caption[0].value

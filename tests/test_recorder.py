@@ -3,6 +3,8 @@
 More than 300 lines: exactness, losses and interrupted runs of one function, on the same tiny models.
 """
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,7 @@ from rmt.viewer.slices import Run, segment_parts
 
 LENGTH, TOKENS = 10, 45  # four whole segments and a short one
 FAMILIES = ["gpt2", "llama_gqa", "bert"]
+FORMS = ("rmt", "rmt-r", "armt", "transformer-xl", "compressive", "none")  # the forms that states have
 AROUND = [kind for kind, record in MECHANISMS.items() if not record.backbone]  # mechanisms that go around a backbone
 
 
@@ -42,8 +45,10 @@ def document(n: int = TOKENS) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])  # fp64: see test_memory.py
-@pytest.mark.parametrize("cell", AROUND)
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [*product(FAMILIES, FORMS), *(("llama_gqa", cell) for cell in AROUND if cell not in FORMS)],
+)
 def test_a_recording_is_the_run_and_a_replay_is_the_recording(name, cell, dtype):
     model, ids = small(name, cell, dtype=dtype), document()
     trace = record(model, ids, detail="thin")
@@ -229,7 +234,7 @@ def stop_after(n: int):
     return progress
 
 
-@pytest.mark.parametrize("cell", AROUND)
+@pytest.mark.parametrize("cell", FORMS)
 @pytest.mark.parametrize("name", ["gpt2", "bert"])
 def test_an_interrupted_recording_goes_on_to_the_same_end(tmp_path, name, cell):
     model, ids, options = small(name, cell, dtype=torch.float32), document(), {"detail": "thin", "seed": 7}

@@ -10,7 +10,7 @@ from rmt.checkpoint.stock import HEADS, stock_config
 from rmt.errors import InputError
 from rmt.memory import CELLS, MECHANISMS
 from rmt.memory.mamba import scan
-from rmt.memory.rwkv import EMPTY, fading_mean
+from rmt.memory.rwkv import fading_mean
 from rmt.recorder import record
 from rmt.text.segments import Segment
 
@@ -59,7 +59,9 @@ def test_a_fading_mean_is_the_papers_sum():
     torch.manual_seed(0)
     key, value = torch.randn(2, 1, 5, 3, dtype=torch.float64)
     decay, first = torch.randn(2, 3, dtype=torch.float64)
-    seen, _, _ = fading_mean(key, value, decay, first, torch.zeros_like(key[:, 0]), torch.full_like(key[:, 0], EMPTY))
+    seen, _, _ = fading_mean(
+        key, value, decay, first, torch.zeros_like(key[:, 0]), torch.full_like(key[:, 0], -torch.inf)
+    )
     for t in range(5):
         weight = torch.stack([key[0, i] - (t - 1 - i) * decay.exp() for i in range(t)] + [key[0, t] + first]).exp()
         assert torch.allclose(seen[0, t], (weight * value[0, : t + 1]).sum(0) / weight.sum(0), atol=1e-12)

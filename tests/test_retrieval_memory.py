@@ -62,6 +62,15 @@ def test_knn_lm_mixes_the_words_after_the_nearest_states(top):
     assert close(loss, -expected[:-1].gather(1, IDS[0, 1:, None]).mean()), "token by token at the head, too"
 
 
+def test_what_is_said_again_is_copied_from_far_back_by_a_model_that_learned_nothing():
+    model = reader(LLAMA, "knn-lm", 64, share=0.9, top=1)
+    quoted = torch.tensor([[50, 7, 31, 12, 44, 9, 27, 18]])
+    ids = torch.cat([quoted, IDS[:1, :24], quoted], dim=1)
+    right = (model(ids).logits[:, 32:-1].argmax(-1) == quoted[:, 1:]).double().mean()
+    alone = (model(quoted).logits[:, :-1].argmax(-1) == quoted[:, 1:]).double().mean()
+    assert right == 1 and alone < 0.3, "three segments later, and with an empty store"
+
+
 def test_a_store_forgets_its_oldest_entries_and_none_is_no_store():
     small, alone = reader(LLAMA, "knn-lm", 8, share=0.5), reader(LLAMA, "none", 0)
     first = small(IDS[:, :16]).state

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from rmt.backbone.protocol import Layout
 
-# (layer, query, key, value (B, H, N, d), seen, scale) -> output (B, H, N, d), weights (B, H, N, N) whose rows sum to 1.
-# seen: bool (B or 1, H or 1, N, N), true where a query may see a key.
-Mix = Callable[[int, Tensor, Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor]]
+# (layer, query, key, value (B, H, N, d), seen, scale) -> output (B, H, N, d), weights (B, H, N, N) whose rows sum to 1,
+# or a function that makes these. seen: bool (B or 1, H or 1, N, N), true where a query may see a key.
+Mix = Callable[[int, Tensor, Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor | Callable[[], Tensor]]]
 MIXING: ContextVar[Mix | None] = ContextVar("mixing", default=None)  # of the running call
 
 
@@ -35,7 +35,7 @@ def mixed(mix: Mix, layer: int, query, key, value, mask: Tensor | None, causal: 
         seen = (whole.tril() if causal else whole)[None, None]
     output, weights = mix(layer, query, key, value, seen, scale)
     if capture is not None:
-        capture(Mixed(weights.detach()))
+        capture(Mixed((weights() if callable(weights) else weights).detach()))
     return output.transpose(1, 2).contiguous()
 
 

@@ -37,13 +37,18 @@ class ExactContext(MemoryCell):
         r, t = state.shape[1], x.shape[1]
         layout = Layout(slice(r, r + t), slice(0, r), slice(r + t, r + t))
         mask = seen(filled(state[:, None]), segment)
-        output = backbone(torch.cat([state, x], dim=1), layout=layout, mask=mask, positions=self.places(mask))
+        x_before = torch.cat([state, x], dim=1)
+        output = backbone(x_before, layout=layout, mask=mask, positions=self.places(mask), **self.options())
         tokens = x if segment.mask is None else x * segment.mask[..., None]
         return Step(output, layout), torch.cat([state, tokens], dim=1)[:, t:]
 
     def places(self, mask: Tensor) -> Tensor:
         """The position (B, N) that each token is read at."""
         return counted(mask)
+
+    def options(self) -> dict:
+        """More options of the backbone's call, for mechanisms that read the same text in another way."""
+        return {}
 
     def slots(self, state: Tensor) -> Tensor:
         return state

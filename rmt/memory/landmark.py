@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from rmt.backbone import Backbone
-from rmt.backbone.weighing import beside_idle, weighed
+from rmt.backbone.weighing import weighed
 from rmt.memory.base import Mechanism, Step
 from rmt.memory.transformer_xl import TransformerXL, counted, read_beside, seen
 from rmt.text.segments import Segment
@@ -37,7 +37,12 @@ class LandmarkAttention(TransformerXL):
         blocks = Blocks(marks, (state != 0).any(-1), self.top)
         positions = torch.cat([blocks.places, blocks.longest + counted(seen(marks[:, :0], segment, 1))], dim=1)
         step, inputs = read_beside(
-            backbone, segment, cached, write=self.landmark, positions=positions, mix=weighed(blocks.weigh)
+            backbone,
+            segment,
+            cached,
+            write=self.landmark,
+            positions=positions,
+            mix=weighed(blocks.weigh, self.n_memory),
         )
         new = super().slots(inputs)  # (B, T + 1, L D)
         mark = torch.cat([torch.zeros_like(new[:, 1:, :1]), torch.ones_like(new[:, :1, :1])], dim=1)
@@ -68,9 +73,9 @@ class Blocks:
         self.places = (self.longest - 1 - after).clamp(min=0)
 
     def weigh(self, _layer: int, scores: Tensor) -> Tensor:
-        """The weights (B, H, N, N) of scores (B, H, N, N)."""
+        """The weights (B, H, Q, N) of scores (B, H, Q, N), cached positions first."""
         r = self.marks.shape[1]
-        far, near = scores[..., r:, :].tensor_split([r], dim=-1)  # (B, H, Q, R) and (B, H, Q, Q), Q = N - R
+        far, near = scores.tensor_split([r], dim=-1)  # (B, H, Q, R) and (B, H, Q, Q)
         marks, of = self.marks[:, None, None].expand_as(far), self.of[:, None, None].expand_as(far)
         hidden = far == -torch.inf
         token, mark = ~(hidden | marks), marks & ~hidden
@@ -84,7 +89,7 @@ class Blocks:
         if 0 < self.top < r:
             landmark = landmark.masked_fill(landmark < landmark.topk(self.top, -1).values[..., -1:], -torch.inf)
         far = (far + (landmark - within).gather(-1, of)).masked_fill(~token, -torch.inf)
-        return beside_idle(torch.cat([far, near], dim=-1).softmax(-1))
+        return torch.cat([far, near], dim=-1).softmax(-1)
 
 
 MECHANISM = Mechanism("landmark", LandmarkAttention, fresh={"n_memory": 516}, keeps_tokens=True, encoder=False)

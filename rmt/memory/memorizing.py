@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from rmt.backbone import Backbone
-from rmt.backbone.weighing import beside_idle, weighed
+from rmt.backbone.weighing import weighed
 from rmt.errors import InputError
 from rmt.memory.base import Mechanism, Step
 from rmt.memory.transformer_xl import TransformerXL, counted, decoder_only, filled, read_beside, seen
@@ -47,22 +47,24 @@ class MemorizingTransformer(TransformerXL):
         known = filled(cached)  # (B, R)
         places = known.any(1, keepdim=True) + counted(seen(known[:, :0], segment))  # (B, T)
         positions = torch.cat([torch.zeros_like(known, dtype=places.dtype), places], dim=1)
-        step, inputs = read_beside(backbone, segment, cached, positions=positions, mix=weighed(self.weigh))
+        step, inputs = read_beside(
+            backbone, segment, cached, positions=positions, mix=weighed(self.weigh, self.n_memory)
+        )
         return step, torch.cat([state, inputs[:, self.layer]], dim=1)[:, segment.ids.shape[1] :]
 
     def weigh(self, layer: int, scores: Tensor) -> Tensor:
-        """The weights (B, H, N, N) of scores (B, H, N, N), cached positions first."""
+        """The weights (B, H, Q, N) of scores (B, H, Q, N), cached positions first."""
         r = self.n_memory
-        far, near = scores[..., r:, :].tensor_split([r], dim=-1)
+        far, near = scores.tensor_split([r], dim=-1)
         local = near.softmax(-1)
         if layer != self.layer or not r:
-            return beside_idle(torch.cat([torch.zeros_like(far), local], dim=-1))
+            return torch.cat([torch.zeros_like(far), local], dim=-1)
         if self.top < r:
             far = far.masked_fill(far < far.topk(self.top, -1).values[..., -1:], -torch.inf)
         some = (far > -torch.inf).any(-1, keepdim=True)
         neighbours = far.masked_fill(~some, 0.0).softmax(-1)
         gate = self.gate.to(far.dtype).sigmoid()[:, None, None] * some  # with nothing cached, the text has it all
-        return beside_idle(torch.cat([gate * neighbours, (1 - gate) * local], dim=-1))
+        return torch.cat([gate * neighbours, (1 - gate) * local], dim=-1)
 
     def slots(self, state: Tensor) -> Tensor:
         return state

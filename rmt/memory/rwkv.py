@@ -6,16 +6,14 @@ from torch import Tensor, nn
 from rmt.memory.base import Mechanism
 from rmt.memory.recurrent_net import RecurrentNet
 
-EMPTY = -40.0  # the log weight of a mean of nothing: e^-40 of a zero, which no later value notices
-
 
 class RWKV(RecurrentNet):
     """RWKV-4 of Peng et al. 2023 (arXiv 2305.13048, eq. 11-18), the weights of transformers' RwkvModel.
 
     A layer's state: the last token's input to its channel mixing and to its time mixing (D each), the weighted mean of
-    all values so far and the log of its weight (A each). The paper's eq. 16 in those terms: a weight fades by e^w a
-    token, a token's own weight is e^k, and e^(k + u) where it is read at once. transformers keeps numerator,
-    denominator and maximum instead, which cannot be drawn: the maximum begins at -1e38.
+    all values so far and log(1 + its weight) (A each), zero before the first token. The paper's eq. 16 in those terms:
+    a weight fades by e^w a token, a token's own weight is e^k, and e^(k + u) where it is read at once. transformers
+    keeps numerator, denominator and maximum instead, which cannot be drawn: the maximum begins at -1e38.
     """
 
     family, final_norm = "rwkv", "ln_out"
@@ -37,12 +35,14 @@ class RWKV(RecurrentNet):
                 (part.receptance, part.time_mix_receptance),
             )
         )  # fmt: skip
-        read, mean, weight = fading_mean(key, value, part.time_decay, part.time_first, mean, weight + EMPTY)
+        weight = weight.clamp(min=torch.finfo(weight.dtype).tiny)
+        weight = weight + (-torch.expm1(-weight)).log()  # log(1 + weight) -> log(weight)
+        read, mean, weight = fading_mean(key, value, part.time_decay, part.time_first, mean, weight)
         x = x + part.output(receptance.sigmoid() * read)
         feed, inner = layer.feed_forward, layer.ln2(x)
         grown = feed.value(feed.key(mix(inner, channel, feed.time_mix_key)).relu().square())
         x = x + feed.receptance(mix(inner, channel, feed.time_mix_receptance)).sigmoid() * grown
-        return x, inner[:, -1], inputs[:, -1], mean, weight - EMPTY
+        return x, inner[:, -1], inputs[:, -1], mean, torch.logaddexp(weight, torch.zeros_like(weight))
 
 
 def mix(x: Tensor, last: Tensor, share: Tensor) -> Tensor:

@@ -194,5 +194,10 @@ WORDS = (  # in the order of a legend
         "The weights of a small net that learned the text, and the direction of its last step", "knows", "longdash",
         "associative memory",
     ),
+    Words(
+        "reformer", "reformer", "Reformer", "the text before a segment, read in buckets of like tokens (Reformer)",
+        "The last {read} tokens of the text, of which a token sees those in its bucket", "change", "longdashdot",
+        "sparse attention",
+    ),
     Words("none", "none", "no memory", "no memory", "Nothing", "loss", "dash", "controls"),
 )  # fmt: skip

@@ -98,13 +98,13 @@ RECORDS = (
     _task(
         "qa3", title="qa3, three facts", about=OBJECTS, knows=PEOPLE,
         example="Mary went to the garden. {noise} Mary took the milk there. {noise} Mary moved to the office. "
-        "Where was the milk before the office?",
+        "{noise} Where was the milk before the office?",
         hint="It knows where an object was before it came to a place.",
     ),
     _task(
         "qa4", title="qa4, relations", about=PLACES, looks=(RELATION,),
         example="The garden is north of the kitchen. {noise} The kitchen is north of the office. "
-        "What is the kitchen north of?",
+        "{noise} What is the kitchen north of?",
         hint="It knows which place lies where of which other place.",
     ),
     _task(

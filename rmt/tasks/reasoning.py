@@ -39,8 +39,8 @@ def story(rng: Rng, *, forms: int = 2) -> Story:
 TASK = Task(
     "reasoning", PLACES, story, lessons=({"noise": False, "forms": 1}, {"noise": False}), title="Reasoning",
     keeps="one of two facts", about=PLACES, looks=(RELATION,),
-    example="The garden is north of the kitchen. {noise} The kitchen is north of the office. "
-    "What is the kitchen north of?",
+    example="The garden is west of the office. {noise} The office is west of the kitchen. "
+    "{noise} What is the office west of?",
     hint="It is told two facts anywhere and asked for one: “The garden is north of the kitchen. The kitchen is north "
     "of the office.” … “What is the kitchen north of?”",
 )  # fmt: skip

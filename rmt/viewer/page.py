@@ -75,6 +75,7 @@ def page(
         _check(beside)
         runs["beside"] = Run("beside", beside, source)
     over = max(run.trace.done for run in runs.values())
+    family = [] if beside else [*runs.values()]
 
     @cache
     def packed(name: str, detail: str) -> str:
@@ -82,7 +83,7 @@ def page(
         options = _beside(trace, beside, names, over) if beside else {}
         with_it = [run for other, run in runs.items() if other != name] if beside else []
         return base64.b64encode(
-            gzip.compress(_archive(runs[name], others, detail, with_it, options), 9, mtime=0)
+            gzip.compress(_archive(runs[name], others, detail, with_it, family, options), 9, mtime=0)
         ).decode()
 
     for own, of_others in _details(trace, most):
@@ -144,14 +145,16 @@ def _page(trace: Trace, packed: Mapping[str, str]) -> str:
     )
 
 
-def _archive(run: Run, controls: Mapping[str, Run], detail: str, beside: Sequence[Run], more: dict) -> bytes:
+def _archive(
+    run: Run, controls: Mapping[str, Run], detail: str, beside: Sequence[Run], family: Sequence[Run], more: dict
+) -> bytes:
     """Pack all slices of a run: overview, segments, heads; beside a second run its memory, too."""
     reset = controls.get("reset")
     mapped = "read" in run.trace.arrays
     detail = detail if mapped else "none"
     about = [*provenance(run.trace, run.source), *([DETAILS[detail]] if mapped and DETAILS[detail] else [])]
     colours = slices.colours(run, reset)
-    parts = {"overview": slices.overview(run, more.get("over", 0), controls=controls)}
+    parts = {"overview": slices.overview(run, more.get("over", 0), controls=controls, family=family)}
     if beside:
         parts |= archive.memory_parts(run, beside)
     for index in range(run.trace.done):

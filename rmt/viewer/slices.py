@@ -6,7 +6,7 @@ each padded to 8 bytes. The header is {"meta": ..., "arrays": {name: {"dtype", "
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -46,6 +46,14 @@ class Run:
         return float(values.max(initial=0.0)), float(values.mean())
 
     @cached_property
+    def largest(self) -> dict[str, float]:
+        """The ends of the run's scales: change of a slot and of the mean slot, loss of a segment and of a token."""
+        losses = token_loss(self.trace, 0, len(self.trace.arrays["ids"]))
+        values = {"slot": self.measures.change, "change": self.measures.slot_mean, "loss": self.measures.loss}
+        values["token_loss"] = losses
+        return {name: float(np.nanmax(row, initial=0.0)) for name, row in values.items()}
+
+    @cached_property
     def text(self) -> bytes:
         """A digest of the token ids: runs over the same text have the same."""
         return hashlib.sha256(self.trace.arrays["ids"][:]).digest()
@@ -65,13 +73,16 @@ def pack(meta: dict, **arrays: np.ndarray) -> bytes:
     return len(head).to_bytes(4, "little") + head + b"".join(parts)
 
 
-def overview(run: Run, over: int = 0, controls: Mapping[str, Run] | None = None) -> bytes:
+def overview(
+    run: Run, over: int = 0, controls: Mapping[str, Run] | None = None, family: Sequence[Run] | None = None
+) -> bytes:
     """Make the slice of the whole run, in constant size: pooled rows of the spine, beats, marks, scales.
 
     over: segments of a longer run whose bins are used, as the two are drawn on one axis. controls: the same text with
-    memory reset, and by weights that were never trained.
+    memory reset, and by weights that were never trained. family: the runs that share their scales with this one, by
+    default its controls.
     """
-    trace, measures, write = run.trace, run.measures, run.token_write
+    trace, measures = run.trace, run.measures
     at = edges(max(over, trace.done), BINS)
     at = np.unique(np.minimum(at, trace.done))
     rows = {"write": measures.share("write"), "read": measures.share("read"), "change": measures.slot_mean}
@@ -95,14 +106,29 @@ def overview(run: Run, over: int = 0, controls: Mapping[str, Run] | None = None)
         "who": measures.who().name if measures.followed else None,
         "answer": measures.answer,
         "marks": marks(run),
-        "change_scale": float(measures.change.max(initial=0.0)),
-        "write_scale": write[0],
-        "write_mean": write[1],
+        **_scales(run, [*(controls or {}).values()] if family is None else family),
     }
     moved = measures.slot_mean
     peak = np.array([a + int(np.argmax(moved[a:b])) for a, b in pairwise(at)])
     pooled = {f"{name}_{of}": row[i] for name, row in rows.items() for i, of in enumerate(("max", "mean"))}
     return pack(meta, edges=at, peak=peak, **pooled, **people.rows(measures, at))
+
+
+def _scales(run: Run, family: Sequence[Run]) -> dict:
+    """The ends of the scales, the largest numbers of a run and its family, so that a colour means the same in each."""
+    alike = [run, *family]
+    most = {name: max(each.largest[name] for each in alike) for name in run.largest}
+    losses = [token_loss(each.trace, 0, len(each.trace.arrays["ids"])) for each in alike if _same_text(run, each)]
+    apart = max((np.nanmax(np.abs(loss - losses[0]), initial=0.0) for loss in losses), default=0.0)
+    return {
+        "change_scale": most["slot"],
+        "write_scale": max(each.token_write[0] for each in alike),
+        "write_mean": max(each.token_write[1] for each in alike),
+        "loss_scale": most["token_loss"],
+        "gain_scale": float(apart),
+        "rows": {"change": most["change"], "loss": most["loss"]},
+        "shared": any(each.id != run.id for each in family),
+    }
 
 
 def segment(run: Run, index: int, layer: int | None = None, head: int | None = None, reset: Run | None = None) -> bytes:

@@ -141,7 +141,7 @@ def sizes(rows: Sequence[Mechanism], shown: Sequence[str], finding: str, *, them
     _families(figure, rows, shown, theme)
     whole = np.arange(low, high + 1)
     figure.update_xaxes(tickvals=[low - 0.7, *whole], ticktext=["none", *(f"{10 ** int(x):,}" for x in whole)],
-                        range=[low - 1.0, high + 1.3])  # fmt: skip
+                        range=[low - 1.0, high + 1.9])  # fmt: skip
     return figure.update_layout(margin_l=8)
 
 

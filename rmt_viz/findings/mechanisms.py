@@ -230,7 +230,7 @@ def sizes_finding(rows: Sequence[Mechanism]) -> str:
     if len(some) < 2:
         return "How many numbers cross a boundary"
     more = sum(map(grows, rows))
-    growing = f"; {more} of {len(rows)} mechanisms grow with the text" if more else ""
+    growing = f"; {more} of {len(rows)} mechanisms grow{'s' if more == 1 else ''} with the text" if more else ""
     return f"What crosses a boundary is from {min(some):,} to {max(some):,} numbers{growing}"
 
 

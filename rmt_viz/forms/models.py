@@ -122,7 +122,7 @@ def record(wanted: CheckpointChoice, report) -> bool:
         config = session.checkpoints().get(wanted.name, {}) if wanted.shipped else {}
         text = st.text_area(
             "Text" if report.tokenizer else "Token ids",
-            example_texts.example(config.get("task")) if report.tokenizer else "",
+            example_texts.example(config.get("task"), config.get("segment_length", 0)) if report.tokenizer else "",
             height=150,
             key=f"text for {wanted.name}",
             help=plain(example_texts.hint(config.get("task"))) or None,

@@ -25,7 +25,9 @@ def own_text() -> None:
     name = st.selectbox("Checkpoint", configs, first, format_func=whole_title, key="own checkpoint")
     config = configs[name]
     _what_it_knows(config)
-    text = st.text_area("Text", example(config.get("task")), height=200, key=f"own text {name}")
+    text = st.text_area(
+        "Text", example(config.get("task"), config["segment_length"]), height=200, key=f"own text {name}"
+    )
     longest = config["segment_length"]
     lengths = sorted({n for n in LENGTHS if n < longest} | {longest})
     length = st.select_slider("Tokens a segment", lengths, longest, key=f"own length {name}")

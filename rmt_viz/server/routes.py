@@ -32,7 +32,7 @@ async def overview(request: Request) -> Response:
 def _overview(run: Run, over: str) -> bytes:
     if not NUMBER.fullmatch(over):
         raise InputError("There is no such length.")
-    return slices.overview(run, int(over), session.controls_of(run.id))
+    return slices.overview(run, int(over), session.controls_of(run.id), session.family_of(run.id))
 
 
 async def segment(request: Request) -> Response:

@@ -17,9 +17,13 @@ NOISE = (
 LAST_SENTENCE = re.compile(r"[^.!?\n]*\?\s*$")
 
 
-def example(task: str | None) -> str:
-    """A text to begin with, for a model of this task."""
-    return TASKS[task].example.replace("{noise}", NOISE) if task in TASKS else NOISE
+def example(task: str | None, segment_length: int = 0) -> str:
+    """A text to begin with, for a model of this task: its facts and its question lie in different segments.
+
+    segment_length: in tokens; a word is a token or more.
+    """
+    noise = " ".join([NOISE] * -(-max(segment_length, 1) // len(NOISE.split())))
+    return TASKS[task].example.replace("{noise}", noise) if task in TASKS else NOISE
 
 
 def hint(task: str | None) -> str:

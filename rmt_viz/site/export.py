@@ -115,8 +115,8 @@ def _write_run(
     """The files of a run: run.bin, and segments-0.bin, segments-1.bin, ... of CHUNK segments each."""
     folder.mkdir(parents=True)
     longer = [length for length in lengths if length > run.trace.done]
-    parts = {"overview": slices.overview(run, controls=controls)}
-    parts |= {f"overview?over={length}": slices.overview(run, length, controls) for length in longer}
+    parts = {"overview": slices.overview(run, controls=controls, family=family)}
+    parts |= {f"overview?over={length}": slices.overview(run, length, controls, family) for length in longer}
     parts |= archive.memory_parts(run, family)
     _write_archive(folder / "run.bin", parts)
     model, why = _model(run, models)

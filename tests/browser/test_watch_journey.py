@@ -1,4 +1,4 @@
-"""Journeys through the Watch page in a real browser."""
+"""Journeys through the Watch page in a real browser: more than 300 lines, since they are of one page."""
 
 import json
 import re
@@ -84,6 +84,12 @@ def test_keys_do_what_the_help_says(visit):
     for key, segment in [("End", 8), ("Home", 1), ("1", 4), ("3", 8), ("ArrowLeft", 7), ("2", 5), ("4", 5)]:
         page.keyboard.press(key)
         at(page, segment)
+    colour = page.get_by_label("colour", exact=True)
+    page.keyboard.press("3")
+    expect(page.get_by_role("button", name=re.compile("^3 read"))).to_have_attribute("aria-pressed", "true")
+    expect(colour).to_have_value("read")
+    page.keyboard.press("1")
+    expect(colour).to_have_value("write")
     page.keyboard.press("Home")
     page.keyboard.press(" ")
     expect(page.get_by_role("button", name="Stop")).to_be_visible()

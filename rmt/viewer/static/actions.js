@@ -6,10 +6,16 @@ import { exportDialog } from "./export.js"
 import { beatsOf, people, whoOf } from "./people.js"
 import { helpTable } from "./toolbar.js"
 
+// A beat is shown in the colours of what happens in it.
+const COLOUR_OF = { write: "write", update: "write", append: "write", change: "write", read: "read", look: "read" }
+
 export function actions(surface) {
   const beat = (i) => () => {
     const found = beatsOf(surface.overview, surface.view)[i]
-    if (found) surface.go(found.segment + 1)
+    if (!found) return
+    const colour = COLOUR_OF[found.kind]
+    if (surface.options.colours.includes(colour)) surface.view = { ...surface.view, colour }
+    found.segment + 1 === surface.view.segment ? surface.changed() : surface.go(found.segment + 1)
   }
   return {
     previous: () => surface.go(surface.view.segment - 1),

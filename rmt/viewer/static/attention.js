@@ -3,7 +3,7 @@
 import { button, el, picker, range, shown, svg, visible } from "./dom.js"
 import { box, figure, words } from "./draw.js"
 import { axisOf, blockOf, drawMap, nameOf, WHAT } from "./blocks.js"
-import { locked } from "./panel.js"
+import { locked, NO_ATTENTION } from "./panel.js"
 
 const GAP = 18
 const TALLEST = { low: 420, high: 640 }
@@ -27,6 +27,7 @@ export const attentionPanel = {
     cellPickers(frame, act),
   ],
   draw(body, frame, act) {
+    if (!frame.overview.meta.n_heads) return locked(body, NO_ATTENTION)
     const maps = mapsOf(frame)
     if (maps.some(({ slice }) => !slice && !body.firstChild)) return locked(body, "The map is on its way.")
     if (maps.some(({ slice }) => !slice)) return // what is there stays until the new one is here

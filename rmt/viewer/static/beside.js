@@ -6,9 +6,9 @@ export const SHOWN = [["watch", "Watch"], ["memory", "Memory"], ["loss", "Loss"]
 export function shareScales(sides) {
   const metas = sides.map((side) => side.overview.meta)
   const most = (name) => Math.max(...metas.map((meta) => meta[name]))
-  const shared = Object.fromEntries(["change_scale", "write_scale", "write_mean"].map((name) => [name, most(name)]))
+  const shared = Object.fromEntries(["change_scale", "write_scale", "write_mean", "loss_scale", "gain_scale"].map((name) => [name, most(name)]))
   const rows = ["change", "loss"].map((row) =>
-    [row, Math.max(...sides.map((side) => top(side.overview[`${row}_max`])))]
+    [row, Math.max(...sides.map((side) => Math.max(top(side.overview[`${row}_max`]), side.overview.meta.rows?.[row] ?? 0)))]
   )
   return sides.map((side) => {
     const meta = { ...side.overview.meta, ...shared, most: Object.fromEntries(rows) }

@@ -2,7 +2,7 @@
 
 import { picker, range, shown, svg } from "./dom.js"
 import { box, figure, words } from "./draw.js"
-import { locked } from "./panel.js"
+import { locked, NO_ATTENTION } from "./panel.js"
 import { colourOf } from "./theme.js"
 
 const SIDES = {
@@ -46,7 +46,7 @@ function grids({ id, title, sides, pickers = true }) {
       ),
     ],
     draw(body, frame, act) {
-      if (!frame.slice.write_share) return locked(body, LOCKED)
+      if (!frame.slice.write_share) return locked(body, frame.overview.meta.n_heads ? LOCKED : NO_ATTENTION)
       const width = body.clientWidth
       const across = width > WIDE ? sides.length : 2
       const side = (width - GAP * (across - 1)) / across

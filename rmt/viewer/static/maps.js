@@ -2,7 +2,7 @@
 
 import { range, shown, svg, visible } from "./dom.js"
 import { box, figure, heat, words } from "./draw.js"
-import { locked } from "./panel.js"
+import { locked, NO_ATTENTION } from "./panel.js"
 
 const LOCKED = "This run did not keep its maps. Record it again with --detail thin to see them here."
 const LEFT = 54
@@ -21,7 +21,7 @@ export const mapsPanel = {
   title: (frame) => `Memory and tokens in segment ${frame.view.segment}`,
   note: (frame) => frame.whose,
   draw(body, frame, act) {
-    if (!frame.slice.write) return locked(body, frame.locked ?? LOCKED)
+    if (!frame.slice.write) return locked(body, frame.overview.meta.n_heads ? frame.locked ?? LOCKED : NO_ATTENTION)
     const sides = sidesOf(frame)
     if (!sides.length) return locked(body, "No token attends to memory here, and no memory to tokens.")
     const place = layout(body, frame)

@@ -96,11 +96,13 @@ function tokenScale(frame) {
   const { write_scale: most, write_mean: mean } = frame.overview.meta
   const high = Math.max(...frame.all.map((each) => largest(values(each, colour))), 1e-6)
   const even = series.reduce((sum, value) => sum + value, 0) / series.length
-  if (colour === "gain") return { series, low: -high, high, unit, told: "in this segment" }
-  if (colour === "loss") return { series, low: 0, high, unit, told: "in this segment" }
+  const { loss_scale: loss, gain_scale: gain, shared } = frame.overview.meta
+  const run = frame.all.length > 1 ? "both runs" : shared ? "run and controls" : "the run"
+  if (colour === "gain") return { series, low: -gain, high: gain, unit, told: `to the maximum of ${run}` }
+  if (colour === "loss") return { series, low: 0, high: loss, unit, told: `to the maximum of ${run}` }
   if (colour === "read") return { series, low: 0, high: slot ? high : 1, unit, told: slot ? "in this segment" : "" }
   if (slot || layer || head) return { series, low: even, high, unit, told: "mean to maximum of this segment" }
-  return { series, low: mean, high: most, unit, told: "mean to maximum of the run" }
+  return { series, low: mean, high: most, unit, told: `mean to maximum of ${run}` }
 }
 
 const largest = (series) => Math.max(0, ...[...(series ?? [])].filter(Number.isFinite).map(Math.abs))
