@@ -29,7 +29,7 @@ class OnDemand:
     """A queue of work, done one after another, with a cache of the last results. forgotten: see FORGOTTEN."""
 
     def __init__(self, *, forgotten: float = FORGOTTEN):
-        self.worker, self.forgotten = Worker(1, prepare=engine.load), forgotten
+        self.worker, self.forgotten = Worker(1), forgotten
         self.lock, self.requests, self.warm = threading.Lock(), OrderedDict(), False
 
     def ask(self, key: Hashable, work: Callable, wait: float | None = None) -> Job:
@@ -52,6 +52,7 @@ class OnDemand:
             progress(done, total)
 
         check(0, 0)
+        engine.load()  # which takes so long that a single question would be forgotten meanwhile
         result = work(check)
         self.warm = True
         return result
