@@ -96,9 +96,11 @@ def try_engine(bin: Path, folder: Path) -> None:
     assert json.loads(run([bin / "rmt", *arguments], folder).stdout)["answer"]
     run([bin / "rmt", "validate", out], folder)
     run([bin / "rmt", "export", out, "--html", "letter.html"], folder)
+    run([bin / "rmt-viz", "export-site", "site", "--run", "memorize"], folder)
+    assert (folder / "site" / "index.html").is_file() and (folder / "site" / "data" / "memorize" / "run.bin").is_file()
     refused = subprocess.run([bin / "rmt-viz"], cwd=folder, env=environment(), capture_output=True, text=True)
     assert refused.returncode == 2 and "pip install 'rmt-viz[viz]'" in refused.stderr, refused.stderr
-    print("the engine alone: import, rmt record, validate and export work; rmt-viz says what to install")
+    print("the engine alone imports, records, validates, exports, writes a site; rmt-viz says what to install")
 
 
 def try_app(bin: Path, folder: Path) -> None:
@@ -135,11 +137,8 @@ def uninstall(bin: Path, place: Path) -> None:
 
 def environment() -> dict[str, str]:
     """What a person has who has nothing of ours: no path to a checkout, an empty home."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in ("PATH", "LANG", "PIP_INDEX_URL", "PIP_CONFIG_FILE")
-    }
+    needed = ("PATH", "LANG")
+    kept = {name: value for name, value in os.environ.items() if name in needed or name.startswith("PIP_")}
     kept |= {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     home = tempfile.gettempdir() + "/rmt-viz-home"
     Path(home).mkdir(exist_ok=True)
