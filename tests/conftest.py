@@ -62,6 +62,7 @@ def write_trace(
     loss: bool | float = False,
     question: bool = True,
     people: tuple[str, ...] = (),
+    checkpoint: str = "toy",
 ) -> Trace:
     """Write the trace of an imagined model that writes in segment `fact` (and `second`) and is asked in the last.
 
@@ -76,7 +77,7 @@ def write_trace(
     raw = [token.encode() for token in text]
     spans = [{"kind": "question", "start": n_tokens - 4, "end": n_tokens}] if question else []
     spans += [{"kind": "fact", "start": s * length + 2, "end": s * length + 6} for s in (fact, second) if s is not None]
-    made = {"checkpoint": "toy", "fingerprint": "0", "layers": layers, "heads": heads, "n_memory": slots}
+    made = {"checkpoint": checkpoint, "fingerprint": "0", "layers": layers, "heads": heads, "n_memory": slots}
     meta = {
         "detail": detail,
         "task": "detect",
@@ -256,6 +257,15 @@ def brought(tmp_path_factory) -> Path:
 def server(assets, brought, tmp_path_factory):
     """The address of the app, run as a visitor would, over the test assets."""
     with serving(assets, tmp_path_factory.mktemp("server") / "log", RMT_VIZ_ROOT=str(brought)) as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="session")
+def hostile_server(tmp_path_factory):
+    """The address of the app over runs in which every text is hostile."""
+    from hostile import hostile_app
+
+    with hostile_app(tmp_path_factory.mktemp("hostile"), ROOT / "assets", write_trace, serving) as address:
         yield address
 
 

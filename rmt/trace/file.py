@@ -104,6 +104,10 @@ def read_header(path: Path) -> tuple[dict, int, OpenFile]:
 
 def _header_problem(header, room: int) -> str | None:
     meta = json.loads(header["__metadata__"]["trace"])
+    try:
+        json.dumps(meta, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape and nothing can show
+        return "a text in its header is no Unicode"
     if meta["schema"] != SCHEMA:
         return f"its schema is {str(meta['schema'])[:40]!r}, this version reads {SCHEMA!r}"
     if meta["detail"] not in DETAILS:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import anyio
 from starlette.requests import Request
@@ -172,3 +172,10 @@ ROUTES = [
     Route(f"{PREFIX}/{{trace}}/words/{{index}}", words),
     Route(f"{PREFIX}/{{trace}}/page", page),
 ]
+
+
+def under(base: str, routes: Sequence[Route]) -> list[Route]:
+    """The routes, and the same ones under a base path such as "viz", where the pages ask for them if there is one."""
+    base = base.strip("/")
+    again = [Route(f"/{base}{route.path}", route.endpoint, methods=route.methods) for route in routes if base]
+    return [*routes, *again]

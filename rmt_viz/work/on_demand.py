@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
+from rmt_viz.work import engine
 from rmt_viz.work.queue import Cancel, Job, Worker
 
 PATIENCE = 0.35  # seconds that a request waits for its result before the viewer is told to ask again;
@@ -51,6 +52,7 @@ class OnDemand:
             progress(done, total)
 
         check(0, 0)
+        engine.load()  # which takes so long that a single question would be forgotten meanwhile
         result = work(check)
         self.warm = True
         return result

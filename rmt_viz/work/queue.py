@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from rmt.errors import InputError
 
 SORRY = "Something went wrong in this run; nothing was kept. The server’s log has the details."
+NO_MEMORY = "The server’s memory is not enough for this; take shorter segments or a shorter text, or try again later."
 BUSY = "Too many people have work waiting here at the moment; try again in a few minutes."
 AT_ONCE = 8  # visitors whose jobs take turns; what waits behind them has loaded nothing yet
 TURN = 0.25  # seconds after which a job lets the next one go on, at its next step
@@ -77,9 +78,14 @@ class Job:
             self.state = "cancelled"
         except InputError as error:
             self.error, self.state = str(error), "failed"
-        except BaseException:  # a panic of a library in Rust is no Exception, and SystemExit is none either
+        except BaseException as error:  # a panic of a library in Rust is no Exception, and SystemExit is none either
             LOG.exception("a job failed")
-            self.error, self.state = SORRY, "failed"
+            self.error, self.state = NO_MEMORY if _lacks_memory(error) else SORRY, "failed"
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Whether memory ran out; torch has no type of its own for that on a CPU."""
+    return isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
 
 
 class Worker:
@@ -89,8 +95,9 @@ class Worker:
     Of one owner's jobs one is begun at a time, and of the others the one that has waited longest.
     """
 
-    def __init__(self, at_once: int = AT_ONCE, turn: float = TURN):
-        self.at_once, self.turn = at_once, turn
+    def __init__(self, at_once: int = AT_ONCE, turn: float = TURN, prepare: Callable[[], object] = int):
+        """prepare: called before the work of each job, on its thread."""
+        self.at_once, self.turn, self.prepare = at_once, turn, prepare
         self.pool = ThreadPoolExecutor(at_once, thread_name_prefix="job")
         self.changed = threading.Condition()
         self.waiting: list[Job] = []  # in the order they came
@@ -102,7 +109,12 @@ class Worker:
 
         Raises InputError where too many jobs wait already.
         """
-        job = Job(work, about, owner, name)
+
+        def prepared(progress: Callable[[int, int], None]):
+            self.prepare()
+            return work(progress)
+
+        job = Job(prepared, about, owner, name)
         job.next_turn, job.place = lambda: self._pass_on(job), lambda: self._place(job)
         with self.changed:
             for other in [other for other in self.waiting if other.stop.is_set()]:

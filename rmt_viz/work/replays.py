@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from rmt.errors import InputError
 from rmt.trace import SegmentRecord
 from rmt_viz.shelf.library import Run
@@ -9,6 +11,10 @@ from rmt_viz.work.on_demand import OnDemand
 from rmt_viz.work.queue import Job
 
 LARGEST = 1 << 30  # bytes of one segment's maps
+NO_NUMBERS = (
+    "The model that made this run returns no numbers here (nan): its weights are damaged, or they overflow. What was "
+    "recorded is shown."
+)
 
 
 class Replays(OnDemand):
@@ -45,7 +51,7 @@ def whole_maps(model, run: Run, segment: int) -> SegmentRecord:
             f"The whole maps of this segment are {size / 1e9:.1f} GB, too much to show; record the text with shorter "
             "segments to see them."
         )
-    return replay(model, run.trace, segment)
+    return _of_numbers(replay(model, run.trace, segment), "attention")
 
 
 def slots_as_words(model, run: Run, segment: int):
@@ -53,4 +59,11 @@ def slots_as_words(model, run: Run, segment: int):
     from rmt.model.readout import read_slots
 
     record = run.trace.segments[segment]
-    return read_slots(model, record.memory_before, record.memory)
+    return _of_numbers(read_slots(model, record.memory_before, record.memory), "score")
+
+
+def _of_numbers(result, name: str):
+    """The same result. Raises InputError where an array of it has nan in it."""
+    if np.isnan(np.asarray(getattr(result, name))).any():
+        raise InputError(NO_NUMBERS)
+    return result
