@@ -97,6 +97,7 @@ class Named(nn.Module):
         self.answer.weight.data = torch.eye(len(classes)) * GAIN
         self.dim, self.n_layers, self.n_heads, self.causal, self.head, self.fused = len(classes), 1, 1, True, *KIND
         self.n_positions = self.cls_id = self.sep_id = None
+        self.recurrent = False
 
     def embed(self, ids: Tensor) -> Tensor:
         return self.model(ids)

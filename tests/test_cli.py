@@ -27,7 +27,8 @@ def test_evaluate_prints_one_json_document(rmt_command, checkpoint):
     assert code == 0
     rows = json.loads(out)["results"]
     assert [row["segments"] for row in rows] == [1, 3]
-    names = "segments tokens samples accuracy stderr low high control seconds background"
+    names = "segments tokens samples accuracy stderr low high confidence calibration_error calibration_by_chance "
+    names += "control seconds background"
     assert set(rows[0]) == set(names.split())
     assert rows[1]["tokens"] == 72 and rows[1]["samples"] == 5 and rows[1]["control"] == "none"
 

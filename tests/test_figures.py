@@ -159,7 +159,9 @@ def test_the_bundle_keeps_each_module_to_itself():
     script = bundle.script(*bundle.MODULES, "source.js", HERE / "streamlit.js")
     assert "import " not in script.replace("important", "") and script.count("export default") == 1
     on_disk = {path.name for path in bundle.HERE.glob("*.js")}
-    assert on_disk == {*bundle.MODULES, "source.js", "kept.js", "offline.js"}, "a module that nothing draws with"
+    assert on_disk == {*bundle.MODULES, "source.js", "kept.js", "offline.js", "widget.js"}, (
+        "a module that nothing draws with"
+    )
 
 
 def test_a_run_as_a_figure(make_trace):

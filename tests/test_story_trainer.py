@@ -134,13 +134,13 @@ def test_streams_carry_their_state_and_begin_anew_as_a_plain_loop_does(texts, mo
 
 
 def test_the_first_of_several_questions_has_the_answer_of_a_document_that_ends_with_it(texts, model):
-    chunk = texts(FAR).chunk(0)
+    source = texts(FAR)
+    chunk = next(c for c in (source.chunk(0) for _ in range(50)) if len(set(c.begins.argmax(1))) > 1)
     logits, _ = answers(model, *tensors(chunk), model.cell.initial(6))
     for b in range(6):
         first = int(chunk.begins[b].argmax())
         ids = np.concatenate([*chunk.ids[b, first:], chunk.ask[b, : chunk.ends[b, 0] + 1]])
         assert torch.allclose(logits[b, 0], model(torch.from_numpy(ids)[None]).logits[0], atol=1e-12)
-    assert len(set(chunk.begins.argmax(1))) > 1
 
 
 def test_training_on_the_same_texts_again_and_again_learns_them(config, tmp_path):

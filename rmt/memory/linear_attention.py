@@ -61,7 +61,7 @@ class LinearAttention(MemoryCell):
             )
             after[i] = tuple(part.to(x.dtype) for part in sums)
             weights = F.pad(weights, (0, 0, 1, 0))  # the position of the state sees itself
-            weights[..., 0, 0] = 1.0
+            weights[..., 0, 0].fill_(1.0)
             return F.pad(output, (0, 0, 1, 0)).to(value.dtype), weights
 
         output = backbone(x, layout=layout, mask=mask, positions=positions, mix=mix)

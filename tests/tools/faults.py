@@ -84,7 +84,7 @@ TABLE = {
         ("accuracy = sum(results.values()) / samples", "accuracy = max(results.values())", "no mean over samples"),
         ('"tokens": n_segments * model.segment_length', '"tokens": n_segments', "tokens are segments"),
         ("self.made[:, i - self.first]", "self.made[:, 0]", "every segment is the first"),
-        ("return step.logits.argmax(-1)", "return step.logits.argmin(-1)", "the least likely class is the answer"),
+        ("answers = step.logits.argmax(-1)", "answers = step.logits.argmin(-1)", "the least likely class is the answer"),
     ),
     "rmt/causes/facts.py": (
         ("standing=(RESET,) if reset else ()", "standing=()", "the reset control of facts does nothing"),
