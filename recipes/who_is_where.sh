@@ -5,7 +5,7 @@
 # The shipped weights had more streams than this in several parts, the last of them as below: see assets/checkpoints/qa1/README.md.
 source "$(dirname "$0")/common.sh"
 
-rmt train-stories --kinds qa1 --minutes 90 --stream-life 150 --stream-share 0.7 --rows 48 --go-on --out runs/qa1
+rmt train-stories --kinds qa1 --minutes 90 --stream-life 400 --stream-share 0.7 --rows 48 --go-on --out runs/qa1
 into qa1
 
 for control in none reset untrained; do
@@ -14,5 +14,5 @@ for control in none reset untrained; do
   rmt record assets/checkpoints/qa1 --task qa1 --segments 64 --seed 6 --control "$control" --out "$(traced qa1-64 "$control")"
 done
 recipes/causes.sh qa1
-"$PYTHON" -m benchmarks.babilong assets/checkpoints/qa1 --tasks qa1 --tokens 4k 32k --samples 200 100 --json \
+"$PYTHON" -m benchmarks.babilong assets/checkpoints/qa1 --tasks qa1 --tokens 4k 32k 128k --samples 200 100 50 --json \
   > assets/results/babilong.json
