@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8501
 PYTEST := $(BIN)/python -m pytest
 # One file a process at a time, so that a file's fixtures are made once; a thread a process.
-SPREAD := OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile --ignore=tests/browser
+SPREAD := OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile --no-loadscope-reorder --ignore=tests/browser
 
 # Files that start programs, train models or draw whole pages: in make test, not in make quick.
 LONG := adapter addresses alone cause_pages cli evaluate experiment_page facts faults faults_of_training fuzz gpu_benchmark growth \

@@ -38,9 +38,25 @@ HOSTILE = [
 ]
 
 
+# Files that take longest: they come first, so that no process is left with one of them at the end.
+LONGEST = (
+    "what_if",
+    "train",
+    "processes",
+    "gpu_benchmark",
+    "evaluate",
+    "memory",
+    "cuda_graph",
+    "newcomers",
+    "attribute",
+    "facts",
+)
+
+
 def pytest_collection_modifyitems(items):
-    """Order the tests: browser tests last, since Playwright keeps an event loop in this thread."""
-    items.sort(key=lambda item: "browser" in item.path.parts)
+    """Put the longest files first and browser tests last, since Playwright keeps an event loop in this thread."""
+    first = [f"test_{name}" for name in LONGEST]
+    items.sort(key=lambda item: ("browser" in item.path.parts, item.path.stem not in first))
 
 
 def write_trace(

@@ -72,7 +72,7 @@ def test_an_edited_fact_has_the_answer_that_it_tells(detect):
     assert other.meta["segment_length"] == 32 and detect.segment_length == 64
 
 
-def test_the_command_says_what_became_of_the_answer(tmp_path):
+def test_the_command_says_what_became_of_the_answer(tmp_path, rmt_command):
     trace, out = ROOT / "assets" / "traces" / "detect.trace.safetensors", tmp_path / "made.trace.safetensors"
     command = [sys.executable, "-m", "rmt", "what-if", str(DETECT), str(trace)]
     done = subprocess.run(
@@ -82,8 +82,8 @@ def test_the_command_says_what_became_of_the_answer(tmp_path):
     assert told["changes"] == "reset@9" and told["first"] == 8 and told["answer"][0] == "bathroom", done.stderr
     assert validate(out) == [] and told["answer"][2] != "bathroom"
     for wrong, why in (("reset@0", "is no change"), ("reset@99", "12 segments"), ("transplant:x@3", "no run “x”")):
-        refused = subprocess.run([*command, "--change", wrong], cwd=ROOT, capture_output=True, text=True)
-        assert refused.returncode == 2 and why in refused.stderr and "Traceback" not in refused.stderr
+        code, _, error = rmt_command(*command[3:], "--change", wrong)
+        assert code == 2 and why in error and "Traceback" not in error
 
 
 @pytest.mark.parametrize(
