@@ -19,6 +19,7 @@ class Fault:
 
 TESTS = {  # the tests that watch a file
     "rmt/evaluate/accuracy.py": (*KNOWN, "tests/test_evaluate.py"),
+    "rmt/evaluate/calibration.py": ("tests/test_evaluate.py",),
     "rmt/tasks/interval.py": (*KNOWN, "tests/test_evaluate.py"),
     "rmt/causes/facts.py": (*KNOWN, "tests/test_facts.py"),
     "rmt/causes/survival.py": (*KNOWN, "tests/test_facts.py"),
@@ -68,6 +69,11 @@ TABLE = {
         ("z**2 / (2 * samples)\n", "z**2 / samples\n", "the middle of an interval"),
         ("z**2 / (4 * samples**2)", "z**2 / (2 * samples**2)", "the width of an interval"),
         ("scale = 1 + z**2 / samples", "scale = 1", "the scale of an interval"),
+    ),
+    "rmt/evaluate/calibration.py": (
+        ("(right - confidence)", "right", "the error is the accuracy"),
+        ("/ len(confidence)", "/ BINS", "a mean over bins and not over answers"),
+        (".random((DRAWS, len(confidence))) < confidence", ".random((DRAWS, len(confidence))) < 1", "chance is always right"),
     ),
     "rmt/evaluate/accuracy.py": (
         ("task.filtered if filtered is None else filtered", "task.filtered", "a background that is not the one asked for"),
