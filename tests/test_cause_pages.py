@@ -118,6 +118,40 @@ def test_a_change_in_the_address_is_made_in_the_background(toys, monkeypatch):
     assert worker.asked[0].stop.is_set()
 
 
+def test_the_control_of_a_what_if_comes_after_its_answer(toys, make_trace, monkeypatch):
+    """The answer waits for nothing; the same change in runs with other facts is read meanwhile."""
+    worker, cache = Idle(), session.result_cache()
+    monkeypatch.setattr(session, "worker", lambda: worker)
+    cache.put(("what-if", "toy", "reset@4"), toys.add(make_trace("made", fact=5)))
+    at = run("what_if", trace="toy", change="reset@4")
+    assert at.get("bidi_component") and not at.subheader[0].value.startswith("Does memory cause")
+    (control,) = worker.asked
+    assert control.about == ("toy", "reset@4") and at.button(key="blank cancel")
+    at.run()
+    assert worker.asked == [control], "asked for once"
+    at.button(key="blank cancel").click().run()
+    control.state = "cancelled"
+    assert control.stop.is_set() and "the control is missing" in " ".join(c.value for c in at.run().caption)
+    answers = {"runs": 32, "unchanged": 1.0, "right": 0.2, "answer": "office", "share": 0.97}
+    cache.put(("blank", "toy", "reset@4"), answers)
+    said = " ".join(c.value for c in at.run().caption).replace("\\", "")
+    assert what_if_finding.blank(answers) in said and "answer office most often (97%)" in said
+    one, other = toys.open("toy"), toys.open("toy.reset")
+    assert requests.blank_answer(one, one, "edit:1-2:Mary") == {}, "the text of one run fits no other"
+    assert requests.blank_answer(one, other, "reset@4") == {}, "which has no memory"
+    assert requests.blank_answer(one, one, "reset@5") is None
+
+
+def test_another_change_stops_the_control_of_the_one_before(toys, make_trace, monkeypatch):
+    worker = Idle()
+    monkeypatch.setattr(session, "worker", lambda: worker)
+    session.result_cache().put(("what-if", "toy", "reset@4"), toys.add(make_trace("made", fact=5)))
+    at = run("what_if", trace="toy", change="reset@4")
+    at.query_params["change"] = "reset@5"
+    at.run()
+    assert [(job.about[1], job.stop.is_set()) for job in worker.asked] == [("reset@4", True), ("reset@5", False)]
+
+
 @pytest.mark.parametrize("bad", ["evil", "reset@0", "<script>", "edit:1-2:" + "x" * 5000])
 def test_a_bad_change_in_the_address_is_a_sentence(toys, bad):
     at = run("what_if", trace="toy", change=bad)
