@@ -18,6 +18,8 @@ MAKES = {  # what to run for a file that is not there
     "capacity": "recipes/many_facts.sh",
     "cost": "python -m benchmarks.methods --json",
     "mechanisms": "python -m rmt mechanisms CHECKPOINTS --json",
+    "recall": "recipes/mechanisms.sh",
+    "stretched": "recipes/mechanisms.sh",
 }
 
 
@@ -109,6 +111,42 @@ class Mechanism:
 
 
 @dataclass(frozen=True)
+class Recalled:
+    """What a trained mechanism gives back in one experiment of `benchmarks.recall`; numbers: the size of its memory."""
+
+    mechanism: str
+    seed: int
+    experiment: str
+    x: int
+    accuracy: float
+    low: float
+    high: float
+    documents: int
+    numbers: int
+    control: str = "none"
+
+
+@dataclass(frozen=True)
+class Stretched:
+    """A loss in nats on windows longer than trained on; see `benchmarks.stretched`. Differences are paired.
+
+    below_window, below_extrapolation: how much lower it is than that of the window of training, and of extrapolation.
+    """
+
+    reads: str
+    times: int
+    tokens: int
+    tuned: bool
+    documents: int
+    loss: float
+    stderr: float
+    below_window: float = math.nan
+    below_window_stderr: float = math.nan
+    below_extrapolation: float = math.nan
+    below_extrapolation_stderr: float = math.nan
+
+
+@dataclass(frozen=True)
 class Held:
     """Facts that a memory holds of `told`; see `rmt.causes.capacity.Capacity`. slots, numbers: how large it is."""
 
@@ -148,6 +186,8 @@ ROWS = {
     "capacity": (Held, "results"),
     "cost": (Measured, "measured"),
     "mechanisms": (Mechanism, "results"),
+    "recall": (Recalled, "results"),
+    "stretched": (Stretched, "results"),
 }
 
 
