@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from rmt_viz.figures.canvas import MUTED, SYMBOLS, band, canvas, escape
 from rmt_viz.figures.loss import LEGEND, LOOKS
+from rmt_viz.figures.mechanisms import TITLE
 from rmt_viz.figures.theme import HUES
 from rmt_viz.findings.recall import EXTRAPOLATION, INTERPOLATION, WINDOW, Lines, Stretched, name
 
@@ -18,7 +19,7 @@ def right(
     given: Lines, reset: Lines, kinds: Sequence[str], finding: str, *, x: str, theme: str = "light"
 ) -> go.Figure:  # fmt: skip
     """The share of right answers against x, a line for each of these mechanisms; the first two stand out."""
-    figure = canvas(finding, theme=theme, x=x, y="right answers", width=520, height=HEIGHT)
+    figure = canvas(finding, theme=theme, x=x, y="right answers", width=TITLE, height=HEIGHT)
     for i, kind in enumerate(kinds):
         hue, dash = LOOKS.get(kind, ("loss", "dot"))
         colour, points = HUES[theme][hue], given[kind]
@@ -56,7 +57,7 @@ def weighed(
     kinds: the two that stand out. Mechanisms that carry nothing stand at the left.
     """
     most = max((x for points in given.values() for x in points), default=1)
-    figure = canvas(finding, theme=theme, x="numbers that cross a boundary", width=520, height=HEIGHT,
+    figure = canvas(finding, theme=theme, x="numbers that cross a boundary", width=TITLE, height=HEIGHT,
                     y=f"right answers, {most} facts told")  # fmt: skip
     some = [numbers.get(kind, 0) for kind in given if numbers.get(kind)]
     low, high = np.floor(np.log10(min(some, default=10))), np.ceil(np.log10(max(some, default=100)))
@@ -84,7 +85,9 @@ def weighed(
 
 def stretched(rows: Sequence[Stretched], finding: str, *, theme: str = "light") -> go.Figure:
     """The loss on windows longer than trained on: extrapolation and interpolation, as the model is and tuned."""
-    figure = canvas(finding, theme=theme, x="window, times that of training", y="loss (nats)", width=520, height=HEIGHT)
+    figure = canvas(
+        finding, theme=theme, x="window, times that of training", y="loss (nats)", width=TITLE, height=HEIGHT
+    )
     looks = {EXTRAPOLATION: HUES[theme]["loss"], INTERPOLATION: HUES[theme]["knows"], WINDOW: MUTED[theme]}
     times = sorted({row.times for row in rows})
     for reads, colour in looks.items():
