@@ -15,7 +15,7 @@ LINKS = ("tour", "watch", "what-if", "facts")  # where to go next
 _EXPERIMENT = st.components.v2.component(
     "rmt_experiment",
     html='<div class="experiment"></div>\n<!-- drawn by experiment.js -->',
-    css=bundle.read(HERE / "experiment.css"),
+    css=bundle.read(HERE / "lanes.css") + bundle.read(HERE / "experiment.css"),
     js=bundle.script("dom.js", "overlay.js", *(HERE / name for name in MODULES)),
 )
 
