@@ -64,16 +64,18 @@ export class Essay {
     this.root.replaceChildren(
       el("header", {},
         el("h1", {}, "How a memory of a few vectors works"),
-        el("p", {}, "An essay in pictures that you can use. Every number is of a recorded run or a table that comes with this app, every claim of cause has its control beside it."),
-        this.contents(), el("p", { class: "note" }, HELP)),
+        el("p", { class: "lead" }, "An essay in pictures that you can use. Every number is of a recorded run or a table that comes with this app; a claim of cause has its control beside it. ",
+          el("span", { class: "note" }, HELP)),
+        this.contents()),
       this.bar, ...this.steps.map((step) => this.section(step)), this.end(),
     )
   }
 
   contents() {
     const titles = [...new Set(this.steps.map(({ section }) => section))]
+    const first = (title) => this.steps.find(({ section }) => section === title)
     return el("nav", { class: "contents", "aria-label": "Contents" }, el("ol", {}, titles.map((title) =>
-      el("li", {}, el("b", {}, title), this.steps.filter(({ section }) => section === title).map((step) => this.link(step, step.title))))))
+      el("li", {}, this.link(first(title), title)))))
   }
 
   link(step, label, attributes = {}) {
@@ -93,15 +95,19 @@ export class Essay {
     step.claimed = el("figcaption", { class: "claim", "aria-live": "polite" }, step.claim)
     step.figure = el("figure", {}, step.picture, step.claimed)
     step.node = el("section", { class: "step", "data-slug": step.slug, "aria-labelledby": `step-${step.slug}` },
-      first ? el("p", { class: "part" }, step.section) : null,
-      step.heading,
-      ...step.text.map((text) => el("p", { class: "prose" }, emphasised(text))),
-      step.equations.length ? this.recurrence(step) : null,
-      step.question ? this.ask(step) : null,
-      step.kind === "missing" ? null : el("p", { class: "look" }, el("strong", {}, "Look for "), emphasised(step.look)),
-      step.figure,
-      step.evidence ? evidence(step.evidence) : null,
-      this.more(step),
+      el("div", { class: "words" },
+        first ? el("p", { class: "part" }, step.section) : null,
+        step.heading,
+        step.text.map((text) => el("p", { class: "prose" }, emphasised(text))),
+        step.question ? this.ask(step) : null,
+        step.equations.length ? this.recurrence(step) : null,
+      ),
+      el("div", { class: "shown" },
+        step.kind === "missing" ? null : el("p", { class: "look" }, el("strong", {}, "Look for "), emphasised(step.look)),
+        step.figure,
+        step.evidence ? evidence(step.evidence) : null,
+        this.more(step),
+      ),
     )
     return step.node
   }

@@ -23,7 +23,8 @@ export class Passage {
     this.build()
     this.sizes = new ResizeObserver(() => this.layout())
     this.sizes.observe(this.track)
-    if (!this.calm) this.play()
+    this.layout()
+    if (!this.calm && this.lanes.place) this.play()
   }
 
   destroy() {

@@ -19,7 +19,7 @@ def _times(sources: Sources) -> str:
     times = cost.number(ratio(OPT[tour_charts.MODEL], LENGTH, PAPER))
     return (
         "A transformer lets every token look at every other, so twice the text is four times the looking. Counted by "
-        f"formula for {tour_charts.MODEL}, {LENGTH:,} tokens cost ×{times} of what they cost in segments of "
+        f"formula for {tour_charts.MODEL}, {LENGTH:,} tokens cost {times} times what they cost in segments of "
         "which each looks only at itself."
     )
 

@@ -104,8 +104,8 @@ def pick_beside(run: Run) -> tuple[Run, str, tuple[str, str]] | None:
     with st.sidebar:
         if not ids:
             say(
-                "There is nothing to compare this run with; record another text (Your own text), or open a trace on the "
-                "Models page."
+                "There is nothing to compare this run with; record another text (Your own text), or open a trace on "
+                "the Models page."
             )
             return None
         first = address.read(st.query_params, {"with": ids}, {"with": ids[0]})["with"]
