@@ -13,8 +13,9 @@ import { Plot } from "./plot.js"
 import { Presenter } from "./presenter.js"
 
 const CARDS = { tokens: tokensPanel, slots: slotsPanel, answers: answersPanel, heads: headsPanel }
+const SCROLLS = ["wheel", "touchmove", "pointerdown"]
 const SETTLED_MS = 120 // a picture that is only scrolled past is not drawn
-const HELP = "→ next, ← back, F for a hall. A picture that you click takes the arrows; Esc gives them back."
+const HELP = "Keys: → ← steps, F for a hall; a picture that was clicked takes the arrows until Esc"
 
 // data: {steps, first, keys, next}. host: source(run) gives its slices, watch(query) the address of a view of Watch,
 // page(path) that of a page or null, at(slug) is told of the step on the screen, link(slug) the address of a step.
@@ -35,6 +36,7 @@ export class Essay {
   leave() {
     this.presenter.close()
     document.removeEventListener("keydown", this.onKey)
+    for (const moved of SCROLLS) document.removeEventListener(moved, this.onScroll)
     for (const watcher of [this.seen, this.passed]) watcher.disconnect()
     for (const step of this.steps) for (const part of step.drawn ?? []) part.destroy()
   }
@@ -60,12 +62,12 @@ export class Essay {
     this.onward = button("Next →", () => this.go(this.current + 1), { class: "onward" })
     this.where = el("span", { class: "where" })
     const present = button("Present", () => this.presenter.open(), { class: "present", title: "Picture and sentence alone, in type for a hall (F)" })
-    this.bar = el("nav", { class: "along", "aria-label": "Steps of the tour" }, this.back, this.onward, this.where, present)
+    this.bar = el("nav", { class: "along", "aria-label": "Steps of the tour" }, this.back, this.onward, this.where,
+      el("span", { class: "note keys", title: HELP }, HELP), present)
     this.root.replaceChildren(
       el("header", {},
         el("h1", {}, "How a memory of a few vectors works"),
-        el("p", { class: "lead" }, "An essay in pictures that you can use. Every number is of a recorded run or a table that comes with this app; a claim of cause has its control beside it. ",
-          el("span", { class: "note" }, HELP)),
+        el("p", { class: "lead" }, "An essay in pictures that you can use. Every number is of a recorded run or a table that comes with this app; a claim of cause has its control beside it."),
         this.contents()),
       this.bar, ...this.steps.map((step) => this.section(step)), this.end(),
     )
@@ -93,21 +95,19 @@ export class Essay {
       this.link(step, "#", { class: "anchor", "aria-label": `Link to: ${step.title}`, title: "A link to this step" }))
     step.picture = el("div", { class: `picture ${step.kind}` })
     step.claimed = el("figcaption", { class: "claim", "aria-live": "polite" }, step.claim)
-    step.figure = el("figure", {}, step.picture, step.claimed)
+    const look = step.kind === "missing" ? null : el("p", { class: "look" }, el("strong", {}, "Look for "), emphasised(step.look))
+    step.figure = el("figure", {}, ...[step.claimed, look, step.picture].filter(Boolean))
     step.node = el("section", { class: "step", "data-slug": step.slug, "aria-labelledby": `step-${step.slug}` },
       el("div", { class: "words" },
         first ? el("p", { class: "part" }, step.section) : null,
         step.heading,
         step.text.map((text) => el("p", { class: "prose" }, emphasised(text))),
         step.question ? this.ask(step) : null,
-        step.equations.length ? this.recurrence(step) : null,
-      ),
-      el("div", { class: "shown" },
-        step.kind === "missing" ? null : el("p", { class: "look" }, el("strong", {}, "Look for "), emphasised(step.look)),
-        step.figure,
         step.evidence ? evidence(step.evidence) : null,
+        step.equations.length ? this.recurrence(step) : null,
         this.more(step),
       ),
+      el("div", { class: "shown" }, step.figure),
     )
     return step.node
   }
@@ -213,13 +213,16 @@ export class Essay {
     })
     this.passed = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
-        if (isIntersecting) this.mark(this.steps.findIndex(({ node }) => node === target))
+        if (isIntersecting && !this.going) this.mark(this.steps.findIndex(({ node }) => node === target))
       }
     }, { rootMargin: "-25% 0px -74% 0px" })
     for (const { picture, node } of this.steps) {
       this.seen.observe(picture)
       this.passed.observe(node)
     }
+    // After a jump its step counts as the one on the screen until somebody scrolls: the last one never comes to the top.
+    this.onScroll = () => (this.going = false)
+    for (const moved of SCROLLS) document.addEventListener(moved, this.onScroll, { passive: true })
     this.root.onpointerdown = (event) => this.hold(this.steps.find(({ picture, kind }) => kind === "run" && event.composedPath().includes(picture)))
   }
 
@@ -245,6 +248,7 @@ export class Essay {
     const i = clamp(to, 0, this.steps.length - 1)
     const near = Math.abs(i - this.current) === 1
     this.hold(null)
+    this.going = true
     this.mark(i)
     if (this.presenter.shown) return this.presenter.show(this.steps[i])
     const { node, heading } = this.steps[i]
@@ -269,6 +273,7 @@ export class Essay {
       if (event.key === "Escape") this.hold(null)
       return held.onKey(event)
     }
+    if (/^(Page|Home|End|ArrowUp|ArrowDown)/.test(event.key)) this.going = false
     const acts = {
       f: () => (shown ? this.presenter.close() : this.presenter.open()),
       ArrowRight: () => this.go(this.current + 1), ArrowLeft: () => this.go(this.current - 1),

@@ -57,7 +57,7 @@ export class Passage {
     this.player = button("▶ Play", () => (this.playing ? this.stop() : this.play()), { class: "play" })
     this.cards = el("ol", { class: "cards", "aria-label": "The text, segment by segment" },
       result.text.segments.map((parts, i) => this.card(parts, i)))
-    this.noise = el("li", { class: "card noise" }, el("b", {}, `${result.text.noise} more`), el("span", {}, "of background"))
+    this.noise = el("li", { class: "card noise" }, el("b", {}, `${result.text.noise} more`), el("span", {}, "without a fact"))
     this.cards.append(this.noise)
     this.node = svg("svg", { class: "lanes", role: "img" })
     this.lanes = new Lanes(this.node, "The memory vectors (slots), from segment to segment, with what each carries of every fact")

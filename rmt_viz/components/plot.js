@@ -1,14 +1,13 @@
 // A chart of lines and marks: names above it, numbers under the pointer and in a table below.
 
-import { el, pointer, range, svg } from "./dom.js"
+import { clamp, el, pointer, range, svg } from "./dom.js"
 import { figure, rule, words } from "./draw.js"
 import { tips } from "./overlay.js"
 import { readTheme } from "./theme.js"
 
-const HEIGHT = 300
 const [LEFT, RIGHT, TOP, FOOT] = [58, 18, 12, 46]
 const LETTER = 6.6 // pixels of a tick's letter, near enough to leave some out
-const MARKS = ["circle", "square", "diamond", "triangle", "cross"]
+const MARKS = ["circle", "square", "diamond", "triangle", "cross", "ring", "down"]
 
 export class Plot {
   // spec: {title, x, y, lines}; an axis has {label, ticks: [[value, text]], log}, a line {name, hue, dash, points, told}.
@@ -31,9 +30,10 @@ export class Plot {
     const theme = readTheme(this.root)
     const { spec } = this
     this.width = this.body.clientWidth
-    const at = places(spec, this.width)
-    const node = figure(this.width, HEIGHT, `${spec.title}: ${spec.lines.map(({ name }) => name).join(", ")}`, theme)
-    node.append(...axes(spec, at, this.width, theme), ...spec.lines.flatMap((line, i) => drawn(line, i, at, theme)))
+    const height = clamp(this.width / 2, 230, 320)
+    const at = places(spec, this.width, height)
+    const node = figure(this.width, height, `${spec.title}: ${spec.lines.map(({ name }) => name).join(", ")}`, theme)
+    node.append(...axes(spec, at, this.width, height, theme), ...spec.lines.flatMap((line, i) => drawn(line, i, at, theme)))
     const spot = svg("circle", { r: 7, fill: "none", stroke: theme.ink, "stroke-width": 1.5, visibility: "hidden" })
     node.append(spot)
     node.onpointermove = (event) => {
@@ -63,16 +63,16 @@ export class Plot {
   }
 }
 
-function places({ x, y }, width) {
+function places({ x, y }, width, height) {
   const scaled = ({ ticks, log }, from, to) => {
     const of = (value) => (log ? Math.log10(value) : value)
     const [low, high] = [of(ticks[0][0]), of(ticks.at(-1)[0])]
     return (value) => from + ((of(value) - low) / (high - low || 1)) * (to - from)
   }
-  return { x: scaled(x, LEFT, width - RIGHT), y: scaled(y, HEIGHT - FOOT, TOP) }
+  return { x: scaled(x, LEFT, width - RIGHT), y: scaled(y, height - FOOT, TOP) }
 }
 
-function axes({ x, y }, at, width, theme) {
+function axes({ x, y }, at, width, height, theme) {
   const look = { fill: theme.muted, "font-size": 12 }
   const parts = y.ticks.flatMap(([value, text]) => [
     rule(LEFT, at.y(value), width - RIGHT, at.y(value), theme.line),
@@ -84,11 +84,11 @@ function axes({ x, y }, at, width, theme) {
     const half = (text.length * LETTER) / 2
     if (middle - half < free) continue
     free = middle + half + 8
-    parts.push(rule(middle, HEIGHT - FOOT, middle, HEIGHT - FOOT + 4, theme.muted), words(middle, HEIGHT - FOOT + 18, text, { ...look, "text-anchor": "middle" }))
+    parts.push(rule(middle, height - FOOT, middle, height - FOOT + 4, theme.muted), words(middle, height - FOOT + 18, text, { ...look, "text-anchor": "middle" }))
   }
   return [...parts,
-    words((LEFT + width - RIGHT) / 2, HEIGHT - 8, x.label, { "text-anchor": "middle", "font-size": 13 }),
-    words(0, 0, y.label, { "text-anchor": "middle", "font-size": 13, transform: `translate(12 ${(TOP + HEIGHT - FOOT) / 2}) rotate(-90)` }),
+    words((LEFT + width - RIGHT) / 2, height - 8, x.label, { "text-anchor": "middle", "font-size": 13 }),
+    words(0, 0, y.label, { "text-anchor": "middle", "font-size": 13, transform: `translate(12 ${(TOP + height - FOOT) / 2}) rotate(-90)` }),
   ]
 }
 
@@ -112,6 +112,8 @@ function mark(i, x, y, fill, r, theme) {
     square: () => svg("rect", { x: x - r, y: y - r, width: 2 * r, height: 2 * r, ...look }),
     diamond: () => svg("path", { d: `M${x} ${y - 1.3 * r}l${1.3 * r} ${1.3 * r}l${-1.3 * r} ${1.3 * r}l${-1.3 * r} ${-1.3 * r}z`, ...look }),
     triangle: () => svg("path", { d: `M${x} ${y - 1.2 * r}l${1.2 * r} ${2.2 * r}h${-2.4 * r}z`, ...look }),
+    ring: () => svg("circle", { cx: x, cy: y, r: r - 1, fill: theme.page, stroke: fill, "stroke-width": 2.5 }),
+    down: () => svg("path", { d: `M${x} ${y + 1.2 * r}l${1.2 * r} ${-2.2 * r}h${-2.4 * r}z`, ...look }),
     cross: () => svg("path", { d: `M${x - r} ${y - r}l${2 * r} ${2 * r}m0 ${-2 * r}l${-2 * r} ${2 * r}`, fill: "none", stroke: fill, "stroke-width": 2.5 }),
   }
   return shapes[MARKS[i % MARKS.length]]()

@@ -67,7 +67,7 @@ SECTIONS = (
              "now.",
              "How do we know what memory holds? By asking: after every segment the question is put to a *copy* of the "
              "memory, and the run goes on as if nothing had been asked."),
-            Surface("qa1", "write", ("tokens", "answers"),
+            Surface("qa1", "write", ("tokens",),
                     "the rows of people in the strip: a bar where an answer becomes another one.",
                     claims.written, claims.later, claims.ask_written),
             (STEP,), ("watch",),
@@ -76,7 +76,7 @@ SECTIONS = (
             "replaced", "One fact replaces another",
             ("Somebody who was told of moves again. The latest move counts, so what memory holds about this one has to "
              "be replaced, and what it holds about the others must not be.",),
-            Surface("qa1", "update", ("answers", "tokens"),
+            Surface("qa1", "update", ("answers",),
                     "the card: the dashed bar is the answer of before, the filled one that of now. Choose the others "
                     "there, too.", claims.replaced, claims.later, claims.ask_replaced),
             (STEP,), ("what-if",),
@@ -87,7 +87,7 @@ SECTIONS = (
             "kept", "What is known is kept",
             ("Other text follows. At each boundary memory passes through all layers once more, and nothing but "
              "training tells them to leave it as it is.",),
-            Surface("qa1", "keep", ("slots", "answers"),
+            Surface("qa1", "keep", ("slots",),
                     "the row “change”, whose bars nearly vanish, while the people’s rows go on unchanged.",
                     claims.kept, claims.here, claims.ask_kept),
             (STEP, CUT), ("memory", "facts"),
@@ -108,7 +108,7 @@ SECTIONS = (
             "without", "The control: without memory",
             ("A picture of attention alone proves nothing. So the same weights read the same text again, and before "
              "every segment the state is replaced by the initial memory.",),
-            Surface("qa1.reset", "last", ("answers", "slots"),
+            Surface("qa1.reset", "last", ("answers",),
                     "the people’s rows: each is right in the segment that tells of them, and wrong, dashed, right "
                     "after it.", claims.without, claims.of_trained, claims.ask_without),
             (RESET, CUT, STEP), ("compare",),
@@ -134,7 +134,7 @@ SECTIONS = (
             "far", "A longer text",
             ("The cost of a segment does not depend on how many came before, so the same model can go on. Whether "
              "memory holds that long is a matter of training, not of room.",),
-            Surface("qa1-64", "last", ("answers", "slots"),
+            Surface("qa1-64", "last", ("answers",),
                     "the people’s rows from end to end: answers that replace each other, and dashed ones where it is "
                     "wrong.", claims.far, claims.here, claims.ask_far),
             (STEP,), ("watch",),

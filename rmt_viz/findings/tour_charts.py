@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from rmt.cost import LENGTH, OPT, PAPER, SEGMENT
 from rmt.errors import InputError
-from rmt_viz.findings import babilong, capacity, cost, facts, mechanisms
+from rmt.memory.words import WORDS
+from rmt_viz.findings import babilong, capacity, cost, mechanisms
 from rmt_viz.findings.words import percent
 
 STYLES = {"none": ("write", ""), "reset": ("read", "6 4"), "untrained": ("loss", "2 3")}
@@ -80,8 +81,14 @@ def moves(sources) -> tuple[str, list[Chart]]:
         distances = document["interference"][kind]["distance"]
         x = Axis("segments since the second fact", [(d, str(d)) for d in distances])
         charts.append(Chart(title, x, Axis("P(answer) if asked now", [(v, f"{v:g}") for v in (0, 0.5, 1)]), lines))
+    other, same = (document["interference"][kind] for kind in ("another", "same"))
+    keeps, gives_way, new = (rows["mean"][-1] for rows in (other["first"], same["first"], same["second"]))
     gone = reset["interference"]["same"]["second"]["mean"][-1]
-    return f"{facts.interference(document)}. With memory reset at each boundary P(second) ends at {gone:.2f}", charts
+    return (
+        f"After a second fact about somebody else the first one’s answer keeps P {keeps:.2f}; after one about the same "
+        f"person it has {gives_way:.2f}, and the second one’s {new:.2f}. With memory reset at each boundary the second "
+        f"ends at {gone:.2f}"
+    ), charts
 
 
 def _after(rows: dict, which: str, name: str, style: tuple[str, str]) -> Line:
@@ -125,13 +132,16 @@ def others(sources) -> tuple[str, list[Chart]]:
         raise InputError("No language model was scored with each mechanism.")
     some = [point.numbers for point in points if point.numbers]
     none = 10 ** (math.floor(math.log10(min(some))) - 1)  # where those stand that carry nothing
-    hues = ("read", "knows", "change", "loss", "muted")
+    hues = {words.kind: words.hue for words in WORDS}  # a mechanism keeps its colour everywhere
     drawn = []
-    for i, point in enumerate(points):
+    for point in points:
         ends = (point.loss - point.stderr, point.loss + point.stderr)
         told = f"{point.numbers:,} numbers: {point.loss:.3f} ± {point.stderr:.3f} nats"
-        hue = "write" if point.mechanism == "rmt" else hues[i % len(hues)]
-        drawn.append(Line(point.name, hue, "", [(point.numbers or none, point.loss, *ends)], [told]))
+        drawn.append(
+            Line(
+                point.name, hues.get(point.mechanism, "loss"), "", [(point.numbers or none, point.loss, *ends)], [told]
+            )
+        )
     x = [(none, "none"), *_decades(none * 10, max(some))]
     low, high = min(p.loss - p.stderr for p in points), max(p.loss + p.stderr for p in points)
     step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2) if (high - low) / step <= 5)

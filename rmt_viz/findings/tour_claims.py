@@ -44,13 +44,12 @@ def replaced(sources: Sources, run: Run, s: int) -> str:
     """Which answer replaces which, what it would be by another fact in its place, and without memory."""
     who = run.measures.who()
     (old, _), (new, p) = asked(run, who.name, s), asked(run, who.name, s + 1)
-    told = f"{who.name} moves again: after segment {s + 1} the answer is {new} ({p:.2f}), no longer {old}."
+    told = f"{who.name} moves again: after segment {s + 1} the answer is {new} ({p:.2f}), no longer {old}"
     others = [one for one in run.measures.followed if one is not who]
-    here = [one.name for one in others if one.truth[s] != one.truth[s + 1]]
-    stay = [one.name for one in others if one.name not in here and one.answer[s] == one.answer[s + 1]]
-    told += f" {names(here)} {'moves' if len(here) == 1 else 'move'} here, too." if here else ""
-    told += f" About {names(stay)} it stays." if stay else ""
-    return f"{told} {_moved(sources, run, who.name, s + 2)}".strip()
+    rest = [one for one in others if one.truth[s] == one.truth[s + 1]]
+    stay = [one.name for one in rest if one.answer[s] == one.answer[s + 1]]
+    told += f"; about {names(stay)}, of whom it tells nothing new, it stays" if stay else ""
+    return f"{told}. {_moved(sources, run, who.name, s + 2)}".strip()
 
 
 def kept(sources: Sources, run: Run, s: int) -> str:
