@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js"
 
-const WIDTH = 900 // pixels that a picture has, in its own measure, on a screen as wide as this or wider
+const WIDTH = 960 // pixels that a picture has, in its own measure, on a screen as wide as this or wider
 const LEAST = 1.5 // type of 12 pixels becomes 18
 
 export class Presenter {
