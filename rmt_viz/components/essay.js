@@ -91,8 +91,8 @@ export class Essay {
 
   section(step) {
     const first = this.steps.find(({ section }) => section === step.section) === step
-    step.heading = el("h2", { tabindex: -1, id: `step-${step.slug}` }, step.title, " ",
-      this.link(step, "#", { class: "anchor", "aria-label": `Link to: ${step.title}`, title: "A link to this step" }))
+    step.heading = el("h2", { tabindex: -1, id: `step-${step.slug}` }, step.title)
+    const anchor = this.link(step, "#", { class: "anchor", "aria-label": `Link to: ${step.title}`, title: "A link to this step" })
     step.picture = el("div", { class: `picture ${step.kind}` })
     step.claimed = el("figcaption", { class: "claim", "aria-live": "polite" }, step.claim)
     const look = step.kind === "missing" ? null : el("p", { class: "look" }, el("strong", {}, "Look for "), emphasised(step.look))
@@ -100,7 +100,7 @@ export class Essay {
     step.node = el("section", { class: "step", "data-slug": step.slug, "aria-labelledby": `step-${step.slug}` },
       el("div", { class: "words" },
         first ? el("p", { class: "part" }, step.section) : null,
-        step.heading,
+        el("div", { class: "headed" }, step.heading, anchor),
         step.text.map((text) => el("p", { class: "prose" }, emphasised(text))),
         step.question ? this.ask(step) : null,
         step.evidence ? evidence(step.evidence) : null,

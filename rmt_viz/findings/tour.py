@@ -126,8 +126,8 @@ SECTIONS = (
             "moves", "A second fact",
             ("A new fact has to push out the old one about the same person and to leave the others alone. Here the "
              "second is told three segments after the first, in many texts.",),
-            Charts(tour_charts.moves, "what becomes of the first fact: it stays where the second is about somebody else, "
-                   "and goes where it is about the same person."),
+            Charts(tour_charts.moves, "what becomes of the first fact: it stays where the second is about somebody "
+                   "else, and goes where it is about the same person."),
             (), ("facts",),
         ),
         Step(
