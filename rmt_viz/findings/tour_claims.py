@@ -90,7 +90,8 @@ def _moved(sources: Sources, run: Run, who: str, moment: int) -> str:
         gone = gone and answer == asked(runs[RESET], who, moment)[0]
         parts.append(f"with both {answer} ({p:.2f})")
     cause = ": the answer hangs on the fact, and the fact comes by memory" if moves and gone else ""
-    return f"{'; '.join(parts)}{cause}." if parts else ""
+    told = f"{'; '.join(parts)}{cause}." if parts else ""
+    return told[:1].upper() + told[1:]
 
 
 def without(sources: Sources, run: Run, s: int) -> str:
