@@ -9,7 +9,8 @@ from rmt_viz.server.experiment import PATH
 from rmt_viz.shelf import experiment, menu
 
 MODULES = (  # each after those it imports
-    "story.js", "cards.js", "lanes.js", "editor.js", "reader.js", "switches.js", "moments.js", "tries.js", "experiment.js",
+    "story.js", "cards.js", "lanes.js", "editor.js", "reader.js", "switches.js", "moments.js", "tries.js",
+    "experiment.js",
 )  # fmt: skip
 LINKS = ("tour", "watch", "what-if", "facts")  # where to go next
 _EXPERIMENT = st.components.v2.component(
