@@ -124,6 +124,12 @@ def test_claims_are_held_against_the_results():
     assert claims.finding(seen).startswith("7 of") and len(claims.table(seen)["here"]) == len(claims.CLAIMS)
 
 
+def test_a_claim_of_all_lengths_is_open_where_one_is_within_the_error():
+    beats = next(claim for claim in claims.CLAIMS if claim.says == "Interpolated positions beat plain ones there")
+    two = [longer("interpolation", 2, False, -0.2, 0.3), longer("interpolation", 4, False, -0.2, 0.01)]
+    assert beats.held_against(claims.Seen((), two))[0] == claims.OPEN
+
+
 def test_a_claim_falls_with_its_results():
     turned = [row(one.mechanism, one.experiment, one.x, 1 - one.accuracy, control=one.control) for one in ROWS]
     seen = claims.Seen(turned, ())

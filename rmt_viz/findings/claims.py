@@ -147,7 +147,7 @@ def _knows(kind: str) -> Callable[[Seen], Verdict]:
     return verdict
 
 
-STRETCHED = "python -m benchmarks.stretched assets/checkpoints/lm-context --json"
+STRETCHED = "python -m benchmarks.stretched assets/checkpoints/lm-context --times 2 4 --steps 12 --json"
 CLAIMS = (
     Claim("A summary of one size loses specific tokens as there are more", "Landmark (2305.16300)",
           _loses_quotations),
