@@ -30,6 +30,7 @@ MODULES = (  # each after those it imports
     "pages.js",
     "beside.js",
     "overlay.js",
+    "fonts.js",
     "export.js",
     "toolbar.js",
     "actions.js",
