@@ -11,6 +11,7 @@ MODULES = (  # each after those it imports
     "panel.js",
     "people.js",
     "spine.js",
+    "ends.js",
     "tokens.js",
     "slots.js",
     "answers.js",
