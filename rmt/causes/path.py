@@ -26,7 +26,9 @@ from rmt.model import Model
 from rmt.text.segments import Segment
 
 MOMENTS = 8  # boundaries of a path at most, evenly spaced
-SLOTS = 8  # slots of a path's edges at most: those without which the odds fall most
+SLOTS = 8  # slots of a path's edges at most: those that pass on most
+LEAST = 0.01  # the share of a slot, at some moment, from which its edges are measured
+MOVED = 0.01  # nats that the odds fall, below which nothing arrives and all shares are 0
 ROWS = 128  # states read beside each other
 
 
@@ -169,46 +171,44 @@ class Pair:
 
     def measured(self, progress: Progress | None) -> Path:
         """All shares of the path."""
-        m, last = self.plain[0].shape[1], len(self.moments) - 1
-        n, words = len(self.segments), len(self.exchange.ids)
-        left = [n - moment for moment in self.moments]
-        few = min(m, SLOTS)
-        total = m * sum(left) + few * words * left[0] + few * few * sum(left[1:])
-        done = 0
+        m, last, words = self.plain[0].shape[1], len(self.moments) - 1, len(self.exchange.ids)
+        left = [len(self.segments) - moment for moment in self.moments]
+        most, done = m * sum(left) + min(m, SLOTS) * (words * left[0] + min(m, SLOTS) * sum(left[1:])), 0
 
         def count(rows: int) -> None:
             nonlocal done
             done += rows
             if progress:
-                progress(min(done, total), total)
+                progress(min(done, most), most)
 
         mine, theirs = self.answers
-        both = torch.cat([self.plain[-1], self.other[-1]])
-        whole = self.to_end(both, last)[:, [mine, theirs]]  # (2, 2)
+        whole = self.to_end(torch.cat([self.plain[-1], self.other[-1]]), last)[:, [mine, theirs]]  # (2, 2)
         odds = whole[:, 0] - whole[:, 1]
         fall = float(odds[0] - odds[1])
+        arrives = fall >= MOVED
 
-        def shares(state: State, k: int) -> tuple[np.ndarray, np.ndarray]:
+        def shares(state: State, k: int) -> np.ndarray:  # (2, B): shares, and P(output)
+            if not arrives:
+                return np.stack([np.zeros(len(state)), np.full(len(state), float(whole[0, 0].exp()))])
             found = self.to_end(state, k, count=count)[:, [mine, theirs]]
-            moved = (odds[0] - (found[:, 0] - found[:, 1])) / fall if abs(fall) > 1e-9 else torch.zeros(len(found))
-            return moved.cpu().numpy(), found[:, 0].exp().cpu().numpy()
+            moved = (odds[0] - (found[:, 0] - found[:, 1])) / fall
+            return torch.stack([moved, found[:, 0].exp()]).cpu().numpy()
 
-        slots = np.stack([shares(self._each(self.plain[k], self.other[k]), k)[0] for k in range(last + 1)])
-        edges = tuple(sorted(np.argsort(-np.abs(slots).max(0), kind="stable")[:few].tolist()))
-        told = [self._from_words([word]) for word in range(words)]
-        into = [shares(self._each(self.plain[0], state)[list(edges)], 0) for state in told]
+        nodes = np.stack([shares(self._each(k), k) for k in range(last + 1)])  # (K, 2, M)
+        passes = np.abs(nodes[:, 0]).max(0)
+        few = max(min(int((passes >= LEAST).sum()), SLOTS), 1)
+        edges = sorted(np.argsort(-passes, kind="stable")[:few].tolist())
+        into = [shares(self._each(0, self._from_words([word]))[edges], 0) for word in range(words)]
         carry = []
         for k in range(last):
-            cut_off = self._each(self.plain[k], self.other[k])[list(edges)]  # (m, M, D), one slot of the exchanged run
-            after = self.on(cut_off, k)
-            rows = torch.cat([self._each(self.plain[k + 1], state[None])[list(edges)] for state in after])
-            carry.append(tuple(part.reshape(few, few) for part in shares(rows, k + 1)))
-        read = shares(self._each(self.plain[last], self.other[last])[list(edges)], last)
-        part = lambda rows, i, shape: np.stack([row[i] for row in rows]) if rows else np.zeros(shape)  # noqa: E731
+            after = self.on(self._each(k)[edges], k) if arrives else self.plain[k + 1].expand(few, -1, -1)
+            rows = torch.cat([self._each(k + 1, state[None])[edges] for state in after])
+            carry.append(shares(rows, k + 1).reshape(2, few, few))
+        told, kept = np.array(into), np.array(carry).reshape(-1, 2, few, few)
         return Path(
-            self.exchange, mine, theirs, self.moments, *whole.exp().cpu().numpy(), odds.cpu().numpy(), slots, edges,
-            part(into, 0, (0, few)), part(carry, 0, (0, few, few)), read[0],
-            part(into, 1, (0, few)), part(carry, 1, (0, few, few)), read[1], self._control(mine, theirs),
+            self.exchange, mine, theirs, self.moments, *whole.exp().cpu().numpy(), odds.cpu().numpy(), nodes[:, 0],
+            tuple(edges), told[:, 0], kept[:, 0], nodes[last, 0, edges], told[:, 1], kept[:, 1], nodes[last, 1, edges],
+            self._control(mine, theirs),
         )  # fmt: skip
 
     def _control(self, mine: int, theirs: int) -> np.ndarray:
@@ -219,10 +219,13 @@ class Pair:
         p = torch.cat(found)[:, [mine, theirs]].exp().cpu().numpy()
         return np.stack([p[0], p[1], p[2 + int(np.abs(p[2:, 0] - p[0, 0]).argmax())]])
 
-    def _each(self, state: State, other: State) -> Tensor:
-        """A row for each slot, in which it is that of the other state: (M, M, D)."""
-        m = state.shape[1]
-        return torch.cat([self.cell.put(state, chosen(state, other, [slot])) for slot in range(m)])
+    def _each(self, k: int, other: State | None = None) -> Tensor:
+        """The state at moment k, a row for each slot, in which it is that of another state: (M, M, D).
+
+        other: by default the exchanged run's at that moment.
+        """
+        state, other = self.plain[k], self.other[k] if other is None else other
+        return torch.cat([self.cell.put(state, chosen(state, other, [slot])) for slot in range(state.shape[1])])
 
     def cut(self, edges: Sequence[Edge], reset: bool | None = None) -> np.ndarray:
         """P(output) and P(other) with these edges cut together: (2,)."""

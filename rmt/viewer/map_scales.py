@@ -1,4 +1,4 @@
-"""The ends of the scales of a run's maps, for each layer and head and their means, so that they hold for all segments."""
+"""The ends of the scales of a run's maps, for each layer and head and for their means: they hold for all segments."""
 
 from collections.abc import Sequence
 
