@@ -5,7 +5,7 @@ import { button, el, shown, svg } from "./dom.js"
 import { rule, words } from "./draw.js"
 import { mix, readTheme } from "./theme.js"
 
-const ROW = 34
+const ROW = 30
 const TOP = 40
 const LEAST = 760 // pixels in which the picture is drawn; a narrower page scrolls it sideways
 const [WORDS, ANSWER] = [118, 128] // columns at both ends
@@ -80,7 +80,7 @@ function picture(data, width, cuts, theme, toggle) {
   node.append(
     words(4, 14, "words", quiet),
     ...moments.map((moment, k) => words(x(k), 14, heading(moment, k, step), { ...quiet, "text-anchor": "middle" })),
-    words(width - ANSWER + 14, 14, `read by segment ${data.segments}`, quiet),
+    words(width - 4, 14, `read in ${data.segments}`, { ...quiet, "text-anchor": "end" }),
     ...moments.map((_, k) => rule(x(k), 22, x(k), height - 8, theme.line)),
     ...[...data.edges].sort((a, b) => Math.abs(a.share) - Math.abs(b.share)).map((edge) =>
       line(edge, ends(edge.name, data, at), cuts.includes(edge.name), theme, toggle)),
@@ -91,7 +91,7 @@ function picture(data, width, cuts, theme, toggle) {
   return node
 }
 
-const heading = (moment, k, step) => (step && step < 92 && k ? `${moment}` : `after segment ${moment}`)
+const heading = (moment, k, step) => (k && step < 116 ? `after ${moment}` : `after segment ${moment}`)
 const clipped = (word) => (word.length > 13 ? `${word.slice(0, 12)}…` : word)
 
 // Where a line begins and ends, by its name.
@@ -155,6 +155,7 @@ function answers(data, cuts, theme) {
 }
 
 // A single line's cut is among the numbers of the path; several together are read again by the server.
+// P(output) with these lines cut.
 function pOf(data, cuts) {
   if (cuts.length === 1) return data.edges.find(({ name }) => name === cuts[0])?.p ?? null
   return cuts.length && cuts.join(";") === data.cuts.join(";") ? data.joint?.cut[0] ?? null : null

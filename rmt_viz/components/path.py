@@ -7,6 +7,7 @@ from rmt_viz.components import HERE
 from rmt_viz.findings import path as findings
 from rmt_viz.shelf.library import Run
 
+ALL = 8  # slots that are drawn whether anything goes through them or not
 _PATH = st.components.v2.component(
     "rmt_path",
     html='<div class="path"></div>\n<!-- drawn by path.js -->',
@@ -22,6 +23,7 @@ def show(run: Run, found: dict, cuts: str, joint: dict | None, finding: str) -> 
     cut of a single edge is among the numbers of the path.
     """
     chosen = [name for name in cuts.split(";") if name]
+    slots = range(len(found["slots"][0])) if len(found["slots"][0]) <= ALL else found["edges"]
     data = {
         "run": run.id,
         "finding": finding,
@@ -29,8 +31,8 @@ def show(run: Run, found: dict, cuts: str, joint: dict | None, finding: str) -> 
         "others": [word["other"].strip() or "␣" for word in found["words"]],
         "moments": found["moments"],
         "segments": run.trace.n_segments,
-        "slots": [slot + 1 for slot in found["edges"]],
-        "nodes": [[row[slot] for slot in found["edges"]] for row in found["slots"]],
+        "slots": [slot + 1 for slot in slots],
+        "nodes": [[row[slot] for slot in slots] for row in found["slots"]],
         "output": found["output"],
         "other": found["other"],
         "p": found["p"],

@@ -12,7 +12,7 @@ from rmt_viz.shelf.library import Run
 from rmt_viz.widgets.errors import say
 from rmt_viz.widgets.progress import COUNTED, follow
 
-FIELDS = ("from", "token", "cut")  # of the address, beside the run
+FIELDS = ("from", "explain", "cut")  # of the address, beside the run
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Asked:
 def asked(run: Run, name: str) -> Asked:
     """What the address asks for of a run; nothing where it is the address of another one."""
     n = len(run.trace.arrays["ids"])
-    limits = {"from": n, "token": n, "cut": None}
+    limits = {"from": n, "explain": n, "cut": None}
     named = st.query_params.get("trace", session.library().names()[0])
     wanted = address.read(st.query_params if named == name else {}, limits)
     words = None
     if wanted["from"]:
         first, last = map(int, wanted["from"].split("-"))
         words = (first - 1, last)
-    token = None if run.trace.classes or not wanted["token"] else wanted["token"] - 1
+    token = None if run.trace.classes or not wanted["explain"] else wanted["explain"] - 1
     return Asked(words, token, wanted["cut"] or "")
 
 

@@ -95,7 +95,7 @@ def _words(run, explanation: dict) -> None:
             explain = st.segmented_control("A click on a word", what, default=what[0], key="why click") == what[1]
     word = credit.show(run, explanation, more and more - 1)
     if word is not None and explain:
-        forms.put(**{"token": str(word + 1), "from": None, "cut": None})
+        forms.put(**{"explain": str(word + 1), "from": None, "cut": None})
     elif word is not None:
         forms.follow_words(word, word + 1)
     caption = (

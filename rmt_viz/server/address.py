@@ -56,7 +56,7 @@ FIELDS = (
     Field("show", among),
     Field("change", changes.valid),
     Field("from", span),
-    Field("token", counted),
+    Field("explain", counted),
     Field("cut", edges.valid),
 )
 
