@@ -14,18 +14,8 @@ from rmt_viz.components import credit
 from rmt_viz.figures import why as why_figure
 from rmt_viz.findings import path as path_finding
 from rmt_viz.findings import why as why_finding
-from rmt_viz.shelf import bundled_causes, result_cache
-from rmt_viz.shelf.library import Library, Run
-
-
-@pytest.fixture
-def toys(monkeypatch, make_trace):
-    """The app over toy traces that nothing is bundled for, and nothing kept."""
-    make_trace("long", segments=600)
-    library, kept = Library(make_trace("toy").path.parent), result_cache.ResultCache()
-    monkeypatch.setattr(session, "library", lambda: library)
-    monkeypatch.setattr(session, "result_cache", lambda: kept)
-    return library
+from rmt_viz.shelf import bundled_causes
+from rmt_viz.shelf.library import Run
 
 
 def run(page: str, **params) -> AppTest:

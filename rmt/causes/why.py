@@ -6,7 +6,7 @@ from torch import Tensor
 from rmt.causes.attribute import MOST_STEPS, Output, by_segment, by_slot, by_token, local_and_memory, output_of
 from rmt.causes.facts import find_facts, ledger, slots_of
 from rmt.causes.paths import answers_path
-from rmt.causes.samples import at_moment, baseline
+from rmt.causes.samples import ReadFresh, at_moment, baseline, read_fresh
 from rmt.causes.without_words import until, without_words
 from rmt.intervene import Progress, Reading, recalled
 from rmt.model import Model
@@ -24,6 +24,7 @@ def why(
     token: int | None = None,
     tokens: bool = True,
     most_steps: int = MOST_STEPS,
+    runs: ReadFresh = read_fresh,
     progress: Progress | None = None,
 ) -> dict:
     """Attribute the output of a recorded run to segments, slots, tokens, memory and local text.
@@ -36,14 +37,15 @@ def why(
     the run up to there is looked at. tokens: compute integrated gradients, too, by far the slowest part, and what the
     output loses without single tokens of the segments that count most: "without", None for the others.
     "path": the path of the fact that the answer depends on most (`rmt.causes.paths`), None where there is none.
-    progress(done, total) counts their steps. Raises InputError for another model's run.
+    runs: reads fresh runs of the task, see `rmt.causes.samples.FreshRuns`. progress(done, total) counts the gradients'
+    steps. Raises InputError for another model's run.
     """
     reading = recalled(model, trace)
     if token is not None and model.backbone.head == "lm":
         reading, output = until(reading, token)
     else:
         output = output_of(model, reading, choice)
-    to, means = baseline(model, trace.n_segments)
+    to, means = baseline(model, trace.n_segments, runs=runs, progress=progress and (lambda *_: progress(0, most_steps)))
     usual = at_moment(means, trace.n_segments - 1)
     local, memory = local_and_memory(model, reading, to=usual)
     result = {
