@@ -10,12 +10,12 @@ from planted import placed
 
 from rmt.errors import InputError
 from rmt.evaluate.gallery import FAR, fresh, gallery, row
+from rmt.recorder import record
 from rmt.tasks.base import PLACES
 from rmt_viz import requests, session
 from rmt_viz.findings import gallery as findings
 from rmt_viz.shelf import results
 from rmt_viz.shelf.library import Library
-from rmt_viz.work import score
 
 BUNDLED = results.read("gallery").rows
 
@@ -31,7 +31,8 @@ def test_right_and_wrong_are_what_the_recorded_run_says(forgetful):
     model, rows = forgetful
     assert {made.right for made in rows} == {True, False} and len(rows) == 16
     for made in rows[::3]:
-        trace = score.sample(model, made.segments, lambda *_: None, seed=made.seed, never=made.never)
+        example, known = fresh(model, made.segments, made.seed, never=made.never)
+        trace = record(model, example.ids, detail="memory", **known)
         assert (trace.answer, trace.classes[trace.meta["label"]]) == (made.answer, made.truth)
         assert made.p == pytest.approx(trace.probabilities[trace.answer], abs=1e-4)
         assert made.right == (trace.answer == made.truth) and made.question.endswith("?")

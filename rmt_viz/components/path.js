@@ -63,7 +63,7 @@ function picture(data, width, cuts, theme, toggle) {
   const rows = Math.max(slots.length, data.words.length)
   const height = TOP + rows * ROW + 12
   const columns = moments.length
-  const step = columns > 1 ? (width - WORDS - ANSWER - 40) / (columns - 1) : 0
+  const step = columns > 1 ? (width - WORDS - ANSWER - 90) / (columns - 1) : 0
   const first = columns > 1 ? WORDS + 20 : (width + WORDS - ANSWER) / 2
   const x = (k) => first + k * step
   const middle = (n, i) => TOP + (rows * ROW) / 2 + (i - (n - 1) / 2) * ROW

@@ -25,8 +25,8 @@ def page() -> None:
         st.subheader(menu.ALL["gallery"].question, anchor=False)
         st.caption(ABOUT)
     head = st.container(gap="small")
-    rows = forms.choose(made.rows)
     with st.container(gap="small"):
+        rows = forms.choose(made.rows)
         st.markdown(f"**{plain(findings.gallery(rows))}.**")
         clicked = list_.show([findings.line(row) for row in rows])
         caption = f"Made by {made.command}; `python -m rmt gallery` lists others."
