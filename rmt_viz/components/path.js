@@ -123,7 +123,8 @@ function line({ name, label, share, p }, [from, to], isCut, theme, toggle) {
   const node = svg("g", {
     class: "edge", role: "button", tabindex: 0, "aria-pressed": String(isCut), "aria-label": told, "data-name": name,
     onclick: () => toggle(name), onkeydown,
-  }, svg("title", {}, `${told}; P with it cut: ${shown(p)}`), svg("path", look), svg("path", { class: "hit", d, "stroke-width": 16 }))
+  }, svg("title", {}, `${told}; P with it cut: ${shown(p)}`), svg("path", look), svg("path", { class: "hit", d, "stroke-width": 16 }),
+    svg("circle", { cx: middle, cy: (from.y + to.y) / 2, r: 9, fill: "transparent" })) // a straight line has no height of its own
   if (isCut) node.append(words(middle - 6, (from.y + to.y) / 2 + 5, "✂", { "font-size": 15, fill: theme.ink }))
   return node
 }
