@@ -16,6 +16,7 @@ from rmt_viz.findings import path as path_finding
 from rmt_viz.findings import why as why_finding
 from rmt_viz.shelf import bundled_causes
 from rmt_viz.shelf.library import Run
+from rmt_viz.work import queue
 
 
 def run(page: str, **params) -> AppTest:
@@ -105,6 +106,7 @@ def test_credit_by_gradient_that_reading_on_contradicts_is_marked(make_trace, gr
 def test_the_address_follows_any_word_and_cuts_edges(toys, monkeypatch):
     worker = Idle()
     monkeypatch.setattr(session, "worker", lambda: worker)
+    monkeypatch.setattr(queue, "MOST_OWN", 99)  # all pages opened here are one visitor's
     session.result_cache().put(("why", "toy", None), explained() | {"path": followed()})
     at = run("why", **{"trace": "toy", "cut": "read:1"})
     data = next(json.loads(c.proto.json) for c in at.get("bidi_component") if "moments" in c.proto.json)
