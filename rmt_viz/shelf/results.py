@@ -20,6 +20,7 @@ MAKES = {  # what to run for a file that is not there
     "mechanisms": "python -m rmt mechanisms CHECKPOINTS --json",
     "recall": "recipes/mechanisms.sh",
     "stretched": "recipes/mechanisms.sh",
+    "gallery": "recipes/gallery.sh",
 }
 
 
@@ -169,6 +170,31 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A run of the gallery; see `rmt.evaluate.gallery.Row`."""
+
+    checkpoint: str
+    segments: int
+    seed: int
+    never: bool
+    question: str
+    answer: str
+    truth: str
+    right: bool
+    p: float
+    p_truth: float
+    facts: int
+    special: tuple[str, ...]
+    moment: int
+    why: str
+
+    @property
+    def id(self) -> str:
+        """Its name in an address."""
+        return f"{self.checkpoint}-{self.segments}-{self.seed}{'-never' if self.never else ''}"
+
+
+@dataclass(frozen=True)
 class Results:
     """A table of results: the command that made it, its rows, and the other fields of the document."""
 
@@ -188,6 +214,7 @@ ROWS = {
     "mechanisms": (Mechanism, "results"),
     "recall": (Recalled, "results"),
     "stretched": (Stretched, "results"),
+    "gallery": (Shown, "results"),
 }
 
 
@@ -267,6 +294,12 @@ def _counts(values) -> tuple[int, ...]:
     return counts
 
 
+def _texts(values) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise TypeError
+    return tuple(map(_text, values))
+
+
 def _square(rows) -> tuple[tuple[int, ...], ...]:
     """Rows of counts, as many as there are columns."""
     counts = tuple(map(_counts, rows))
@@ -287,6 +320,7 @@ TYPES = {
     int: _whole,
     float: _number,
     dict: _options,
+    tuple[str, ...]: _texts,
     tuple[float, ...]: _numbers,
     tuple[int, ...]: _counts,
     tuple[tuple[int, ...], ...]: _square,
