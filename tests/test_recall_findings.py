@@ -6,7 +6,7 @@ from rmt.memory.words import WORDS
 from rmt_viz.figures import recall as figures
 from rmt_viz.findings import claims
 from rmt_viz.findings import recall as findings
-from rmt_viz.shelf.results import Recalled, Stretched
+from rmt_viz.shelf.recalled import Recalled, Stretched
 
 
 def row(mechanism, experiment, x, accuracy, *, control="none", numbers=512, error=0.05, seed=0):

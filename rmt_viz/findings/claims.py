@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rmt_viz.findings import recall
 from rmt_viz.findings.recall import EXTRAPOLATION, FACTS, FAR, INTERPOLATION, QUOTATION, WINDOW, Lines, Point, name
 from rmt_viz.findings.words import percent
-from rmt_viz.shelf.results import Recalled, Stretched
+from rmt_viz.shelf.recalled import Recalled, Stretched
 
 HOLDS, NOT, OPEN, UNKNOWN = "seen", "not so here", "within the error", "not measured"
 

@@ -8,7 +8,8 @@ import numpy as np
 from rmt.memory.words import WORDS
 from rmt_viz.findings.loss import NAMES
 from rmt_viz.findings.words import percent, segments
-from rmt_viz.shelf.results import Recalled, Results, Stretched
+from rmt_viz.shelf.recalled import Recalled, Stretched
+from rmt_viz.shelf.results import Results
 
 QUOTATION, FACTS, FAR = "quotation", "facts", "far"
 WINDOW, EXTRAPOLATION, INTERPOLATION = "window of training", "extrapolation", "interpolation"

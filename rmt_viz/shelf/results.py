@@ -8,6 +8,7 @@ from pathlib import Path
 from rmt.errors import InputError
 from rmt_viz.shelf.json_file import read_json
 from rmt_viz.shelf.library import ASSETS
+from rmt_viz.shelf.recalled import Recalled, Stretched
 
 FOLDER = ASSETS / "results"
 MAKES = {  # what to run for a file that is not there
@@ -109,42 +110,6 @@ class Mechanism:
     write: int
     seen: tuple[tuple[int, ...], ...]
     loss: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Recalled:
-    """What a trained mechanism gives back in one experiment of `benchmarks.recall`; numbers: the size of its memory."""
-
-    mechanism: str
-    seed: int
-    experiment: str
-    x: int
-    accuracy: float
-    low: float
-    high: float
-    documents: int
-    numbers: int
-    control: str = "none"
-
-
-@dataclass(frozen=True)
-class Stretched:
-    """A loss in nats on windows longer than trained on; see `benchmarks.stretched`. Differences are paired.
-
-    below_window, below_extrapolation: how much lower it is than that of the window of training, and of extrapolation.
-    """
-
-    reads: str
-    times: int
-    tokens: int
-    tuned: bool
-    documents: int
-    loss: float
-    stderr: float
-    below_window: float = math.nan
-    below_window_stderr: float = math.nan
-    below_extrapolation: float = math.nan
-    below_extrapolation_stderr: float = math.nan
 
 
 @dataclass(frozen=True)
