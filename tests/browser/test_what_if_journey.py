@@ -36,8 +36,9 @@ def test_edit_the_fact_see_the_answer_flip_share_the_link(visit, picture):
     assert parse_qs(urlsplit(shared.url).query)["change"][0] == change, "stepping keeps the change in the address"
 
 
-def test_the_answer_comes_first_and_its_control_by_itself(visit, picture):
-    page = visit("what-if?trace=detect&change=reset%4012", drawn=False)
+def test_the_answer_comes_first_and_its_control_by_itself(visit, server, picture):
+    page = visit("what-if?trace=detect")
+    page.goto(f"{server}/what-if?trace=detect&change=reset%4012")
     expect(page.get_by_role("heading", level=3)).to_contain_text("The answer", timeout=PATIENCE_MS)
     picture(page, "what-if-before-its-control")
     told = re.compile(r"After the same change, 32 runs with other facts answer \w+ most often \(\d+%\)")
