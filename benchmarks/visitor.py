@@ -99,7 +99,10 @@ class Visitor:
         while not condition():
             assert asyncio.get_running_loop().time() < end, "the page did not come so far"
             await asyncio.sleep(every)
-            await self.rerun(fragment=self.fragments[0] if self.fragments else "")
+            part = self.fragments[0] if self.fragments else ""
+            await self.rerun(fragment=part)
+            if part and condition():  # of what is drawn so far: the rest may be on its way
+                await self.rerun()
 
     async def _read(self) -> None:
         while True:
