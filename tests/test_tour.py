@@ -75,6 +75,21 @@ def test_a_claim_of_cause_has_its_intervention_and_its_control_beside_it(slug):
     assert evidence.UNTRAINED in answers
 
 
+def test_a_sentence_names_a_cause_only_where_both_its_intervention_and_its_control_are_at_hand():
+    class Unchanged(Sources):
+        def changed(self, id):
+            return None
+
+    run, s = stop("read")
+    with_both, with_one = (claims.read(of, run, s) for of in (SOURCES, Unchanged(SHELF.open, results.read)))
+    assert "the answer hangs on the fact, and the fact comes by memory" in with_both
+    assert "hangs on" not in with_one and "with memory reset" in with_one.lower()
+    run, s = stop("kept")
+    right = [sum(one.right[s + 1] == 1 for one in SHELF.open(id).measures.followed) for id in ("qa1", "qa1.reset")]
+    told = claims.kept(SOURCES, run, s)
+    assert f"After it {right[0]} of 4" in told and f"at each boundary, {right[1]} of 4" in told and right[0] > right[1]
+
+
 def test_the_evidence_is_asked_of_each_run():
     run = SHELF.open("qa1")
     rows = evidence.table(SOURCES, "qa1", "John", 12).rows

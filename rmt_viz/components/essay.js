@@ -280,9 +280,10 @@ export class Essay {
       ...(shown ? { PageDown: () => this.go(this.current + 1), PageUp: () => this.go(this.current - 1) } : {}),
       ...(shown && tagName !== "BUTTON" ? { " ": () => this.go(this.current + 1) } : {}),
     }
-    if (!acts[event.key]) return
+    const act = acts[event.key === "F" ? "f" : event.key]
+    if (!act) return
     event.preventDefault()
-    acts[event.key]()
+    act()
   }
 }
 

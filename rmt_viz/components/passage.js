@@ -80,7 +80,7 @@ export class Passage {
     const shown = facts.length ? facts.map((fact) =>
       el("span", { class: "chip", "data-fact": fact.index, style: `--hue: ${hue(this.result.people, fact.who)}` }, sentence(fact)))
       : [el("span", { class: "prose" }, parts.filter((part) => !isFact(part)).join(" ").slice(0, 40) + " …")]
-    return el("li", { class: "card" }, el("b", {}, `Segment ${i + 1}`), shown)
+    return el("li", { class: "card", "aria-label": `Segment ${i + 1}` }, el("b", {}, i ? `${i + 1}` : "Segment 1"), shown)
   }
 
   set(what) {
