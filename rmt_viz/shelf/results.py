@@ -8,6 +8,7 @@ from pathlib import Path
 from rmt.errors import InputError
 from rmt_viz.shelf.json_file import read_json
 from rmt_viz.shelf.library import ASSETS
+from rmt_viz.shelf.recalled import Recalled, Stretched
 
 FOLDER = ASSETS / "results"
 MAKES = {  # what to run for a file that is not there
@@ -18,6 +19,9 @@ MAKES = {  # what to run for a file that is not there
     "capacity": "recipes/many_facts.sh",
     "cost": "python -m benchmarks.methods --json",
     "mechanisms": "python -m rmt mechanisms CHECKPOINTS --json",
+    "recall": "recipes/mechanisms.sh",
+    "stretched": "recipes/mechanisms.sh",
+    "gallery": "recipes/gallery.sh",
 }
 
 
@@ -131,6 +135,31 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A run of the gallery; see `rmt.evaluate.gallery.Row`."""
+
+    checkpoint: str
+    segments: int
+    seed: int
+    never: bool
+    question: str
+    answer: str
+    truth: str
+    right: bool
+    p: float
+    p_truth: float
+    facts: int
+    special: tuple[str, ...]
+    moment: int
+    why: str
+
+    @property
+    def id(self) -> str:
+        """Its name in an address."""
+        return f"{self.checkpoint}-{self.segments}-{self.seed}{'-never' if self.never else ''}"
+
+
+@dataclass(frozen=True)
 class Results:
     """A table of results: the command that made it, its rows, and the other fields of the document."""
 
@@ -148,6 +177,9 @@ ROWS = {
     "capacity": (Held, "results"),
     "cost": (Measured, "measured"),
     "mechanisms": (Mechanism, "results"),
+    "recall": (Recalled, "results"),
+    "stretched": (Stretched, "results"),
+    "gallery": (Shown, "results"),
 }
 
 
@@ -227,6 +259,12 @@ def _counts(values) -> tuple[int, ...]:
     return counts
 
 
+def _texts(values) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise TypeError
+    return tuple(map(_text, values))
+
+
 def _square(rows) -> tuple[tuple[int, ...], ...]:
     """Rows of counts, as many as there are columns."""
     counts = tuple(map(_counts, rows))
@@ -247,6 +285,7 @@ TYPES = {
     int: _whole,
     float: _number,
     dict: _options,
+    tuple[str, ...]: _texts,
     tuple[float, ...]: _numbers,
     tuple[int, ...]: _counts,
     tuple[tuple[int, ...], ...]: _square,
