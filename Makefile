@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 PYTEST := $(BIN)/python -m pytest
+# Python compiles what it imports; pip would compile 280 MB of modules first, most of which nothing here ever imports.
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile
 # One file a process at a time, so that a file's fixtures are made once; a thread a process.
 SPREAD := OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile --no-loadscope-reorder --ignore=tests/browser
 
@@ -99,11 +101,11 @@ film: $(VENV)/test.done
 $(VENV)/app.done: requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(INSTALL) -r requirements.txt
 	touch $@
 
 $(VENV)/test.done: requirements-dev.txt requirements-notebook.txt $(VENV)/app.done
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	$(INSTALL) -r requirements-dev.txt
 	touch $@
 
 $(VENV)/pretrained.done: requirements-pretrained.txt $(VENV)/app.done

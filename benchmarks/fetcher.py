@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import re
 import time
 from urllib.parse import urlsplit
 
@@ -41,7 +42,10 @@ class Fetcher:
             self.errors.append(f"{what}: {type(error).__name__} {error}"[:200])
 
     async def _step(self, at: int) -> float:
-        return max([(await self._ask(f"/rmt/trace/{RUN}/segment/{i % LENGTH}"))[0] for i in (at, at + 1)])
+        took, _, timing = max([await self._ask(f"/rmt/trace/{RUN}/segment/{i % LENGTH}") for i in (at, at + 1)])
+        for name, what in (("total", "step, in the server"), ("work", "step, work of the server")):
+            self.times.setdefault(what, []).append(float(re.search(rf"{name};dur=([0-9.]+)", timing)[1]))
+        return took
 
     async def _replay(self, at: int) -> float:
         def state(body: bytes) -> dict:
@@ -65,10 +69,10 @@ class Fetcher:
             await asyncio.sleep(answer["again"] / 1000)
         raise TimeoutError("not ready")
 
-    async def _ask(self, path: str, sent: str | None = None) -> tuple[float, bytes]:
-        """Milliseconds of one answer, and its body. Raises ValueError for any other status than 200."""
+    async def _ask(self, path: str, sent: str | None = None) -> tuple[float, bytes, str]:
+        """Milliseconds of one answer, its body and Server-Timing. Raises ValueError for any other status than 200."""
 
-        def ask() -> tuple[float, bytes]:
+        def ask() -> tuple[float, bytes, str]:
             began = time.perf_counter()
             headers = {"Content-Type": "application/json"} if sent else {}
             self.connection.request("POST" if sent else "GET", self.prefix + path, sent, headers)
@@ -76,6 +80,6 @@ class Fetcher:
             body = answer.read()
             if answer.status != 200:
                 raise ValueError(f"{answer.status} {body[:100]!r}")
-            return 1000 * (time.perf_counter() - began), body
+            return 1000 * (time.perf_counter() - began), body, answer.getheader("Server-Timing", "")
 
         return await asyncio.to_thread(ask)

@@ -21,6 +21,7 @@ class Visitor:
         self.url, self.address = f"ws://{place.netloc}{place.path}/_stcore/stream", address
         self.origin = f"{place.scheme}://{place.netloc}"
         self.page, self.query, self.shown, self.errors = "", "", {}, []
+        self.fragments: list[str] = []  # parts of the page that run again by themselves
         self.runs = 0  # of the page's script, that have ended
         self.ended = asyncio.Event()
 
@@ -60,15 +61,18 @@ class Visitor:
         field = next(field for field in self.of("text_area") if field.label == label)
         await self.rerun(typed=(field.id, text))
 
-    async def rerun(self, pressed: str = "", typed: tuple[str, str] | None = None) -> None:
+    async def rerun(self, pressed: str = "", typed: tuple[str, str] | None = None, fragment: str = "") -> None:
         """Run the page's script once more; returns when it has ended.
 
-        pressed: the id of a button. typed: the id of a field and what stands in it.
+        pressed: the id of a button. typed: the id of a field and what stands in it. fragment: the id of the only part
+        that runs.
         """
         message = BackMsg()
         state = message.rerun_script
         state.page_name, state.query_string = self.page, self.query
         state.context_info.url = f"{self.address}/{self.page}"  # from which a page knows that it was just come to
+        if fragment:
+            state.fragment_id, state.is_auto_rerun = fragment, True
         if pressed:
             widget = state.widget_states.widgets.add()
             widget.id, widget.trigger_value = pressed, True
@@ -90,20 +94,27 @@ class Visitor:
         await self.until(lambda: not self.of("progress"), every, most)
 
     async def until(self, condition: Callable[[], bool], every: float = 0.4, most: float = 600) -> None:
-        """Run the page's script again until its elements are as they should be."""
+        """Run what runs by itself, a fragment or else the page's script, until the elements are as they should be."""
         end = asyncio.get_running_loop().time() + most
         while not condition():
             assert asyncio.get_running_loop().time() < end, "the page did not come so far"
             await asyncio.sleep(every)
-            await self.rerun()
+            part = self.fragments[0] if self.fragments else ""
+            await self.rerun(fragment=part)
+            if part and condition():  # of what is drawn so far: the rest may be on its way
+                await self.rerun()
 
     async def _read(self) -> None:
         while True:
             message = ForwardMsg()
             message.ParseFromString(await self.socket.recv())
             kind = message.WhichOneof("type")
-            if kind == "new_session":
-                self.shown = {}
+            if kind == "new_session" and not message.metadata.run.fragment_ids:  # of the whole page
+                self.shown, self.fragments = {}, []
+            elif kind == "auto_rerun":
+                self.fragments = [*{*self.fragments, message.auto_rerun.fragment_id}]
+            elif kind == "stop_auto_rerun":
+                self.fragments = [one for one in self.fragments if one not in message.stop_auto_rerun.fragment_ids]
             elif kind == "delta":
                 self._take(tuple(message.metadata.delta_path), message.delta)
             elif kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:

@@ -1,8 +1,6 @@
 """Attribution: what is planted is found exactly, and the gap of integrated gradients is what it says."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -214,16 +212,14 @@ def test_a_run_of_other_weights_is_refused(short):
         model.about.fingerprint = kept
 
 
-def test_the_command(short, tmp_path):
+def test_the_command(short, tmp_path, rmt_command):
     _, trace = short
     path = trace.save(tmp_path / "t.trace.safetensors")
-    checkpoint = str(ROOT / "assets" / "checkpoints" / "detect")
-    command = [sys.executable, "-m", "rmt", "why", checkpoint, str(path), "--no-tokens"]
-    done = subprocess.run([*command, "--json"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0 and json.loads(done.stdout)["output"] == "hallway", done.stderr
-    other = ROOT / "assets" / "traces" / "reasoning.trace.safetensors"
-    refused = subprocess.run([*command[:5], str(other)], cwd=ROOT, capture_output=True, text=True)
-    assert refused.returncode == 2 and "other weights" in refused.stderr and "Traceback" not in refused.stderr
+    checkpoint = ROOT / "assets" / "checkpoints" / "detect"
+    code, told, error = rmt_command("why", checkpoint, path, "--no-tokens", "--json")
+    assert code == 0 and json.loads(told)["output"] == "hallway", error
+    code, _, error = rmt_command("why", checkpoint, ROOT / "assets" / "traces" / "reasoning.trace.safetensors")
+    assert code == 2 and "other weights" in error and "Traceback" not in error
 
 
 def test_slots_of_a_recorded_run_are_those_of_the_run(short):

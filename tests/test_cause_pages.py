@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from app_pages import modules_of, open_page
+from app_pages import open_page
 from streamlit.testing.v1 import AppTest
 
 from rmt.intervene import changes
@@ -47,10 +47,6 @@ def test_the_first_screen_is_a_finished_answer(page):
     under = [json.loads(component.proto.json) for component in at.get("bidi_component") if component.proto.json]
     captions = [data["caption"] for data in under if data and "caption" in data]
     assert len(captions) >= len(charts) and not any("\\" in caption for caption in captions), "text, not Markdown"
-
-
-def test_the_three_pages_open_without_torch():
-    assert not {"torch", "transformers", "captum"} & modules_of("what_if", "facts", "why")
 
 
 def test_the_command_behind_each_bundled_number_is_with_it():

@@ -1,8 +1,6 @@
 """The life of a fact: what is asked of which memory, and the numbers made of many."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -213,27 +211,15 @@ def test_fresh_runs_need_a_task():
         fresh(model, 2, samples=1, seed=0)
 
 
-def test_the_command_prints_one_document():
-    command = [
-        sys.executable,
-        "-m",
-        "rmt",
-        "facts",
-        str(DETECT),
-        "--samples",
-        "6",
-        "--segments",
-        "2",
-        "--no-probe",
-        "--json",
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+def test_the_command_prints_one_document(rmt_command):
+    command = ("facts", DETECT, "--samples", 6, "--segments", 2, "--no-probe", "--json")
+    code, out, error = rmt_command(*command)
+    assert code == 0, error
+    told = json.loads(out)
     assert told["command"].startswith("python -m rmt facts") and told["capture"]["n"] == told["facts"] == 6
     assert [row["distance"] for row in told["retention"]] == [1, 2] and told["made_by"]["checkpoint"] == "detect"
-    refused = subprocess.run([*command, "--control", "evil"], cwd=ROOT, capture_output=True, text=True)
-    assert refused.returncode == 2 and "no control 'evil'" in refused.stderr and not refused.stdout
+    code, out, error = rmt_command(*command, "--control", "evil")
+    assert code == 2 and "no control 'evil'" in error and not out
 
 
 def test_numbers_are_those_of_the_seed(detect):

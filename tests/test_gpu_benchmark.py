@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import gpu
 from benchmarks.verdicts import MARK, SkipError, Verdicts, readable
 
 ROOT = Path(__file__).parent.parent
@@ -36,18 +37,38 @@ def test_layers_run_at_once_give_the_plain_loops_numbers(tmp_path):
     assert {line["verdict"] for line in part["verdicts"]} <= {"PASS", "FIGURE", "SKIP"}
 
 
-def test_what_does_not_fit_the_time_is_left_out_aloud():
-    done = call("--only", "5,3", "--minutes", "0.01", "--json")
-    parts = json.loads(done.stdout)["parts"]
+def answered(monkeypatch, line: str, *arguments) -> int | str:
+    """How the command ends in this process, where the process that is asked what the machine is prints this line."""
+
+    def start(number: int, *_) -> subprocess.Popen:
+        assert number == 0
+        return subprocess.Popen(["printf", "%s\\n", line], stdout=subprocess.PIPE, text=True)
+
+    monkeypatch.setattr(gpu, "start", start)
+    monkeypatch.setattr(sys, "argv", ["gpu", "--small", *arguments])
+    with pytest.raises(SystemExit) as end:
+        gpu.main()
+    return end.value.code
+
+
+def test_what_does_not_fit_the_time_is_left_out_aloud(monkeypatch, capsys):
+    line = MARK + json.dumps({"device": "cpu"})
+    assert answered(monkeypatch, line, "--device", "cpu", "--only", "5,3", "--minutes", "0.01", "--json") == 0
+    out, error = capsys.readouterr()
+    parts = json.loads(out)["parts"]
     assert {part["ended"] for part in parts.values()} == {"no time was left"} and set(parts) == {"3", "5"}
-    assert done.stderr.count("why no time was left") == 2
+    assert error.count("why no time was left") == 2
 
 
-def test_a_machine_without_a_gpu_and_a_part_that_is_not_there_are_said():
-    command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cuda", "--only", "2"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={"CUDA_VISIBLE_DEVICES": ""})
-    assert done.returncode == 1 and done.stderr.strip().endswith("give --device cpu --small to try this command.")
-    assert "There is no part 10" in call("--only", "10").stderr
+def test_a_machine_without_a_gpu_and_a_part_that_is_not_there_are_said(monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(SystemExit, match="give --device cpu --small to try this command") as end:
+        gpu.machine("cuda")
+    assert answered(monkeypatch, end.value.code, "--only", "2") == end.value.code, (
+        "which Python prints, and ends with 1"
+    )
+    assert answered(monkeypatch, "", "--only", "10") == 2
+    assert "There is no part 10" in capsys.readouterr().err
 
 
 def said(capsys) -> list[dict]:

@@ -189,6 +189,18 @@ def test_a_route_answers_with_bytes_or_a_sentence_and_tells_nothing_of_the_disk(
         assert place not in told, told
 
 
+def test_an_answer_says_how_long_it_took_and_how_much_of_it_was_work(client, monkeypatch):
+    def slow(*_) -> bytes:
+        time.sleep(0.05)
+        sum(range(200_000))
+        return b"bytes"
+
+    monkeypatch.setattr(slices, "segment", slow)
+    said = client.get(f"{routes.PREFIX}/toy/segment/3").headers["Server-Timing"]
+    total, work = (float(part.partition(";dur=")[2]) for part in said.split(", "))
+    assert said.startswith("total;") and total > 49 + work and 0.1 <= work < 1000
+
+
 # -- texts
 
 

@@ -189,8 +189,9 @@ def test_a_form_starts_a_job_and_shows_how_far_it_is(files, shelf, monkeypatch):
         assert key not in at.session_state, "cancelled"
 
 
-def test_opening_these_pages_loads_no_torch():
-    assert not {"torch", "transformers"} & modules_of("loss", "length", "cost")
+def test_opening_a_page_of_results_or_causes_loads_no_torch():
+    pages = ("loss", "length", "cost", "what_if", "facts", "why")
+    assert not {"torch", "transformers", "captum"} & modules_of(*pages)
 
 
 # What the worker does.

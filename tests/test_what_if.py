@@ -1,8 +1,6 @@
 """A what-if recorded as a run of its own, and what the command says of it."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -74,15 +72,12 @@ def test_an_edited_fact_has_the_answer_that_it_tells(detect):
 
 def test_the_command_says_what_became_of_the_answer(tmp_path, rmt_command):
     trace, out = ROOT / "assets" / "traces" / "detect.trace.safetensors", tmp_path / "made.trace.safetensors"
-    command = [sys.executable, "-m", "rmt", "what-if", str(DETECT), str(trace)]
-    done = subprocess.run(
-        [*command, "--change", "reset@9", "--out", str(out), "--json"], cwd=ROOT, capture_output=True, text=True
-    )
-    told = json.loads(done.stdout)
-    assert told["changes"] == "reset@9" and told["first"] == 8 and told["answer"][0] == "bathroom", done.stderr
+    _, printed, error = rmt_command("what-if", DETECT, trace, "--change", "reset@9", "--out", out, "--json")
+    told = json.loads(printed)
+    assert told["changes"] == "reset@9" and told["first"] == 8 and told["answer"][0] == "bathroom", error
     assert validate(out) == [] and told["answer"][2] != "bathroom"
     for wrong, why in (("reset@0", "is no change"), ("reset@99", "12 segments"), ("transplant:x@3", "no run “x”")):
-        code, _, error = rmt_command(*command[3:], "--change", wrong)
+        code, _, error = rmt_command("what-if", DETECT, trace, "--change", wrong)
         assert code == 2 and why in error and "Traceback" not in error
 
 

@@ -3,7 +3,7 @@
 import { el, shown } from "./dom.js"
 import { readTheme } from "./theme.js"
 
-const COLUMNS = ["", "task", "segments", "facts", "question", "answer", "P(answer)", "special", "opens at"]
+const COLUMNS = ["it is", "task", "segments", "facts", "question", "answer", "P(answer)", "special", "opens at"]
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".rows")
@@ -15,7 +15,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.setAttribute("aria-label", "Texts and answers")
   root.replaceChildren(
     el("table", {},
-      el("thead", {}, el("tr", {}, COLUMNS.map((name) => el("th", { scope: "col" }, name || el("span", { "aria-label": "right or wrong" }, " "))))),
+      el("thead", {}, el("tr", {}, COLUMNS.map((name) => el("th", { scope: "col" }, name)))),
       el("tbody", {}, data.rows.map((row) => line(row, data.address, open))),
     ),
   )

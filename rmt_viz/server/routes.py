@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -145,15 +146,30 @@ def _index(text: str | None, n: int) -> int | None:
 
 
 async def _answer(request: Request, make: Callable[[Run], bytes]) -> Response:
-    """The response to a request: the bytes that `make` makes of its run, or an error as JSON."""
+    """The response to a request: the bytes that `make` makes of its run, or an error as JSON.
+
+    Its header Server-Timing has the milliseconds that the answer took, waiting for a thread included, and those of
+    work in them.
+    """
+    began, work = time.perf_counter(), 0.0
+
+    def worked() -> bytes:
+        nonlocal work
+        before = time.thread_time()
+        body = make(session.library().open(request.path_params["trace"]))
+        work = time.thread_time() - before
+        return body
+
     try:
-        body = await anyio.to_thread.run_sync(lambda: make(session.library().open(request.path_params["trace"])))
+        body = await anyio.to_thread.run_sync(worked)
     except InputError as error:
         return JSONResponse({"error": str(error)}, 404, headers=HEADERS)
     except Exception:  # a trace with numbers that nobody thought of, or a fault of ours: the log says which
         logging.getLogger(__name__).exception("a slice could not be made")
         return JSONResponse({"error": SORRY}, 500, headers=HEADERS)
-    return Response(body, media_type="application/octet-stream", headers=HEADERS)
+    took = time.perf_counter() - began
+    timing = {"Server-Timing": f"total;dur={1000 * took:.1f}, work;dur={1000 * work:.1f}"}
+    return Response(body, media_type="application/octet-stream", headers=HEADERS | timing)
 
 
 async def health(_: Request) -> Response:

@@ -36,6 +36,17 @@ def test_edit_the_fact_see_the_answer_flip_share_the_link(visit, picture):
     assert parse_qs(urlsplit(shared.url).query)["change"][0] == change, "stepping keeps the change in the address"
 
 
+def test_the_answer_comes_first_and_its_control_by_itself(visit, server, picture):
+    page = visit("what-if?trace=detect")
+    page.goto(f"{server}/what-if?trace=detect&change=reset%4012")
+    expect(page.get_by_role("heading", level=3)).to_contain_text("The answer", timeout=PATIENCE_MS)
+    picture(page, "what-if-before-its-control")
+    told = re.compile(r"After the same change, 32 runs with other facts answer \w+ most often \(\d+%\)")
+    expect(page.get_by_test_id("stMain")).to_contain_text(told, timeout=PATIENCE_MS)
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    picture(page, "what-if-with-its-control")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_bad_change_is_a_sentence(visit, theme):
     page = visit("what-if?change=evil%20<b>x</b>", theme=theme, drawn=False)
