@@ -38,7 +38,7 @@ def test_titles_are_made_of_the_results():
         "Of a quotation of 16 tokens Landmark copies 98.0%, RMT copies 20.0%"
     )
     assert findings.facts(*both("facts"), findings.sizes(ROWS)) == (
-        "Of 16 facts RMT gives back 30.0% with 512 numbers; 2 of 3 others more, the smallest Mamba with 7,000"
+        "With 512 numbers RMT gives back 30.0% of 16 facts; 2 of 3 others more, the smallest Mamba with 7,000"
     )
     assert findings.far(*both("far"), "landmark") == (
         "A fact is known by RMT up to 7 segments later (50.0%), by Landmark up to 100 segments later (90.0%)"
@@ -50,7 +50,9 @@ def test_titles_say_no_more_than_the_intervals_allow():
     assert findings.quotation(*both("quotation", close), "gist").endswith("no difference within the error")
     guess = [*experiment("rmt", "quotation", {16: 0.05}), *experiment("gist", "quotation", {16: 0.5})]
     told = findings.quotation(*both("quotation", guess), "gist")
-    assert told == "Of a quotation of 16 tokens Gist tokens copies 50.0%, RMT copies 5.0%, as without memory"
+    assert (
+        told == "Of a quotation of 16 tokens Gist tokens copies 50.0%, RMT copies 5.0% (within the error of no memory)"
+    )
     lost = [*experiment("rmt", "far", {1: 0.05, 7: 0.9})]
     assert findings.far(*both("far", lost), "gist") == "A fact is known by RMT not at all"
     alone = [one for one in ROWS if one.mechanism in ("rmt", "none")]
@@ -66,6 +68,11 @@ def test_seeds_have_the_widest_interval():
 def test_the_family_of_the_chosen_one_is_drawn():
     given, reset = both("quotation", [*ROWS, *experiment("gist", "quotation", {16: 0.5})])
     assert findings.shown(given, "landmark") == ["rmt", "landmark"] and findings.shown(given, "mamba") == ["rmt"]
+    assert [findings.standing(given, kind) for kind in ("landmark", "rmt-r", "mamba")] == [
+        "landmark",
+        "landmark",
+        "mamba",
+    ]
     figure = figures.right(given, reset, ["rmt", "landmark", "gist"], "told", x="tokens")
     drawn = {trace.name: trace for trace in figure.data if trace.name}
     assert list(drawn) == ["RMT", "Landmark", "Gist tokens"] and list(drawn["RMT"].y) == [0.9, 0.2]

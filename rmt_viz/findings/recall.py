@@ -57,6 +57,11 @@ def shown(of: Lines, chosen: str) -> list[str]:
     return [kind for kind in dict.fromkeys(("rmt", chosen, *rest)) if kind in of]
 
 
+def standing(of: Lines, chosen: str) -> str:
+    """The mechanism that stands beside RMT: the chosen one, or the first of its family that is trained."""
+    return next((kind for kind in shown(of, chosen) if kind != "rmt"), chosen)
+
+
 def name(kind: str) -> str:
     """A mechanism's name in titles and legends."""
     return NAMES.get(kind, kind)
@@ -74,7 +79,7 @@ def facts(given: Lines, reset: Lines, numbers: dict[str, int]) -> str:
     x = max(given["rmt"])
     at = {kind: points[x] for kind, points in given.items() if x in points}
     more = [kind for kind, point in at.items() if point.above(at["rmt"])]
-    told = f"Of {x} facts RMT gives back {_share(at['rmt'], reset['rmt'][x])} with {numbers.get('rmt', 0):,} numbers"
+    told = f"With {numbers.get('rmt', 0):,} numbers RMT gives back {_share(at['rmt'], reset['rmt'][x])} of {x} facts"
     if not more:
         return f"{told}; none of {len(at) - 1} others surely more"
     least = min(more, key=lambda kind: numbers.get(kind, 0))
@@ -116,7 +121,7 @@ def _pair(given: Lines, reset: Lines, chosen: str, of: str, does: str) -> str:
 
 
 def _share(point: Point, guessed: Point) -> str:
-    return f"{percent(point.y)}{'' if point.above(guessed) else ', as without memory'}"
+    return f"{percent(point.y)}{'' if point.above(guessed) else ' (within the error of no memory)'}"
 
 
 def sizes(rows: Iterable[Recalled]) -> dict[str, int]:

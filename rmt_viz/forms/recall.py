@@ -21,6 +21,7 @@ def experiments(chosen: str) -> None:
     rows = results["recall"].rows if "recall" in results else ()
     stretched = results["stretched"].rows if "stretched" in results else ()
     left, right = st.columns(2, gap="medium")
+    chosen = recall.standing(recall.lines(rows, recall.FACTS), chosen)
     if rows:
         numbers = recall.sizes(rows)
         st.caption(plain(recall.trained(results["recall"])))
