@@ -57,6 +57,7 @@ def main() -> None:
                     settle(page, menu.ALL[name].name)
                     if act := ACTIONS.get(name):
                         act(page)
+                        page.mouse.move(SIZE["width"] - 2, SIZE["height"] - 2)  # off the button and its tip
                         settle(page, menu.ALL[name].name)
                     save(page, arguments.to / f"{name}-{theme}.webp")
                     context.close()
@@ -86,7 +87,12 @@ def look(page: Page) -> None:
     page.get_by_text("Record your own text").wait_for()
 
 
-ACTIONS = {"tour": guess, "models": look}
+def replayed(page: Page) -> None:
+    """Wait for the whole map, which the model makes."""
+    page.locator("[data-whole]").wait_for()
+
+
+ACTIONS = {"tour": guess, "models": look, "attention": replayed}
 
 
 def save(page: Page, path: Path) -> None:
