@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 from rmt_viz.shelf import menu  # noqa: E402
 
 READY = "RMT Viz is at "
-PATIENCE_MS = 240_000
+PATIENCE_MS = 600_000
 SIZE = {"width": 1280, "height": 800}
 FIRST = {  # page -> what its address asks for; the others open as they are
     "watch": "?trace=qa1",

@@ -20,7 +20,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_MS = 240_000  # the first cell loads torch
+PATIENCE_MS = 900_000  # the first cell loads torch
 CELLS = (
     "import rmt\nfrom rmt.shipped import checkpoint, trace\n"
     'run, model = trace("qa1"), rmt.load(checkpoint("qa1"))\nwidget = rmt.widget(run, model)\nwidget',
@@ -78,7 +78,7 @@ def lab(folder: Path):
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(600):
+        for _ in range(3000):
             try:
                 urllib.request.urlopen(f"{address}/api?token={token}", timeout=5).close()
                 break
