@@ -71,14 +71,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--controls", nargs="*", default=["reset"], help="controls scored at the first length")
     parser.add_argument("--babi", type=Path, help="a folder of official bAbI files to take the stories from")
+    parser.add_argument("--split", default="test", choices=["test", "train"], help="which of these files")
     parser.add_argument("--add", type=Path, help="a document printed before, whose rows are kept")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     model = load(asked.checkpoint)
+    stories = "ours" if not asked.babi else "official" if asked.split == "test" else "official, training file"
     samples = asked.samples * len(asked.tokens) if len(asked.samples) == 1 else asked.samples
     rows = json.loads(asked.add.read_text())["results"] if asked.add else []
     for name in asked.tasks:
-        task = official(name, asked.babi) if asked.babi else TASKS[name]
+        task = official(name, asked.babi, split=asked.split) if asked.babi else TASKS[name]
         for at, (length, count) in enumerate(zip(asked.tokens, samples, strict=True)):
             segments = -(-n_tokens(length) // model.segment_length)
             kinds = [("none", False), ("none", True), *((control, False) for control in asked.controls if not at)]
@@ -88,7 +90,7 @@ def main() -> None:
                 [row] = evaluate(
                     model, task=task, segments=[segments], samples=count, seed=asked.seed, control=control, never=never
                 )
-                row |= {"task": name, "length": length, "never": never, "stories": "official" if asked.babi else "ours"}
+                row |= {"task": name, "length": length, "never": never, "stories": stories}
                 rows.append({**row, "checkpoint": model.about.name})
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     document = {

@@ -107,14 +107,17 @@ def try_class(name: str) -> dict:
 @torch.no_grad()
 def opened(folder: Path, stock) -> dict:
     """A folder opened by our program and held against the stock model it was saved from."""
+    from rmt.backbone.families import RECURRENT_NETS
     from rmt.checkpoint import inspect, load
     from rmt.checkpoint.adapter import wrap
     from rmt.recorder import record
 
-    told = inspect(folder, segment_length=LENGTH)
+    net = getattr(stock.config, "model_type", None) in RECURRENT_NETS
+    how = {"segment_length": LENGTH, "options": {"own_state": True} if net else None}
+    told = inspect(folder, **how)
     if not told.details:
         return {"outcome": "refused", "why": " ".join([*told.missing, told.next])}
-    model = load(folder, segment_length=LENGTH, device="cpu")
+    model = load(folder, **how, device="cpu")
     ids = torch.arange(LENGTH)[None] * 3 % 52 + 6
     gap = logits_gap(model, stock, ids)
     if not gap <= LOGITS:
@@ -126,7 +129,11 @@ def opened(folder: Path, stock) -> dict:
         outcome = f"agrees, {told.details[-1]} only" if told.wraps else "agrees, no memory fits"
         return {"outcome": outcome, "why": told.next, **found}
     if told.details[-1] == "memory":  # a recurrent net: it has a memory of its own, and no attention
-        return {"outcome": "agrees, memory only", "why": "It is a recurrent net and is recorded at 'memory'.", **found}
+        return {
+            "outcome": "agrees, memory only",
+            "why": "It is a recurrent net; with own_state=yes it is recorded at 'memory'.",
+            **found,
+        }
     wrapped = wrap(folder, n_memory=SLOTS, segment_length=LENGTH, device="cpu")
     trace = record(wrapped, document, detail="thin")
     gap = maps_gap(wrapped, trace, ids)

@@ -34,6 +34,7 @@ from benchmarks.fetcher import LENGTH, RUN, Fetcher
 from benchmarks.visitor import Visitor
 
 TEXT = "The library opens at nine. A letter came in the morning, and nobody read it. Number {} stays closed on Mondays."
+QUESTION = "Does memory cause"  # the title of What if until there is an answer
 REPLAY, EDIT = 15, 10  # a viewer replays every so many steps; one of ten edits every so many seconds
 
 
@@ -65,13 +66,18 @@ async def visitors(stack: AsyncExitStack, address: str, n: int, opened: list[flo
 
 
 async def what_ifs(visitor: Visitor, times: dict, numbers: range) -> None:
-    """Read a short run again with noise in its memory before a segment, other noise for each number."""
+    """Read a short run again with noise in its memory before a segment, other noise for each number.
+
+    The answer comes first, then the control: the same change in runs with other facts.
+    """
     for number in numbers:
         began = time.perf_counter()
         change = f"noise:0.5:{number}@{2 + number % 7}"
         await visitor.open("what-if", urlencode({"trace": "detect", "change": change}))
-        await visitor.follow(0.3)
+        await visitor.until(lambda: all(QUESTION not in heading.body for heading in visitor.of("heading")), 0.3)
         times.setdefault("what-if", []).append(1000 * (time.perf_counter() - began))
+        await visitor.follow(0.3)
+        times.setdefault("what-if with its control", []).append(1000 * (time.perf_counter() - began))
 
 
 async def own_texts(visitor: Visitor, times: dict, numbers: range) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import websockets
@@ -17,7 +18,7 @@ class Visitor:
 
     def __init__(self, address: str):
         place = urlsplit(address)
-        self.url = f"ws://{place.netloc}{place.path}/_stcore/stream"
+        self.url, self.address = f"ws://{place.netloc}{place.path}/_stcore/stream", address
         self.origin = f"{place.scheme}://{place.netloc}"
         self.page, self.query, self.shown, self.errors = "", "", {}, []
         self.runs = 0  # of the page's script, that have ended
@@ -67,6 +68,7 @@ class Visitor:
         message = BackMsg()
         state = message.rerun_script
         state.page_name, state.query_string = self.page, self.query
+        state.context_info.url = f"{self.address}/{self.page}"  # from which a page knows that it was just come to
         if pressed:
             widget = state.widget_states.widgets.add()
             widget.id, widget.trigger_value = pressed, True
@@ -84,10 +86,14 @@ class Visitor:
                 raise TimeoutError("the page did not come") from (self.reader.exception() if done else None)
 
     async def follow(self, every: float = 0.4, most: float = 600) -> None:
-        """Wait for the visitor's job to end, asking as often as a page does."""
+        """Wait for the visitor's jobs to end, asking as often as a page does."""
+        await self.until(lambda: not self.of("progress"), every, most)
+
+    async def until(self, condition: Callable[[], bool], every: float = 0.4, most: float = 600) -> None:
+        """Run the page's script again until its elements are as they should be."""
         end = asyncio.get_running_loop().time() + most
-        while self.of("progress"):
-            assert asyncio.get_running_loop().time() < end, "the job did not end"
+        while not condition():
+            assert asyncio.get_running_loop().time() < end, "the page did not come so far"
             await asyncio.sleep(every)
             await self.rerun()
 

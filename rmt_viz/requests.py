@@ -132,19 +132,37 @@ def reset_what_if(run: Run, changes) -> tuple[Run, Run] | None:
 def start_what_if(run: Run, text: str) -> Job:
     """Start to read a run again with these changes. Raises InputError for a run that is too long."""
     causes.check(run)
-    others = {donor.id: donor for donor in donors(run)}
+    session.stop("blank")  # of an earlier change; a visitor's jobs run one after another
+    others, fresh = {donor.id: donor for donor in donors(run)}, session.fresh_runs()
 
     control = session.reset_of(run.id) if causes.edits_text(text) and run.trace.questions else None
 
     def work(progress) -> str:
-        made = causes.change(session.maker, run, text, others, progress)
+        made = causes.change(session.maker, run, text, others, fresh, progress)
         if control:
-            _cache_run(
-                ("what-if", control.id, text), causes.change(session.maker, control, text, {}, None), run, "live"
-            )
+            again = causes.change(session.maker, control, text, {}, fresh, progress)
+            _cache_run(("what-if", control.id, text), again, run, "live")
         return _cache_run(("what-if", run.id, text), made, run, "live").id
 
     return session.start("what-if", work, (run.id, text))
+
+
+def blank_answer(made: Run, of: Run, text: str) -> dict | None:
+    """What runs with other facts answer after the same change; {} where nothing does, None until it is worked out."""
+    if made.trace.meta.get("blank") or not causes.has_blank(of, text):
+        return made.trace.meta.get("blank") or {}
+    return session.result_cache().get(("blank", of.id, text))
+
+
+def start_blank_answer(run: Run, text: str) -> Job:
+    """Start to make the same change in runs with other facts. The job's result is kept for `blank_answer`."""
+    others, cache, fresh = {donor.id: donor for donor in donors(run)}, session.result_cache(), session.fresh_runs()
+
+    def work(progress) -> dict:
+        answers = causes.blank_answer(session.maker, run, text, others, fresh, progress)
+        return cache.put(("blank", run.id, text), answers or {})
+
+    return session.start("blank", work, (run.id, text))
 
 
 def donors(run: Run) -> list[Run]:
@@ -169,10 +187,9 @@ def slot_map(run: Run) -> dict | None:
 def start_slot_map(run: Run) -> Job:
     """Start to ablate each slot, and all but each, before each segment."""
     causes.check(run)
-    cache = session.result_cache()  # the worker has no session of its own
-    return session.start(
-        "slots", lambda progress: cache.put(("slots", run.id), causes.map_slots(session.maker, run, progress)), run.id
-    )
+    cache, fresh = session.result_cache(), session.fresh_runs()  # the worker has no session of its own
+    work = lambda progress: cache.put(("slots", run.id), causes.map_slots(session.maker, run, fresh, progress))  # noqa: E731
+    return session.start("slots", work, run.id)
 
 
 def why(run: Run) -> dict | None:
@@ -183,10 +200,9 @@ def why(run: Run) -> dict | None:
 def start_why(run: Run) -> Job:
     """Start to explain a run."""
     causes.check(run)
-    cache = session.result_cache()
-    return session.start(
-        "why", lambda progress: cache.put(("why", run.id), causes.explain(session.maker, run, progress)), run.id
-    )
+    cache, fresh = session.result_cache(), session.fresh_runs()
+    work = lambda progress: cache.put(("why", run.id), causes.explain(session.maker, run, fresh, progress))  # noqa: E731
+    return session.start("why", work, run.id)
 
 
 def _cache_run(key: tuple, trace: Trace, of: Run, source: str) -> Run:

@@ -21,6 +21,7 @@ from rmt_viz.shelf.kept_runs import KeptRuns
 from rmt_viz.shelf.library import ASSETS, LIVE, OWN, Library, Run, with_control
 from rmt_viz.shelf.result_cache import ResultCache
 from rmt_viz.work import engine, shipped_models, visitors_checkpoint
+from rmt_viz.work.causes import KeptFreshRuns
 from rmt_viz.work.experiment import Experiments
 from rmt_viz.work.queue import Job, Jobs, Worker
 from rmt_viz.work.replays import Replays
@@ -65,6 +66,12 @@ def model(name: str):
 def result_cache() -> ResultCache:
     """The results that jobs have computed, one cache for all visitors."""
     return ResultCache()
+
+
+@st.cache_resource(show_spinner=False)
+def fresh_runs() -> KeptFreshRuns:
+    """Fresh runs of the models' tasks, kept for all visitors' what-ifs."""
+    return KeptFreshRuns()
 
 
 @st.cache_resource(show_spinner=False)

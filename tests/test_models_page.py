@@ -23,7 +23,7 @@ from rmt.viewer.sentence import provenance
 from rmt_viz import requests as asked
 from rmt_viz import session
 from rmt_viz.components.report import blocks, laid_out
-from rmt_viz.forms.models import NEEDS
+from rmt_viz.forms.models import NEEDS, missing
 from rmt_viz.shelf import example_texts
 from rmt_viz.shelf.library import Library
 from rmt_viz.work import queue, visitors_checkpoint
@@ -79,8 +79,19 @@ def test_the_page_has_a_field_for_all_that_a_report_asks_for():
     from rmt.checkpoint import examine, package_rmt
 
     source = Path(examine.__file__).read_text()
-    asked = set(re.findall(r'\.ask\(\s*"(\w+)"', source)) | {"n_memory", "retrieve", *package_rmt.OPTIONS}
+    asked = (
+        set(re.findall(r'\.ask\(\s*"(\w+)"', source)) | {"n_memory", "retrieve", *package_rmt.OPTIONS} | {"own_state"}
+    )
     assert asked == {need.name for need in NEEDS}
+
+
+def test_what_a_refusal_says_can_be_told_on_the_page(root):
+    tiny("rwkv", cell="rwkv").backbone.model.save_pretrained(root / "net")
+    with pytest.raises(InputError) as refusal:
+        visitors_checkpoint.look(CheckpointChoice("net", segment_length=SEGMENT))
+    assert missing(str(refusal.value)) == ["own_state"] and missing("There is no such folder.") == []
+    report = visitors_checkpoint.look(CheckpointChoice("net", segment_length=SEGMENT, options=(("own_state", "yes"),)))
+    assert report.ready and report.cell == "rwkv"
 
 
 def test_a_model_without_memory_gets_an_untrained_one(root):

@@ -90,15 +90,28 @@ def test_what_a_recurrent_net_cannot_is_said():
 
 
 @pytest.mark.parametrize("family", RECURRENT_NETS)
-def test_a_stock_recurrent_net_is_opened_as_the_mechanism_that_it_is(tmp_path, family):
+def test_a_stock_recurrent_net_is_opened_with_its_own_state_where_that_is_wanted(tmp_path, family):
     spec = backbone_config(family, layers=3, width=16, heads=2, vocabulary=50, positions=64)
+    stock = HEADS["lm"].from_config(stock_config(spec["config"])).eval()
+    stock.save_pretrained(tmp_path)
+    own = {"options": {"own_state": True}, "segment_length": 8}
+    report = rmt.inspect(tmp_path, **own)
+    assert report.ready and MECHANISMS[report.cell].backbone == family and report.details == ["memory"]
+    for given in (tmp_path, stock):
+        logits = rmt.load(given, device="cpu", **own)(IDS).logits
+        assert torch.allclose(logits, stock(IDS).logits, atol=1e-4)
+        with pytest.raises(InputError, match=f"is a {family}, a recurrent net.*own_state=yes"):
+            rmt.load(given, segment_length=8)
+    assert "however a text is cut" in rmt.inspect(tmp_path, options=own["options"]).missing[0]
+
+
+def test_a_model_with_attention_has_no_state_of_its_own(tmp_path):
+    spec = backbone_config("llama", layers=1, width=16, heads=2, vocabulary=50, positions=64)
     stock = HEADS["lm"].from_config(stock_config(spec["config"]))
     stock.save_pretrained(tmp_path)
-    report = rmt.inspect(tmp_path, segment_length=8)
-    assert report.ready and MECHANISMS[report.cell].backbone == family and report.details == ["memory"]
-    logits = rmt.load(tmp_path, segment_length=8, device="cpu")(IDS).logits
-    assert torch.allclose(logits, stock.eval()(IDS).logits, atol=1e-4)
-    assert "however a text is cut" in rmt.inspect(tmp_path).missing[0]
+    for given in (tmp_path, stock):
+        with pytest.raises(InputError, match="no state of its own"):
+            rmt.load(given, segment_length=8, options={"own_state": True})
 
 
 @pytest.mark.parametrize("family", RECURRENT_NETS)

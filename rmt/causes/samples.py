@@ -1,5 +1,6 @@
 """Fresh runs of a model's task, for means and counts over many runs; their seeds are used nowhere else."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,12 +8,13 @@ import torch
 from torch import Tensor
 
 from rmt.errors import InputError
-from rmt.intervene import read
+from rmt.intervene import Progress, Reading, read
 from rmt.model import Model
 from rmt.tasks import TASKS
 from rmt.tasks.base import Sampler, Span, Story, Task
 
 INTERVENTION = 3  # first word of the seeds here; training and evaluation have others
+RUNS = 32  # fresh runs that are read at once, each with its own facts
 MOST_MEANS = 24  # segments of the runs that a mean is taken over; later segments have the last one's mean
 MOST_STORIES = 1000  # drawn at most until one has what is needed
 
@@ -26,21 +28,56 @@ class Told:
     story: Story
 
 
+@dataclass(frozen=True)
+class FreshRuns:
+    """Documents of a model's task, each with its own facts, as they are read without a change.
+
+    labels (B,): the classes of their answers. What is read does not depend on any change, so it can be kept: whoever
+    asks for several what-ifs of one length gives a function like `read_fresh` that does.
+    """
+
+    reading: Reading
+    labels: np.ndarray
+
+
+ReadFresh = Callable[..., FreshRuns]
+
+
+def read_fresh(
+    model: Model, n_segments: int, *, samples: int = RUNS, seed: int = 0, progress: Progress | None = None
+) -> FreshRuns:
+    """Make fresh documents of the model's task and read them. progress(done, total) counts segments."""
+    ids, labels = fresh(model, n_segments, samples=samples, seed=seed)
+    return FreshRuns(read(model, ids, progress=progress), labels)
+
+
 @torch.inference_mode()
-def usual(model: Model, n_segments: int, *, samples: int = 32, seed: int = 0) -> Tensor:
+def usual(
+    model: Model,
+    n_segments: int,
+    *,
+    samples: int = RUNS,
+    seed: int = 0,
+    runs: ReadFresh = read_fresh,
+    progress: Progress | None = None,
+) -> Tensor:
     """Mean slots over fresh samples of the model's task, before each segment and after the last: (S + 1, M, D')."""
-    ids, _ = fresh(model, n_segments, samples=samples, seed=seed)
-    return torch.stack([model.cell.slots(state).mean(0) for state in read(model, ids).states])
+    reading = runs(model, n_segments, samples=samples, seed=seed, progress=progress).reading
+    return torch.stack([model.cell.slots(state).mean(0) for state in reading.states])
 
 
-def baseline(model: Model, n_segments: int) -> tuple[str, Tensor]:
+def baseline(
+    model: Model, n_segments: int, *, runs: ReadFresh = read_fresh, progress: Progress | None = None
+) -> tuple[str, Tensor]:
     """The values that ablation puts into slots: their name, and the slots before each segment (S + 1, M, D').
 
     "mean": the mean over fresh runs of the model's task at that moment. "initial": the initial memory, where the model
-    has no task of this program, or where its memory is more than its latest slots.
+    has no task of this program, or where its memory is more than its latest slots. progress(done, total) counts
+    segments of these runs.
     """
     try:
-        means = None if model.cell.past else usual(model, min(n_segments, MOST_MEANS))
+        short = min(n_segments, MOST_MEANS)
+        means = None if model.cell.past else usual(model, short, runs=runs, progress=progress)
     except InputError:
         means = None
     if means is not None:

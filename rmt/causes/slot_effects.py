@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rmt.causes.blank_answer import blank
-from rmt.causes.samples import INTERVENTION, baseline, sampler_of
+from rmt.causes.samples import INTERVENTION, ReadFresh, baseline, read_fresh, sampler_of
 from rmt.errors import InputError
 from rmt.intervene import Progress, Reading, intervene, read, recalled
 from rmt.intervene.changes import Ablate, Transplant
@@ -102,14 +102,16 @@ def effects(
 MOST_SEGMENTS = 24  # rows of a long run's map, evenly spaced
 
 
-def slot_map(model: Model, trace: Trace, *, progress: Progress | None = None) -> dict:
+def slot_map(model: Model, trace: Trace, *, runs: ReadFresh = read_fresh, progress: Progress | None = None) -> dict:
     """Make both maps of a recorded run, as JSON values: without one slot, and with one slot alone.
 
     "to": what ablated slots become, "mean" or "initial" as in `rmt.causes.samples.baseline`. "blank": the answers of
-    fresh runs with other facts whose whole memory is ablated before the last segment. progress counts both maps.
+    fresh runs with other facts whose whole memory is ablated before the last segment. runs: reads the fresh runs, see
+    `rmt.causes.samples.FreshRuns`. progress counts both maps.
     """
     reading, n = recalled(model, trace), trace.n_segments
-    to, means = baseline(model, n)
+    before, after = (progress and (lambda *_, at=at: progress(at, 1)) for at in (0, 1))  # while other runs are read
+    to, means = baseline(model, n, runs=runs, progress=before)
     segments = sorted({i * (n - 1) // max(min(n, MOST_SEGMENTS) - 1, 1) for i in range(min(n, MOST_SEGMENTS))})
     answer = trace.meta["label"] if trace.meta["label"] is not None else None
     parts = []
@@ -127,7 +129,7 @@ def slot_map(model: Model, trace: Trace, *, progress: Progress | None = None) ->
         "without": one.map.round(4).tolist(),
         "alone": alone.map.round(4).tolist(),
         "whole": one.whole.round(4).tolist(),
-        "blank": blank(model, [Ablate(n - 1, to=to)], n, means=means),
+        "blank": blank(model, [Ablate(n - 1, to=to)], n, means=means, runs=runs, progress=after),
     }
 
 

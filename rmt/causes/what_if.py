@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rmt.causes.blank_answer import blank
 from rmt.causes.facts import find_facts
-from rmt.causes.samples import MOST_MEANS
+from rmt.causes.samples import MOST_MEANS, ReadFresh, read_fresh
 from rmt.causes.samples import usual as usual_slots
 from rmt.intervene import Progress, intervene, recalled
 from rmt.intervene.changes import Ablate, Change, edits, parse, write
@@ -35,6 +35,8 @@ def what_if(
     donors: Mapping[str, Trace] | None = None,
     means: Tensor | None = None,
     out: str | Path | None = None,
+    blank_too: bool = True,
+    runs: ReadFresh = read_fresh,
     progress: Progress | None = None,
 ) -> Trace:
     """Record a run again with these changes, at the run's own level of detail.
@@ -43,12 +45,14 @@ def what_if(
     the others are read again; `rmt.intervene.intervene` says which changes are possible. donors: runs of this model
     that transplants name. means: of slots, by default over fresh runs of the model's task, where an ablation needs
     them. The trace's meta has under "blank" the result of the same changes in runs with other facts
-    (`rmt.causes.blank_answer`), where that can be computed.
+    (`rmt.causes.blank_answer`), where that can be computed; not without blank_too: it takes many times as long as the
+    rest. runs: reads fresh runs of the task, see `rmt.causes.samples.FreshRuns`. progress(done, total) counts segments.
     """
     changes = parse(changes) if isinstance(changes, str) else changes
     donors = {name: recalled(model, donor) for name, donor in (donors or {}).items()}
+    begun = progress and (lambda *_: progress(0, trace.n_segments))  # nothing of the run itself is read yet
     if means is None and any(isinstance(change, Ablate) and change.to == "mean" for change in changes):
-        means = usual_slots(model, min(trace.n_segments, MOST_MEANS))
+        means = usual_slots(model, min(trace.n_segments, MOST_MEANS), runs=runs, progress=begun)
     reading, ids = recalled(model, trace), np.array(trace.arrays["ids"], dtype=np.int64)
     spans, label, within, asking = trace.spans, trace.meta["label"], None, _asking(trace)
     if edits(changes):
@@ -56,7 +60,10 @@ def what_if(
         ids, origin = edited(model, ids, edits(changes))
         spans, asking = carried(spans, origin), ()
         within = [(span["start"], span["end"]) for span in spans if span["kind"] == "fact"] + _new(ids, before, origin)
-    others = None if reading.standing else blank(model, changes, trace.n_segments, donors=donors, means=means)
+    others = None
+    if blank_too and not reading.standing:
+        given = {"donors": donors, "means": means, "runs": runs, "progress": begun}
+        others = blank(model, changes, trace.n_segments, **given)
     length, model.segment_length = model.segment_length, reading.segment_length  # a trace is cut as its model is
     try:
         run = begin(

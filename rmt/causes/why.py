@@ -5,7 +5,7 @@ from torch import Tensor
 
 from rmt.causes.attribute import MOST_STEPS, by_segment, by_slot, by_token, local_and_memory, output_of
 from rmt.causes.facts import find_facts, ledger, slots_of
-from rmt.causes.samples import at_moment, baseline
+from rmt.causes.samples import ReadFresh, at_moment, baseline, read_fresh
 from rmt.intervene import Progress, Reading, recalled
 from rmt.model import Model
 from rmt.model.provenance import made_by
@@ -19,6 +19,7 @@ def why(
     choice: int | None = None,
     tokens: bool = True,
     most_steps: int = MOST_STEPS,
+    runs: ReadFresh = read_fresh,
     progress: Progress | None = None,
 ) -> dict:
     """Attribute the output of a recorded run to segments, slots, tokens, memory and local text.
@@ -28,11 +29,12 @@ def why(
     probability.
 
     choice: as in `rmt.causes.attribute.output_of`. tokens: compute integrated gradients, too, by far the slowest part.
-    progress(done, total) counts their steps. Raises InputError for another model's run.
+    runs: reads fresh runs of the task, see `rmt.causes.samples.FreshRuns`. progress(done, total) counts the gradients'
+    steps. Raises InputError for another model's run.
     """
     reading = recalled(model, trace)
     output = output_of(model, reading, choice)
-    to, means = baseline(model, trace.n_segments)
+    to, means = baseline(model, trace.n_segments, runs=runs, progress=progress and (lambda *_: progress(0, most_steps)))
     usual = at_moment(means, trace.n_segments - 1)
     local, memory = local_and_memory(model, reading, to=usual)
     result = {

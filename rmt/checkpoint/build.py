@@ -86,7 +86,7 @@ def check_config(config: dict, place: Path) -> dict:
     backbone = config.get("backbone")
     if (
         not isinstance(backbone, dict)
-        or backbone.get("head") not in HEADS
+        or backbone.get("head") not in tuple(HEADS)  # which compares: a list has no hash to be looked up by
         or not isinstance(backbone.get("config"), dict)
     ):
         raise InputError(f"{place} does not say what its backbone is; copy its config.json again.")
@@ -102,7 +102,7 @@ def check_config(config: dict, place: Path) -> dict:
 def check_memory(config: dict, place: Path) -> None:
     """Check the part of a configuration about the memory cell and how documents are cut into segments."""
     cell = config.get("cell")
-    if not isinstance(cell, dict) or not isinstance(cell.get("options"), dict) or cell.get("kind") not in CELLS:
+    if not isinstance(cell, dict) or not isinstance(cell.get("options"), dict) or cell.get("kind") not in [*CELLS]:
         kind = cell.get("kind") if isinstance(cell, dict) else cell
         raise InputError(f"{place} has the memory cell {ascii(kind)[:40]}; this version knows {', '.join(CELLS)}.")
     counts = {k: v for k, v in cell["options"].items() if k.startswith("n_") or isinstance(v, int)}

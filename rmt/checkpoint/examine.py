@@ -10,11 +10,12 @@ from rmt.checkpoint.candidate import OURS, Candidate
 from rmt.checkpoint.fits import empty_model
 from rmt.checkpoint.heads import CLASSIFIER, by_tensors, choose, labels
 from rmt.checkpoint.locate import locate
+from rmt.checkpoint.own_state import own_cell
 from rmt.checkpoint.peft_folder import find_adapter, find_base, joined
 from rmt.checkpoint.recognise import PACKAGE, Foreign, Source, recognise, spare
 from rmt.checkpoint.weights import FLOATS, Weights, find_weights, inner_checkpoints, open_weights, read_json
 from rmt.errors import InputError
-from rmt.memory import mechanism, own_mechanism
+from rmt.memory import mechanism
 from rmt.model import Model
 from rmt.text.tokenizer import find_tokenizer
 
@@ -92,6 +93,7 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
     if recognised.lora and alpha is None:
         candidate.ask("lora_alpha", "LoRA's alpha is in no file; tell it as it was in training.")
     candidate.special_tokens = options.pop("special_tokens", True) is not False
+    own_state = options.pop("own_state", False) is True
     candidate.lora_scale = alpha / recognised.lora if recognised.lora and alpha else None
     cell = _cell_options(recognised, run, options, candidate)
     if recognised.kind == PACKAGE:
@@ -127,9 +129,10 @@ def _foreign(place: Path, backbone: str | None, options: dict) -> Candidate:
         candidate.inferred += on_classes
     else:
         classes, answers = [], "one"
-    own = own_mechanism(config.get("model_type"))
-    if own and recognised.cell == "none":
-        candidate.recognised = recognised = replace(recognised, kind="stock model", cell=own)
+    if recognised.cell == "none":
+        own = own_cell(config["model_type"], own_state, str(place))
+        if own != "none":
+            candidate.recognised = recognised = replace(recognised, kind="stock model", cell=own)
     candidate.config = check_config(
         {
             "format": FORMAT,

@@ -2,12 +2,13 @@
 
 from copy import deepcopy
 
-from torch import nn
+from torch import Tensor, nn
 
 from rmt.backbone import HFBackbone
 from rmt.checkpoint import trial
 from rmt.checkpoint.build import MARKS, mark_id
 from rmt.checkpoint.heads import answers_of
+from rmt.checkpoint.own_state import own_cell
 from rmt.checkpoint.whole import check_room, place
 from rmt.errors import InputError
 from rmt.memory import CELLS
@@ -29,9 +30,9 @@ def from_model(
 
     Adapters of peft are merged in a copy. Raises InputError for a model that cannot be run here.
     """
-    text_options = {"special_tokens": True, **(options or {})}
-    if text_options.keys() != {"special_tokens"}:
-        raise InputError("A model that is given has one option to be told, special_tokens; leave out the others.")
+    told = {"special_tokens": True, "own_state": False, **(options or {})}
+    if told.keys() != {"special_tokens", "own_state"}:
+        raise InputError("A model that is given has two options to be told, special_tokens and own_state.")
     stock = merged(hf_model) if hasattr(hf_model, "peft_config") else shared_copy(hf_model)
     check_stock(stock)
     vocabulary = vocabulary_of(tokenizer)
@@ -39,14 +40,15 @@ def from_model(
     check_marks(backbone)
     classes, answers = answers_of(stock.config) if backbone.head == "classify" else ([], "one")
     name = type(stock).__name__
-    about = About(name, classes=classes, answers=answers, config={"cell": {"kind": "none", "options": {}}})
-    cell = CELLS["none"].fit(backbone)
+    kind = own_cell(stock.config.model_type, told["own_state"] is True, f"This {name}")
+    about = About(name, classes=classes, answers=answers, config={"cell": {"kind": kind, "options": {}}})
+    cell = CELLS[kind].fit(backbone)
     room = backbone.n_positions and backbone.n_positions - cell.room(backbone.causal)
     length = segment_length or min(LENGTH, room or LENGTH)
     model = Model(
         backbone, cell, segment_length=length, tokenizer=vocabulary and vocabulary.tokenizer, about=about
     ).eval()
-    if vocabulary and backbone.causal and text_options["special_tokens"]:
+    if vocabulary and backbone.causal and told["special_tokens"]:
         model.around = (vocabulary.before, vocabulary.after)
     check_room(model, length)
     trial.run(model)
@@ -90,6 +92,8 @@ def shared_copy(model: nn.Module) -> nn.Module:
         )
     memo = {id(p): nn.Parameter(p.data, requires_grad=False) for p in model.parameters()}
     memo |= {id(b): b for b in model.buffers()}
+    # What a forward pass left on a module (RecurrentGemma's states) may hang on a gradient graph, which is not copied.
+    memo |= {id(t): t.detach() for module in model.modules() for t in vars(module).values() if isinstance(t, Tensor)}
     return deepcopy(model, memo).eval()
 
 

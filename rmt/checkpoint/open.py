@@ -33,7 +33,8 @@ def load(
     segment_length: tokens a segment, instead of the checkpoint's own; needed where it has none.
     backbone: a folder with config.json, or a name like "gpt2", for weights without a configuration beside them.
     options: of the memory, where no file holds them: n_memory, retrieve, correction, alignment, lora_alpha;
-        special_tokens, False to leave out what a stock model's tokenizer puts around a text.
+        special_tokens, False to leave out what a stock model's tokenizer puts around a text; own_state, True to read
+        a stock recurrent net with the state of its own in place of memory tokens.
     Raises InputError with a sentence for anything that cannot be opened; nothing in a file is ever run.
     """
     if not isinstance(path, str | PathLike):

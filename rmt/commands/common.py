@@ -29,13 +29,15 @@ Options = Annotated[
         "--option",
         metavar="NAME=VALUE",
         help="What no file says: n_memory=4, retrieve=top_1, correction=no, alignment=right, lora_alpha=16, "
-        "special_tokens=no, or options of recurrent-memory-transformer-pytorch, add_write_to_next_write_mem=no.",
+        "special_tokens=no, own_state=yes for a recurrent net, or options of recurrent-memory-transformer-pytorch, "
+        "add_write_to_next_write_mem=no.",
     ),
 ]
 YES_NO = {"yes": True, "true": True, "no": False, "false": False}
 OPTIONS = {
     "n_memory": int, "retrieve": str, "alignment": str, "lora_alpha": float, "nu": int,
     "correction": YES_NO.__getitem__, "wrapped": YES_NO.__getitem__, "special_tokens": YES_NO.__getitem__,
+    "own_state": YES_NO.__getitem__,
     "add_write_to_next_write_mem": YES_NO.__getitem__, "always_have_read_memories": YES_NO.__getitem__,
     "causal": YES_NO.__getitem__, "memory_not_causal": YES_NO.__getitem__,
 }  # fmt: skip

@@ -10,6 +10,7 @@ TASKS = {
 OURS = {  # what a line is called -> whose stories, which control, whether about what was never mentioned
     "{}": ("ours", "none", False),
     "{}, official stories": ("official", "none", False),
+    "{}, official stories of the training file": ("official, training file", "none", False),
     "{}, asked about what was never mentioned": ("ours", "none", True),
     "{}, memory reset at each boundary": ("ours", "reset", False),
 }

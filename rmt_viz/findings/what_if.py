@@ -52,9 +52,8 @@ def people_table(one: Trace, found: Contrast) -> dict[str, Sequence]:
     return rows
 
 
-def blank(changed: Trace) -> str:
+def blank(answers: dict | None) -> str:
     """A sentence on what runs with other facts answer after the same change; "" where that was not counted."""
-    answers = changed.meta.get("blank")
     if not answers:
         return ""
     return (

@@ -37,6 +37,7 @@ NEEDS = (
     Need("lora_alpha", "LoRA’s alpha"),
     Need("add_write_to_next_write_mem", "Made with add_write_to_next_write_mem", ("no", "yes")),
     Need("always_have_read_memories", "Made with always_have_read_memories", ("yes", "no")),
+    Need("own_state", "With its own state in place of memory tokens", ("yes", "no")),
 )
 
 
@@ -85,6 +86,11 @@ def upload() -> bool:
         if session.refusal():
             say(session.refusal())
     return taken
+
+
+def missing(refusal: str) -> list[str]:
+    """The settings that a refusal names, as in "say own_state=yes"."""
+    return [need.name for need in NEEDS if f"{need.name}=" in refusal]
 
 
 def tell(wanted: CheckpointChoice, asks: list[str]) -> None:

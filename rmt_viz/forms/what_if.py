@@ -26,6 +26,8 @@ KINDS = {
 }
 HOW = {"reword": "Reword", "delete": "Delete", "move": "Move", "insert": "Tell another"}
 TO = {"mean": "their mean over other runs", "zero": "zero", "initial": "their initial value"}
+CONTROL = "The control: the same change in runs with other facts"
+CONTROL_STEP = CONTROL + ", {done:,} of {total:,} segments read"
 PATH = {"read": "reading memory", "write": "writing memory", "carry": "memory to memory"}
 
 
@@ -107,6 +109,31 @@ def made(run: Run, changes: tuple[ch.Change, ...]) -> Run | None:
         if st.button("Try again", key="change again"):
             session.stop("what-if")
             st.rerun()
+    return None
+
+
+def control(run: Run, made: Run, changes: tuple[ch.Change, ...]) -> dict | None:
+    """What runs with other facts answer after these changes; {} where nothing does, None while they are read.
+
+    Their progress is shown, or why they cannot be read.
+    """
+    text = ch.write(changes)
+    answers = requests.blank_answer(made, run, text)
+    if answers is not None:
+        return answers
+    job = session.current("blank")
+    if job is None or job.about != (run.id, text):
+        try:
+            job = requests.start_blank_answer(run, text)
+        except InputError as error:
+            say(str(error))
+            return None
+    follow("blank", CONTROL, CONTROL_STEP, forget=False)
+    if job.state == "cancelled":
+        st.caption("Stopped, so the control is missing: the same change in runs with other facts.")
+    elif job.state == "done":  # since it was asked for, or its result is forgotten
+        session.stop("blank")
+        st.rerun()
     return None
 
 

@@ -19,8 +19,8 @@ OPENS = """
 - **folders of this program**, as `python -m rmt train` leaves them, and memory kept beside a pretrained backbone
 - **recurrent memory of other programs**: RMT around a decoder, with or without LoRA, RMT around BERT, RMT-R, ARMT, and
   RMT of the package `recurrent-memory-transformer-pytorch`, as safetensors or as `.bin`, `.pt` and `.pth`
-- **transformers models** without memory, in a folder or on the hub; `smollm2` and `minilm` where their packages are
-  installed
+- **transformers models** without memory, in a folder or on the hub; recurrent nets (RWKV, Mamba, RecurrentGemma) with
+  their own state in its place; `smollm2` and `minilm` where their packages are installed
 
 You get a report in sentences: what it is, what was inferred, and what is missing to run it. Nothing in a file is ever
 run, and weights are opened as numbers only. From the report, one click records a text and opens the run in Watch.
@@ -54,7 +54,7 @@ def _right() -> bool:
         return _found(job.about, job.result)
     else:
         say(job.error)
-        models.tell(job.about, [])
+        models.tell(job.about, models.missing(job.error))
     return False
 
 

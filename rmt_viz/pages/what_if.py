@@ -30,8 +30,8 @@ def page() -> None:
         finding = findings.what_if(run.trace, made.trace, difference) if made else "Does memory cause the answer?"
         st.subheader(plain(finding), anchor=False)
         st.caption("Only what comes after the first change is read again; what comes before it is the run’s own.")
-        if made and findings.blank(made.trace):
-            st.caption(plain(findings.blank(made.trace)))
+        if made and (told := findings.blank(what_if.control(run, made, changes))):
+            st.caption(plain(told))
     if made:
         changed = None if difference.first is None else difference.first + 1
         both = {"begin_at": changed, "beside": (made, None), "names": ("As it was", "Changed")}

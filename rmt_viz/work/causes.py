@@ -3,6 +3,7 @@
 Nothing here loads torch before a job runs.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from rmt.errors import InputError
@@ -10,6 +11,30 @@ from rmt.intervene import changes as ch
 from rmt.viewer.slices import Run
 
 MOST_SEGMENTS = 512  # of a run that is read again while somebody waits
+MOST_KEPT = 4  # readings of fresh runs; one of 64 segments takes some 10 MB
+
+
+class KeptFreshRuns:
+    """Fresh runs of the models' tasks as `rmt.causes.samples.read_fresh` reads them, the last ones kept.
+
+    They are the same for all changes of all runs of one length, and take as long as all else in a what-if.
+    """
+
+    def __init__(self):
+        self.kept: OrderedDict[tuple, object] = OrderedDict()
+
+    def __call__(self, model, n_segments: int, *, progress=None, **options):
+        """Read them, or return those that were read before. On the worker's thread."""
+        from rmt.causes.samples import read_fresh
+        from rmt.recorder.run import fingerprint
+
+        key = (fingerprint(model), model.about.task, model.segment_length, n_segments, *sorted(options.items()))
+        found = self.kept.get(key) or read_fresh(model, n_segments, progress=progress, **options)
+        self.kept[key] = found
+        self.kept.move_to_end(key)
+        while len(self.kept) > MOST_KEPT:
+            self.kept.popitem(last=False)
+        return found
 
 
 def check(run: Run) -> None:
@@ -21,12 +46,28 @@ def check(run: Run) -> None:
         )
 
 
-def change(open_model: Callable, run: Run, text: str, donors: dict[str, Run], progress):
-    """The trace of a run read again with these changes. On the worker's thread."""
+def change(open_model: Callable, run: Run, text: str, donors: dict[str, Run], fresh: KeptFreshRuns, progress):
+    """The trace of a run read again with these changes, without its blank answer. On the worker's thread."""
     from rmt.causes.what_if import what_if
 
     traces = {name: donor.trace for name, donor in donors.items()}
-    return what_if(open_model(run), run.trace, ch.parse(text), donors=traces, progress=progress)
+    given = {"donors": traces, "blank_too": False, "runs": fresh, "progress": progress}
+    return what_if(open_model(run), run.trace, ch.parse(text), **given)
+
+
+def blank_answer(open_model: Callable, run: Run, text: str, donors: dict[str, Run], fresh: KeptFreshRuns, progress):
+    """What runs with other facts answer after these changes, or None. On the worker's thread."""
+    from rmt.causes.blank_answer import blank
+    from rmt.intervene import recalled
+
+    model = open_model(run)
+    others = {name: recalled(model, donor.trace) for name, donor in donors.items()}
+    return blank(model, ch.parse(text), run.trace.n_segments, donors=others, runs=fresh, progress=progress)
+
+
+def has_blank(run: Run, text: str) -> bool:
+    """Whether runs with other facts can be changed in the same way: no text is changed, and there is a memory."""
+    return not ch.edits(ch.parse(text)) and run.trace.meta["control"] != "reset" and bool(run.trace.classes)
 
 
 def edits_text(text: str) -> bool:
@@ -35,18 +76,18 @@ def edits_text(text: str) -> bool:
     return bool(changes) and len(ch.edits(changes)) == len(changes)
 
 
-def map_slots(open_model: Callable, run: Run, progress) -> dict:
+def map_slots(open_model: Callable, run: Run, fresh: KeptFreshRuns, progress) -> dict:
     """Both maps of a run's slots: without each slot, and with each alone. On the worker's thread."""
     from rmt.causes.slot_effects import slot_map
 
-    return slot_map(open_model(run), run.trace, progress=progress)
+    return slot_map(open_model(run), run.trace, runs=fresh, progress=progress)
 
 
-def explain(open_model: Callable, run: Run, progress) -> dict:
+def explain(open_model: Callable, run: Run, fresh: KeptFreshRuns, progress) -> dict:
     """The explanation of a run's answer, with the life of its facts. On the worker's thread."""
     from rmt.causes.why import why
 
-    return why(open_model(run), run.trace, progress=progress)
+    return why(open_model(run), run.trace, runs=fresh, progress=progress)
 
 
 def one_by_one(model, facts: Sequence[tuple[str, str]], seed: int):
