@@ -62,6 +62,6 @@ def _place(path: str) -> str | None:
         return f"project/{path}"
     if re.fullmatch(r"assets/[^/]+\.png", path):
         return path
-    if path.startswith("docs/") and (ROOT / path).is_file():
+    if path.startswith("docs/") and path.endswith((".md", ".webp")) and (ROOT / path).is_file():
         return path.removeprefix("docs/")
     return None

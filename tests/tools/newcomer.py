@@ -8,6 +8,7 @@ as its container images are, by a user without rights; debootstrap makes it wher
 
 import argparse
 import os
+import resource
 import shlex
 import shutil
 import subprocess
@@ -132,10 +133,11 @@ def tried(place: Here, wheel: Path, picture: Path | None) -> list[str]:
     say(f"# in {place.about()}, with nothing but {wheel.name}, my-checkpoint/ and letter.txt")
     total = 0.0
     for command in commands:
-        began = time.monotonic()
+        began, worked = time.monotonic(), _work()
         done = subprocess.run(place.command(command), capture_output=True, text=True)
         total += time.monotonic() - began
-        say(f"$ {command}\n{_short(done.stdout + done.stderr)}\n# {time.monotonic() - began:.0f} s")
+        spent = f"{time.monotonic() - began:.0f} s, of which {_work() - worked:.0f} at work"
+        say(f"$ {command}\n{_short(done.stdout + done.stderr)}\n# {spent}")
         if done.returncode:
             sys.exit(done.returncode)
     command, began = "env/bin/rmt-viz letter.trace.safetensors", time.monotonic()
@@ -171,6 +173,12 @@ def look(address: str, picture: Path | None) -> str:
             page.screenshot(path=picture)
         browser.close()
     return sentence
+
+
+def _work() -> float:
+    """Seconds that commands which have ended were at work on a core: on a busy machine they wait longer than that."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _short(text: str) -> str:
