@@ -20,9 +20,11 @@ from pathlib import Path
 from try_package import READY, ROOT, TORCH, build, environment
 
 CHECKPOINT = ROOT / "assets" / "checkpoints" / "detect-long"  # stands for one's own; the wheel does not hold it
-TEXT = """Mary went to the garden. The committee met again in the morning, heard eleven witnesses, and adjourned
-without a vote; the newspapers called it a disgrace and then spoke of other things. Ships came in, ships went out, and
-the harbour was quiet for the rest of the week. It rained all night in the valley. Where is Mary?"""
+OTHER = """The committee met again in the morning, heard eleven witnesses, and adjourned without a vote; the newspapers
+called it a disgrace and then spoke of other things. Ships came in, ships went out, and the harbour was quiet for the
+rest of the week. It rained all night in the valley.
+"""
+TEXT = f"Mary went to the garden. {20 * OTHER}Where is Mary?"  # some segments of this checkpoint
 SUITE, PACKAGES = "bookworm", "python3,python3-venv"  # what a newcomer's Debian is, and what is installed there by apt
 USER = "newcomer"
 NETWORK = ("/etc/resolv.conf", "/etc/hosts")
