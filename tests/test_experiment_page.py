@@ -55,7 +55,7 @@ def equal(found, kept, at="") -> None:
 def test_the_bundled_result_is_what_the_models_give_now():
     made = work.make()
     kept = json.loads(shelf.BUNDLED.read_text(encoding="utf-8"))
-    for name in ("trained", "untrained"):
+    for name in ("trained", "untrained", "bare"):
         for side in (made, kept):
             side[name].pop("says"), side[name].pop("moments")  # whose numbers are rounded again
     equal(made, kept)
@@ -71,6 +71,14 @@ def test_the_default_shows_what_the_page_is_for(reader):
     assert not reset.any()
     untrained = kept["untrained"]["runs"]["memory"]
     assert np.array(untrained["effects"]).max() < 0.02 and np.array(untrained["slots"]).max() < 0.02
+    bare = kept["bare"]["runs"]["memory"]["answers"][-1][0]
+    wrong = [
+        name for name, row, right in zip(people, bare, kept["bare"]["truth"], strict=True)
+        if kept["bare"]["classes"][int(np.argmax(row))] != right
+    ]  # fmt: skip
+    assert "Mary" in wrong and kept["bare"]["truth"] == kept["trained"]["truth"], (
+        "without its prose it fails, and says so"
+    )
     slots = np.array(kept["trained"]["runs"]["memory"]["slots"][-1])  # (M, F)
     assert (slots.max(0)[[own for own in latest if own is not None]] > 0.5).all()
 

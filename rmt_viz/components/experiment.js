@@ -2,13 +2,14 @@
 
 import { button, clamp, el, svg } from "./dom.js"
 import { tips } from "./overlay.js"
-import { factsOf, hue, inserted, moved, peopleOf, plain, removed, replaced, rewritten, same } from "./story.js"
+import { bare, factsOf, hue, inserted, moved, peopleOf, plain, removed, replaced, rewritten, same } from "./story.js"
 import { cards } from "./cards.js"
 import { Lanes } from "./lanes.js"
 import { editFact, editProse } from "./editor.js"
 import { TextReader } from "./reader.js"
 import { CONDITIONS, WEIGHTS, choice, fromLink, toLink } from "./switches.js"
 import { layout, play, show, table, tell } from "./moments.js"
+import { tries } from "./tries.js"
 
 const TRY = "Drag a fact to another segment, or click it."
 const NOISE = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100, 150, 200, 300, 400]
@@ -36,7 +37,7 @@ class Page {
     })
     fromLink(this)
     for (const [name, result] of Object.entries(data.bundled ?? {})) {
-      if (result?.runs) this.reader.keep(this.start, name, result)
+      if (result?.runs) this.reader.keep(name === "bare" ? bare(this.start) : this.start, name === "bare" ? "trained" : name, result)
     }
     this.build()
     this.onKey = (event) => this.key(event)
@@ -129,7 +130,8 @@ class Page {
     this.node.onpointerleave = () => tip(null)
     this.node.onclick = (event) => this.current && this.go(this.lanes.pick(event).n)
     this.root.replaceChildren(
-      el("header", { class: "head" }, this.heading, this.finding, this.notes),
+      el("header", { class: "head" },
+        el("div", {}, this.heading, this.finding, this.notes), el("div", { class: "aside" }, tries(this), this.link(data.links[0]))),
       el("div", { class: "bar" }, this.conditions.node, this.exchanging, this.models.node, el("span", { class: "edits" }, this.undo, this.again),
         el("span", { class: "work" }, this.bar, this.status)),
       this.stage,
@@ -138,6 +140,11 @@ class Page {
       el("nav", { class: "links", "aria-label": "Where to go from here" }, data.links.map(([page, label, told]) =>
         el("a", { href: data.root + page, target: "_self" }, el("b", {}, label), el("span", {}, told)))),
     )
+  }
+
+  // To the page that explains all this.
+  link([page, question]) {
+    return el("a", { class: "tour", href: this.data.root + page, target: "_self" }, `${question} The Tour, in pictures →`)
   }
 
   // The cards and the people drawn anew, with the focus where it was.
@@ -203,6 +210,12 @@ class Page {
     if (same(text, this.text)) return this.drawCards()
     this.past.push(this.text)
     this.change(text)
+  }
+
+  // Another text altogether, read with memory.
+  anew(text) {
+    this.condition = "memory"
+    this.edit(text)
   }
 
   back() {

@@ -9,13 +9,14 @@ from rmt_viz.server.experiment import PATH
 from rmt_viz.shelf import experiment, menu
 
 MODULES = (  # each after those it imports
-    "story.js", "cards.js", "lanes.js", "editor.js", "reader.js", "switches.js", "moments.js", "experiment.js",
+    "story.js", "cards.js", "lanes.js", "editor.js", "reader.js", "switches.js", "moments.js", "tries.js",
+    "experiment.js",
 )  # fmt: skip
 LINKS = ("tour", "watch", "what-if", "facts")  # where to go next
 _EXPERIMENT = st.components.v2.component(
     "rmt_experiment",
     html='<div class="experiment"></div>\n<!-- drawn by experiment.js -->',
-    css=bundle.read(HERE / "experiment.css"),
+    css=bundle.read(HERE / "lanes.css") + bundle.read(HERE / "experiment.css"),
     js=bundle.script("dom.js", "overlay.js", *(HERE / name for name in MODULES)),
 )
 

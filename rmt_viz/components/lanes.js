@@ -3,7 +3,7 @@
 // Every width is a number of the run: a fact is as wide in a slot as the slot differs when that fact is exchanged. The
 // picture is drawn along the text: to the right on a wide screen, downwards on a narrow one.
 
-import { svg, clamp, range } from "./dom.js"
+import { svg, clamp, pointer, range } from "./dom.js"
 
 const SAMPLES = 12 // points of a ribbon in each segment
 export const UNIT = 0.5 // of a lane's width: a slot that differs by its own length
@@ -195,8 +195,7 @@ export class Lanes {
 
   // Which slot and which boundary a pointer is at.
   pick(event) {
-    const box = this.node.getBoundingClientRect()
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top]
+    const { x, y } = pointer(event, this.node)
     const [along, across] = this.place.down ? [y, x] : [x, y]
     const slot = clamp(Math.floor(across / this.place.wide), 0, this.slots - 1)
     const n = this.place.stops.findLastIndex((stop) => stop <= along + 4)

@@ -1,6 +1,6 @@
 // Numbers of a text, asked of the server until they are there; the latest text asked for is the only one that counts.
 
-const ROUNDED = 10 // results kept
+const [ROUNDED, BUNDLED] = [10, 3] // results kept
 
 export class TextReader {
   // on: {state(sentence, share), found(result, ms), failed(sentence)}
@@ -12,7 +12,7 @@ export class TextReader {
     const key = JSON.stringify([text, model])
     this.kept.delete(key)
     this.kept.set(key, result)
-    if (this.kept.size > ROUNDED + 2) this.kept.delete([...this.kept.keys()][2]) // the bundled ones come first
+    if (this.kept.size > ROUNDED + BUNDLED) this.kept.delete([...this.kept.keys()][BUNDLED]) // the bundled ones come first
   }
 
   // Have the model opened, and a text read, for what comes next: the first edit need not wait for it then.

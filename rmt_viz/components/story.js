@@ -19,6 +19,11 @@ export function peopleOf(text, names) {
   return [...new Set([...names, ...factsOf(text).map(({ who }) => who)])]
 }
 
+// The same facts without the prose around them.
+export function bare(text) {
+  return { ...text, segments: text.segments.map((parts) => parts.filter(isFact)).filter((parts) => parts.length) }
+}
+
 const copy = (text) => ({ ...text, segments: text.segments.map((parts) => [...parts]) })
 
 export function replaced(text, { segment, at }, part) {

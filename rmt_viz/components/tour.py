@@ -1,4 +1,6 @@
-"""Component: the tour. All steps are sent to the browser at once, so going on never runs the page script again."""
+"""Component: the Tour, one page of prose and pictures. All is sent at once but runs, which are fetched as they come."""
+
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -6,22 +8,38 @@ from rmt.viewer import bundle, keys
 from rmt_viz import session
 from rmt_viz.components import HERE
 from rmt_viz.findings import tour
-from rmt_viz.server import address
+from rmt_viz.findings.essay import Sources
 from rmt_viz.server.routes import PREFIX
+from rmt_viz.shelf import menu
 
+MODULES = tuple(  # each after those it imports
+    HERE / name for name in ("story.js", "lanes.js", "switches.js", "passage.js", "plot.js", "presenter.js", "essay.js")
+)
+STYLES = ("lanes.css", "tour.css")
 _TOUR = st.components.v2.component(
     "rmt_tour",
-    html='<div class="tour"></div>\n<!-- drawn by tour.js -->',
-    css=bundle.style() + bundle.read(HERE / "tour.css"),
-    js=bundle.script(*bundle.MODULES, "source.js", HERE / "tour.js", HERE / "tourpage.js"),
+    html='<div class="tour"></div>\n<!-- drawn by essay.js -->',
+    css=bundle.style() + "".join(bundle.read(HERE / name) for name in STYLES),
+    js=bundle.script(*bundle.MODULES, "source.js", *MODULES, HERE / "tourpage.js"),
 )
 
 
 def show() -> None:
-    """Draw the tour at the step that the address names, by default the first."""
+    """Draw the Tour at the step that the address names, by default from its beginning."""
     prefix = st.get_option("server.baseUrlPath").strip("/")
-    steps = [tour.laid_out(step, session.library().open) for step in tour.STEPS]
-    first = address.counted(str(st.query_params.get("step", "")), len(steps)) or 1
     root = f"/{prefix}" if prefix else ""
-    data = {"base": root + PREFIX, "root": root or "/", "steps": steps, "first": first, "keys": keys.table()}
+    sources = Sources(session.library().open, session.result)
+    data = {
+        "base": root + PREFIX,
+        "root": root or "/",
+        "steps": tour.essay(sources),
+        "first": tour.named(str(st.query_params.get("step", ""))),
+        "keys": keys.table(),
+        "next": onward(tour.NEXT),
+    }
     _TOUR(key="tour", data=data)
+
+
+def onward(paths: Sequence[str]) -> list[list[str]]:
+    """Pages to go on to: path, question, and a line on what is there."""
+    return [[path, menu.ALL[path].question, menu.ALL[path].line] for path in paths]

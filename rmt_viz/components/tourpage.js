@@ -1,7 +1,7 @@
-// The tour on a Streamlit page: runs come from routes of the same server, and the step is in the address.
+// The Tour on a Streamlit page: runs come from routes of the same server, and the step is in the address.
 
 import { httpSource } from "./source.js"
-import { Tour } from "./tour.js"
+import { Essay } from "./essay.js"
 
 const tours = new WeakMap()
 
@@ -9,7 +9,7 @@ export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".tour")
   const here = tours.get(root)
   if (here) here.retheme()
-  else tours.set(root, new Tour(root, data, hostOf(data)))
+  else tours.set(root, new Essay(root, data, hostOf(data)))
   return () => {
     tours.get(root)?.leave()
     tours.delete(root)
@@ -17,15 +17,16 @@ export default function ({ data, parentElement }) {
 }
 
 function hostOf(data) {
+  const under = (path) => `${data.root.replace(/\/$/, "")}/${path}`
+  const link = (slug) => window.location.pathname + (slug ? `?step=${slug}` : "")
   return {
     source: (run) => httpSource(`${data.base}/${run}`),
     watch(query) {
       const given = Object.entries(query).filter(([, value]) => value != null)
-      return `${data.root.replace(/\/$/, "")}/watch?${new URLSearchParams(given)}`
+      return under(`watch?${new URLSearchParams(given)}`)
     },
-    at(step) {
-      const query = step ? `?step=${step + 1}` : ""
-      window.history.replaceState(window.history.state, "", window.location.pathname + query)
-    },
+    page: under,
+    link,
+    at: (slug) => window.history.replaceState(window.history.state, "", link(slug)),
   }
 }

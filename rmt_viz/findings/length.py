@@ -127,7 +127,8 @@ def finding(drawn: list[Curve], view: str, task: str) -> str:
     """A sentence on what the curves of this view say."""
     of = [curve for curve in drawn if curve.kind in ("plain", "stage")]
     if not of:
-        return f"There are no scores of {title(task)} in this view."
+        none = f"There are no scores of {title(task)} in this view"
+        return f"{none}; choose another task or view, or score a checkpoint below."
     if view == "stages":
         return _stages(of, task)
     if view == "recipes":

@@ -103,7 +103,10 @@ def pick_beside(run: Run) -> tuple[Run, str, tuple[str, str]] | None:
     ids = session.comparable(run.id)
     with st.sidebar:
         if not ids:
-            say("There is nothing to compare this run with; record another one.")
+            say(
+                "There is nothing to compare this run with; record another text (Your own text), or open a trace on "
+                "the Models page."
+            )
             return None
         first = address.read(st.query_params, {"with": ids}, {"with": ids[0]})["with"]
         session.begin("with", first, ids, asked=session.arrived("with") and "with" in st.query_params)

@@ -56,6 +56,7 @@ def _nothing_told() -> None:
 def _survival(documents: dict) -> None:
     if "trained" not in documents:
         st.info(plain(NONE))
+        offer(listed(), "See facts that were counted", lambda run: "trained" in bundled_causes.of_checkpoint(run))
         return
     finding = findings.survival(documents)
     figure = figures.survival(documents, finding, theme=chart.theme())

@@ -87,7 +87,10 @@ def _text(results, rows: list) -> None:
     own = form.rows()
     rows = [row for row in mechanisms.ordered(own) if row.mechanism in {shown.mechanism for shown in rows}] or rows
     if not any(row.loss for row in rows):
-        st.info("No trained model of each mechanism is bundled yet, so there is no loss to show on one text.")
+        st.info(
+            "No trained model of each mechanism is bundled yet, so there is no loss to show on one text. A text of "
+            "your own can be read below by those there are."
+        )
         return
     of = st.segmented_control("Draw", (mechanisms.SAVED, mechanisms.LOSS), default=mechanisms.SAVED, key="drawn",
                               required=True, label_visibility="collapsed", bind="query-params")  # fmt: skip

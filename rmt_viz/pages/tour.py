@@ -1,13 +1,8 @@
-"""Tour: how does it work? Seven steps for teaching."""
-
-import streamlit as st
+"""Tour: how does it work? An essay in live pictures."""
 
 from rmt_viz.components import tour
 
 
 def page() -> None:
-    """Seven steps over recorded runs, with a guess before each picture."""
-    with st.container(key="title", gap="xxsmall"):
-        st.subheader("Seven steps through a memory", anchor=False)
-        st.caption("Guess first, then look. Each step is a link to share, and opens in Watch for a closer look.")
+    """The essay, at the step that the address names."""
     tour.show()

@@ -8,9 +8,10 @@ from rmt_viz import requests
 from rmt_viz.components import surface
 from rmt_viz.figures import what_if as figures
 from rmt_viz.findings import what_if as findings
+from rmt_viz.findings.facts import tells_nothing
 from rmt_viz.forms import what_if
-from rmt_viz.forms.pick_run import pick_run
-from rmt_viz.shelf import bundled_causes
+from rmt_viz.forms.pick_run import offer, pick_run
+from rmt_viz.shelf import bundled_causes, menu
 from rmt_viz.widgets import chart, progress
 from rmt_viz.widgets.markdown import plain
 
@@ -30,6 +31,12 @@ def page() -> None:
         finding = findings.what_if(run.trace, made.trace, difference) if made else "Does memory cause the answer?"
         st.subheader(plain(finding), anchor=False)
         st.caption("Only what comes after the first change is read again; what comes before it is the run’s own.")
+        if tells_nothing(run):
+            offer(
+                listed(),
+                "This text tells no fact; change one of a run that does",
+                lambda other: not tells_nothing(other),
+            )
         if made and (told := findings.blank(what_if.control(run, made, changes))):
             st.caption(plain(told))
     if made:
@@ -42,6 +49,11 @@ def page() -> None:
                     table=findings.what_if_table(difference),
                     caption=f"Changed: {'; '.join(map(ch.said, changes))}")  # fmt: skip
     _slots(run)
+
+
+def listed():
+    """The page as Streamlit lists it, for links to it."""
+    return st.Page(page, title=menu.ALL["what-if"].label, url_path="what-if")
 
 
 def _slots(run) -> None:

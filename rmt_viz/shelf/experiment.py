@@ -233,9 +233,16 @@ DEFAULT = Experiment(
     noise=6,
 )  # fmt: skip
 
+BARE = replace(  # the same facts without the prose around them
+    DEFAULT, segments=tuple((part,) for parts in DEFAULT.segments for part in parts if isinstance(part, Told))
+)
+
 
 def bundled() -> dict | None:
-    """What the default text gave when the app was made, by "trained" and "untrained"; None where it is not there."""
+    """What the default text gave when the app was made, by "trained" and "untrained"; None where it is not there.
+
+    "bare" is what its facts alone gave, by trained weights.
+    """
     return _read(BUNDLED.stat().st_mtime_ns) if BUNDLED.is_file() else None
 
 

@@ -27,7 +27,7 @@ FIRST = Entry("experiment", "Experiment", "What crosses from segment to segment?
 SECTIONS = {
     "See": (
         Entry("watch", "Watch", "What happens in a segment?", "a recorded run, step by step: written, kept, read"),
-        Entry("tour", "Tour", "How does it work?", "seven steps for teaching, a guess before each picture"),
+        Entry("tour", "Tour", "How does it work?", "an essay in live pictures, for a hall too"),
         Entry("attention", "Attention", "What does each head do?", "whole maps of a segment, layer by layer"),
         Entry("memory", "Memory", "What does memory hold?", "each slot: where it is, how it moves, its nearest words"),
         Entry("compare", "Compare", "How do two runs differ?", "two runs on one cursor and on the same scales"),

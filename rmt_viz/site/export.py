@@ -11,12 +11,15 @@ from rmt.files import written_whole
 from rmt.viewer import archive, bundle, keys, slices
 from rmt.viewer.sentence import provenance, title
 from rmt_viz.findings import tour
+from rmt_viz.findings.essay import Sources, Surface
+from rmt_viz.shelf import results
 from rmt_viz.shelf.library import ASSETS, LABELS, Library, Run, with_control
 from rmt_viz.work import replays
 from rmt_viz.work.shipped_models import open_shipped
 
 HERE = Path(__file__).parent
-TOUR = HERE.parent / "components"  # tour.js and tour.css draw it in the app, too
+TOUR = HERE.parent / "components"  # what draws the Tour in the app draws it here, too
+ESSAY = ("story.js", "lanes.js", "switches.js", "passage.js", "plot.js", "presenter.js", "essay.js")
 CHUNK = 8  # segments a file
 WHOLE = 16  # segments of a run, at most, whose whole attention maps are written
 MARK = "rmt-viz-site.json"  # says that a folder holds such a site
@@ -53,16 +56,29 @@ def export_site(
         controls = {other.id.partition(".")[2]: other for other in family} if "." not in run.id else {}
         _write_run(folder / "data" / run.id, run, controls, family, lengths, models)
         listed.append(_listed(run, controls))
-    steps = [tour.laid_out(step, library.open) for step in tour.STEPS if step.trace in ids]
-    data = {"runs": listed, "keys": keys.table(), "chunk": CHUNK, "steps": steps}
+    data = {"runs": listed, "keys": keys.table(), "chunk": CHUNK, "steps": _steps(library, ids), "next": []}
     _write(folder / "data" / "runs.json", json.dumps(data, ensure_ascii=False).encode())
     _write(folder / "index.html", (HERE / "index.html").read_bytes())
-    script = bundle.script(*bundle.MODULES, "source.js", "kept.js", TOUR / "tour.js", HERE / "site.js")
+    script = bundle.script(*bundle.MODULES, "source.js", "kept.js", *(TOUR / name for name in ESSAY), HERE / "site.js")
     _write(folder / "site.js", script.encode())
-    styles = [bundle.read("page.css"), bundle.read("facts.css"), bundle.style(), bundle.read(TOUR / "tour.css")]
+    styles = [
+        bundle.read("page.css"),
+        bundle.read("facts.css"),
+        bundle.style(),
+        *(bundle.read(TOUR / name) for name in ("lanes.css", "tour.css")),
+    ]
     _write(folder / "site.css", "\n".join([*styles, bundle.read(HERE / "site.css")]).encode())
     progress(len(runs), len(runs))
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _steps(library: Library, ids: Sequence[str]) -> list[dict]:
+    """The steps of the Tour without those whose run is not written; none where there is no run of the Tour at all."""
+    runs = {step.slug: step.figure.trace for step in tour.STEPS if isinstance(step.figure, Surface)}
+    left_out = {slug for slug, run in runs.items() if run not in ids}
+    if len(left_out) == len(runs):
+        return []
+    return tour.essay(Sources(library.open, results.read), [slug for slug in tour.SLUGS if slug not in left_out])
 
 
 class _Models:

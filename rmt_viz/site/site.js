@@ -3,7 +3,7 @@
 import { button, el } from "./dom.js"
 import { mount } from "./surface.js"
 import { archive, inflate, keptSource } from "./kept.js"
-import { Tour } from "./tour.js"
+import { Essay } from "./essay.js"
 
 const PAGES = [["watch", "Watch"], ["attention", "Attention"], ["memory", "Memory"], ["compare", "Compare"], ["tour", "Tour"]]
 const NUMBER = /^[1-9]\d{0,8}$/
@@ -47,7 +47,7 @@ function wanted() {
     if (value != null && form.test(value)) view[field] = NUMBER.test(value) ? Number(value) : value
   }
   if (!run.colours.includes(view.colour)) delete view.colour
-  return { page: pages.some(([id]) => id === page) ? page : "watch", run, beside, view, step: Number(asked.get("step")) || 1 }
+  return { page: pages.some(([id]) => id === page) ? page : "watch", run, beside, view, step: asked.get("step") }
 }
 
 const pagesHere = () => PAGES.filter(([id]) => (id === "tour" ? site.steps.length : id === "compare" ? site.runs.length > 1 : true))
@@ -96,8 +96,11 @@ function choices(here) {
 
 async function show() {
   const here = wanted()
-  const key = [here.page, here.run.id, here.page === "compare" ? here.beside.id : "", here.page === "tour" ? here.step : ""].join(" ")
-  if (key === drawn) return
+  const key = [here.page, here.run.id, here.page === "compare" ? here.beside.id : ""].join(" ")
+  if (key === drawn) {
+    if (here.page === "tour") surface?.open(here.step)
+    return
+  }
   drawn = key
   links(here)
   choices(here)
@@ -105,7 +108,7 @@ async function show() {
   surface?.leave?.()
   surface = null
   document.title = `${PAGES.find(([id]) => id === here.page)[1]} · RMT Viz`
-  about.textContent = here.page === "tour" ? "Guess first, then look: seven steps over recorded runs." : here.run.about
+  about.textContent = here.page === "tour" ? "How a memory of a few vectors works, in pictures that you can use." : here.run.about
   const root = el("div", { class: here.page === "tour" ? "tour" : "surface" })
   main.replaceChildren(root)
   try {
@@ -134,16 +137,16 @@ async function openRun(root, here) {
 }
 
 function openTour(root, { step }) {
+  const link = (slug) => (slug ? `#tour?step=${slug}` : "#tour")
+  const run = ({ trace, control }) => site.runs.find(({ id }) => id === [trace, control].filter(Boolean).join("."))
   const host = {
-    source: (run) => source(run, null),
-    watch: ({ trace, control, ...view }) => address({ page: "watch", run: site.runs.find((run) => run.id === [trace, control].filter(Boolean).join(".")) }, view),
-    at: (i) => {
-      drawn = `tour ${wanted().run.id}  ${i + 1}`
-      window.history.replaceState(null, "", `#tour?step=${i + 1}`)
-    },
+    source: (id) => source(id, null),
+    watch: ({ trace, control, ...view }) => address({ page: "watch", run: run({ trace, control }) }, view),
+    page: (path) => (pagesHere().some(([id]) => id === path) ? address({ ...wanted(), page: path }) : null),
+    link,
+    at: (slug) => window.location.hash.startsWith("#tour") && window.history.replaceState(null, "", link(slug)),
   }
-  const made = new Tour(root, { steps: site.steps, first: Math.min(step, site.steps.length), keys: site.keys }, host)
-  return made
+  return new Essay(root, { steps: site.steps, first: step, keys: site.keys, next: site.next }, host)
 }
 
 async function begin() {

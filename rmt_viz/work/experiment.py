@@ -13,7 +13,7 @@ import numpy as np
 
 from rmt.errors import InputError
 from rmt_viz.findings import experiment as findings
-from rmt_viz.shelf.experiment import BUNDLED, CHECKPOINT, DEFAULT, MOST_NOISE, Experiment, check, cut, document
+from rmt_viz.shelf.experiment import BARE, BUNDLED, CHECKPOINT, DEFAULT, MOST_NOISE, Experiment, check, cut, document
 from rmt_viz.shelf.library import ASSETS
 from rmt_viz.work.on_demand import OnDemand
 from rmt_viz.work.queue import Job
@@ -134,12 +134,17 @@ class Experiments(OnDemand):
 
 
 def make(experiment: Experiment = DEFAULT) -> dict:
-    """What the page draws first: the default text by the shipped model and by fresh weights of the same shape."""
+    """What the page draws first: the default text by the shipped model and by fresh weights of the same shape.
+
+    And what it draws when the prose is taken out of that text.
+    """
     from rmt.checkpoint import load, untrained
 
     folder = ASSETS / "checkpoints" / CHECKPOINT
     models = {"trained": load(folder, device="cpu"), "untrained": untrained(folder, device="cpu")}
-    made = {name: Reader(model).read(replace(experiment, trained=name == "trained")) for name, model in models.items()}
+    readers = {name: Reader(model) for name, model in models.items()}
+    made = {name: reader.read(replace(experiment, trained=name == "trained")) for name, reader in readers.items()}
+    made["bare"] = readers["trained"].read(BARE)
     return {"command": "python -m rmt_viz.work.experiment", "checkpoint": CHECKPOINT, **made}
 
 

@@ -127,7 +127,7 @@ def test_the_checks_see_what_is_wrong(visit):
 
 def test_nothing_moves_for_those_who_ask_for_rest(visit):
     def moving(page) -> int:
-        page.locator(".tour h2").wait_for()
+        page.locator(".tour h1").wait_for()
         return page.locator(".tour button").evaluate_all(
             "(nodes) => nodes.filter((node) => parseFloat(getComputedStyle(node).transitionDuration) > 0).length"
         )

@@ -60,6 +60,18 @@ def test_an_edit_moves_the_answer_and_reset_takes_it_away(visit, picture):
     assert page.locator(".lanes path.stream").count() > 1
     picture(page, "experiment-first")
 
+    tries = page.get_by_role("navigation", name="Three things to try")
+    tries.get_by_role("button", name="Take it away").click()
+    expect(answer(page)).to_have_text("never mentioned")
+    tries.get_by_role("button", name="Change one fact").click()
+    expect(answer(page)).to_have_text("bathroom")
+    tries.get_by_role("button", name="Take out the prose").click()  # it comes with the page: nothing is read
+    expect(page.locator(".finding")).to_contain_text("which is wrong: in this text Mary is in the bedroom")
+    expect(page.locator(".answers")).to_have_attribute("data-right", "false")
+    expect(tries.locator(".did")).to_have_count(3)
+    page.get_by_role("button", name="Undo").click()
+    expect(answer(page)).to_have_text("bedroom")
+
     page.get_by_role("button", name=re.compile("^Mary journeyed to the bedroom")).click()
     page.get_by_label("Where", exact=True).select_option("kitchen")
     reread(page, page.get_by_role("button", name="Read it so").click)

@@ -37,6 +37,9 @@ TESTS = {  # the tests that watch a file
     "rmt/measure/beats.py": ("tests/test_beats.py",),
     "rmt/backbone/package_decoder.py": ("tests/test_package_rmt.py",),
     "rmt/memory/recurrent.py": ("tests/test_package_rmt.py", "tests/test_reference.py"),
+    "rmt_viz/findings/evidence.py": ("tests/test_tour.py",),
+    "rmt_viz/findings/tour_claims.py": ("tests/test_tour.py",),
+    "rmt_viz/findings/tour_charts.py": ("tests/test_tour.py",),
 }
 
 TABLE = {
@@ -279,6 +282,18 @@ TABLE = {
         ("(ANSWERS,) if news[s] and s else", "(ANSWERS,) if news[s] else", "attention is not named"),
         ('beats = [Beat("change", s, made_from)', 'beats = [Beat("write", s, made_from)', "movement is called a write"),
         ('Beat("look", last, (ATTENTION,))', 'Beat("read", last, (ATTENTION,))', "attention is called a read"),
+    ),
+    "rmt_viz/findings/evidence.py": (
+        ("run.trace.classes[one.answer[moment]], float(one.p[moment])", "run.trace.classes[one.answer[moment - 1]], float(one.p[moment])", "evidence of another moment than it says"),
+        ("if found and found[0] < moment:", "if found and found[0] <= moment:", "a changed fact counts before it was read"),
+    ),
+    "rmt_viz/findings/tour_claims.py": (
+        ("if gone != later == after else", "if later == after else", "memory is the cause although reset gives the same"),
+        ('if moves and gone else ""', 'if moves or gone else ""', "a cause without its control"),
+        ("{_count(reset, s)}", "{_count(run, s)}", "the control is the run itself"),
+    ),
+    "rmt_viz/findings/tour_charts.py": (
+        ("points = [(row.told, row.held, row.held_low, row.held_high) for row in line]", "points = [(row.told, row.told, row.held_low, row.held_high) for row in line]", "everything told is held"),
     ),
 }
 

@@ -76,11 +76,6 @@ def settle(page: Page, title: str) -> None:
     page.wait_for_timeout(2500)  # a replay may still be on its way, and figures fade in
 
 
-def guess(page: Page) -> None:
-    """Answer the tour's first question, so that its picture is there."""
-    page.get_by_role("group", name="Your guess").get_by_role("button").last.click()
-
-
 def look(page: Page) -> None:
     """Have a shipped model looked at, so that its report is there."""
     page.get_by_role("button", name="Detect", exact=True).click()
@@ -92,7 +87,7 @@ def replayed(page: Page) -> None:
     page.locator("[data-whole]").wait_for()
 
 
-ACTIONS = {"tour": guess, "models": look, "attention": replayed}
+ACTIONS = {"models": look, "attention": replayed}
 
 
 def save(page: Page, path: Path) -> None:

@@ -12,6 +12,8 @@ const RIGHT = 100
 const ROW = 27
 const SURE = 0.5 // an answer that is surer than this is wrong where another one is right
 
+const NOTHING = "No question is asked in this run, so there is no answer to follow; a run of a task, such as qa1, asks one."
+
 export const answersPanel = {
   id: "answers",
   title: () => "If asked now",
@@ -22,7 +24,7 @@ export const answersPanel = {
   controls: pickWho,
   draw(body, frame) {
     const asked = askedOf(frame)
-    if (!asked) return locked(body, "No question is asked in this run, so there is no answer to follow.")
+    if (!asked) return locked(body, NOTHING + (frame.overview.loss_mean ? " Here tokens can be coloured by loss instead." : ""))
     const classes = frame.overview.meta.classes
     const width = body.clientWidth
     const node = figure(width, classes.length * ROW + 4, label(frame, asked), frame.theme)

@@ -37,7 +37,7 @@ export const curvesPanel = {
   },
   draw(body, frame, act) {
     const row = rowOf(frame.all)
-    if (!row) return locked(body, "Neither loss nor answers were recorded of both runs: there is no curve to compare.")
+    if (!row) return locked(body, "Neither loss nor answers were recorded of both runs: there is no curve to compare. “Watch” and “Memory” above compare what both have.")
     const series = frame.all.map((each) => bins(each, row))
     const area = { width: body.clientWidth, height: Math.max(180, frame.panelHeight * 1.2), x0: 1, x1: frame.n }
     const top = row === "knows" ? 1 : Math.max(...series.flat().map(([, value]) => value), 1e-9)
@@ -81,7 +81,7 @@ export const positionsPanel = {
   note: () => "loss at each token of this segment, in nats, on one scale",
   draw(body, frame, act) {
     const both = lossesOf(frame)
-    if (!both) return locked(body, "Tokens have no loss in both runs: a model that answers a question predicts no text.")
+    if (!both) return locked(body, "Tokens have no loss in both runs: a model that answers a question predicts no text. Choose two runs of a language model for this card.")
     const n = Math.max(...both.map((loss) => loss.length))
     const area = { width: body.clientWidth, height: Math.max(160, frame.panelHeight), x0: 1, x1: n }
     const top = Math.max(...both.flat().map(([, value]) => value).filter(Number.isFinite), 1e-9)

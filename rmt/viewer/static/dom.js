@@ -35,6 +35,13 @@ export function picker(label, options, value, onPick) {
   return el("label", { class: "pick" }, el("span", {}, label), el("select", { onchange, "aria-label": label }, entries))
 }
 
+// Where a pointer is in a figure, in the figure's own pixels, whatever its size on the screen.
+export function pointer(event, node) {
+  const area = node.getBoundingClientRect()
+  const scale = node.viewBox.baseVal.width / area.width
+  return { x: (event.clientX - area.left) * scale, y: (event.clientY - area.top) * scale }
+}
+
 export function clamp(value, low, high) {
   return Math.min(Math.max(value, low), high)
 }

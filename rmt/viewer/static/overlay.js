@@ -11,11 +11,12 @@ export function tips(root) {
     const host = root.querySelector("dialog[open]") ?? root // a dialog lies over everything that is not in it
     if (node.parentNode !== host) host.append(node)
     node.replaceChildren(...lines.map((line, i) => el(i ? "div" : "b", {}, line)))
-    const { offsetWidth, offsetHeight } = node
+    const zoom = node.currentCSSZoom ?? 1 // in a hall the figure is drawn larger, and its pixels with it
+    const [offsetWidth, offsetHeight] = [node.offsetWidth * zoom, node.offsetHeight * zoom]
     const below = event.clientY + 18
     const fits = below + offsetHeight <= window.innerHeight
-    node.style.left = `${Math.min(event.clientX + 14, window.innerWidth - offsetWidth - 8)}px`
-    node.style.top = `${fits ? below : event.clientY - offsetHeight - 10}px`
+    node.style.left = `${Math.min(event.clientX + 14, window.innerWidth - offsetWidth - 8) / zoom}px`
+    node.style.top = `${(fits ? below : event.clientY - offsetHeight - 10) / zoom}px`
   }
 }
 

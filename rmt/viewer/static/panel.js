@@ -80,7 +80,7 @@ function keepFocus(host, rebuild) {
   if (focused >= 0) host.querySelectorAll("select,button")[focused]?.focus()
 }
 
-export const NO_ATTENTION = "This is a recurrent net: its layers have a state in place of attention, so there are no maps."
+export const NO_ATTENTION = "This is a recurrent net: its layers have a state in place of attention, so there are no maps. Change, answers and loss are recorded of it."
 
 export function locked(body, sentence) {
   body.replaceChildren(el("p", { class: "locked" }, sentence))

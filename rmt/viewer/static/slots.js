@@ -1,6 +1,6 @@
 // How far each slot moved in each segment: a window of the run around the current one.
 
-import { picker, range, shown, svg } from "./dom.js"
+import { picker, pointer, range, shown, svg } from "./dom.js"
 import { box, figure, stride, words } from "./draw.js"
 import { el } from "./dom.js"
 import { colourOf } from "./theme.js"
@@ -105,11 +105,8 @@ function outline(frame, slots, step, row) {
 
 function interact(node, frame, act, { columns, slots, step, row }) {
   const at = (event) => {
-    const area = node.getBoundingClientRect()
-    const [c, s] = [
-      Math.floor((event.clientX - area.left - LEFT) / step),
-      Math.floor((event.clientY - area.top - HEAD) / row),
-    ]
+    const { x, y } = pointer(event, node)
+    const [c, s] = [Math.floor((x - LEFT) / step), Math.floor((y - HEAD) / row)]
     return c >= 0 && c < columns && s >= 0 && s < slots ? { c, s } : null
   }
   node.onpointermove = (event) => {

@@ -1,6 +1,6 @@
 // The spine: the whole run in one strip. Built once a run; a step only moves the cursor.
 
-import { clamp, range, shown, svg } from "./dom.js"
+import { clamp, pointer, range, shown, svg } from "./dom.js"
 import { box, figure, rule, stride, words } from "./draw.js"
 import {
   drawPeople, heightOf, ownedMark, people, peopleCells, peopleColumns, rowAt, scoresWidth, tipOf, whoOf,
@@ -209,18 +209,15 @@ function moveCursor(node, frame) {
 
 function interact(node, frame, act, rows) {
   const { overview, theme } = frame
-  const binAt = (event) => {
-    const x = event.clientX - node.getBoundingClientRect().left - LABELS
-    return clamp(Math.floor(x / node.place.step), 0, bins(overview) - 1)
-  }
+  const binAt = (event) => clamp(Math.floor((pointer(event, node).x - LABELS) / node.place.step), 0, bins(overview) - 1)
   const hover = node.querySelector(".hover")
   const role = { role: "slider", tabindex: 0, "aria-valuemin": 1, "aria-valuemax": overview.meta.n_segments }
   for (const [key, value] of Object.entries(role)) node.setAttribute(key, value)
   node.onclick = (event) => {
-    const box = node.getBoundingClientRect()
-    const row = rowAt(overview, node.place, event.clientY - box.top)
+    const { x, y } = pointer(event, node)
+    const row = rowAt(overview, node.place, y)
     if (row != null) act.pin({ who: people(overview)[row].name })
-    if (row == null || event.clientX - box.left >= LABELS) act.go(overview.peak.data[binAt(event)] + 1)
+    if (row == null || x >= LABELS) act.go(overview.peak.data[binAt(event)] + 1)
   }
   node.onpointermove = (event) => {
     const bin = binAt(event)
