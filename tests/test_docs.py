@@ -78,7 +78,7 @@ def known() -> dict[str, dict]:
 @pytest.mark.parametrize(("program", "rest"), [*commands()])
 def test_every_command_has_the_options_that_are_shown(program, rest):
     words = shlex.split(re.sub(r"[\[\]()|…]", " ", re.split(r"\s#|\s{4,}", rest)[0]))
-    name = words[0] if program == "rmt" or words[:1] and words[0] in COMMANDS else "view"
+    name = words[0] if program == "rmt" or (words[:1] and words[0] in COMMANDS) else "view"
     command = known()[program][name]
     flags = {flag for option in command.params for flag in (*option.opts, *option.secondary_opts)} | {"--help"}
     assert {word for word in words if word.startswith("--")} <= flags
