@@ -11,6 +11,7 @@ from rmt.commands.evaluate import evaluate
 from rmt.commands.evaluate_loss import evaluate_loss
 from rmt.commands.export import export
 from rmt.commands.facts import facts
+from rmt.commands.gallery import gallery
 from rmt.commands.inspect import inspect
 from rmt.commands.mechanisms import mechanisms
 from rmt.commands.record import record
@@ -30,6 +31,7 @@ COMMANDS = (
     cost,
     inspect,
     facts,
+    gallery,
     what_if,
     why,
     mechanisms,

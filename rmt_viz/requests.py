@@ -1,14 +1,15 @@
 """What visitors can ask for: each request as a job for the worker, and the results of earlier ones."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rmt.errors import InputError
 from rmt.intervene.changes import write
 from rmt.trace import Trace
 from rmt_viz import session
-from rmt_viz.shelf import bundled_causes, example_texts
+from rmt_viz.shelf import bundled_causes, example_texts, results
 from rmt_viz.shelf.library import Run, with_control
+from rmt_viz.shelf.results import Shown
 from rmt_viz.work import causes, mechanisms, score, visitors_checkpoint
 from rmt_viz.work.queue import Job
 
@@ -48,6 +49,34 @@ def start_sample(checkpoint: str, segments: int) -> Job:
             return session.library().add(score.sample(reader, segments, progress), maker=wanted)
 
     return session.start("run", work, wanted)
+
+
+def shown(row: Shown) -> str | None:
+    """The id of the run of a row of the gallery, if it has been recorded already and is still here."""
+    run = _cached_run(("gallery", row.id))
+    return run.id if run else None
+
+
+def start_shown(row: Shown) -> Job:
+    """Start to record a row of the gallery again; the job's result is the id of the trace.
+
+    It fails with a sentence where the run answers something else than the row says.
+    """
+    wanted = visitors_checkpoint.CheckpointChoice(row.checkpoint, session.CHECKPOINTS / row.checkpoint)
+    session.config_of(row.checkpoint)  # which raises where it is not here
+    cache = session.result_cache()
+
+    def work(progress) -> str:
+        with _opened(wanted) as reader:
+            trace = score.sample(reader, row.segments, progress, seed=row.seed, never=row.never)
+        if trace.answer != row.answer or trace.classes[trace.meta["label"]] != row.truth:
+            raise InputError(
+                f"Recorded again, this run answers {trace.answer}, where the list says {row.answer}: it was made with "
+                f"other weights. {results.MAKES['gallery']} makes the list again."
+            )
+        return cache.put(("gallery", row.id), session.library().add(trace, maker=wanted))
+
+    return session.start("run", work, row.id)
 
 
 def start_scoring(
@@ -192,17 +221,51 @@ def start_slot_map(run: Run) -> Job:
     return session.start("slots", work, run.id)
 
 
-def why(run: Run) -> dict | None:
-    """The explanation of a run's answer if it is bundled or has been made already, else None."""
-    return bundled_causes.why_of(run) or session.result_cache().get(("why", run.id))
+def why(run: Run, token: int | None = None) -> dict | None:
+    """The explanation of a run's answer, or of a token of its text, if it is bundled or has been made already."""
+    bundled = bundled_causes.why_of(run) if token is None else None
+    return bundled or session.result_cache().get(("why", run.id, token))
 
 
-def start_why(run: Run) -> Job:
-    """Start to explain a run."""
+def start_why(run: Run, token: int | None = None) -> Job:
+    """Start to explain a run's answer, or a token of its text."""
     causes.check(run)
-    cache, fresh = session.result_cache(), session.fresh_runs()
-    work = lambda progress: cache.put(("why", run.id), causes.explain(session.maker, run, fresh, progress))  # noqa: E731
-    return session.start("why", work, run.id)
+    key = ("why", run.id, token)
+    fresh = session.fresh_runs()
+    return _start_cached("why", key, lambda progress: causes.explain(session.maker, run, fresh, token, progress))
+
+
+def path(run: Run, start: int, end: int, token: int | None = None) -> dict | None:
+    """The path from tokens start to end of a run to its answer, if it is bundled or has been made already."""
+    bundled = (why(run) or {}).get("path") if token is None else None
+    if bundled and (bundled["start"], bundled["end"]) == (start, end):
+        return bundled
+    return session.result_cache().get(("path", run.id, start, end, token))
+
+
+def start_path(run: Run, start: int, end: int, token: int | None = None) -> Job:
+    """Start to follow tokens of a run to its answer."""
+    causes.check(run)
+    key = ("path", run.id, start, end, token)
+    return _start_cached("path", key, lambda p: causes.follow_path(session.maker, run, start, end, token, p))
+
+
+def cut(run: Run, start: int, end: int, edges: str, token: int | None = None) -> dict | None:
+    """The answer with these edges of a path cut together, if it has been made already."""
+    return session.result_cache().get(("cut", run.id, start, end, token, edges))
+
+
+def start_cut(run: Run, start: int, end: int, edges: str, token: int | None = None) -> Job:
+    """Start to read a run with these edges of a path cut together."""
+    causes.check(run)
+    key = ("cut", run.id, start, end, token, edges)
+    return _start_cached("cut", key, lambda _: causes.cut_edges(session.maker, run, start, end, token, edges))
+
+
+def _start_cached(kind: str, key: tuple, work: Callable) -> Job:
+    """Start a job whose result is kept under a key. about: the key."""
+    cache = session.result_cache()  # the worker has no session of its own
+    return session.start(kind, lambda progress: cache.put(key, work(progress)), key)
 
 
 def _cache_run(key: tuple, trace: Trace, of: Run, source: str) -> Run:

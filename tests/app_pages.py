@@ -8,6 +8,8 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from rmt_viz.work import queue
+
 ROOT = Path(__file__).parent.parent
 MODULES = """
 import json, sys
@@ -28,6 +30,17 @@ def open_page(name: str, *, query: dict | None = None, state: dict | None = None
     page.run()
     assert not page.exception, page.exception
     return page
+
+
+class Idle:
+    """A worker that has other things to do."""
+
+    def __init__(self):
+        self.asked = []
+
+    def submit(self, work, about=None, *_):
+        self.asked.append(queue.Job(work, about))
+        return self.asked[-1]
 
 
 def modules_of(*names: str) -> set[str]:

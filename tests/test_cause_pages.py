@@ -8,19 +8,14 @@ import pytest
 from app_pages import modules_of, open_page
 from streamlit.testing.v1 import AppTest
 
-from rmt.errors import InputError
 from rmt.intervene import changes
 from rmt.measure.contrast import contrast
 from rmt_viz import requests, session
-from rmt_viz.components import credit
 from rmt_viz.figures import facts as facts_figure
 from rmt_viz.figures import what_if as what_if_figure
-from rmt_viz.figures import why as why_figure
 from rmt_viz.findings import facts as facts_finding
 from rmt_viz.findings import what_if as what_if_finding
-from rmt_viz.findings import why as why_finding
 from rmt_viz.shelf import bundled_causes, result_cache
-from rmt_viz.shelf.library import Run
 
 ROOT = Path(__file__).parent.parent
 BUNDLED = sorted((ROOT / "assets" / "results").glob("facts.*.json"))
@@ -157,48 +152,6 @@ def test_facts_of_every_bundled_checkpoint_can_be_drawn():
             getattr(facts_figure, draw)(document, told, theme="dark")
             columns = getattr(facts_finding, f"{draw}_table")(document)
             assert told and len({len(column) for column in columns.values()}) == 1
-
-
-def explained(n: int = 8, tokens: int = 96) -> dict:
-    values = np.zeros(tokens)
-    values[40] = 4.0
-    return {
-        "segments": [0.1, 0.0, 0.0, 5.0, *[0.0] * (n - 5), -1.0], "slots": [0.1, 0.9, 0.0, 0.0], "output": "hallway",
-        "classes": ["bathroom", "hallway", "garden"], "local": [1.0, -1.0, 0.0], "memory": [0.0, 5.0, 0.0], "steps": 32,
-        "tokens": values.tolist(), "value": 4.0, "baseline": 0.0, "gap": 0.001, "facts": [],
-    }  # fmt: skip
-
-
-def test_an_explanation_in_words_and_figures(make_trace):
-    shown, found = Run("toy", make_trace(), "live"), explained()
-    assert why_finding.why(found, shown).startswith(
-        "hallway depends most on segment 4: without it, its logit is 5.0 lower; the token"
-    )
-    assert why_finding.local(found) == "Memory adds +5.0 to hallway; without what is its own it would say bathroom"
-    assert why_finding.by_slot(found) == "Slot 2 carries most: taking it away lowers the logit by 0.90"
-    assert "depends on no earlier segment" in why_finding.why(found | {"segments": [0.0] * 7 + [2.0]}, shown)
-    groups = credit.groups(shown, np.array(found["tokens"]))
-    assert [group["title"] for group in groups][:1] == ["Segment 1"] and len(groups) == 4
-    assert any(max(group["values"]) == 4.0 for group in groups)
-    assert all(len(group["tokens"]) == len(group["values"]) == 12 for group in groups)
-    assert (
-        len(why_finding.tokens_table(found, shown)["token"]) == 96
-        and why_finding.tokens_table(found, shown)["segment"][40] == 4
-    )
-    why_figure.local_and_memory(found, "x", theme="dark")
-
-
-def test_an_explanation_of_other_weights_is_not_shown(toys, monkeypatch, tmp_path):
-    one = toys.open("toy")
-    monkeypatch.setattr(bundled_causes, "RESULTS", tmp_path)
-    document = {**explained(), "made_by": {"fingerprint": "0"}}
-    (tmp_path / "why.toy.json").write_text(json.dumps(document))
-    assert bundled_causes.why_of(one) == document
-    (tmp_path / "why.toy.json").write_text(json.dumps({**document, "made_by": {"fingerprint": "1"}, "x": 0}))
-    assert bundled_causes.why_of(one) is None
-    (tmp_path / "why.toy.json").write_text("{")
-    with pytest.raises(InputError, match="make it again"):
-        bundled_causes.why_of(one)
 
 
 def test_what_was_worked_out_is_kept_for_a_while():

@@ -54,6 +54,25 @@ def test_scales_are_those_of_the_run_and_its_controls(make_trace):
     assert not alone["shared"] and alone["loss_scale"] < ours["loss_scale"] and alone["gain_scale"] == 0
 
 
+def test_the_scale_of_each_layer_and_head_is_that_of_all_segments_and_controls(make_trace):
+    runs = [Run("toy", make_trace("toy"), "recorded"), Run("toy.reset", make_trace("toy.reset", fact=None), "recorded")]
+    ends = [unpack(slices.overview(each, family=runs))["meta"]["maps"] for each in runs]
+    assert ends[0] == ends[1]
+    maps = {
+        name: np.stack([run.trace.arrays[name][:] for run in runs]).astype(np.float32) for name in ("read", "write")
+    }
+    for layer, head in ((0, 0), (1, 0), (0, 2), (2, 1)):
+        for name, found in maps.items():
+            for axis, pick in ((3, head), (2, layer)):  # of runs, segments, layers, heads
+                found = found.mean(axis) if not pick else found.take(pick - 1, axis)
+            assert ends[0][name][layer][head] == pytest.approx(found.max(), abs=1e-5)
+            if name == "write":
+                tokens = found.mean(-2)
+                assert ends[0]["write_tokens"][layer][head] == pytest.approx(tokens.max(), abs=1e-5)
+                assert ends[0]["write_mean"][layer][head] == pytest.approx(tokens.mean((1, 2)).max(), abs=1e-5)
+    assert unpack(slices.overview(Run("x", make_trace("x", detail="summary"), "recorded")))["meta"]["maps"] is None
+
+
 def test_slices_of_a_long_run_are_as_big_as_those_of_a_short_one(toy):
     short, long = toy(segments=300), toy(segments=4096, fact=900)
     assert len(slices.overview(long)) < 1.1 * len(slices.overview(short))

@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from rmt import checkpoint
 from rmt.checkpoint import report
+from rmt.checkpoint.packages import PRETRAINED
 from rmt.errors import InputError
 from rmt.tasks import title
 from rmt.viewer.sentence import provenance
@@ -24,7 +25,7 @@ from rmt_viz import requests as asked
 from rmt_viz import session
 from rmt_viz.components.report import blocks, laid_out
 from rmt_viz.forms.models import NEEDS, missing
-from rmt_viz.shelf import example_texts
+from rmt_viz.shelf import checkpoints, example_texts
 from rmt_viz.shelf.library import Library
 from rmt_viz.work import queue, visitors_checkpoint
 from rmt_viz.work.visitors_checkpoint import CheckpointChoice
@@ -238,7 +239,18 @@ def test_the_page_says_what_each_shipped_model_is():
     named = {name.removeprefix("- **"): line for name, line in (each.split("**: ") for each in lines)}
     shown = {title(name) for name in session.checkpoints()}
     assert set(named) == shown and all(line.endswith(".") and len(line) > 30 for line in named.values())
-    assert "It runs where smollm2 is installed" in named["lm-smollm2"] and "installed" not in named["lm-rmt"]
+    assert "installed" in named["lm-smollm2"] and "installed" not in named["lm-rmt"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_shipped_model_that_cannot_run_says_so_before_it_is_chosen(monkeypatch, there):
+    assert {name: package.module for name, package in PRETRAINED.items()} == checkpoints.PACKAGES
+    monkeypatch.setattr(checkpoints, "find_spec", lambda name: object() if there else None)
+    at = page().run()
+    labels = [button.label.replace("\\", "") for button in at.button]
+    assert ("lm-smollm2" in labels, "lm-smollm2, not here" in labels) == (there, not there) and "Detect" in labels
+    told = next(each.value for each in at.markdown if each.value.startswith("- ")).replace("\\", "")
+    assert ("It cannot run here: smollm2 comes with a package that is not installed." in told) != there
 
 
 def test_a_name_is_asked_for():

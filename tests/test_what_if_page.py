@@ -3,28 +3,17 @@
 import json
 
 import pytest
-from app_pages import open_page
+from app_pages import Idle, open_page
 
 from rmt.errors import InputError
 from rmt_viz import requests, session
 from rmt_viz.findings import what_if as what_if_finding
 from rmt_viz.server import address
-from rmt_viz.work import causes, queue
+from rmt_viz.work import causes
 
 
 def run(page: str, **params):
     return open_page(page, query=params)
-
-
-class Idle:
-    """A worker that has other things to do."""
-
-    def __init__(self):
-        self.asked = []
-
-    def submit(self, work, about=None, *_):
-        self.asked.append(queue.Job(work, about))
-        return self.asked[-1]
 
 
 def test_a_change_in_the_address_is_made_in_the_background(toys, monkeypatch):

@@ -212,13 +212,15 @@ class Rows:
             Segment(torch.arange(a, b, device=model.device)[None] + self.offset) for a, b in pairwise(starts)
         ]
 
-    def __call__(self, embedded: Tensor, output: Output) -> Tensor:
+    def __call__(self, embedded: Tensor, output: Output, *, first: int = 0) -> Tensor:
+        """first: the segment to begin with, where all documents are the reading's own before it."""
         rows = len(embedded)
         backbone = _Embedding(self.model.backbone, embedded, self.offset)
         initial = self.model.cell.initial(rows)
         before = (lambda i, state: initial) if _resets(self.reading) else None
-        segments = [_rows(segment, rows) for segment in self.segments]
-        for _, step, _ in unroll(self.model.cell, backbone, segments, state=initial, before=before):  # noqa: B007
+        state = map_state(lambda t: t.expand(rows, *t.shape[1:]), self.reading.states[first]) if first else initial
+        segments = [_rows(segment, rows) for segment in self.segments[first:]]
+        for _, step, _ in unroll(self.model.cell, backbone, segments, state=state, before=before):  # noqa: B007
             pass
         return output.of(step)
 

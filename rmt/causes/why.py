@@ -3,13 +3,17 @@
 import numpy as np
 from torch import Tensor
 
-from rmt.causes.attribute import MOST_STEPS, by_segment, by_slot, by_token, local_and_memory, output_of
+from rmt.causes.attribute import MOST_STEPS, Output, by_segment, by_slot, by_token, local_and_memory, output_of
 from rmt.causes.facts import find_facts, ledger, slots_of
+from rmt.causes.paths import answers_path
 from rmt.causes.samples import ReadFresh, at_moment, baseline, read_fresh
+from rmt.causes.without_words import until, without_words
 from rmt.intervene import Progress, Reading, recalled
 from rmt.model import Model
 from rmt.model.provenance import made_by
 from rmt.trace import Trace
+
+SHOWN, SKIPPED = 4, 2  # segments whose tokens are taken away one by one, by two measures of what counts
 
 
 def why(
@@ -17,6 +21,7 @@ def why(
     trace: Trace,
     *,
     choice: int | None = None,
+    token: int | None = None,
     tokens: bool = True,
     most_steps: int = MOST_STEPS,
     runs: ReadFresh = read_fresh,
@@ -28,19 +33,25 @@ def why(
     "baseline_memory" names it. "blank": a classifier's answer to the last segment with that memory, and its
     probability.
 
-    choice: as in `rmt.causes.attribute.output_of`. tokens: compute integrated gradients, too, by far the slowest part.
+    choice: as in `rmt.causes.attribute.output_of`. token: explain this token of a language model's document instead;
+    the run up to there is looked at. tokens: compute integrated gradients, too, by far the slowest part, and what the
+    output loses without single tokens of the segments that count most: "without", None for the others.
+    "path": the path of the fact that the answer depends on most (`rmt.causes.paths`), None where there is none.
     runs: reads fresh runs of the task, see `rmt.causes.samples.FreshRuns`. progress(done, total) counts the gradients'
     steps. Raises InputError for another model's run.
     """
     reading = recalled(model, trace)
-    output = output_of(model, reading, choice)
+    if token is not None and model.backbone.head == "lm":
+        reading, output = until(reading, token)
+    else:
+        output = output_of(model, reading, choice)
     to, means = baseline(model, trace.n_segments, runs=runs, progress=progress and (lambda *_: progress(0, most_steps)))
     usual = at_moment(means, trace.n_segments - 1)
     local, memory = local_and_memory(model, reading, to=usual)
     result = {
         "made_by": made_by(model),
         "control": trace.meta["control"] or "none",
-        "output": trace.classes[output.token] if trace.classes else f"token {output.token}",
+        "output": trace.classes[output.token] if trace.classes else word(trace, reading, output),
         "choice": output.token if output.at is None else output.at,
         "segments": _rounded(by_segment(model, reading, output)),
         "slots": _rounded(by_slot(model, reading, output, to=usual)),
@@ -51,6 +62,7 @@ def why(
         "memory": _rounded(memory),
         "facts": facts(model, trace, reading, usual),
     }
+    result["path"] = answers_path(model, trace, reading, progress=progress)
     if tokens:
         gradients = by_token(model, reading, output, most_steps=most_steps, progress=progress)
         result["tokens"] = _rounded(gradients.values)
@@ -60,7 +72,27 @@ def why(
             "gap": gradients.gap,
             "steps": gradients.steps,
         }
+        told = counting(reading, gradients.values, np.array(result["segments"]))
+        values: list[float | None] = [None] * len(gradients.values)
+        for position, fall in zip(told, without_words(model, reading, output, told), strict=True):
+            values[position] = round(float(fall), 4)
+        result["without"] = values
     return result
+
+
+def counting(reading: Reading, gradients: np.ndarray, segments: np.ndarray) -> list[int]:
+    """The tokens of the segments that count most: SHOWN by gradients, and SKIPPED by what is lost without them."""
+    starts = reading.starts
+    size = np.add.reduceat(np.abs(gradients), starts[:-1])
+    most = {*np.argsort(-size, kind="stable")[:SHOWN].tolist()}
+    most |= {*np.argsort(-np.abs(segments[:-1]), kind="stable")[:SKIPPED].tolist()}
+    return [position for s in sorted(most) for position in range(starts[s], starts[s + 1])]
+
+
+def word(trace: Trace, reading: Reading, output: Output) -> str:
+    """The token that a language model's output is of, as the text has it."""
+    position = reading.starts[-2] + output.at + 1
+    return f"“{trace.token_texts(position, position + 1)[0].strip() or '␣'}”"
 
 
 def _answer(classes: list[str], logits: np.ndarray) -> list | None:

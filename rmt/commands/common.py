@@ -127,29 +127,19 @@ def read_ids(path: Path) -> list[int]:
     return [int(word) for word in words]
 
 
-def fresh_sample(model, task: str, segments: int, seed: int) -> tuple:
+def fresh_sample(model, task: str, segments: int, seed: int, *, never: bool = False) -> tuple:
     """Make a document that training never saw: (ids, keyword arguments of `record` for it)."""
-    import numpy as np
-
-    from rmt.evaluate import EVALUATION
+    from rmt.evaluate.gallery import fresh
     from rmt.tasks import TASKS, language_model
-    from rmt.tasks.asking import of_story
-    from rmt.tasks.base import Sampler
 
     if task not in (*TASKS, language_model.NAME):
         raise InputError(f"There is no task {task!r}; choose from {', '.join([*TASKS, language_model.NAME])}.")
+    if task != language_model.NAME:
+        example, known = fresh(model, segments, seed, task=task, never=never)
+        return example.ids, known
     if model.tokenizer is None:
         raise InputError(f"{model.about.name} has no tokenizer.json, so no sample can be written for it.")
-    if task == language_model.NAME:
-        return held_out(model, segments, seed), {"seed": seed}
-    sampler = Sampler(TASKS[task], model.tokenizer, "eval")
-    example = sampler.example(np.random.default_rng([EVALUATION, seed]), segments * model.segment_length)
-    answer = sampler.task.classes[example.label]
-    if answer not in model.about.classes:
-        raise InputError(f"{model.about.name} cannot answer the task {task}: it does not know {answer!r}.")
-    known = {"spans": example.spans, "label": model.about.classes.index(answer), "seed": seed}
-    same = tuple(model.about.classes) == sampler.task.classes
-    return example.ids, known | ({"asking": of_story(sampler.task, example.story, example.spans)} if same else {})
+    return held_out(model, segments, seed), {"seed": seed}
 
 
 def held_out(model, segments: int, seed: int):

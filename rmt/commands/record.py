@@ -27,6 +27,7 @@ def record(
     task: Annotated[str | None, typer.Option(help="Record a fresh sample of this task.")] = None,
     segments: Annotated[int, typer.Option(min=1, help="Its length in segments.")] = 8,
     seed: Annotated[int, typer.Option(help="Its seed.")] = 0,
+    never: Annotated[bool, typer.Option("--never", help="Ask it about somebody who was never mentioned.")] = False,
     text_file: Annotated[Path | None, typer.Option(help="Record this text instead (UTF-8).")] = None,
     ids_file: Annotated[Path | None, typer.Option(help="Record these token ids instead, numbers in a text.")] = None,
     detail: Annotated[str, typer.Option(help="memory, summary or thin.")] = "summary",
@@ -71,7 +72,7 @@ def record(
     else:
         model = (untrained if control == "untrained" else load)(checkpoint, device=device, **loading)
     model = model.to(PRECISIONS[precision] or torch.float32)
-    document, known = (document, {}) if document is not None else fresh_sample(model, task, segments, seed)
+    document, known = (document, {}) if document is not None else fresh_sample(model, task, segments, seed, never=never)
     with bar(model.about.name, "segments") as update:
         reset = "reset" if control == "reset" else None
         trace = run(model, document, detail=detail, out=out, progress=update, control=reset, **known)

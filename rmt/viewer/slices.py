@@ -15,7 +15,7 @@ import numpy as np
 
 from rmt.measure import Measures, edges, measure, pool, token_loss
 from rmt.trace import SegmentRecord, Trace
-from rmt.viewer import people
+from rmt.viewer import map_scales, people
 from rmt.viewer.sentence import question_text, remark, sentence
 
 BINS = 256  # bins of the spine, for any length of the run
@@ -52,6 +52,11 @@ class Run:
         values = {"slot": self.measures.change, "change": self.measures.slot_mean, "loss": self.measures.loss}
         values["token_loss"] = losses
         return {name: float(np.nanmax(row, initial=0.0)) for name, row in values.items()}
+
+    @cached_property
+    def map_ends(self) -> dict[str, np.ndarray] | None:
+        """The ends of the scales of its maps; see `rmt.viewer.map_scales`."""
+        return map_scales.map_ends(self.trace, [beat.segment for beat in self.measures.beats])
 
     @cached_property
     def text(self) -> bytes:
@@ -127,6 +132,7 @@ def _scales(run: Run, family: Sequence[Run]) -> dict:
         "loss_scale": most["token_loss"],
         "gain_scale": float(apart),
         "rows": {"change": most["change"], "loss": most["loss"]},
+        "maps": map_scales.shared([each.map_ends for each in alike]),
         "shared": any(each.id != run.id for each in family),
     }
 

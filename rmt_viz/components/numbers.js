@@ -1,11 +1,10 @@
 // The bar under a Plotly figure: save it as SVG or PNG, its numbers as CSV or a table, and full screen.
 
-import { button, el } from "./dom.js"
+import { button, el, svg } from "./dom.js"
 import { readTheme } from "./theme.js"
-import { csv, save } from "./export.js"
+import { csv, save, savePicture } from "./export.js"
 
 const DRAWN = 500 // the most rows of the table; the CSV has all
-const PNG_SCALE = 2
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".bar")
@@ -64,11 +63,14 @@ function filled({ columns, values }) {
 const frame = (root) => root.getRootNode().host.closest("[class*='st-key-figure-']")
 const chart = (root) => frame(root).querySelector(".js-plotly-plot")
 
-// This script cannot reach Plotly, but it can press the chart's own button, which saves with the options of the chart.
-function saveImage(plot, format, filename) {
-  const options = plot._context.toImageButtonOptions
-  Object.assign(options, { format, filename, scale: format === "png" ? PNG_SCALE : 1 })
-  plot.querySelector(".modebar-btn[data-title^='Download plot']").click()
+// A chart as it is drawn: Plotly's layers one over another, with their ground, and without what is for the mouse alone.
+function saveImage(plot, format, name) {
+  const { width, height } = plot._fullLayout
+  const node = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` })
+  node.append(svg("rect", { width, height, fill: plot._fullLayout.paper_bgcolor }))
+  for (const layer of plot.querySelectorAll(".main-svg")) node.append(...[...layer.cloneNode(true).childNodes])
+  for (const idle of node.querySelectorAll(".draglayer, .hoverlayer, .zoomlayer, .scrollbar-handle")) idle.remove()
+  savePicture(`${name}.${format}`, node)
 }
 
 // The full screen is a button of the chart, too.

@@ -33,4 +33,4 @@ def local_and_memory(found: dict, finding: str, *, theme: str = "light") -> go.F
             )
         )  # fmt: skip
     figure.update_layout(barmode="group", legend=LEGEND, margin_t=figure.layout.margin.t + 22)
-    return figure.update_yaxes(autorange="reversed", showgrid=False)
+    return figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)

@@ -7,6 +7,7 @@ import numpy as np
 from rmt.viewer.slices import Run
 
 LOGIT = 0.5  # a part of a logit worth a word
+ALIKE = 0.25  # of two measures of one token the smaller is at least this part of the larger, else they contradict
 
 
 def why(explanation: dict, run: Run) -> str:
@@ -35,10 +36,42 @@ def why_table(explanation: dict) -> dict[str, Sequence]:
 
 
 def tokens_table(explanation: dict, run: Run) -> dict[str, Sequence]:
-    """Columns of the integrated gradients: a row for each token."""
-    starts = run.trace.arrays["starts"]
-    of = np.searchsorted(starts, np.arange(len(explanation["tokens"])), side="right")
-    return {"segment": of, "token": run.trace.tokens, "part of the logit": explanation["tokens"]}
+    """Columns of the words: a row for each token, by integrated gradients and, where it was read so, without it."""
+    n, starts = len(explanation["tokens"]), run.trace.arrays["starts"]
+    table = {
+        "segment": np.searchsorted(starts, np.arange(n), side="right"),
+        "token": run.trace.token_texts(0, n),
+        "part of the logit": explanation["tokens"],
+    }
+    if measured := explanation.get("without"):
+        table["lost without it"] = np.array([np.nan if value is None else value for value in measured])
+    return table
+
+
+def contradicts(gradient: float, without: float | None) -> bool:
+    """Whether a token's credit by gradient says something else than what the output loses without the token.
+
+    One of them is a part worth a word, and the other has the other sign or is not a quarter of it.
+    """
+    if without is None:
+        return False
+    large, small = sorted((gradient, without), key=abs, reverse=True)
+    return abs(large) >= LOGIT and (large * small < 0 or abs(small) < ALIKE * abs(large))
+
+
+def disagreement(explanation: dict) -> str:
+    """A sentence on how many tokens are marked, because reading on without them says something else; "" untold."""
+    measured = explanation.get("without")
+    if measured is None:
+        return ""
+    pairs = [pair for pair in zip(explanation["tokens"], measured, strict=True) if pair[1] is not None]
+    marked = sum(contradicts(*pair) for pair in pairs)
+    if not marked:
+        return f"Read on without them one by one, none of these {len(pairs)} says otherwise."
+    return (
+        f"Outlined: {marked} of {len(pairs)} whose credit is contradicted, where the run read on without the word "
+        "loses another amount; believe that."
+    )
 
 
 def local(explanation: dict) -> str:

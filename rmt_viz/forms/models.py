@@ -48,7 +48,8 @@ def choose() -> None:
         with st.container(horizontal=True, gap="small"):
             for name, config in session.checkpoints().items():
                 line = plain(checkpoints.about(session.CHECKPOINTS / name, config))
-                if st.button(plain(title(name)), key=f"shipped {name}", help=line or None):
+                label = plain(title(name)) + (", not here" if checkpoints.lacks(config) else "")
+                if st.button(label, key=f"shipped {name}", help=line or None):
                     with saying():
                         requests.start_look(CheckpointChoice(name, session.CHECKPOINTS / name))
     with st.container(border=True, gap="small"), st.form("own model", border=False, enter_to_submit=True):

@@ -5,6 +5,7 @@ import streamlit as st
 from rmt.errors import InputError
 from rmt.tasks import TASKS, whole_title
 from rmt_viz import requests, session
+from rmt_viz.shelf import checkpoints
 from rmt_viz.shelf.example_texts import LEAST_LENGTH, example, hint
 from rmt_viz.shelf.library import FIRST
 from rmt_viz.widgets.errors import say
@@ -31,7 +32,10 @@ def own_text() -> None:
     longest = config["segment_length"]
     lengths = sorted({n for n in LENGTHS if n < longest} | {longest})
     length = st.select_slider("Tokens a segment", lengths, longest, key=f"own length {name}")
-    if st.button("Run", type="primary", key="own run"):
+    lacking = checkpoints.lacks(config)
+    if lacking:
+        st.caption(plain(lacking))
+    if st.button("Run", type="primary", key="own run", disabled=bool(lacking)):
         try:
             requests.start_run(text, name, length)
         except InputError as error:

@@ -1,6 +1,6 @@
 """The sidebar's widgets for the run that a page shows: which trace, which control, and where it comes from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import parse_qsl
 
 import streamlit as st
@@ -23,10 +23,11 @@ HELP = (
 )
 
 
-def pick_run(*, permalink: bool = False) -> tuple[Run, str, str] | None:
+def pick_run(*, permalink: bool = False, also: Sequence[str] = ()) -> tuple[Run, str, str] | None:
     """The run chosen in the sidebar or named by the address, with its name and its control; None where none is.
 
     permalink: the choice is written into the address here, on a page without the surface, which does that elsewhere.
+    also: fields of the address that stay in it as long as it is of this run.
     """
     if session.gone(st.query_params.get("trace")):
         _say_gone()
@@ -43,7 +44,7 @@ def pick_run(*, permalink: bool = False) -> tuple[Run, str, str] | None:
         control = _pick_control(name, asked)
         run = session.library().open(with_control(name, control))
         if permalink:
-            _keep_address(name, control)
+            _keep_address(name, control, also)
         st.caption("  \n".join(map(plain, provenance(run.trace, run.source))))
         if LIVE.fullmatch(run.id):
             _offer_file(run)
@@ -53,10 +54,12 @@ def pick_run(*, permalink: bool = False) -> tuple[Run, str, str] | None:
     return run, name, control
 
 
-def _keep_address(name: str, control: str) -> None:
+def _keep_address(name: str, control: str, also: Sequence[str]) -> None:
     """Make the page's address one of the run that it shows; what is the default is left out."""
-    chosen = {"trace": name, "control": control}
-    query = address.link(chosen, {"trace": session.library().names()[0], "control": "trained"})
+    first = session.library().names()[0]
+    same = st.query_params.get("trace", first) == name
+    chosen = {"trace": name, "control": control} | {field: st.query_params.get(field) for field in also if same}
+    query = address.link(chosen, {"trace": first, "control": "trained"})
     if dict(parse_qsl(query.lstrip("?"))) != st.query_params.to_dict():
         st.query_params.from_dict(dict(parse_qsl(query.lstrip("?"))))
     session.hold("address", st.query_params.to_dict())

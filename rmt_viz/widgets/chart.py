@@ -21,7 +21,7 @@ _BAR = st.components.v2.component(
     "rmt_numbers",
     html='<div class="bar"></div>\n<!-- drawn by numbers.js -->',
     css=bundle.read(HERE / "numbers.css"),
-    js=bundle.script("dom.js", "theme.js", "draw.js", "export.js", HERE / "numbers.js"),
+    js=bundle.script("dom.js", "theme.js", "draw.js", "fonts.js", "export.js", HERE / "numbers.js"),
 )
 
 

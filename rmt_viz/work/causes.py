@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from rmt.errors import InputError
 from rmt.intervene import changes as ch
+from rmt.intervene import edges
 from rmt.viewer.slices import Run
 
 MOST_SEGMENTS = 512  # of a run that is read again while somebody waits
@@ -83,11 +84,25 @@ def map_slots(open_model: Callable, run: Run, fresh: KeptFreshRuns, progress) ->
     return slot_map(open_model(run), run.trace, runs=fresh, progress=progress)
 
 
-def explain(open_model: Callable, run: Run, fresh: KeptFreshRuns, progress) -> dict:
-    """The explanation of a run's answer, with the life of its facts. On the worker's thread."""
+def explain(open_model: Callable, run: Run, fresh: KeptFreshRuns, token: int | None, progress) -> dict:
+    """The explanation of a run's answer, or of a token of its text. On the worker's thread."""
     from rmt.causes.why import why
 
-    return why(open_model(run), run.trace, runs=fresh, progress=progress)
+    return why(open_model(run), run.trace, token=token, runs=fresh, progress=progress)
+
+
+def follow_path(open_model: Callable, run: Run, start: int, end: int, token: int | None, progress) -> dict:
+    """The path from tokens start to end to the answer, or to a token of the document. On the worker's thread."""
+    from rmt.causes.paths import path_from
+
+    return path_from(open_model(run), run.trace, start, end, token=token, progress=progress)
+
+
+def cut_edges(open_model: Callable, run: Run, start: int, end: int, token: int | None, text: str) -> dict:
+    """The answer when these edges of a path are cut together. On the worker's thread."""
+    from rmt.causes.paths import cut_together
+
+    return cut_together(open_model(run), run.trace, start, end, edges.parse(text), token=token)
 
 
 def one_by_one(model, facts: Sequence[tuple[str, str]], seed: int):

@@ -37,23 +37,13 @@ def record_text(model, text: str, progress: Progress) -> Trace:
     return record(model, text, detail="thin", progress=progress)
 
 
-def sample(model, segments: int, progress: Progress) -> Trace:
-    """The trace of a fresh sample of the model's task."""
-    import numpy as np
-
-    from rmt.evaluate import EVALUATION
+def sample(model, segments: int, progress: Progress, *, seed: int = SEED, never: bool = False) -> Trace:
+    """The trace of a fresh sample of the model's task. never: ask about somebody who was never mentioned."""
+    from rmt.evaluate.gallery import fresh
     from rmt.recorder import record
-    from rmt.tasks import TASKS
-    from rmt.tasks.asking import of_story
-    from rmt.tasks.base import Sampler
 
-    sampler = Sampler(TASKS[model.about.task], model.tokenizer, "eval")
-    rng = np.random.default_rng([EVALUATION, SEED])
-    example = sampler.example(rng, segments * model.segment_length)
-    detail = "thin" if segments <= THIN else "summary"
-    known = {"spans": example.spans, "label": example.label, "seed": SEED}
-    known["asking"] = of_story(sampler.task, example.story, example.spans)
-    return record(model, example.ids, detail=detail, progress=progress, **known)
+    example, known = fresh(model, segments, seed, never=never)
+    return record(model, example.ids, detail="thin" if segments <= THIN else "summary", progress=progress, **known)
 
 
 def score(

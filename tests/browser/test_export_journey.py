@@ -1,5 +1,6 @@
 """A run taken away: as a file that opens offline, and in a notebook's frame."""
 
+import base64
 import re
 import threading
 from functools import partial
@@ -82,6 +83,56 @@ def test_the_run_is_taken_home_and_steps_without_a_server(visit, offline, pictur
     numbers = [[[float(cell) for cell in re.findall(r"\t(\d\.\d+)", line)] for line in table] for table in tables]
     for ours, theirs in zip(*numbers, strict=True):
         assert ours == pytest.approx(theirs, abs=0.011), "as shown: two or three digits"
+
+
+WIDTHS = """(nodes) => Object.fromEntries(nodes.filter((node) => node.textContent.trim()).map((node) =>
+  [node.textContent, node.getComputedTextLength()]))"""
+INK = """async ([data, top, bottom]) => {
+  const image = new Image()
+  image.src = data
+  await image.decode()
+  const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height })
+  const context = canvas.getContext("2d")
+  context.drawImage(image, 0, 0)
+  const { data: pixels } = context.getImageData(0, top, image.width, bottom - top)
+  let last = 0
+  for (let i = 0; i < pixels.length; i += 4) {
+    if (pixels[i] + pixels[i + 1] + pixels[i + 2] < 380) last = Math.max(last, (i / 4) % image.width)
+  }
+  return last
+}"""
+
+
+def test_saved_figures_look_the_same_where_the_font_is_not_installed(visit, offline, tmp_path):
+    page = visit("why?trace=detect", drawn=False, accept_downloads=True)
+    figure = page.locator(".st-key-figure-why-segments")
+    title = figure.locator("text.gtitle")
+    expect(title).to_be_visible()
+    here, saved = figure.locator(".main-svg text").evaluate_all(WIDTHS), {}
+    box = title.evaluate("(node) => { const { x, y, width, height } = node.getBBox(); return [x, y, width, height] }")
+    for kind in ("SVG", "PNG"):
+        with page.expect_download() as waiting:
+            figure.get_by_role("button", name=f"Save as {kind}").click()
+        saved[kind] = tmp_path / f"figure.{kind.lower()}"
+        waiting.value.save_as(saved[kind])
+    away = offline(saved["SVG"])
+    away.evaluate("document.fonts.ready.then(() => null)")
+    assert away.evaluate("[...document.fonts].some(({ status }) => status === 'loaded')"), "the font is in the file"
+    there = away.locator("text").evaluate_all(WIDTHS)
+    assert len(here) > 10 and there == pytest.approx(here, abs=0.5), "titles and all are complete, and as wide"
+    png = "data:image/png;base64," + base64.b64encode(saved["PNG"].read_bytes()).decode()
+    x, y, width, height = box
+    last = page.evaluate(INK, [png, int(2 * y), int(2 * (y + height))])
+    assert last == pytest.approx(2 * (x + width), abs=12), "its title ends where it does on the page"
+
+    watch = visit("watch?trace=toy", accept_downloads=True)
+    watch.get_by_role("button", name="Export").click()
+    with watch.expect_download() as waiting:
+        watch.locator("dialog").get_by_role("button", name="SVG").first.click()
+    waiting.value.save_as(tmp_path / "card.svg")
+    assert (
+        "@font-face" in (tmp_path / "card.svg").read_text() and offline(tmp_path / "card.svg").locator("text").count()
+    )
 
 
 def test_a_hostile_run_in_a_notebook_is_text(offline, assets, tmp_path):

@@ -1,4 +1,7 @@
-"""Faults that `mutate.py` puts into the engine: file -> (the text replaced, the text put in, why it matters)."""
+"""Faults that `mutate.py` puts into the engine: file -> (the text replaced, the text put in, why it matters).
+
+More than 300 lines: one table, a fault a line.
+"""
 # ruff: noqa: E501
 # fmt: off
 
@@ -27,6 +30,10 @@ TESTS = {  # the tests that watch a file
     "rmt/causes/samples.py": (*KNOWN, "tests/test_facts.py"),
     "rmt/causes/slot_effects.py": (*KNOWN, "tests/test_effects.py"),
     "rmt/causes/attribute.py": ("tests/test_attribute.py",),
+    "rmt/causes/path.py": ("tests/test_path.py",),
+    "rmt/causes/exchange.py": ("tests/test_path.py",),
+    "rmt/causes/without_words.py": ("tests/test_path.py",),
+    "rmt/evaluate/gallery.py": ("tests/test_gallery.py",),
     "rmt/evaluate/loss_by_position.py": ("tests/test_per_position.py", "tests/test_loss_comparisons.py"),
     "rmt/intervene/block.py": ("tests/test_paths.py",),
     "rmt/causes/blank_answer.py": KNOWN,
@@ -282,6 +289,29 @@ TABLE = {
         ("(ANSWERS,) if news[s] and s else", "(ANSWERS,) if news[s] else", "attention is not named"),
         ('beats = [Beat("change", s, made_from)', 'beats = [Beat("write", s, made_from)', "movement is called a write"),
         ('Beat("look", last, (ATTENTION,))', 'Beat("read", last, (ATTENTION,))', "attention is called a read"),
+    ),
+    "rmt/causes/path.py": (
+        ("(odds[0] - (found[:, 0] - found[:, 1])) / fall", "(odds[0] - found[:, 0]) / fall", "a share of something else"),
+        ("theirs[mine] = -torch.inf", "pass", "the other answer is the answer itself"),
+        ("new = self.exchange.ids if whole else self.exchange.each", "new = self.exchange.ids", "a name alone changes nothing"),
+        ("self._from_words([word]))[edges], 0)", "self.other[0])[edges], 0)", "every word carries the whole fact"),
+        ("self._each(k + 1, state[None])[edges]", "self._each(k + 1)[edges]", "each line is that of the slot it leads to"),
+        ("parents = [edge.slot for edge in cuts if edge.to == to]", "parents = [edge.slot for edge in cuts]", "cuts of other lines are made, too"),
+        ("found = [self.to_end(state, 0, reset=True) for state in starts]", "found = [self.to_end(state, 0) for state in starts]", "a control that is none"),
+    ),
+    "rmt/causes/exchange.py": (
+        ("which = [text.strip() == asked for text in texts]", "which = [True] * len(texts)", "another person is told of"),
+        ("if new not in here and", "if", "a fact says the same place twice"),
+    ),
+    "rmt/causes/without_words.py": (
+        ("embedded[range(len(some)), some] = mean", "embedded[range(len(some)), some] = 0", "another point than the gradients'"),
+        ("position - 1 - starts[s]", "position - starts[s]", "the next token is explained"),
+    ),
+    "rmt/evaluate/gallery.py": (
+        ("trace.answer == truth,", "True,", "every row is right"),
+        ("if tellings > 1:", "if tellings:", "a fact told once is an update"),
+        (".argmax(-1) == label", ".argmax(-1) >= label", "kept where it is lost"),
+        ("trace.segment_of(deciding.start) != trace.segment_of(deciding.end - 1)", "trace.segment_of(deciding.start) != trace.segment_of(deciding.end)", "a fact that ends with its segment is cut"),
     ),
     "rmt_viz/findings/evidence.py": (
         ("run.trace.classes[one.answer[moment]], float(one.p[moment])", "run.trace.classes[one.answer[moment - 1]], float(one.p[moment])", "evidence of another moment than it says"),

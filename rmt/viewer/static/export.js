@@ -2,6 +2,7 @@
 
 import { button, el, svg, visible } from "./dom.js"
 import { box, figure, words } from "./draw.js"
+import { webFonts } from "./fonts.js"
 
 const PNG_SCALE = 2
 
@@ -9,8 +10,8 @@ const PNG_SCALE = 2
 export function exportDialog(panels, name, file) {
   const rows = panels.map((panel) => el("tr", {},
     el("th", { scope: "row" }, panel.spec.title(panel.frame())),
-    el("td", {}, button("SVG", () => save(`${name(panel)}.svg`, "image/svg+xml", picture(panel)))),
-    el("td", {}, button("PNG", () => savePng(`${name(panel)}.png`, picture(panel)))),
+    el("td", {}, button("SVG", () => savePicture(`${name(panel)}.svg`, picture(panel)))),
+    el("td", {}, button("PNG", () => savePicture(`${name(panel)}.png`, picture(panel)))),
     el("td", {}, button("CSV", () => save(`${name(panel)}.csv`, "text/csv", csv(numbers(panel))))),
   ))
   // A link in the page is the host's to follow; one that is in no page is the browser's.
@@ -26,7 +27,7 @@ export function exportDialog(panels, name, file) {
 
 const numbers = ({ spec, frame }) => (spec.csv ?? spec.table)(frame())
 
-// A panel's figure as a document of its own.
+// A panel's figure as an element of its own.
 export function picture(panel) {
   const drawn = panel.body.querySelector("svg[role]")
   const strip = panel.body.querySelector(".strip")
@@ -37,8 +38,18 @@ export function picture(panel) {
     : figure(320, 40, "Nothing to show", panel.frame().theme)
   const theme = panel.frame().theme
   node.prepend(svg("rect", { width: "100%", height: "100%", fill: theme.page }))
+  return node
+}
+
+// A figure with its font inside, saved as SVG or PNG as its name ends.
+export async function savePicture(name, node) {
   node.setAttribute("xmlns", "http://www.w3.org/2000/svg")
-  return new XMLSerializer().serializeToString(node)
+  const families = [node, ...node.querySelectorAll("text")].map((one) => one.getAttribute("font-family") ?? one.style.fontFamily)
+  const style = await webFonts([...new Set(families.filter(Boolean))].join(","))
+  if (style) node.prepend(svg("style", {}, style))
+  const source = new XMLSerializer().serializeToString(node)
+  if (name.endsWith(".svg")) save(name, "image/svg+xml", source)
+  else savePng(name, source)
 }
 
 // The token strip as it stands on the page, word for word.
@@ -82,7 +93,8 @@ export function save(name, type, content) {
 
 function savePng(name, source) {
   const image = new Image()
-  image.onload = () => {
+  image.onload = async () => {
+    await image.decode() // with the font that is inside
     const canvas = el("canvas", { width: image.width * PNG_SCALE, height: image.height * PNG_SCALE })
     const context = canvas.getContext("2d")
     context.scale(PNG_SCALE, PNG_SCALE)

@@ -3,6 +3,7 @@
 import { range, shown, svg, visible } from "./dom.js"
 import { box, figure, heat, words } from "./draw.js"
 import { locked, NO_ATTENTION } from "./panel.js"
+import { mapEnd, runsOf } from "./ends.js"
 
 const LOCKED = "This run did not keep its maps. Record it again with --detail thin to see them here."
 const LEFT = 54
@@ -68,7 +69,8 @@ function layout(body, frame) {
   return place
 }
 
-const most = (side, frame) => Math.max(...frame.all.map((each) => Math.max(...(each.slice?.[side]?.data ?? []), 1e-9)))
+const most = (side, frame) =>
+  mapEnd(frame, side) ?? Math.max(...frame.all.map((each) => Math.max(...(each.slice?.[side]?.data ?? []), 1e-9)))
 
 function label(frame) {
   const top = (side) => {
@@ -94,7 +96,7 @@ function drawSide(side, frame, place, act) {
   })
   return [
     words(LEFT, top - 8, TITLES[side], { "font-weight": 600, fill: theme[side] }),
-    words(place.width - RIGHT, top - 8, `0 to ${shown(high)}`, {
+    words(place.width - RIGHT, top - 8, `0 to ${shown(high)}${mapEnd(frame, side) ? `, ${runsOf(frame)}` : ""}`, {
       "text-anchor": "end", "font-size": 12, fill: theme.muted,
     }),
     ...names,

@@ -3,6 +3,7 @@
 import { el, picker, range, shown, visible } from "./dom.js"
 import { legend } from "./draw.js"
 import { locked } from "./panel.js"
+import { mapEnd, runsOf } from "./ends.js"
 import { colourOf, factHue } from "./theme.js"
 
 const COLOURS = {
@@ -94,14 +95,16 @@ function tokenScale(frame) {
   if (!series) return null
   const { unit } = COLOURS[colour]
   const { write_scale: most, write_mean: mean } = frame.overview.meta
-  const high = Math.max(...frame.all.map((each) => largest(values(each, colour))), 1e-6)
+  const fixed = mapEnd(frame, slot ? colour : `${colour}_tokens`)
+  const high = fixed ?? Math.max(...frame.all.map((each) => largest(values(each, colour))), 1e-6)
   const even = series.reduce((sum, value) => sum + value, 0) / series.length
-  const { loss_scale: loss, gain_scale: gain, shared } = frame.overview.meta
-  const run = frame.all.length > 1 ? "both runs" : shared ? "run and controls" : "the run"
+  const { loss_scale: loss, gain_scale: gain } = frame.overview.meta
+  const run = runsOf(frame)
+  const to = `to the maximum of ${fixed ? run : "this segment"}`
   if (colour === "gain") return { series, low: -gain, high: gain, unit, told: `to the maximum of ${run}` }
   if (colour === "loss") return { series, low: 0, high: loss, unit, told: `to the maximum of ${run}` }
-  if (colour === "read") return { series, low: 0, high: slot ? high : 1, unit, told: slot ? "in this segment" : "" }
-  if (slot || layer || head) return { series, low: even, high, unit, told: "mean to maximum of this segment" }
+  if (colour === "read") return { series, low: 0, high: slot ? high : 1, unit, told: slot ? to : "" }
+  if (slot || layer || head) return { series, low: mapEnd(frame, "write_mean") ?? even, high, unit, told: `mean ${to}` }
   return { series, low: mean, high: most, unit, told: `mean to maximum of ${run}` }
 }
 
