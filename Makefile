@@ -9,7 +9,7 @@ SPREAD := OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile --no-loadscope-reo
 
 # Files that start programs, train models or draw whole pages: in make test, not in make quick.
 LONG := adapter addresses alone baselines cause_pages cuda_graph cli evaluate experiment_page facts faults faults_of_training fuzz gpu_benchmark growth \
-	mechanisms mechanisms_page mixed_texts models_page mutate notebooks package pages positions pretrained processes properties public reference result_pages \
+	mechanisms mechanisms_page mixed_texts models_page mutate notebooks package pages positions pretrained processes properties public recall reference result_pages \
 	site streams surface_pages tour trace_callback train train_lm why_page
 
 .PHONY: app test quick fuzz test-pretrained oldest package notebooks jupyter trackers docs pictures newcomer check bench film clean

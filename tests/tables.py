@@ -33,3 +33,17 @@ def write_results(folder: Path) -> None:
     tables["lm"] = {"corpus": {"name": "toy <b>corpus</b>"}, "results": losses, "comparisons": []}
     for name, table in tables.items():
         (folder / f"{name}.json").write_text(json.dumps({"command": "made for tests", **table}))
+
+
+def recalled(mechanism: str, experiment: str, points: dict[int, float], *, numbers: int = 512) -> list[dict]:
+    """Rows of one mechanism in one experiment, with its control."""
+    rows = []
+    for control in ("none", "reset"):
+        for x, y in points.items():
+            right = y if control == "none" else 0.03
+            rows.append({
+                "mechanism": mechanism, "seed": 0, "experiment": experiment, "x": x, "accuracy": right,
+                "low": max(0.0, right - 0.05), "high": min(1.0, right + 0.05), "documents": 128, "control": control,
+                "numbers": numbers,
+            })  # fmt: skip
+    return rows

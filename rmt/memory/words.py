@@ -179,7 +179,7 @@ WORDS = (  # in the order of a legend
     ),
     Words(
         "memformer", "memformer", "Memformer", "slots of one length (Memformer)",
-        "{read} slots of length 1, each written by its own attention to the segment", "write", "longdash",
+        "{read} slots of length 1, each written by its own attention to the segment", "change", "longdash",
     ),
     Words(
         "feedback", "feedback", "Feedback", "one memory for all layers (Feedback Transformer)",

@@ -27,6 +27,7 @@ from rmt_viz.findings.mechanisms import (
 )
 
 PANEL, BETWEEN = 268, 30  # pixels: a panel's height, and the room for its words
+TITLE = 350  # pixels that a title may take: those of a phone
 ROW = 21  # pixels of a mechanism in the figure of sizes
 FAINT = 0.24  # of the accent, where a token shares its place with all others
 OWN = -1.0  # a token's own segment, below the map's units: base-2 logarithms of how few share a place
@@ -47,7 +48,7 @@ def sight(rows: Sequence[Mechanism], finding: str, *, segments: int, theme: str 
         where = {"row": 1, "col": i + 1}
         figure.add_trace(_panel(row, segments, top, theme, bar=not i), **where)
     _frame(figure, len(rows), len(rows[0].seen), segments, theme)
-    base = canvas(finding, theme=theme, x="", y="", width=430, height=height).layout
+    base = canvas(finding, theme=theme, x="", y="", width=TITLE, height=height).layout
     margin = {**base.margin.to_plotly_json(), "t": base.margin.t + 36, "b": 40, "l": 34, "r": 96}
     figure.update_layout(title=base.title, height=height, margin=margin, hoverlabel=base.hoverlabel, font=base.font)
     for i, title in enumerate(figure.layout.annotations):
@@ -118,7 +119,7 @@ def sizes(rows: Sequence[Mechanism], shown: Sequence[str], finding: str, *, them
     shown: the kinds that stand out. Mechanisms that carry nothing stand at the left.
     """
     height = 110 + ROW * len(rows)
-    figure = canvas(finding, theme=theme, x="numbers that cross a boundary", y="", width=430, height=height)
+    figure = canvas(finding, theme=theme, x="numbers that cross a boundary", y="", width=TITLE, height=height)
     some = [n for row in rows for n in row.numbers if n]
     low, high = np.floor(np.log10(min(some, default=10))), np.ceil(np.log10(max(some, default=100)))
     at = lambda numbers: np.log10(numbers) if numbers else low - 0.7  # noqa: E731
@@ -163,7 +164,7 @@ def _families(figure: go.Figure, rows: Sequence[Mechanism], shown: Sequence[str]
 def weight(points: Sequence[Point], finding: str, *, theme: str = "light") -> go.Figure:
     """Loss against the numbers that cross a boundary; mechanisms that carry nothing stand at the left."""
     figure = canvas(
-        finding, theme=theme, x="numbers that cross a boundary", y="mean loss (nats)", width=480, height=410
+        finding, theme=theme, x="numbers that cross a boundary", y="mean loss (nats)", width=TITLE, height=410
     )
     some = [point.numbers for point in points if point.numbers]
     low = np.floor(np.log10(min(some, default=10)))
@@ -201,7 +202,7 @@ def course(
 ) -> go.Figure:
     """A line for each mechanism over the segments of one text. words: how each segment begins."""
     y = "nats saved" if of == SAVED else "loss (nats)"
-    figure = canvas(finding, theme=theme, x="segment", y=y, width=520, height=410)
+    figure = canvas(finding, theme=theme, x="segment", y=y, width=TITLE, height=410)
     for line in lines:
         hue, dash = LOOKS.get(line.mechanism, ("loss", "dot"))
         look = {"color": HUES[theme][hue], "dash": dash, "width": 3 if line.mechanism == "rmt" else 2}

@@ -7,12 +7,13 @@ from rmt_viz import session
 from rmt_viz.figures import mechanisms as figures
 from rmt_viz.findings import mechanisms
 from rmt_viz.forms import mechanisms as form
+from rmt_viz.forms import recall
 from rmt_viz.widgets import chart
 from rmt_viz.widgets.markdown import plain
 
 
 def page() -> None:
-    """One mechanism beside RMT, then all of them: what crosses a boundary, what it costs and saves, one text."""
+    """One mechanism beside RMT, then all of them: what crosses a boundary, what it gives back, costs and saves."""
     with st.container(key="title", gap="xxsmall"):
         st.subheader("How do others carry the past?", anchor=False)
         st.caption("The same text in the same segments; what differs is what one segment leaves to the next.")
@@ -32,6 +33,7 @@ def page() -> None:
             columns = {plain(head): list(map(plain, cells)) for head, cells in told.items()}
             st.table(columns, border="horizontal", hide_index=True, alt="What the two mechanisms carry and cost.")
             st.caption(plain(mechanisms.counted(results)))
+        recall.experiments(pair[-1].mechanism)
         left, right = st.columns(2, gap="medium")
         with left:
             _sizes(rows, pair)

@@ -8,6 +8,7 @@ from pathlib import Path
 from rmt.errors import InputError
 from rmt_viz.shelf.json_file import read_json
 from rmt_viz.shelf.library import ASSETS
+from rmt_viz.shelf.recalled import Recalled, Stretched
 
 FOLDER = ASSETS / "results"
 MAKES = {  # what to run for a file that is not there
@@ -18,6 +19,8 @@ MAKES = {  # what to run for a file that is not there
     "capacity": "recipes/many_facts.sh",
     "cost": "python -m benchmarks.methods --json",
     "mechanisms": "python -m rmt mechanisms CHECKPOINTS --json",
+    "recall": "recipes/mechanisms.sh",
+    "stretched": "recipes/mechanisms.sh",
     "gallery": "recipes/gallery.sh",
 }
 
@@ -174,6 +177,8 @@ ROWS = {
     "capacity": (Held, "results"),
     "cost": (Measured, "measured"),
     "mechanisms": (Mechanism, "results"),
+    "recall": (Recalled, "results"),
+    "stretched": (Stretched, "results"),
     "gallery": (Shown, "results"),
 }
 

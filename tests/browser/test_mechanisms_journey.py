@@ -18,7 +18,7 @@ def chart(page, name: str):
 def test_mechanisms_side_by_side(visit, picture, theme):
     page = visit("mechanisms", theme=theme, drawn=False)
     sees = chart(page, "who-sees-whom")
-    expect(sees.locator("g.g-gtitle text")).to_contain_text("numbers from segment to segment")
+    expect(sees.locator("g.g-gtitle text")).to_contain_text("numbers from segment")
     expect(sees.locator("g.subplot.xy, g.subplot.x2y2")).to_have_count(2)
     picture(page, f"mechanisms-{theme}")
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), "nothing sticks out to the right"
