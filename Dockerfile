@@ -4,7 +4,8 @@ FROM python:3.11-slim-bookworm
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 OMP_NUM_THREADS=1 \
     RMT_VIZ_RUNS=/home/viewer/runs RMT_VIZ_ROOT=/home/viewer/models HF_HUB_OFFLINE=1
 
-RUN useradd --create-home --uid 10001 viewer && mkdir -p /home/viewer/runs /home/viewer/models \
+# 1000 is the user that Hugging Face Spaces run a container as.
+RUN useradd --create-home --uid 1000 viewer && mkdir -p /home/viewer/runs /home/viewer/models \
     && chown -R viewer:viewer /home/viewer
 WORKDIR /app
 COPY requirements.txt ./

@@ -14,7 +14,7 @@ LONG := adapter addresses alone baselines cause_pages cuda_graph cli evaluate ex
 	mechanisms mechanisms_page mixed_texts models_page mutate notebooks package pages positions pretrained processes properties public recall reference result_pages \
 	site streams surface_pages tour trace_callback train train_lm why_page
 
-.PHONY: app test quick fuzz test-pretrained oldest package notebooks docs pictures newcomer check bench film clean
+.PHONY: app test quick fuzz test-pretrained oldest package notebooks jupyter trackers docs pictures newcomer check bench film clean
 
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -56,6 +56,23 @@ package: $(VENV)/test.done
 # The notebooks, each in a kernel of its own, as Jupyter runs them; make test runs their cells in one process.
 notebooks: $(VENV)/test.done
 	$(BIN)/python tests/tools/run_notebooks.py
+
+# The widget in a real JupyterLab, both ways: Python moves the screen, and the screen moves Python.
+jupyter: .jupyter/done
+	.jupyter/bin/python tests/tools/try_jupyter.py --picture test-output/screenshots/jupyter.png
+
+# Metrics in real trackers: TensorBoard, and W&B and Trackio without a network.
+trackers: .trackers/done
+	.trackers/bin/python tests/tools/try_trackers.py
+
+# Environments with packages of their own beside those of the tests, which come first.
+.jupyter/done: PACKAGES := jupyterlab==4.6.4 anywidget==0.11.0
+.trackers/done: PACKAGES := tensorboard wandb trackio
+.jupyter/done .trackers/done: $(VENV)/test.done
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet $(PACKAGES)
+	echo "import sys; sys.path.insert(1, '$(wildcard $(CURDIR)/$(VENV)/lib/python*/site-packages)')" > "$$($(@D)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/packages.pth"
+	touch $@
 
 # The documentation as a site, in build/docs; fails where a link leads nowhere.
 docs: .docs/done
@@ -113,4 +130,4 @@ $(VENV)/pretrained.done: requirements-pretrained.txt $(VENV)/app.done
 	touch $@
 
 clean:
-	rm -rf $(VENV) .oldest .fuzz .docs build dist test-output .pytest_cache .ruff_cache
+	rm -rf $(VENV) .oldest .fuzz .docs .jupyter .trackers build dist test-output .pytest_cache .ruff_cache

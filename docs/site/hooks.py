@@ -11,6 +11,7 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[2]
 PROJECT = ("ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
+PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]*pictures/[^)\s]*)-light\.webp\)")
 LINK = re.compile(r"(!?\[[^\]]*\])\(([^)#:\s]+)(#[^)\s]*)?\)")
 
 
@@ -43,7 +44,13 @@ def on_page_markdown(markdown, page, config, files):
             return label.strip("[]")
         return f"{label}({posixpath.relpath(place, posixpath.dirname(here) or '.')}{anchor})"
 
-    return LINK.sub(turned, markdown)
+    return LINK.sub(turned, PICTURE.sub(_both, markdown))
+
+
+def _both(match: re.Match) -> str:
+    """A picture of the app in the theme that the reader has, where a file says the light one."""
+    label, path = match[1], match[2]
+    return "\n".join(f"![{label}]({path}-{theme}.webp#only-{theme})" for theme in ("light", "dark"))
 
 
 def _place(path: str) -> str | None:
@@ -55,6 +62,6 @@ def _place(path: str) -> str | None:
         return f"project/{path}"
     if re.fullmatch(r"assets/[^/]+\.png", path):
         return path
-    if path.startswith("docs/") and (ROOT / path).is_file():
+    if path.startswith("docs/") and path.endswith((".md", ".webp")) and (ROOT / path).is_file():
         return path.removeprefix("docs/")
     return None

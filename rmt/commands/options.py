@@ -49,6 +49,11 @@ def with_options(*options: Parameter) -> Callable[[Callable], Callable]:
     return decorate
 
 
+Track = Annotated[
+    str, typer.Option(help="Send metrics to tensorboard, wandb or trackio, too; jsonl: metrics.jsonl alone.")
+]
+
+
 def typed(context: typer.Context) -> list[str]:
     """The names of the options that were typed; the others have their defaults."""
     return [name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"]

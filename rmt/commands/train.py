@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rmt.commands.common import Json, follow
-from rmt.commands.options import name_and_value, options_of, typed, with_options
+from rmt.commands.options import Track, name_and_value, options_of, typed, with_options
 from rmt.errors import InputError
 from rmt.train.config import LMConfig, TrainConfig
 
@@ -27,9 +27,7 @@ def train(
     precision: Annotated[str | None, typer.Option(help="no or bf16; bf16 on a GPU by default.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="Do not use a GPU.")] = False,
-    track: Annotated[
-        str, typer.Option(help="Send metrics to tensorboard, wandb or trackio, too; jsonl: metrics.jsonl alone.")
-    ] = "jsonl",
+    track: Track = "jsonl",
     as_json: Json = False,
     *,
     settings: dict,
@@ -57,7 +55,7 @@ def train(
 
     config = TrainConfig(task, **{option.name: settings[option.name] for option in OF_TASKS})
     trainer = Trainer(config, out, precision=precision, cpu=cpu)
-    track_run(trainer.accelerator, track, out, config)
+    track_run(trainer, track, out)
     follow(
         trainer, out, total=len(trainer.stages), unit="stages", done=lambda: trainer.at.stage, as_json=as_json,
         describe=lambda line: "{task} step {step}: {stage}, loss {loss:.3f}, accuracy {accuracy:.3f}".format(
@@ -77,7 +75,7 @@ def _train_language_model(
     if unknown := [name for name in typed_options if name not in LMConfig.__dataclass_fields__]:
         raise InputError(f"{_flag(unknown[0])} is not for --task language_model; leave it out.")
     trainer = LMTrainer(LMConfig(**typed_options, options=options), out, precision=precision, cpu=cpu, until=until)
-    track_run(trainer.accelerator, track, out, trainer.config)
+    track_run(trainer, track, out)
     follow(
         trainer, out, total=trainer.until, unit="steps", done=lambda: trainer.at.step, as_json=as_json,
         describe=lambda line: "{cell}: up to {segments} segments, loss {loss:.3f}".format(

@@ -87,9 +87,6 @@ class LMTrainer(TrainingRun):
     def over(self) -> bool:
         return self.at.step >= self.until
 
-    def end(self) -> None:
-        self.accelerator.end_training()
-
     def _step(self) -> dict:
         config, accelerator = self.config, self.accelerator
         for group in self.optimizer.param_groups:

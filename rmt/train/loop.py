@@ -95,7 +95,9 @@ class TrainingRun:
                 yield line
 
     def end(self) -> None:
-        """End the run's process group, where it has one."""
+        """End the run's trackers and its process group, where it has some."""
+        if self.accelerator:
+            self.accelerator.end_training()
 
     def _save(self) -> None:
         """Save the checkpoint for users, and the state that a resumed run needs; each appears whole or not at all."""

@@ -111,9 +111,6 @@ class Trainer(TrainingRun):
     def over(self) -> bool:
         return self.at.done
 
-    def end(self) -> None:
-        self.accelerator.end_training()
-
     def _kernels(self):
         """Context for a step: without fused attention on a CPU in bfloat16, where its backward pass is slow."""
         slow = self.accelerator.device.type == "cpu" and self.accelerator.mixed_precision == "bf16"

@@ -13,10 +13,10 @@ TRACKERS = {"jsonl": None, "tensorboard": "tensorboard", "trackio": "trackio", "
 PROJECT = "rmt"
 
 
-def track(accelerator: Accelerator, name: str, folder: Path, config: object) -> None:
-    """Let the accelerator's `log` send metrics to a tracker, whose files, if it has some, lie in the run's folder.
+def track(run, name: str, folder: Path) -> None:
+    """Let a tracker have the metrics of a `TrainingRun`, too. TensorBoard's files lie in the folder, under rmt/.
 
-    name: of TRACKERS; jsonl is the metrics.jsonl that every run writes. config: the dataclass of the run's settings.
+    name: of TRACKERS; jsonl is the metrics.jsonl that every run writes. The run's config is stored with the tracker.
     Raises InputError for another name, and where the tracker's package is not installed.
     """
     if name not in TRACKERS:
@@ -27,10 +27,11 @@ def track(accelerator: Accelerator, name: str, folder: Path, config: object) -> 
     if find_spec(package) is None:
         raise InputError(f"The tracker {name} needs its package: pip install {package}.")
     settings = {key: value if isinstance(value, (int, float, str, bool)) else str(value)
-                for key, value in asdict(config).items()}  # fmt: skip
-    accelerator.log_with = filter_trackers([name], str(folder))
-    accelerator.project_configuration.set_directories(str(folder))
-    accelerator.init_trackers(PROJECT, config=settings)
+                for key, value in asdict(run.config).items()}  # fmt: skip
+    run.accelerator = run.accelerator or Accelerator()
+    run.accelerator.log_with = filter_trackers([name], str(folder))
+    run.accelerator.project_configuration.set_directories(str(folder))
+    run.accelerator.init_trackers(PROJECT, config=settings)
 
 
 def numbers(line: dict) -> dict[str, float]:

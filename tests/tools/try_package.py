@@ -2,24 +2,27 @@
 
 python tests/tools/try_package.py [--reuse SITE_PACKAGES] says what it does and ends with exit code 1 where something is
 not as it should be. --reuse: take what the package needs from another environment's site-packages, which saves the
-download (about 1 GB); without it pip installs everything, torch==2.13.0 among it.
+download (about 1 GB); without it pip installs everything, torch==2.13.0 among it. --uv: with uv, not venv and pip.
+--python PYTHON --reader: with another Python, and of the package's needs only those of looking at traces (no torch).
 """
 
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-import venv
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TORCH = "torch==2.13.0"
 APP = ("streamlit", "plotly")
+READER = ("numpy", "plotly", "rich", "safetensors", "streamlit", "tokenizers", "typer")  # what looking at traces needs
 BACKEND = ("pip", "setuptools", "_distutils_hack", "distutils-precedence.pth", "_virtualenv.py")
 READY = "RMT Viz is at "
 
@@ -27,17 +30,57 @@ READY = "RMT Viz is at "
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--reuse", type=Path)
-    reuse = parser.parse_args().reuse
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--reader", action="store_true")
+    parser.add_argument("--uv", action="store_true")
+    arguments = parser.parse_args()
+    reuse, installer = arguments.reuse, Uv(arguments.python) if arguments.uv else Pip(arguments.python)
     with tempfile.TemporaryDirectory(prefix="rmt-viz-package-") as name:
         folder = Path(name)
         (folder / "elsewhere").mkdir()
         wheel = build(folder)
-        engine = install(folder / "engine", wheel, "", reuse, without=APP)
-        try_engine(engine, folder / "elsewhere")
-        viz = install(folder / "viz", wheel, "[viz]", reuse)
+        if arguments.reader:
+            viz = install_reader(installer, folder / "reader", wheel)
+            try_reader(viz, folder / "elsewhere")
+        else:
+            engine = install(installer, folder / "engine", wheel, "", reuse, without=APP)
+            try_engine(engine, folder / "elsewhere")
+            viz = install(installer, folder / "viz", wheel, "[viz]", reuse)
         try_app(viz, folder / "elsewhere")
-        uninstall(viz, folder / "viz")
+        installer.uninstall(viz.parent)
+        left = [path for path in viz.parent.glob("lib/python*/site-packages/rmt*") if any(path.rglob("*.py"))]
+        assert not left and not (viz / "rmt-viz").exists(), left
+        print("uninstalled, nothing is left")
     print("the package is whole")
+
+
+class Pip:
+    """Environments of venv, with pip in them."""
+
+    def __init__(self, python: str):
+        self.python = python
+
+    def environment(self, place: Path) -> None:
+        run([self.python, "-m", "venv", place], place.parent)
+
+    def install(self, place: Path, *arguments) -> None:
+        run([place / "bin" / "python", "-m", "pip", "install", "--quiet", *arguments], place)
+
+    def uninstall(self, place: Path) -> None:
+        run([place / "bin" / "python", "-m", "pip", "uninstall", "--quiet", "--yes", "rmt-viz"], place)
+
+
+class Uv(Pip):
+    """Environments of uv, without pip."""
+
+    def environment(self, place: Path) -> None:
+        run(["uv", "venv", "--quiet", "--python", self.python, place], place.parent)
+
+    def install(self, place: Path, *arguments) -> None:
+        run(["uv", "pip", "install", "--quiet", "--python", place, *arguments], place)
+
+    def uninstall(self, place: Path) -> None:
+        run(["uv", "pip", "uninstall", "--quiet", "--python", place, "rmt-viz"], place)
 
 
 def build(folder: Path) -> Path:
@@ -57,10 +100,12 @@ def build(folder: Path) -> Path:
     return wheel
 
 
-def install(place: Path, wheel: Path, extras: str, reuse: Path | None, without: tuple[str, ...] = ()) -> Path:
+def install(
+    installer: Pip, place: Path, wheel: Path, extras: str, reuse: Path | None, without: tuple[str, ...] = ()
+) -> Path:
     """A new environment with the wheel in it; the folder of its commands. without: what must not be there."""
     began = time.monotonic()
-    venv.create(place, with_pip=True)
+    installer.environment(place)
     python = place / "bin" / "python"
     if reuse:
         reused = place / "reused" / "site-packages"  # by this name Streamlit knows that it is installed
@@ -71,14 +116,41 @@ def install(place: Path, wheel: Path, extras: str, reuse: Path | None, without: 
                 (reused / entry.name).symlink_to(entry)
         site = next(place.glob("lib/python*/site-packages"))
         (site / "reused.pth").write_text(f"{reused}\n")
-        run([python, "-m", "pip", "install", "--quiet", "--no-deps", wheel], place)
+        installer.install(place, "--no-deps", wheel)
     else:
-        run([python, "-m", "pip", "install", "--quiet", TORCH], place)
-        run([python, "-m", "pip", "install", "--quiet", f"{wheel}{extras}"], place)
+        installer.install(place, TORCH)
+        installer.install(place, f"{wheel}{extras}")
     missing = run([python, "-c", f"import importlib.util as u; print([n for n in {APP!r} if u.find_spec(n)])"], place)
     assert missing.stdout.strip() == str([name for name in APP if name not in without]), missing.stdout
     print(f"installed{extras or ' the engine alone'} in {time.monotonic() - began:.0f} s")
     return place / "bin"
+
+
+def install_reader(installer: Pip, place: Path, wheel: Path) -> Path:
+    """A new environment with the wheel and with what looking at traces needs; the folder of its commands."""
+    began = time.monotonic()
+    installer.environment(place)
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        lines = archive.read(name).decode().splitlines()
+    needed = {re.match(r"[\w.-]+", line)[0]: line for each in lines if each.startswith("Requires-Dist: ")
+              for line in [each.removeprefix("Requires-Dist: ").partition(";")[0].strip()]}  # fmt: skip
+    installer.install(place, "--no-deps", wheel)
+    installer.install(place, *(needed[name] for name in READER))
+    version = run([place / "bin" / "python", "--version"], place).stdout.strip()
+    print(f"installed with {version}, without torch, in {time.monotonic() - began:.0f} s")
+    return place / "bin"
+
+
+def try_reader(bin: Path, folder: Path) -> None:
+    """What needs no torch: a trace is checked and exported."""
+    code = "import rmt_viz.shelf.library as l; print(l.ASSETS)"
+    assets = Path(run([bin / "python", "-c", code], folder).stdout.strip())
+    shutil.copy(assets / "traces" / "memorize.trace.safetensors", folder / "letter.trace.safetensors")
+    run([bin / "rmt", "validate", "letter.trace.safetensors"], folder)
+    run([bin / "rmt", "export", "letter.trace.safetensors", "--html", "letter.html"], folder)
+    run([bin / "python", "-m", "compileall", "-q", assets.parents[1] / "rmt", assets.parent], folder)
+    print("a trace is checked and exported, and every file is of this Python's syntax")
 
 
 def try_engine(bin: Path, folder: Path) -> None:
@@ -125,14 +197,6 @@ def try_app(bin: Path, folder: Path) -> None:
         finally:
             process.terminate()
             process.wait(30)
-
-
-def uninstall(bin: Path, place: Path) -> None:
-    """Uninstalled: no file of the package is left."""
-    run([bin / "python", "-m", "pip", "uninstall", "--quiet", "--yes", "rmt-viz"], place)
-    left = [path for path in place.glob("lib/python*/site-packages/rmt*") if any(path.rglob("*.py"))]
-    assert not left and not (bin / "rmt-viz").exists(), left
-    print("uninstalled, nothing is left")
 
 
 def environment() -> dict[str, str]:
