@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -64,18 +64,31 @@ def tensorboard(folder: Path) -> dict[int, float]:
 def wandb(folder: Path) -> dict[int, float]:
     """Step -> loss of an offline run, as `wandb sync` would send it."""
     from wandb.proto import wandb_internal_pb2 as messages
-    from wandb.sdk.internal.datastore import DataStore
 
     (path,) = folder.rglob("*.wandb")
-    store, found = DataStore(), {}
-    store.open_for_scan(str(path))
-    while (data := store.scan_data()) is not None:
+    found = {}
+    for data in _records(path.read_bytes()):
         record = messages.Record()
         record.ParseFromString(data)
         values = {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}
         if "train/loss" in values:
             found[int(values.get("_step", record.history.step.num))] = values["train/loss"]
     return found
+
+
+def _records(data: bytes) -> Iterator[bytes]:
+    """The records of an offline run's file: seven bytes, then LevelDB's log, blocks of 32 KiB with parts of records."""
+    at, block, record = 7, 1 << 15, b""
+    while at + 7 <= len(data):
+        if block - at % block < 7:  # the rest of a block is empty
+            at += block - at % block
+            continue
+        size, kind = int.from_bytes(data[at + 4 : at + 6], "little"), data[at + 6]
+        record += data[at + 7 : at + 7 + size]
+        at += 7 + size
+        if kind in (1, 4):  # whole, or the last part
+            yield record
+            record = b""
 
 
 def trackio(folder: Path) -> dict[int, float]:
