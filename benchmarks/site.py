@@ -25,7 +25,7 @@ from benchmarks.common import arguments, report
 from rmt_viz.shelf.library import Library
 from rmt_viz.site.export import export_site
 
-RUN, TURN = "qa1-64", 10  # 64 segments: eight files of the site
+RUN, TURN = "detect-64", 10  # 64 segments with the maps of each head: eight files of the site
 MOST_MB = 25
 SHOWN = ".surface[data-drawn]"
 
