@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rmt_viz.server.headers import SafeHeaders
 from rmt_viz.widgets.errors import show_error
 
 LOG = logging.getLogger("rmt_viz")
+SWITCH = 0.001  # seconds of Python after which another thread may go on; an answer waits for several of them
 
 
 @asynccontextmanager
@@ -27,6 +29,7 @@ async def lifespan(app):
     from rmt_viz.pages import watch  # noqa: F401
 
     log.begin()
+    sys.setswitchinterval(SWITCH)
     left = sweep()
     if left:
         LOG.info("deleted %d temporary folders of servers that were killed", left)

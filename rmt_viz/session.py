@@ -23,7 +23,7 @@ from rmt_viz.shelf.result_cache import ResultCache
 from rmt_viz.work import engine, shipped_models, visitors_checkpoint
 from rmt_viz.work.causes import KeptFreshRuns
 from rmt_viz.work.experiment import Experiments
-from rmt_viz.work.queue import Job, Jobs, Worker
+from rmt_viz.work.queue import NICE, Job, Jobs, Worker
 from rmt_viz.work.replays import Replays
 
 CHECKPOINTS = ASSETS / "checkpoints"
@@ -42,7 +42,7 @@ def library() -> Library:
 @st.cache_resource(show_spinner=False)
 def worker() -> Worker:
     """The worker that runs all visitors' jobs by turns."""
-    return Worker(prepare=engine.load)
+    return Worker(prepare=engine.load, nice=NICE)
 
 
 @st.cache_resource(show_spinner=False, scope="session", on_release=Jobs.leave)

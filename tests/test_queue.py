@@ -1,5 +1,7 @@
 """The worker behind the pages: turns between visitors, limits, places, and ends of every kind that are seen."""
 
+import os
+import sys
 import threading
 import time
 from itertools import pairwise
@@ -69,6 +71,16 @@ def test_one_visitors_jobs_run_one_after_another_and_others_go_between():
     assert all(job.ended.wait(20) for job in (*mine, other))
     assert log.index("mine1") > len(log) - log[::-1].index("mine0") - 1
     assert log.index("other") < log.index("mine1")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have the priority of their process")
+def test_jobs_work_at_a_lower_priority_than_answers():
+    """Of the job's threads alone; session.worker() has it so, replays are answers themselves."""
+    own = lambda progress=None: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())  # noqa: E731
+    before = own()
+    for worker, more in ((Worker(nice=before + 1), 1), (Worker(), 0)):
+        job = worker.submit(own)
+        assert job.ended.wait(10) and job.result == before + more == own() + more
 
 
 def test_only_one_job_works_at_any_moment():

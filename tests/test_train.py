@@ -124,6 +124,7 @@ def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
     assert first >= 50
     load(tmp_path / "run", device="cpu")
     again = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if torch.load(tmp_path / "run" / "resume.pt", weights_only=True)["at"]["step"] > first:
             break

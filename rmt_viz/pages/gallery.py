@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from rmt.errors import InputError
 from rmt_viz import session
 from rmt_viz.components import rows as list_
 from rmt_viz.findings import gallery as findings
@@ -20,10 +21,14 @@ ABOUT = (
 
 def page() -> None:
     """Rows of texts with their answers, failures first; each is recorded again and opened on Watch."""
-    made = session.result("gallery")
     with st.container(key="title", gap="xxsmall"):
         st.subheader(menu.ALL["gallery"].question, anchor=False)
         st.caption(ABOUT)
+    try:
+        made = session.result("gallery")
+    except InputError as error:
+        st.info(plain(str(error)))
+        return
     head = st.container(gap="small")
     with st.container(gap="small"):
         rows = forms.choose(made.rows)

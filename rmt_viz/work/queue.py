@@ -2,6 +2,8 @@
 
 import logging
 import math
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +18,7 @@ BUSY = "Too many people have work waiting here at the moment; try again in a few
 AT_ONCE = 8  # visitors whose jobs take turns; what waits behind them has loaded nothing yet
 TURN = 0.25  # seconds after which a job lets the next one go on, at its next step
 MOST_WAITING, MOST_OWN = 64, 3  # jobs of all visitors; going or waiting, of one
+NICE = 10  # of a job's thread: answers to viewers, of a millisecond or two, go first where there is no core for both
 PATIENCE = 60  # seconds without a page after which a visitor's jobs end
 LOG = logging.getLogger(__name__)
 
@@ -88,6 +91,12 @@ def _lacks_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
 
 
+def _give_way(nice: int) -> None:
+    """Lower this thread's priority; on Linux alone a thread has one of its own."""
+    if nice and sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+
+
 class Worker:
     """Runs jobs on a few threads of which one works at any moment.
 
@@ -95,10 +104,10 @@ class Worker:
     Of one owner's jobs one is begun at a time, and of the others the one that has waited longest.
     """
 
-    def __init__(self, at_once: int = AT_ONCE, turn: float = TURN, prepare: Callable[[], object] = int):
-        """prepare: called before the work of each job, on its thread."""
+    def __init__(self, at_once: int = AT_ONCE, turn: float = TURN, prepare: Callable[[], object] = int, nice: int = 0):
+        """prepare: called before the work of each job, on its thread. nice: of these threads, see `NICE`."""
         self.at_once, self.turn, self.prepare = at_once, turn, prepare
-        self.pool = ThreadPoolExecutor(at_once, thread_name_prefix="job")
+        self.pool = ThreadPoolExecutor(at_once, "job", _give_way, (nice,))
         self.changed = threading.Condition()
         self.waiting: list[Job] = []  # in the order they came
         self.line: list[Job] = []  # begun; the first one is at work
