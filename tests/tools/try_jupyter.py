@@ -95,9 +95,8 @@ def lab(folder: Path):
 def tried(page: Page, picture: Path | None) -> None:
     """Both ways, step by step. Segments, layers, heads and slots are counted from 0 in Python, from 1 on the screen."""
     page.locator(".jp-Notebook .jp-CodeCell").first.locator(".cm-content").click()
-    page.locator("[aria-label='Notebook Actions']").or_(page.locator(".jp-Notebook")).first.wait_for()
-    page.wait_for_timeout(2000)  # the kernel is on its way
-    page.keyboard.press("Shift+Enter")
+    page.get_by_text("| Idle").wait_for()  # the kernel is there; before, what is run is lost
+    run(page, 0)
     surface = page.locator(".rmt-widget[data-drawn]")
     surface.wait_for()
     said = surface.locator(".sentence")
