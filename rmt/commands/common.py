@@ -48,12 +48,13 @@ def load_options(segment_length: int | None, backbone: str | None, options: list
     values = {}
     for text in options or []:
         name, _, value = text.partition("=")
+        if name not in OPTIONS:
+            raise InputError(f"--option {ascii(text)[:60]} is none of {', '.join(f'{n}=…' for n in OPTIONS)}.")
         try:
             values[name] = OPTIONS[name](value)
         except (KeyError, ValueError):
-            raise InputError(
-                f"--option {ascii(text)[:60]} is none of {', '.join(f'{n}=…' for n in OPTIONS)}."
-            ) from None
+            of = "yes or no" if OPTIONS[name] == YES_NO.__getitem__ else "a number"
+            raise InputError(f"--option {name} is {of}, not {ascii(value)[:60]}.") from None
     return {"segment_length": segment_length, "backbone": backbone, "options": values or None}
 
 
