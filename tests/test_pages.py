@@ -9,19 +9,16 @@ from pathlib import Path
 import anyio
 import pytest
 import streamlit as st
-from conftest import write_trace
 from starlette.applications import Starlette
 from starlette.routing import Match
 from streamlit.testing.v1 import AppTest
 
 from rmt.errors import InputError
 from rmt.tasks import TASKS
-from rmt.viewer import slices
 from rmt_viz import session
 from rmt_viz.server import headers, routes
 from rmt_viz.shelf import example_texts
 from rmt_viz.shelf.library import Library
-from rmt_viz.shelf.result_cache import ResultCache
 from rmt_viz.widgets import errors
 from rmt_viz.work import queue
 
@@ -126,7 +123,6 @@ from streamlit.testing.v1 import AppTest
 from rmt.viewer import slices
 from rmt_viz import session
 from rmt_viz.shelf.library import Library
-from rmt_viz.shelf.result_cache import ResultCache
 from pathlib import Path
 shelf = Library(Path({str(shelf.folder)!r}))
 session.library = lambda: shelf
@@ -176,38 +172,6 @@ def test_routes_answer_with_slices(shelf):
     for path in ("overview", "segment/0", "segment/7?layer=1&head=0"):
         status, body = answer(f"/rmt/trace/toy/{path}")
         assert status == 200 and json.loads(body[4 : 4 + int.from_bytes(body[:4], "little")])["meta"]
-
-
-def test_a_segment_is_made_once_as_long_as_the_files_it_is_made_of_stay_as_they_are(shelf, monkeypatch):
-    make, made, kept = slices.segment, [], ResultCache(1 << 20, len)
-    monkeypatch.setattr(session, "kept_slices", lambda: kept)
-    monkeypatch.setattr(slices, "segment", lambda *given: made.append(given) or make(*given))
-
-    def told(path: str, again: bool) -> bytes:
-        before = len(made)
-        status, body = answer(f"/rmt/trace/{path}")
-        assert status == 200 and len(made) == before + again
-        return body
-
-    first = told("toy/segment/3", again=True)
-    assert told("toy/segment/3", again=False) == first
-    for other in ("toy/segment/4", "toy/segment/3?layer=1", "toy/segment/3?head=1", "toy.reset/segment/3"):
-        told(other, again=True)
-    write_trace(shelf.folder / "toy.trace.safetensors", loss=True)  # a new file in its place
-    second = told("toy/segment/3", again=True)
-    reset = shelf.folder / "toy.reset.trace.safetensors"
-    reset.unlink()
-    bodies = [first, second, told("toy/segment/3", again=True)]
-    for loss in (2.0, 3.0):  # the reset control is there again; then others are its numbers, in the same file
-        other = write_trace(shelf.folder / "scored.trace.safetensors", control="reset", fact=None, loss=loss)
-        reset.write_bytes(other.path.read_bytes())
-        answer("/rmt/trace/toy/overview")  # which opens them again
-        bodies.append(told("toy/segment/3", again=True))
-        assert told("toy/segment/3", again=False) == bodies[-1]
-    assert len({*bodies}) == 5
-    (shelf.folder / "toy.trace.safetensors").unlink()
-    assert answer("/rmt/trace/toy/segment/3")[0] == 404
-    assert kept.held == sum(map(len, kept.results.values())) <= kept.most
 
 
 def test_the_whole_run_is_a_file(shelf):
