@@ -36,7 +36,7 @@ def label_ends(figure: go.Figure, ends: Sequence[End], *, log: bool = False) -> 
     low, high = figure.layout.yaxis.range
     inside = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
     line = LINE * (high - low) / inside  # in units of y
-    parts = {end: wrap(end.name, LONGEST, break_long_words=False) for end in ends}
+    parts = {end: wrap(end.name, LONGEST, break_long_words=False, break_on_hyphens=False) for end in ends}
     for x in {end.x for end in ends}:
         column = sorted((end for end in ends if end.x == x), key=lambda end: -end.y)
         places = spread([end.y for end in column], [line * len(parts[end]) for end in column], low)
@@ -48,6 +48,9 @@ def label_ends(figure: go.Figure, ends: Sequence[End], *, log: bool = False) -> 
             )  # fmt: skip
     longest = max((len(part) + end.bold for end in ends for part in parts[end]), default=0)
     figure.update_layout(margin_r=round(14 + LETTER * longest), showlegend=False)
+    drawn = [x for trace in figure.data for x in trace.x] or [1, 2]  # else the axis would make room for the names, too
+    ends_of_axis = (np.log10(end) if log else end for end in (min(drawn), max(drawn)))
+    figure.update_xaxes(range=list(ends_of_axis))
 
 
 def spread(middles: Sequence[float], heights: Sequence[float], low: float) -> list[float]:
@@ -71,14 +74,18 @@ def label_places(
     points: name -> (x, y). x, y: ranges of the axes. height: of the drawn area, in pixels.
     """
     places, taken = {}, []  # taken: (left, right, middle) in pixels
-    for name, (at_x, at_y) in points.items():
+    for name, (at_x, at_y) in sorted(points.items(), key=lambda item: item[1]):  # from the left, where names begin
         left, middle = PHONE * (at_x - x[0]) / (x[1] - x[0]), height * (y[1] - at_y) / (y[1] - y[0])
         wide = LETTER * len(name)
         sides = {
             "middle right": (left + POINT, left + POINT + wide, middle),
             "middle left": (left - POINT - wide, left - POINT, middle),
-            "top center": (left - wide / 2, left + wide / 2, middle - 18),
-            "bottom center": (left - wide / 2, left + wide / 2, middle + 18),
+            "top center": (left - wide / 2, left + wide / 2, middle - POINT),
+            "bottom center": (left - wide / 2, left + wide / 2, middle + POINT),
+            "top right": (left, left + wide, middle - POINT),
+            "bottom right": (left, left + wide, middle + POINT),
+            "top left": (left - wide, left, middle - POINT),
+            "bottom left": (left - wide, left, middle + POINT),
         }
         places[name] = next((side for side, box in sides.items() if _free(box, taken)), "middle right")
         taken += [sides[places[name]], (left - POINT / 2, left + POINT / 2, middle)]
@@ -87,7 +94,7 @@ def label_places(
 
 def _free(box: tuple, taken: Sequence[tuple]) -> bool:
     left, right, middle = box
-    apart = (right < one[0] or one[1] < left or abs(middle - one[2]) >= LINE for one in taken)
+    apart = (right < one[0] or one[1] < left or abs(middle - one[2]) >= SIZE for one in taken)
     return left >= -POINT and right <= PHONE and all(apart)
 
 

@@ -144,10 +144,10 @@ def sizes(rows: Sequence[Mechanism], shown: Sequence[str], finding: str, *, them
 
 
 def powers(low: float, high: float) -> dict:
-    """Ticks of an axis of numbers that cross, in logarithms: none, 10, 100, 1k ..., short enough for a phone."""
+    """Ticks of an axis of numbers that cross, in logarithms: 0, 10, 100, 1k ..., short enough for a phone."""
     whole = range(int(low), int(high) + 1)
     short = lambda x: f"{10**x}" if x < 3 else f"{10 ** (x - 3)}k" if x < 6 else f"{10 ** (x - 6)}M"  # noqa: E731
-    return {"tickvals": [low - 0.7, *whole], "ticktext": ["none", *map(short, whole)], "tickangle": 0}
+    return {"tickvals": [low - 0.7, *whole], "ticktext": ["0", *map(short, whole)], "tickangle": 0}
 
 
 def weight(points: Sequence[Point], finding: str, *, theme: str = "light") -> go.Figure:
