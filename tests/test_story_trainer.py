@@ -256,7 +256,8 @@ def test_a_captured_step_trains_as_the_plain_one_does(config, tmp_path):
     assert all(torch.equal(tensor, weights[name]) for name, tensor in other.model.state_dict().items())
 
 
-def test_without_a_tokenizer_the_run_trains_one_and_keeps_it(config, tmp_path):
+def test_without_a_tokenizer_the_run_trains_one_and_keeps_it(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(distractor, "addresses", lambda: {str(i): text for i, text in enumerate(ADDRESSES.values())})
     config = replace(config, tokenizer="", vocabulary=300, first=11)
     trainer = StoryTrainer(config, tmp_path / "run")
     assert trainer.model.tokenizer.get_vocab_size() == 300
