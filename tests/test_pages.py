@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import anyio
@@ -19,8 +20,8 @@ from rmt_viz import session
 from rmt_viz.server import headers, routes
 from rmt_viz.shelf import example_texts
 from rmt_viz.shelf.library import Library
-from rmt_viz.widgets import errors
-from rmt_viz.work import queue
+from rmt_viz.widgets import errors, text_file
+from rmt_viz.work import queue, score
 
 ROOT = Path(__file__).parent.parent
 DETECT = {"task": "detect", "segment_length": 64}
@@ -227,7 +228,8 @@ def test_examples_are_good_texts(task):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "empty"), (" \n ", "empty"), ("x" * 20_001, "shorten it to 20,000"), ("John went home.", "question"),
+        ("", "empty"), (" \n ", "empty"), ("John went home.", "question"),
+        ("x" * 12_000_001, "shorten it to 12,000,000"), ("x" * 3_000_000, "question"),
         ("Peter went to the garden. Where is Peter?", "Mary, John, Daniel or Sandra"),
         ("Where is John? He is away.", "does not end with a question"),
     ],
@@ -235,6 +237,34 @@ def test_examples_are_good_texts(task):
 def test_odd_texts_get_a_sentence(text, told):
     with pytest.raises(InputError, match=told):
         example_texts.check(text, DETECT, 64)
+
+
+def test_a_long_text_is_recorded_without_maps_and_a_longer_one_refused(monkeypatch):
+    from rmt.checkpoint import load
+
+    model = load(ROOT / "assets" / "checkpoints" / "detect", device="cpu")
+    text, made = 9 * "It rained all night in the valley. ", []
+    monkeypatch.setattr(score, "SHORT", len(text))
+    for some in (text, text + text):
+        made.append(score.record_text(model, some, lambda done, total: None).meta["detail"])
+    assert made == ["thin", "summary"]
+    assert score.record_text(model, text, lambda done, total: None, "memory").meta["detail"] == "memory"
+    monkeypatch.setattr(score, "MOST_TEXT", 9)
+    for given in (text, [5] * 10):
+        with pytest.raises(InputError, match="tokens of this model; shorten it to 9"):
+            score.record_text(model, given, lambda done, total: None)
+
+
+@pytest.mark.parametrize(
+    ("content", "read"),
+    [("\ufeffIt is é.".encode(), "It is é."), (b"\xff\xfe\x00", "not text in UTF-8"), (None, "typed")],
+)
+def test_a_text_file_is_read_in_place_of_what_is_typed(monkeypatch, content, read):
+    monkeypatch.setattr(text_file.st, "file_uploader", lambda *_, **__: content and BytesIO(content))
+    try:
+        assert text_file.typed_or_uploaded("typed", "key") == read
+    except InputError as error:
+        assert read in str(error)
 
 
 def test_ones_own_text_begins_with_what_the_model_knows():
