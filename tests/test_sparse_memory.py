@@ -1,12 +1,15 @@
 """Sparse attention, landmarks and nearest neighbours are what their papers say, exact in float64 on tiny models."""
 
+import numpy as np
 import pytest
 import torch
 from readers import IDS, LENGTH, close, reader, stock
+from unpacking import unpack
 
 from rmt.memory.bigbird import drawn
 from rmt.memory.landmark import Blocks
 from rmt.recorder import record, replay
+from rmt.viewer.attention_slices import attention
 
 LOW = -torch.inf
 HEADS = 4
@@ -164,6 +167,22 @@ def test_a_recorded_block_has_its_landmarks_weight():
     assert close(torch.tensor(again.attention).sum(-1), torch.ones(3, 4, 18 + 9, dtype=torch.float64))
     assert not read[..., [8, 17]].any() and (read[:, :, :8].sum(-1) > 0).all()
     assert abs(torch.tensor(trace.segments[2].read.astype("f8")) - read[:, :, :8]).max() < 1e-3
+    assert again.blocks.tolist() == [2] * 8 + [0] + [1] * 8 + [0], "segments back, landmarks in none"
+    for how, layer, head in (("mean", None, None), ("max", 1, 2)):
+        arrays = unpack(attention(trace, again, how=how, layer=layer, head=head))
+        blocks = arrays["meta"]["blocks"]
+        map_of = (read.mean((0, 1)) if layer is None else read[layer, head])[:8].numpy()  # (T, 18)
+        weight, inside = arrays["block_weight"], arrays["block_inside"]
+        assert [block["segment"] for block in blocks] == [0, 1]
+        assert [block["tokens"] for block in blocks] == [trace.segments[s].tokens for s in (0, 1)]
+        assert np.allclose(weight, [[row[:8].sum(), row[9:17].sum()] for row in map_of], atol=1e-6)
+        assert np.allclose(weight[:, :1] * inside[:, :8], map_of[:, :8], atol=1e-6), "both factors make the map"
+        assert np.allclose(inside[:, 8:].sum(1), 1, atol=1e-6)
+    assert trace.meta["read_blocks"] and "block_weight" not in unpack(attention(trace, again, how="max"))
+    first = unpack(attention(trace, replay(model, trace, 0)))
+    assert not first["meta"]["blocks"] and "block_weight" not in first, "there is nothing before the first segment"
+    other = record(reader("llama_gqa", "transformer-xl", 18), IDS[0], detail="memory")
+    assert "read_blocks" not in other.meta
 
 
 # -- nearest neighbours
