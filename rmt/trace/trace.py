@@ -102,6 +102,11 @@ class Trace:
         return path
 
     @property
+    def version(self) -> tuple[int, ...]:
+        """Which file this is, in which state: what was computed from it holds as long as this is the same."""
+        return self.arrays["done"].file.version
+
+    @property
     def done(self) -> int:
         """Segments recorded so far."""
         return min(max(int(self.arrays["done"][0]), 0), self.n_segments)
