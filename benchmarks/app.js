@@ -14,6 +14,14 @@ function until(done) {
 }
 
 window.bench = {
+  // Nothing but looking, for what comes by itself.
+  there: (css) => until(() => find(css)),
+  edit(label) {
+    const page = find(".experiment")
+    const was = page.dataset.read
+    everything(document).findLast((node) => node.matches("button") && node.textContent === label).click()
+    return until(() => page.dataset.state === "ready" && page.dataset.read !== was)
+  },
   step(key) {
     const surface = find(".surface")
     const was = surface.dataset.drawn

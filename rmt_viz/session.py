@@ -31,6 +31,7 @@ SEED = re.compile("[0-9]{1,9}")
 LOG = logging.getLogger(__name__)
 WANTED = {"trace": "wanted", "loss text": "wanted text"}  # widget -> where the run is held that it shows next
 MOST_RUNS = 64  # that one visit may make
+SLICES = 32 << 20  # bytes of them that are kept: of a run of 64 segments that ships, each with one map, half a megabyte
 
 
 @st.cache_resource(show_spinner=False)
@@ -66,6 +67,12 @@ def model(name: str):
 def result_cache() -> ResultCache:
     """The results that jobs have computed, one cache for all visitors."""
     return ResultCache()
+
+
+@st.cache_resource(show_spinner=False)
+def kept_slices() -> ResultCache:
+    """Slices that visitors step to, as bytes: most of them look at the same runs."""
+    return ResultCache(SLICES, len)
 
 
 @st.cache_resource(show_spinner=False)

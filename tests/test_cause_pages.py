@@ -155,6 +155,14 @@ def test_what_was_worked_out_is_kept_for_a_while():
     for i in range(result_cache.MOST + 1):
         found.put(("why", str(i)), i)
     assert found.get(("why", "0")) is None and found.get(("why", "1")) == 1
+    texts = result_cache.ResultCache(10, len)
+    for key, text in (("a", "1234"), ("b", "1234"), ("a", "12345"), ("c", "1")):
+        texts.put(key, text)
+    assert texts.get("b") == "1234" and texts.held == 10
+    texts.put("d", "1")
+    assert texts.get("a") is None and [texts.get(key) for key in "bcd"] == ["1234", "1", "1"]
+    texts.put("e", "more than there is room for")
+    assert texts.get("e") is None and texts.held == 6
 
 
 @pytest.mark.parametrize("page", ["facts", "why"])

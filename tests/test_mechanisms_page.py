@@ -22,7 +22,7 @@ from rmt.memory.words import FAMILIES, WORDS
 from rmt.text.tokenizer import train_tokenizer
 from rmt_viz import session
 from rmt_viz.figures import mechanisms as figures
-from rmt_viz.findings import mechanisms
+from rmt_viz.findings import claims, mechanisms
 from rmt_viz.shelf import results
 from rmt_viz.work import mechanisms as comparing
 
@@ -168,7 +168,7 @@ def test_the_picture_is_what_is_seen(files):
     assert (z[4:, :4] == 0).all() and z[0, 0] == figures.OWN and np.isnan(z[0, 1])
     assert "with 3 others" in figure.data[0].customdata[5][0]
     titles = [one.text for one in figure.layout.annotations]
-    assert "<b>RMT</b> · 200 numbers" in titles and figure.layout.title.text == "told"
+    assert "<b>RMT</b><br>200 numbers" in titles and figure.layout.title.text == "told"
     assert sum(trace.showscale for trace in figure.data) == 1
     cells = mechanisms.sight_table(rows[:1])
     assert len(cells["mechanism"]) == int((seen > 0).sum()) and max(cells["tokens that share its place"]) == 4
@@ -255,15 +255,17 @@ def test_what_trained_mechanisms_give_back_is_told_beside_rmt(files):
              "below_extrapolation_stderr": 0.01}  # fmt: skip
     files("stretched", [window, window | {"reads": "interpolation", "times": 2, "tokens": 16} | below])
     at = run()
-    assert titles(at)[1].startswith("Of a quotation of 16 tokens Transformer-XL copies 50.0%, RMT copies 20.0%")
+    assert titles(at)[1].startswith("None of 2 trained mechanisms gives back more than RMT in all three"), "equally far"
+    assert titles(at)[3].startswith("Of a quotation of 16 tokens Transformer-XL copies 50.0%, RMT copies 20.0%")
     at.button_group(key="family").set_value("retrieval").run()
     told = " ".join(titles(at))
     assert "Landmark copies 90.0%, RMT copies 20.0%" in told and "1 of 1 lengths as the model is" in told
     assert "RMT gives back 20.0% of 16 facts" in told and "by Landmark up to 16 segments" in told
     captions = " ".join(one.value.replace("\\", "") for one in at.caption)
     assert "trained for 9 steps at most" in captions and "Not trained: exact context" in captions
-    claimed = next(table.value for table in at.table if "here" in table.value.columns)
-    assert list(claimed["here"][:2]) == ["seen", "seen"] and "not measured" in list(claimed["here"])
+    family, whole = (table.value for table in at.table if "here" in table.value.columns)
+    assert list(family["here"][:2]) == ["seen", "not so here"] and "A landmark for each block" in family.iloc[0, 0]
+    assert len(whole) == len(claims.CLAIMS) and "not measured" in list(whole["here"])
 
 
 def test_a_damaged_table_of_experiments_is_a_sentence(files):
@@ -287,9 +289,10 @@ def test_the_sizes_of_states_are_drawn_as_they_are(files):
         "What crosses a boundary is from 200 to 4,000 numbers; 1 of 4 mechanisms grows with the text"
     )
     figure = figures.sizes(rows, ["rmt", "none"], "told")
-    at = dict(zip(figure.layout.yaxis.ticktext, (trace.x for trace in figure.data), strict=True))
+    at = {figure.layout.yaxis.ticktext[trace.y[0]]: trace.x for trace in figure.data}
     assert np.allclose(at["RMT-R"], [1, 3]) and np.allclose(at["<b>RMT</b>"], [np.log10(200)])
-    assert at["<b>no memory</b>"][0] < 1 and len(figure.layout.shapes) == 3, "a line between families"
+    families = [text for text in figure.layout.yaxis.ticktext if text.startswith("<i>")]
+    assert at["<b>no memory</b>"][0] < 1 and len(families) == 4 and "cache" in families[1], "each under its name"
     cells = mechanisms.sizes_table(rows)
     assert cells["numbers"][-1] == 0 and max(cells["bytes in float32"]) == 16_000
 

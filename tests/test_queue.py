@@ -77,10 +77,24 @@ def test_one_visitors_jobs_run_one_after_another_and_others_go_between():
 def test_jobs_work_at_a_lower_priority_than_answers():
     """Of the job's threads alone; session.worker() has it so, replays are answers themselves."""
     own = lambda progress=None: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())  # noqa: E731
-    before = own()
-    for worker, more in ((Worker(nice=before + 1), 1), (Worker(), 0)):
+    before, prepared = own(), []
+    prepare = lambda: prepared.append(own())  # noqa: E731
+    for worker, more in ((Worker(prepare=prepare, nice=before + 1), 1), (Worker(), 0)):
         job = worker.submit(own)
         assert job.ended.wait(10) and job.result == before + more == own() + more
+    assert prepared == [before, before + 1], "what others wait for, too, is prepared at theirs"
+
+
+def test_a_job_that_cannot_be_prepared_says_so():
+    for error in (PanicError, ImportError):
+
+        def prepare(error=error):
+            raise error("anything")
+
+        worker = Worker(prepare=prepare)
+        for _ in range(2):
+            job = worker.submit(lambda progress: None)
+            assert job.ended.wait(10) and job.state == "failed" and job.error == queue.SORRY
 
 
 def test_only_one_job_works_at_any_moment():

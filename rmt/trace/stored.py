@@ -29,6 +29,12 @@ class OpenFile:
             raise OSError(errno.EISDIR, "Is a directory" if stat.S_ISDIR(status.st_mode) else "Is no file")
         self.size = status.st_size
 
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Which file this is, in which state: another one after anything was written to it."""
+        status = os.fstat(self.descriptor)
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
     def read(self, start: int, length: int) -> bytes:
         """`length` bytes from `start` on. Raises InputError where the file ends before, or its disk fails."""
         data = b""

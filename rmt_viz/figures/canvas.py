@@ -128,6 +128,17 @@ def dress(figure: go.Figure, finding: str, *, theme: str, width: int, height: in
     figure.update_annotations(font={"size": 13, "color": ink})
 
 
+def readable(hue: str, theme: str) -> list:
+    """A colour scale from neutral to a hue, on all of which text in the page's colour can be read."""
+    return [[0, SOFT[theme]], [1, mix(SOFT[theme], HUES[theme][hue], 0.55)]]
+
+
+def mix(one: str, other: str, share: float) -> str:
+    """A colour between two colours "#rrggbb"."""
+    pairs = [(int(one[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
 def diverging(theme: str) -> list:
     """A colour scale from the hue of read over neutral to the hue of write."""
     return [[0, HUES[theme]["read"]], [0.5, SOFT[theme]], [1, HUES[theme]["write"]]]

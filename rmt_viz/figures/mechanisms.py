@@ -1,7 +1,6 @@
 """Figures of Mechanisms: who sees whom, loss against numbers carried, and one text segment by segment."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,8 +8,9 @@ from plotly.colors import find_intermediate_color, hex_to_rgb, unconvert_from_RG
 from plotly.subplots import make_subplots
 
 from rmt.errors import InputError
-from rmt_viz.figures.canvas import MUTED, SYMBOLS, canvas, escape, ground
-from rmt_viz.figures.loss import LEGEND, LOOKS
+from rmt_viz.figures.canvas import MUTED, SYMBOLS, canvas, escape, faint, ground
+from rmt_viz.figures.labels import ROW, End, label_ends, label_places, name_rows
+from rmt_viz.figures.loss import LOOKS
 from rmt_viz.figures.theme import HUES, PAGE, apply
 from rmt_viz.findings.mechanisms import (
     BYTES,
@@ -28,7 +28,6 @@ from rmt_viz.findings.mechanisms import (
 
 PANEL, BETWEEN = 268, 30  # pixels: a panel's height, and the room for its words
 TITLE = 350  # pixels that a title may take: those of a phone
-ROW = 21  # pixels of a mechanism in the figure of sizes
 FAINT = 0.24  # of the accent, where a token shares its place with all others
 OWN = -1.0  # a token's own segment, below the map's units: base-2 logarithms of how few share a place
 
@@ -41,7 +40,7 @@ def sight(rows: Sequence[Mechanism], finding: str, *, segments: int, theme: str 
     if not rows:
         raise InputError("Choose a mechanism.")
     height = 100 + PANEL + BETWEEN
-    titles = [f"<b>{escape(name(row))}</b> · {carried(row)}" for row in rows]
+    titles = [f"<b>{escape(name(row))}</b><br>{carried(row)}" for row in rows]
     figure = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.06)
     top = max(np.log2(max(max(map(max, row.seen)) for row in rows)), 1.0)
     for i, row in enumerate(rows):
@@ -49,7 +48,7 @@ def sight(rows: Sequence[Mechanism], finding: str, *, segments: int, theme: str 
         figure.add_trace(_panel(row, segments, top, theme, bar=not i), **where)
     _frame(figure, len(rows), len(rows[0].seen), segments, theme)
     base = canvas(finding, theme=theme, x="", y="", width=TITLE, height=height).layout
-    margin = {**base.margin.to_plotly_json(), "t": base.margin.t + 36, "b": 40, "l": 34, "r": 96}
+    margin = {**base.margin.to_plotly_json(), "t": base.margin.t + 46, "b": 40, "l": 34, "r": 96}
     figure.update_layout(title=base.title, height=height, margin=margin, hoverlabel=base.hoverlabel, font=base.font)
     for i, title in enumerate(figure.layout.annotations):
         start = figure.get_subplot(1, i + 1).xaxis.domain[0]
@@ -118,18 +117,19 @@ def sizes(rows: Sequence[Mechanism], shown: Sequence[str], finding: str, *, them
 
     shown: the kinds that stand out. Mechanisms that carry nothing stand at the left.
     """
-    height = 110 + ROW * len(rows)
+    height = 110 + ROW * (len(rows) + len({family_of(row) for row in rows}))
     figure = canvas(finding, theme=theme, x="numbers that cross a boundary", y="", width=TITLE, height=height)
+    places = name_rows(figure, [(family_of(row), name(row), row.mechanism in shown) for row in rows], theme)
     some = [n for row in rows for n in row.numbers if n]
     low, high = np.floor(np.log10(min(some, default=10))), np.ceil(np.log10(max(some, default=100)))
     at = lambda numbers: np.log10(numbers) if numbers else low - 0.7  # noqa: E731
-    for i, row in enumerate(rows):
+    for row, place in zip(rows, places, strict=True):
         stands_out = row.mechanism in shown
         colour = HUES[theme]["write" if row.mechanism == "rmt" else "read"] if stands_out else MUTED[theme]
         ends = [at(row.numbers[0]), at(row.numbers[-1])] if grows(row) else [at(row.numbers[-1])]
         figure.add_trace(
             go.Scatter(
-                x=ends, y=[i] * len(ends), mode="lines+markers", showlegend=False, cliponaxis=False,
+                x=ends, y=[place] * len(ends), mode="lines+markers", showlegend=False, cliponaxis=False,
                 line={"color": colour, "width": 2},
                 marker={
                     "color": colour, "size": [5, 12][-len(ends) :] if len(ends) > 1 else 12 if stands_out else 8,
@@ -139,26 +139,15 @@ def sizes(rows: Sequence[Mechanism], shown: Sequence[str], finding: str, *, them
                 f"{size(BYTES * row.numbers[-1])}<br>{growth(row)}<extra></extra>",
             )
         )  # fmt: skip
-    _families(figure, rows, shown, theme)
-    whole = np.arange(low, high + 1)
-    figure.update_xaxes(tickvals=[low - 0.7, *whole], ticktext=["none", *(f"{10 ** int(x):,}" for x in whole)],
-                        range=[low - 1.0, high + 1.9])  # fmt: skip
+    figure.update_xaxes(**powers(low, high), range=[low - 1.0, high + 0.3])
     return figure.update_layout(margin_l=8)
 
 
-def _families(figure: go.Figure, rows: Sequence[Mechanism], shown: Sequence[str], theme: str) -> None:
-    """Draw the names of mechanisms, bold where they stand out, and a line between families with the family's name."""
-    names = [f"<b>{escape(name(row))}</b>" if row.mechanism in shown else escape(name(row)) for row in rows]
-    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, range=[len(rows) - 0.4, -0.6], zeroline=False,
-                        automargin=True, showgrid=False, tickfont={"size": 12.5})  # fmt: skip
-    label = {"xref": "paper", "x": 1, "xanchor": "right", "showarrow": False}
-    for i, row in enumerate(rows):
-        if not i or family_of(rows[i - 1]) != family_of(row):
-            font = {"size": 12, "color": MUTED[theme]}
-            figure.add_annotation(text=escape(family_of(row)), y=i, font=font, **label)
-    for i, (one, other) in enumerate(pairwise(rows)):
-        if family_of(one) != family_of(other):
-            figure.add_hline(i + 0.5, line={"color": MUTED[theme], "width": 0.7, "dash": "dot"})
+def powers(low: float, high: float) -> dict:
+    """Ticks of an axis of numbers that cross, in logarithms: 0, 10, 100, 1k ..., short enough for a phone."""
+    whole = range(int(low), int(high) + 1)
+    short = lambda x: f"{10**x}" if x < 3 else f"{10 ** (x - 3)}k" if x < 6 else f"{10 ** (x - 6)}M"  # noqa: E731
+    return {"tickvals": [low - 0.7, *whole], "ticktext": ["0", *map(short, whole)], "tickangle": 0}
 
 
 def weight(points: Sequence[Point], finding: str, *, theme: str = "light") -> go.Figure:
@@ -170,31 +159,29 @@ def weight(points: Sequence[Point], finding: str, *, theme: str = "light") -> go
     low = np.floor(np.log10(min(some, default=10)))
     high = np.ceil(np.log10(max(some, default=100)))
     at = lambda numbers: np.log10(numbers) if numbers else low - 0.7  # noqa: E731
+    named = {point.name: (at(point.numbers), point.loss) for point in points}
+    spans = [point.loss + sign * point.stderr for point in points for sign in (-1, 1)] or [0, 1]
+    room = 0.06 * (max(spans) - min(spans))
+    across, up = (low - 1.5, high + 0.7), (min(spans) - room, max(spans) + room)
+    where = label_places(named, across, up, 410 - 130)
     for i, point in enumerate(points):
         hue, _ = LOOKS.get(point.mechanism, ("loss", ""))
-        symbol = SYMBOLS[i % len(SYMBOLS)]
+        colour = HUES[theme][hue]
         figure.add_trace(
             go.Scatter(
-                x=[at(point.numbers)],
-                y=[point.loss],
-                name=escape(point.name),
-                mode="markers",
-                cliponaxis=False,
-                error_y={"array": [point.stderr], "thickness": 1.2, "width": 3},
+                x=[at(point.numbers)], y=[point.loss], name=escape(point.name), mode="markers+text", cliponaxis=False,
+                text=[escape(point.name)], textposition=where[point.name], textfont={"color": colour, "size": 12.5},
+                error_y={"array": [point.stderr], "thickness": 1.2, "width": 3, "color": faint(colour)},
                 marker={
-                    "size": 12,
-                    "symbol": symbol,
-                    "color": HUES[theme][hue],
+                    "size": 12, "symbol": SYMBOLS[i % len(SYMBOLS)], "color": colour,
                     "line": {"color": ground(theme), "width": 1},
                 },
                 hovertemplate=f"<b>{escape(point.name)}</b><br>{point.numbers:,} numbers"
                 f"<br>%{{y:.3f}} ± {point.stderr:.3f} nats<extra></extra>",
             )
-        )
-    whole = np.arange(low, high + 1)
-    figure.update_xaxes(tickvals=[low - 0.7, *whole], ticktext=["none", *(f"{10**int(x):,}" for x in whole)],
-                        range=[low - 1.5, high + 0.7])  # fmt: skip
-    return figure.update_layout(legend={**LEGEND, "entrywidth": 0.48, "itemsizing": "constant"})
+        )  # fmt: skip
+    figure.update_xaxes(**powers(low, high), range=across)
+    return figure.update_yaxes(range=up).update_layout(showlegend=False)
 
 
 def course(
@@ -223,4 +210,9 @@ def course(
     if of == SAVED:
         figure.add_hline(0, line={"color": MUTED[theme], "width": 1})
     figure.update_xaxes(dtick=1 if max((len(line.y) for line in lines), default=0) <= 16 else None)
-    return figure.update_layout(legend={**LEGEND, "entrywidth": 0.48})
+    spans = [y for line in lines for y in line.y] or [0, 1]
+    room = 0.06 * (max(spans) - min(spans))
+    figure.update_yaxes(range=[min(spans) - room, max(spans) + room])
+    looks = {line.mechanism: HUES[theme][LOOKS.get(line.mechanism, ("loss", ""))[0]] for line in lines}
+    label_ends(figure, [End(len(line.y), line.y[-1], line.name, looks[line.mechanism]) for line in lines])
+    return figure

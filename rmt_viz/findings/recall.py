@@ -13,9 +13,13 @@ from rmt_viz.shelf.results import Results
 
 QUOTATION, FACTS, FAR = "quotation", "facts", "far"
 WINDOW, EXTRAPOLATION, INTERPOLATION = "window of training", "extrapolation", "interpolation"
+FAMILY = {words.kind: words.family for words in WORDS}
 ERRORS = 1.96  # standard errors that a difference must have
-BANDS = "Bands: 95% intervals; dotted: the same with the memory reset before the question."
-SCATTER = "Bars: 95% intervals. The more numbers cross, the farther to the right a mechanism stands."
+BANDS = (
+    "Bands: 95% intervals; dotted: the same with the memory reset before the question; grey: the other mechanisms, "
+    "whose names come under the pointer."
+)
+SCATTER = "Bars: 95% intervals; grey: the others. The more numbers cross, the farther to the right a mechanism stands."
 
 
 @dataclass(frozen=True)
@@ -35,31 +39,35 @@ Lines = dict[str, dict[int, Point]]  # mechanism -> x -> point
 
 
 def lines(rows: Iterable[Recalled], experiment: str, control: str = "none") -> Lines:
-    """The points of each mechanism in one experiment, by x, in the order of the legend."""
-    groups: dict[tuple[str, int], list[Recalled]] = {}
+    """The points of each mechanism in one experiment, by x, in the order of the legend.
+
+    Far back a seed is asked no farther than where it was lost: at greater distances it counts as it did there.
+    """
+    seeds: dict[str, dict[int, dict[int, Recalled]]] = {}  # mechanism -> seed -> x -> row
     for row in rows:
         if (row.experiment, row.control) == (experiment, control):
-            groups.setdefault((row.mechanism, row.x), []).append(row)
+            seeds.setdefault(row.mechanism, {}).setdefault(row.seed, {})[row.x] = row
     order = list(NAMES)
     result: Lines = {}
-    for kind, x in sorted(groups, key=lambda key: (order.index(key[0]) if key[0] in NAMES else len(order), *key)):
-        some = groups[kind, x]
-        ends = min(row.low for row in some), max(row.high for row in some)
-        result.setdefault(kind, {})[x] = Point(float(np.mean([row.accuracy for row in some])), *ends, len(some))
+    for kind in sorted(seeds, key=lambda kind: (order.index(kind) if kind in NAMES else len(order), kind)):
+        for x in sorted({x for of_seed in seeds[kind].values() for x in of_seed}):
+            some = [of_seed[x] for of_seed in seeds[kind].values() if x in of_seed]
+            if experiment == FAR:
+                some += [of_seed[max(of_seed)] for of_seed in seeds[kind].values() if max(of_seed) < x]
+            ends = min(row.low for row in some), max(row.high for row in some)
+            result.setdefault(kind, {})[x] = Point(float(np.mean([row.accuracy for row in some])), *ends, len(some))
     return result
 
 
 def shown(of: Lines, chosen: str) -> list[str]:
-    """The mechanisms that a figure draws: RMT, the chosen one, and the rest of its family."""
-    families = {words.kind: words.family for words in WORDS}
-    family = families.get(chosen)
-    rest = [kind for kind in of if families.get(kind) == family and kind not in ("rmt", chosen)]
-    return [kind for kind in dict.fromkeys(("rmt", chosen, *rest)) if kind in of]
+    """The mechanisms that stand out in a figure: RMT, the chosen one, and no memory."""
+    return [kind for kind in dict.fromkeys(("rmt", chosen, "none")) if kind in of]
 
 
 def standing(of: Lines, chosen: str) -> str:
     """The mechanism that stands beside RMT: the chosen one, or the first of its family that is trained."""
-    return next((kind for kind in shown(of, chosen) if kind != "rmt"), chosen)
+    family = FAMILY.get(chosen)
+    return next((kind for kind in (chosen, *of) if kind in of and kind != "rmt" and FAMILY.get(kind) == family), chosen)
 
 
 def name(kind: str) -> str:
@@ -76,16 +84,25 @@ def facts(given: Lines, reset: Lines, numbers: dict[str, int]) -> str:
     """A sentence on which mechanisms give back more of the most facts than RMT, and how many numbers they carry."""
     if "rmt" not in given:
         return "Facts given back, against the numbers that cross a boundary"
-    x = max(given["rmt"])
-    at = {kind: points[x] for kind, points in given.items() if x in points}
-    more = [kind for kind, point in at.items() if point.above(at["rmt"])]
-    told = f"With {numbers.get('rmt', 0):,} numbers RMT gives back {_share(at['rmt'], reset['rmt'][x])} of {x} facts"
+    x, more = max(given["rmt"]), better(given, numbers)
+    others = sum(x in points for points in given.values()) - 1
+    told = (
+        f"With {numbers.get('rmt', 0):,} numbers RMT gives back {_share(given['rmt'][x], reset['rmt'][x])} of {x} facts"
+    )
     if not more:
-        return f"{told}; none of {len(at) - 1} others surely more"
-    least = min(more, key=lambda kind: numbers.get(kind, 0))
-    few = f"{name(least)} with {numbers.get(least, 0):,}"
-    many = "1 other gives more: " if len(more) == 1 else f"{len(more)} of {len(at) - 1} others more, the smallest "
+        return f"{told}; none of {others} others surely more"
+    few = f"{name(more[0])} with {numbers.get(more[0], 0):,}"
+    many = "1 other gives more: " if len(more) == 1 else f"{len(more)} of {others} others more, the smallest "
     return f"{told}; {many}{few}"
+
+
+def better(given: Lines, numbers: dict[str, int]) -> list[str]:
+    """The mechanisms that give back more of the most facts than RMT, the one that carries least first."""
+    if "rmt" not in given:
+        return []
+    x = max(given["rmt"])
+    more = [kind for kind, points in given.items() if x in points and points[x].above(given["rmt"][x])]
+    return sorted(more, key=lambda kind: numbers.get(kind, 0))
 
 
 def far(given: Lines, reset: Lines, chosen: str) -> str:

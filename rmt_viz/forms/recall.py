@@ -4,8 +4,9 @@ import streamlit as st
 
 from rmt.errors import InputError
 from rmt_viz import session
+from rmt_viz.figures import glance as glances
 from rmt_viz.figures import recall as figures
-from rmt_viz.findings import claims, recall
+from rmt_viz.findings import claims, glance, recall
 from rmt_viz.widgets import chart
 from rmt_viz.widgets.markdown import plain
 
@@ -26,15 +27,24 @@ def experiments(chosen: str) -> None:
         numbers = recall.sizes(rows)
         st.caption(plain(recall.trained(results["recall"])))
         with left:
+            _glance(rows, chosen)
+        with right:
             _lines(rows, chosen, recall.QUOTATION, recall.quotation, "tokens of the quotation")
-            _lines(rows, chosen, recall.FAR, recall.far, "segments later")
-        with right:
             _weighed(rows, chosen, numbers)
+            _lines(rows, chosen, recall.FAR, recall.far, "segments later")
     if stretched:
-        with right:
+        with left:
             _stretched(results["stretched"])
     if rows or stretched:
-        _claims(claims.Seen(rows, stretched))
+        _claims(claims.Seen(rows, stretched), chosen)
+
+
+def _glance(rows, chosen: str) -> None:
+    table, heads = glance.rows(rows), glance.heads(rows)
+    finding = glance.finding(table)
+    figure = glances.glance(table, heads, ("rmt", chosen), finding, theme=chart.theme())
+    chart.show(figure, name="given-back", alt=f"What each mechanism gives back. {finding}.",
+                table=glance.columns(rows), caption=glance.NOTE)  # fmt: skip
 
 
 def _lines(rows, chosen: str, experiment: str, told, x: str) -> None:
@@ -42,14 +52,15 @@ def _lines(rows, chosen: str, experiment: str, told, x: str) -> None:
     kinds = recall.shown(given, chosen)
     finding = told(given, reset, chosen)
     chart.show(figures.right(given, reset, kinds, finding, x=x, theme=chart.theme()), name=experiment,
-                alt=f"Right answers against {x}. {finding}.", table=recall.line_table(given, reset, kinds, x),
+                alt=f"Right answers against {x}. {finding}.", table=recall.line_table(given, reset, list(given), x),
                 caption=recall.BANDS)  # fmt: skip
 
 
 def _weighed(rows, chosen: str, numbers: dict[str, int]) -> None:
     given, reset = recall.lines(rows, recall.FACTS), recall.lines(rows, recall.FACTS, "reset")
     finding = recall.facts(given, reset, numbers)
-    figure = figures.weighed(given, numbers, recall.shown(given, chosen), finding, theme=chart.theme())
+    named = dict.fromkeys((*recall.shown(given, chosen), *recall.better(given, numbers)[:1]))
+    figure = figures.weighed(given, numbers, list(named), finding, theme=chart.theme())
     chart.show(figure, name="facts", alt=f"Facts given back against the numbers carried. {finding}.",
                 table=recall.line_table(given, reset, list(given), "facts told"), caption=recall.SCATTER)  # fmt: skip
 
@@ -61,8 +72,15 @@ def _stretched(results) -> None:
                 caption=recall.tuned(results))  # fmt: skip
 
 
-def _claims(seen: claims.Seen) -> None:
-    told = claims.table(seen)
+def _claims(seen: claims.Seen, chosen: str) -> None:
     st.markdown(f"**{plain(claims.finding(seen))}**")
+    st.caption(plain(claims.commands(claims.CLAIMS)))
+    if family := claims.of_family(chosen):
+        _table(claims.table(seen, family), f"Claims about mechanisms of this family. {claims.finding(seen)}.")
+    with st.expander(f"All {len(claims.CLAIMS)} claims"):
+        _table(claims.table(seen), f"Claims about mechanisms. {claims.finding(seen)}.")
+
+
+def _table(told: dict[str, list[str]], alt: str) -> None:
     columns = {head: list(map(plain, cells)) for head, cells in told.items()}
-    st.table(columns, border="horizontal", hide_index=True, alt=f"Claims about mechanisms. {claims.finding(seen)}.")
+    st.table(columns, border="horizontal", hide_index=True, alt=alt)

@@ -38,7 +38,7 @@ def _overview(run: Run, over: str) -> bytes:
 
 async def segment(request: Request) -> Response:
     """Route: one segment, counted from 0; ?layer= and ?head= choose its attention maps."""
-    return await _answer(request, lambda run: _segment(run, request))
+    return await _answer(request, lambda run: _segment(run, request), _kept_segment)
 
 
 async def page(request: Request) -> Response:
@@ -65,7 +65,23 @@ def _segment(run: Run, request: Request) -> bytes:
     head = _index(request.query_params.get("head"), made["heads"])
     if index is None:
         raise InputError("A segment has a number.")
-    return slices.segment(run, index, layer, head, session.reset_of(run.id))
+    reset = session.reset_of(run.id)
+    key = _segment_key(run, reset, request)  # before anything is read: what is written meanwhile makes another key
+    return session.kept_slices().put(key, slices.segment(run, index, layer, head, reset))
+
+
+def _kept_segment(request: Request) -> bytes | None:
+    """A segment's slice if it was made before, and the files that it was made of are as they were."""
+    shelf, id = session.library(), request.path_params["trace"]
+    run, reset = shelf.at_hand(id), shelf.at_hand(control := f"{id}.reset")
+    if run is None or (reset is None and shelf.has(control)):
+        return None
+    return session.kept_slices().get(_segment_key(run, reset, request))
+
+
+def _segment_key(run: Run, reset: Run | None, request: Request) -> tuple:
+    made_of = [(one.id, one.trace.version) if one else None for one in (run, reset)]
+    return *made_of, request.path_params["index"], *map(request.query_params.get, ("layer", "head"))
 
 
 async def attention(request: Request) -> Response:
@@ -145,23 +161,29 @@ def _index(text: str | None, n: int) -> int | None:
     return int(text)
 
 
-async def _answer(request: Request, make: Callable[[Run], bytes]) -> Response:
-    """The response to a request: the bytes that `make` makes of its run, or an error as JSON.
+async def _answer(
+    request: Request, make: Callable[[Run], bytes], kept: Callable[[Request], bytes | None] = lambda _: None
+) -> Response:
+    """The response to a request: what is `kept` of it, or the bytes that `make` makes of its run; an error as JSON.
 
-    Its header Server-Timing has the milliseconds that the answer took, waiting for a thread included, and those of
-    work in them.
+    What takes time is made on a thread; `kept` is asked without one, since passing a request on and back takes longer
+    than to look. The header Server-Timing has the milliseconds that the answer took, waiting for a thread included,
+    and those of work in them.
     """
     began, work = time.perf_counter(), 0.0
 
-    def worked() -> bytes:
+    def worked(make: Callable[[], bytes | None]) -> bytes | None:
         nonlocal work
         before = time.thread_time()
-        body = make(session.library().open(request.path_params["trace"]))
-        work = time.thread_time() - before
+        body = make()
+        work += time.thread_time() - before
         return body
 
+    def made() -> bytes:
+        return make(session.library().open(request.path_params["trace"]))
+
     try:
-        body = await anyio.to_thread.run_sync(worked)
+        body = worked(lambda: kept(request)) or await anyio.to_thread.run_sync(worked, made)
     except InputError as error:
         return JSONResponse({"error": str(error)}, 404, headers=HEADERS)
     except Exception:  # a trace with numbers that nobody thought of, or a fault of ours: the log says which

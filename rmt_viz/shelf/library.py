@@ -80,14 +80,18 @@ class Library:
                 run = self.live[id] = Run(id, _whole(trace), "live")
             return run or self._bundled(id)
 
+    def at_hand(self, id: str) -> Run | None:
+        """The run of an id if it is open already and its file is as it was; waits for nobody who opens another one."""
+        path, (which, run) = self._path(id), self.opened.get(id, (None, None))
+        return self.live.get(id) or (run if path and which == _which(path) else None)
+
     def _bundled(self, id: str) -> Run:
         """A trace of the folder, opened again when its file is another one or was changed."""
         path = self._path(id)
         if path is None:
             self.opened.pop(id, None)
             raise InputError("There is no such trace here; choose another one.")
-        status = path.stat()
-        which = (status.st_ino, status.st_size, status.st_mtime_ns)
+        which = _which(path)
         if id not in self.opened or self.opened[id][0] != which:
             self.opened.pop(id, None)
             self.opened[id] = which, Run(id, _whole(Trace.open(path)), "recorded")
@@ -138,6 +142,15 @@ def _new_id(stem: str, taken: Collection[str]) -> str:
 
 def _stem(path: Path) -> str:
     return path.name.removesuffix(SUFFIX) if path.name.endswith(SUFFIX) else path.stem
+
+
+def _which(path: Path) -> tuple[int, ...] | None:
+    """Which file this is, and in which state; None for one that was deleted just now."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _whole(trace: Trace) -> Trace:

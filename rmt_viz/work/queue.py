@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from rmt.errors import InputError
@@ -91,8 +92,13 @@ def _lacks_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
 
 
-def _give_way(nice: int) -> None:
-    """Lower this thread's priority; on Linux alone a thread has one of its own."""
+def _give_way(prepare: Callable[[], object], nice: int) -> None:
+    """Lower this thread's priority; on Linux alone a thread has one of its own.
+
+    Before that all is prepared: replays and edits wait for it, too, and would wait at the lower priority.
+    """
+    with suppress(BaseException):  # the job prepares again, finds all done or fails itself, and says so
+        prepare()
     if nice and sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
@@ -107,7 +113,7 @@ class Worker:
     def __init__(self, at_once: int = AT_ONCE, turn: float = TURN, prepare: Callable[[], object] = int, nice: int = 0):
         """prepare: called before the work of each job, on its thread. nice: of these threads, see `NICE`."""
         self.at_once, self.turn, self.prepare = at_once, turn, prepare
-        self.pool = ThreadPoolExecutor(at_once, "job", _give_way, (nice,))
+        self.pool = ThreadPoolExecutor(at_once, "job", _give_way, (prepare, nice))
         self.changed = threading.Condition()
         self.waiting: list[Job] = []  # in the order they came
         self.line: list[Job] = []  # begun; the first one is at work
