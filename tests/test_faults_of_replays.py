@@ -14,7 +14,7 @@ from conftest import ROOT
 from families import make
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from test_figures import unpack
+from unpacking import unpack
 
 from rmt.backbone import HFBackbone
 from rmt.memory.recurrent import RecurrentMemory

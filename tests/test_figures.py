@@ -1,27 +1,14 @@
 """What is drawn: slices for the surface, sentences, and the figures for elsewhere."""
 
-import json
-
 import numpy as np
 import pytest
+from unpacking import unpack
 
 from rmt.viewer import bundle, slices
 from rmt.viewer.sentence import provenance, remark, sentence
 from rmt_viz.components import HERE
 from rmt_viz.figures.run import run as run_figure
 from rmt_viz.shelf.library import Run
-
-
-def unpack(body: bytes) -> dict:
-    """As source.js does it."""
-    length = int.from_bytes(body[:4], "little")
-    head = json.loads(body[4 : 4 + length])
-    found = {"meta": head["meta"]}
-    for name, entry in head["arrays"].items():
-        count, offset = int(np.prod(entry["shape"])), 4 + length + entry["offset"]
-        assert offset % 4 == 0, "a typed array needs its alignment"
-        found[name] = np.frombuffer(body, entry["dtype"], count, offset).reshape(entry["shape"])
-    return found
 
 
 @pytest.fixture

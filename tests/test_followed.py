@@ -1,9 +1,8 @@
 """Several that can be asked for: their answers, their beats, and what the surface is given of them."""
 
-import json
-
 import numpy as np
 import pytest
+from unpacking import unpack
 
 from rmt.measure import measure
 from rmt.measure.beats import Series, Turns, find_turns
@@ -17,16 +16,6 @@ from rmt_viz.shelf.library import Run
 
 PEOPLE = ("Mary", "John", "Daniel")
 CLASSES = ["garden", "office", "kitchen", "never mentioned"]
-
-
-def unpack(body: bytes) -> dict:
-    length = int.from_bytes(body[:4], "little")
-    head = json.loads(body[4 : 4 + length])
-    found = {"meta": head["meta"]}
-    for name, entry in head["arrays"].items():
-        count = int(np.prod(entry["shape"]))
-        found[name] = np.frombuffer(body, entry["dtype"], count, 4 + length + entry["offset"]).reshape(entry["shape"])
-    return found
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """States that are written through gates, caches that deepen, and a net that is taught: the papers' equations.
 
-Packages are installed for these tests alone; where one is missing its test is skipped and says so.
+And what packages of others compute, see tests/references.py.
 """
 
 import pytest
 import torch
 from foreign import SEGMENT, tiny
+from references import expected, numbers, put
 from torch.nn import functional as F
 
 from rmt.errors import InputError
@@ -86,6 +87,34 @@ def test_memformers_slots_are_written_alone():
         assert close(written[:, m : m + 1], value / value.norm(dim=-1, keepdim=True))
 
 
+@torch.no_grad()
+def test_memformers_slots_attend_as_in_its_package():
+    """With one head; the paper's sharpening and forgetting are not in the package, which has a GRU there."""
+    cell = CELLS["memformer"](D, 3, tau=1.0)
+    for name in ("query", "key", "value"):
+        put(getattr(cell, name).weight, f"memformer {name}", scaled=True)
+    written = cell.write(numbers("memformer hidden", 2, 5, D), numbers("memformer state", 2, 3, D))
+    assert close(written, F.normalize(expected("memformer") + cell.bias, dim=-1))
+
+
+@torch.no_grad()
+def test_titans_net_is_taught_as_by_its_package():
+    """Two segments, a chunk each, with one rate a segment, keys of length 1 and no norm around the net, as ours."""
+    cell = CELLS["titans"](D, hidden=7)
+    for name in ("first", "second"):
+        put(getattr(cell, name), f"titans {name}", scaled=True)
+    for name in ("key", "value"):
+        put(getattr(cell, name).weight, f"titans {name}", scaled=True)
+    put(cell.rates.weight, "titans rates", scaled=True)
+    put(cell.rates.bias, "titans bias")
+    cell.rates.weight[1] = 0.0  # the same pace for all segments
+    state = cell.initial(2)
+    for x in numbers("titans x", 2, 2, 12, D):
+        state = cell.teach(x, state, None)
+    for i, name in enumerate(("first", "second")):
+        assert close(torch.stack([state[i], state[2 + i]]), expected(f"titans {name}"))
+
+
 def test_the_net_of_titans_is_taught_by_its_gradient():
     cell = CELLS["titans"](D, hidden=7)
     key, value, weight = torch.randn(2, 5, D), torch.randn(2, 5, D), torch.rand(2, 5, 1)
@@ -159,25 +188,17 @@ def test_gates_are_the_papers():
 @torch.no_grad()
 def test_a_state_is_read_and_written_as_by_its_package():
     """With one head, in which its one head of keys and values is ours too, and its fixed gate."""
-    name = "block_recurrent_transformer_pytorch"
-    theirs = pytest.importorskip(f"{name}.{name}", reason="block-recurrent-transformer-pytorch is not installed here")
     cell = CELLS["block-recurrent"](D, 3, n_layers=4, n_heads=1, d_head=8, gate="fixed")
-    cell.kept.normal_()
-    other = theirs.StateContainer(D, num_state_vectors=3, dim_head=8, heads=1).double()
-    for ours, weight in (
-        (cell.read, other.q_to_state), (cell.write, other.q_from_state), (cell.own, other.state_to_q),
-        (cell.out, other.to_state_out), (cell.gates, other.state_out_to_gate),
-    ):  # fmt: skip
-        weight.load_state_dict(ours.state_dict())
-    other.state_to_kv.weight.copy_(torch.cat([cell.key.weight, cell.value.weight]))
-    other.state_pos_ids.copy_(cell.places)
-    other.learned_ema_beta.copy_(-cell.kept)
-    state, tokens, key, value = torch.randn(2, 3, D), torch.randn(2, 5, D), *torch.randn(2, 2, 5, 8)
-    other.set_next_read_state(state)
-    expected, after = other.read(tokens), other.write(memories=(key, value))
+    for name in ("read", "write", "own", "out", "gates", "key", "value"):
+        put(getattr(cell, name).weight, f"block {name}", scaled=True)
+    put(cell.gates.bias, "block gates bias", scaled=True)
+    put(cell.kept, "block kept")
+    put(cell.places, "block places")
+    state, tokens = numbers("block state", 2, 3, D), numbers("block tokens", 2, 5, D)
+    key, value = numbers("block kv", 2, 2, 5, 8)
     normed = cell.norm(state) + cell.places
-    assert close(cell.join(cell.look(tokens, normed)[0]), expected)
-    assert close(cell.update(normed, key[:, None], value[:, None], state)[0], after)
+    assert close(cell.join(cell.look(tokens, normed)[0]), expected("block read"))
+    assert close(cell.update(normed, key[:, None], value[:, None], state)[0], expected("block written"))
 
 
 def test_one_layer_has_the_state():

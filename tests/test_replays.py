@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from families import make
-from test_figures import unpack
+from unpacking import unpack
 
 from rmt.backbone import HFBackbone
 from rmt.errors import InputError

@@ -1,14 +1,26 @@
 """Sparse attention, landmarks and nearest neighbours are what their papers say, exact in float64 on tiny models."""
 
+import numpy as np
 import pytest
 import torch
 from readers import IDS, LENGTH, close, reader, stock
+from references import expected, numbers
+from torch.nn import functional as F
+from transformers import LongformerConfig, LongformerModel
+from unpacking import unpack
 
 from rmt.memory.bigbird import drawn
 from rmt.memory.landmark import Blocks
+from rmt.memory.memorizing import MemorizingTransformer
 from rmt.recorder import record, replay
+from rmt.text.segments import Segment
+from rmt.viewer.attention_slices import attention
 
 LOW = -torch.inf
+SIZES = (
+    "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "type_vocab_size",
+    "layer_norm_eps", "hidden_act",
+)  # fmt: skip
 HEADS = 4
 
 
@@ -63,6 +75,37 @@ def test_a_sparse_pattern_is_a_mask_over_the_whole_text(cell):
     model = reader("llama_gqa", cell, 24, **options)
     logits, whole = model(IDS).logits, masked(model, pattern)
     assert close(logits, whole) and not torch.allclose(whole, stock(model), atol=1e-4)
+
+
+def test_an_encoder_of_one_segment_is_transformers_longformer():
+    """Its global tokens, here the marks, have the weights of all others, as ours. Its softmax is of float32."""
+    model = reader("bert", "longformer", 0, window=5, dilation=1)
+    bert, ids = model.backbone.trunk, IDS[:, :23]
+    sizes = {key: getattr(bert.config, key) for key in SIZES}
+    rows = bert.config.max_position_embeddings
+    config = LongformerConfig(
+        **sizes, attention_window=[8] * bert.config.num_hidden_layers, max_position_embeddings=rows + 1, pad_token_id=0
+    )
+    other = LongformerModel(config, add_pooling_layer=False).double().eval()
+    weights = {key: value for key, value in bert.state_dict().items() if not key.startswith("pooler")}
+    table = weights.pop("embeddings.position_embeddings.weight")  # of its rows the first is for padding
+    weights["embeddings.position_embeddings.weight"] = torch.cat([table[:1], table])
+    for key in [key for key in weights if ".self." in key]:
+        weights[key.replace("query", "query_global").replace("key", "key_global").replace("value", "value_global")] = (
+            weights[key]
+        )
+    assert not other.load_state_dict(weights, strict=False).missing_keys
+    cls, sep = (torch.full((2, 1), mark) for mark in (model.backbone.cls_id, model.backbone.sep_id))
+    whole = torch.cat([cls, sep, ids, sep], dim=1)
+    wide = torch.zeros_like(whole)
+    wide[:, [0, 1, -1]] = 1
+    with torch.no_grad():
+        expected = other(whole, global_attention_mask=wide).last_hidden_state
+        step, _ = model.cell.step(model.backbone, Segment(ids), model.cell.initial(2))
+    assert torch.allclose(step.output.hidden, expected, rtol=0, atol=1e-6)
+    narrow = reader("bert", "longformer", 0, window=4, dilation=1)
+    step, _ = narrow.cell.step(narrow.backbone, Segment(ids), narrow.cell.initial(2))
+    assert not torch.allclose(step.output.hidden, expected, rtol=0, atol=1e-3)
 
 
 def test_a_longformer_needs_no_more_cache_than_its_windows_and_its_global_tokens():
@@ -164,6 +207,22 @@ def test_a_recorded_block_has_its_landmarks_weight():
     assert close(torch.tensor(again.attention).sum(-1), torch.ones(3, 4, 18 + 9, dtype=torch.float64))
     assert not read[..., [8, 17]].any() and (read[:, :, :8].sum(-1) > 0).all()
     assert abs(torch.tensor(trace.segments[2].read.astype("f8")) - read[:, :, :8]).max() < 1e-3
+    assert again.blocks.tolist() == [2] * 8 + [0] + [1] * 8 + [0], "segments back, landmarks in none"
+    for how, layer, head in (("mean", None, None), ("max", 1, 2)):
+        arrays = unpack(attention(trace, again, how=how, layer=layer, head=head))
+        blocks = arrays["meta"]["blocks"]
+        map_of = (read.mean((0, 1)) if layer is None else read[layer, head])[:8].numpy()  # (T, 18)
+        weight, inside = arrays["block_weight"], arrays["block_inside"]
+        assert [block["segment"] for block in blocks] == [0, 1]
+        assert [block["tokens"] for block in blocks] == [trace.segments[s].tokens for s in (0, 1)]
+        assert np.allclose(weight, [[row[:8].sum(), row[9:17].sum()] for row in map_of], atol=1e-6)
+        assert np.allclose(weight[:, :1] * inside[:, :8], map_of[:, :8], atol=1e-6), "both factors make the map"
+        assert np.allclose(inside[:, 8:].sum(1), 1, atol=1e-6)
+    assert trace.meta["read_blocks"] and "block_weight" not in unpack(attention(trace, again, how="max"))
+    first = unpack(attention(trace, replay(model, trace, 0)))
+    assert not first["meta"]["blocks"] and "block_weight" not in first, "there is nothing before the first segment"
+    other = record(reader("llama_gqa", "transformer-xl", 18), IDS[0], detail="memory")
+    assert "read_blocks" not in other.meta
 
 
 # -- nearest neighbours
@@ -188,6 +247,23 @@ def test_the_nearest_keys_and_the_text_have_a_softmax_each_and_a_gate(top):
             alone = torch.cat([torch.zeros(6), scores[1, head, query, 6:].softmax(0)])
             assert close(weights[1, head, query - 6], alone)
             assert close(others[0, head, query - 6], torch.cat([torch.zeros(6), local]))
+
+
+def test_neighbours_and_text_are_read_as_in_a_package_but_for_the_gate():
+    """memorizing-transformers-pytorch has one softmax over both, so that a query has a gate of its own."""
+    query = F.normalize(numbers("memorizing x", 2, 12, 16).unflatten(-1, (2, 8)).transpose(1, 2), dim=-1)
+    key, value = (numbers("memorizing x", 2, 12, 16) @ (numbers("memorizing kv", 16, 16) / 4).T).chunk(2, dim=-1)
+    far_key, far_value = numbers("memorizing memory", 2, 2, 9, 8)
+    keys = F.normalize(torch.cat([far_key, key], dim=1), dim=-1)  # (B, 9 + 12, d)
+    scores = query @ keys[:, None].transpose(-1, -2) * torch.e
+    scores = scores.masked_fill(torch.ones(12, 21).triu(10).bool(), LOW)
+    cell = MemorizingTransformer(16, 9, n_layers=1, n_heads=2, top=4).double()
+    weights = cell.weigh(0, scores) * 2  # an open gate gives each half
+    far, near = weights[..., :9] @ far_value[:, None], weights[..., 9:] @ value[:, None]
+    gate = scores[..., :9].topk(4).values.logsumexp(-1) - scores[..., 9:].logsumexp(-1)
+    gate = gate.sigmoid()[..., None]
+    both = (gate * far + (1 - gate) * near).transpose(1, 2).flatten(2)
+    assert close(both.detach(), expected("memorizing"))
 
 
 def test_one_layer_has_neighbours_and_the_others_see_their_segment_alone():

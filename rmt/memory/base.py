@@ -66,6 +66,11 @@ class MemoryCell(nn.Module):
         """The state with its latest slots replaced by these (B, M, D')."""
         return self.restore(slots)
 
+    def blocks(self, state: State) -> Tensor | None:
+        """Which block of earlier text each position of read memory belongs to, (B, R): 1 for the latest segment, 2 for
+        the one before, 0 for none. None where memory is not read by blocks."""
+        return None
+
     def room(self, causal: bool) -> int:
         """The number of positions that memory takes of the augmented input, with an encoder's [CLS], [SEP], [SEP]."""
         return self.n_read + self.n_write if causal else max(self.n_read, self.n_write) + 3

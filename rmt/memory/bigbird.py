@@ -11,12 +11,14 @@ RANGE = 2**31
 
 
 class BigBird(SparseAttention):
-    """Zaheer et al. 2020 (arXiv 2007.14062, section 2) in a decoder: random, window and global attention in blocks.
+    """Zaheer et al. 2020 (arXiv 2007.14062, section 2): random, window and global attention in blocks.
 
     A token of a block sees its own block and the one before, n_random earlier blocks, drawn anew for every block and
-    layer but the same in every run, and the first n_global tokens of the text. The paper's encoder has
-    windows to both sides, random blocks on both sides, and global tokens that see all others.
+    layer but the same in every run, and the first n_global tokens of the text. An encoder's tokens see the block after,
+    too, and its global tokens all others; the paper's encoder draws random blocks from both sides.
     """
+
+    both_ways = True
 
     def __init__(
         self, dim: int, n_memory: int = 64, *, block: int = 16, n_random: int = 1, n_global: int = 1, **options
@@ -26,7 +28,7 @@ class BigBird(SparseAttention):
 
     def sees(self, looks: Tensor, at: Tensor, heads: Tensor, layer: int) -> Tensor:
         looks, at = (places.div(self.block, rounding_mode="floor") for places in (looks, at))
-        seen = at >= looks - 1
+        seen = (at - looks).abs() <= 1
         for draw in range(self.n_random):
             seen = seen | (at == drawn(looks, draw, layer))
         return seen
@@ -45,5 +47,4 @@ MECHANISM = Mechanism(
     BigBird,
     fresh={"n_memory": 512, "block": 32, "n_random": 1, "n_global": 32},
     keeps_tokens=True,
-    encoder=False,
 )

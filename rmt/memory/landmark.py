@@ -49,6 +49,11 @@ class LandmarkAttention(TransformerXL):
         new = torch.cat([new, mark], dim=-1)
         return step, torch.cat([state, new], dim=1)[:, new.shape[1] :]
 
+    def blocks(self, state: Tensor) -> Tensor:
+        marks, filled = state[..., -1] > 0, (state != 0).any(-1)
+        back = marks.sum(1, keepdim=True) - (marks.cumsum(1) - marks.long())  # a block ends at its landmark
+        return back * (filled & ~marks)
+
     def slots(self, state: Tensor) -> Tensor:
         return state
 

@@ -164,6 +164,7 @@ def replay(model: Model, trace: Trace, segment: int) -> SegmentRecord:
     recorder = model.backbone if model.backbone.recurrent else Recorder(model.backbone, full=True)
     s = 0 if trace.meta["control"] == "reset" else recorded.index
     state = stored(model, trace.arrays["memory"][0 if model.cell.past else s : s + 1])
+    blocks = model.cell.blocks(state)
     step, state = model.cell.step(recorder, Segment(ids), state)
     names = ("read", "write", "mass", "answer_read", "attention")
     return replace(
@@ -171,6 +172,7 @@ def replay(model: Model, trace: Trace, segment: int) -> SegmentRecord:
         memory=to_numpy(model.cell.slots(state)[0]),
         logits=None if model.backbone.head == "none" else to_numpy(step.logits[0]),
         layout=_places(step.layout),
+        blocks=None if blocks is None else to_numpy(blocks[0]),
         **({} if model.backbone.recurrent else {name: to_numpy(getattr(recorder.all, name)[:, 0]) for name in names}),
     )
 

@@ -127,7 +127,8 @@ def stored(model: Model, memory: np.ndarray) -> State:
 def _open(path, model, document, *, spans, label, control, detail, seed, asking, changes, blank) -> TraceWriter:
     """Open the trace file of this run, new or with the segments it has."""
     lengths = [end - start for start, end in cuts(len(document.ids), model.segment_length, model.alignment)]
-    cell, slots = model.cell, model.cell.slots(model.cell.initial(1))
+    cell, initial = model.cell, model.cell.initial(1)
+    slots = cell.slots(initial)
     meta = {
         "detail": detail,
         "task": model.about.task,
@@ -144,6 +145,7 @@ def _open(path, model, document, *, spans, label, control, detail, seed, asking,
         **({"questions": [{"name": one.name, "text": one.text} for one in asking]} if asking else {}),
         **({"unknown": document.unknown} if document.unknown else {}),
         **({"changes": changes} if changes else {}),  # of a what-if, see rmt.intervene.changes
+        **({"read_blocks": True} if cell.blocks(initial) is not None else {}),
         **({"blank": blank} if blank else {}),  # of a what-if, see rmt.causes.blank_answer
         "made_by": {**made_by(model), "fingerprint": fingerprint(model)},
     }

@@ -47,7 +47,8 @@ class SegmentRecord:
 
     memory is the state after the segment and memory_before the state before it. read and write are None below detail
     "thin". attention (L, H, N, N), logits and layout exist in a replay only; layout: {name: (start, stop)} of tokens,
-    read and write memory among the N positions.
+    read and write memory among the N positions. blocks (R,), where memory is read by blocks of earlier text: how many
+    segments back the block of each position of read memory is, 0 for none; of a replay, too.
     """
 
     index: int
@@ -68,6 +69,7 @@ class SegmentRecord:
     attention: np.ndarray | None = None
     logits: np.ndarray | None = None
     layout: dict[str, tuple[int, int]] | None = None
+    blocks: np.ndarray | None = None
 
 
 class Trace:

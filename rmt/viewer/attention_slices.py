@@ -7,6 +7,7 @@ import numpy as np
 from rmt.errors import InputError
 from rmt.measure import edges
 from rmt.trace import SegmentRecord, Trace
+from rmt.viewer.block_slices import retrieved
 from rmt.viewer.slices import local_spans, pack
 
 MOST = 256  # rows of a map that is sent, at most; a longer one is pooled, and a window shows exact cells
@@ -39,6 +40,8 @@ def attention(
     pooled = values[rows[0] : rows[-1], columns[0] : columns[-1]]
     for axis, edge in ((0, rows), (1, columns)):
         pooled = np.maximum.reduceat(pooled, edge[:-1] - edge[0], axis=axis)
+    one_number = how == "mean" or None not in (layer, head)  # a maximum over heads has no shares
+    blocks, by_block = retrieved(trace, record, values) if one_number and record.blocks is not None else ([], {})
     meta = {
         "index": record.index,
         "start": record.start,
@@ -48,10 +51,11 @@ def attention(
         "spans": local_spans(trace.spans, record),
         "pooled": bool(len(rows) - 1 < rows[-1] - rows[0]),
         "known": record.attention is not None,
-        "shares": _shares(values, layout) if how == "mean" or None not in (layer, head) else {},
+        "blocks": blocks,
+        "shares": _shares(values, layout) if one_number else {},
         **state,
     }
-    return pack(meta, map=pooled, rows=rows, columns=columns)
+    return pack(meta, map=pooled, rows=rows, columns=columns, **by_block)
 
 
 def recorded_layout(trace: Trace, record: SegmentRecord) -> tuple[Layout, int]:

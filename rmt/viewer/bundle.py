@@ -19,6 +19,7 @@ MODULES = (  # each after those it imports
     "maps.js",
     "blocks.js",
     "attention.js",
+    "retrieved.js",
     "moves.js",
     "paths.js",
     "strips.js",

@@ -104,6 +104,7 @@ def overview(
         "n_heads": trace.meta["made_by"]["heads"],
         "n_memory": trace.arrays["memory"].shape[1],
         "causal": trace.meta["causal"],
+        "read_blocks": bool(trace.meta.get("read_blocks")),
         "detail": trace.meta["detail"],
         "control": trace.meta["control"],
         "beats": people.beats(measures.beats),

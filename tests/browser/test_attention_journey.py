@@ -7,7 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from foreign import tiny
 from playwright.sync_api import expect
+
+from rmt.checkpoint import load, save
+from rmt.recorder import record
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_MS = 180_000  # the first map imports torch
@@ -174,3 +179,22 @@ def test_another_page_opens_where_this_one_was(visit, go):
     go(page, "memory")
     page.wait_for_url("**/memory?trace=reasoning&segment=4")
     expect(page.locator(".sentence")).to_contain_text("Segment 4 of 8")
+
+
+def test_blocks_that_are_retrieved_are_drawn_with_what_is_read_in_them(visit, assets):
+    folder = assets / "checkpoints" / "blocks"
+    model = tiny("llama", "landmark", n_memory=27)
+    save(model, model.about.config, folder)
+    record(load(folder), torch.arange(40) % 47 + 3, detail="thin", out=assets / "traces" / "blocks.trace.safetensors")
+    page = visit("attention?trace=blocks&segment=4")
+    whole(page, "4")
+    card = page.locator(".panel.retrieved")
+    expect(card.locator("h2")).to_have_text(re.compile(r"Segment 4 gives \d+ % .+ most of the rest to segment [123]:"))
+    expect(card.locator(".strip")).to_have_count(3)
+    card.get_by_label("query").select_option(index=2)
+    expect(card.locator("h2")).to_contain_text("gives")
+    expect(card.locator("h2")).not_to_contain_text("Segment 4 gives")
+    card.get_by_role("button", name="Numbers as a table").click()
+    expect(card.get_by_role("columnheader")).to_have_text(
+        ["token", "query", "segment 1", "segment 2", "segment 3", "own segment"]
+    )

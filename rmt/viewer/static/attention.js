@@ -85,7 +85,7 @@ function mapsOf(frame) {
   return wanted.map((s) => ({ segment: s, beat: named(s), slice: frame.ask(path(s, frame.view)) }))
 }
 
-function path(segment, { layer, head, how }) {
+export function path(segment, { layer, head, how }) {
   const query = new URLSearchParams()
   if (layer) query.set("layer", layer - 1)
   if (head) query.set("head", head - 1)

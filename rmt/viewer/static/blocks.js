@@ -19,6 +19,7 @@ const FOOT = 24
 const RIGHT = 44
 const BETWEEN = 4
 const LEAST = 4 // pixels of a slot
+const MOST = 0.6 // the share of the room that slots may take for that
 const READABLE = 10.5 // pixels a row in which a token can be written
 
 // The group of a row or column and where in it that stands: {kind, index, position}.
@@ -71,9 +72,9 @@ function layAxis(slice, axis, room) {
   const groups = runs(slice, axis)
   const total = groups.at(-1).to
   const even = (room - BETWEEN * (groups.length - 1)) / total
-  const small = Math.max(even, LEAST)
   const rest = groups.filter((group) => group.kind !== "tokens")
   const others = rest.reduce((sum, group) => sum + group.to - group.from, 0)
+  const small = others * LEAST > MOST * room ? even : Math.max(even, LEAST) // a long cache leaves room for the tokens
   const step = total > others ? (room - BETWEEN * (groups.length - 1) - small * others) / (total - others) : small
   let at = 0
   for (const group of groups) {

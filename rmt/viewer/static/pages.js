@@ -6,6 +6,7 @@ import { answersPanel } from "./answers.js"
 import { blocksPanel, headsPanel } from "./heads.js"
 import { mapsPanel } from "./maps.js"
 import { attentionPanel } from "./attention.js"
+import { retrievedPanel } from "./retrieved.js"
 import { pathsPanel } from "./paths.js"
 import { stripsPanel } from "./strips.js"
 import { distancesPanel } from "./distances.js"
@@ -18,7 +19,7 @@ import { curvesPanel, positionsPanel } from "./curves.js"
 export const PAGES = {
   watch: [tokensPanel, answersPanel, slotsPanel, headsPanel, mapsPanel],
   "what-if": [affectedPanel, answersPanel, tokensPanel, slotsPanel],
-  attention: [blocksPanel, attentionPanel],
+  attention: [blocksPanel, attentionPanel, retrievedPanel],
   memory: [pathsPanel, stripsPanel, distancesPanel, likenessPanel, wordsPanel, changedPanel],
   loss: [curvesPanel, positionsPanel, answersPanel, tokensPanel],
 }
