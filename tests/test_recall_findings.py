@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks import recall_table
 from rmt.memory.words import WORDS
 from rmt_viz.figures import glance as glances
 from rmt_viz.figures import labels
 from rmt_viz.figures import recall as figures
 from rmt_viz.findings import claims, glance, verdicts
 from rmt_viz.findings import recall as findings
+from rmt_viz.shelf import results
 from rmt_viz.shelf.recalled import Recalled, Stretched
 
 
@@ -144,6 +146,14 @@ def test_at_a_glance_it_is_seen_what_each_gives_back():
         "7, asked up to 100, there 50.0% (45.0% to 55.0%)", "≥ 100, asked up to 100, there 90.0% (85.0% to 95.0%)",
         "not run", "not run",
     ]  # fmt: skip
+
+
+def test_the_table_of_the_documentation_has_all_that_was_trained():
+    made = recall_table.table()
+    kinds = {one.mechanism for one in results.read("recall").rows}
+    rows = [line for line in made.splitlines() if line.startswith("| ")][1:]
+    assert {line.split(" | ")[0].removeprefix("| ") for line in rows} == {findings.name(kind) for kind in kinds}
+    assert made.startswith(f"{len(kinds)} mechanisms around one small decoder")
 
 
 def test_lines_of_a_family_are_told_apart():
