@@ -5,14 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import recall_table
 from rmt.memory.words import WORDS
 from rmt_viz.figures import glance as glances
 from rmt_viz.figures import labels
 from rmt_viz.figures import recall as figures
 from rmt_viz.findings import claims, glance, verdicts
 from rmt_viz.findings import recall as findings
-from rmt_viz.shelf import results
 from rmt_viz.shelf.recalled import Recalled, Stretched
 
 
@@ -105,6 +103,8 @@ def test_facts_are_drawn_against_the_numbers_that_cross():
     assert set(at) == {"<b>RMT</b>", "<b>Landmark</b>", "no memory"} and len(figure.data) == 4
     assert at["<b>RMT</b>"] == (np.log10(512), 0.3) and at["no memory"][0] < np.log10(512)
     assert findings.better(given, findings.sizes(ROWS)) == ["mamba", "landmark"], "the smallest first"
+    close = findings.lines([*ROWS, *experiment("gist", "facts", {16: 0.33})], "facts")
+    assert "gist" not in findings.better(close, findings.sizes(ROWS)), "more within the error"
 
 
 def test_labels_are_apart_and_where_their_lines_end():
@@ -130,6 +130,11 @@ def test_at_a_glance_it_is_seen_what_each_gives_back():
     assert glance.finding(table) == (
         "1 of 2 trained mechanisms gives back more than RMT in all three experiments: Landmark"
     )
+    equally_far = experiment("gist", "far", {1: 0.9, 7: 0.5, 100: 0.04})
+    ahead_in_two = [*experiment("gist", "quotation", {16: 0.9}), *experiment("gist", "facts", {16: 0.9}), *equally_far]
+    assert glance.finding(glance.rows([*ROWS, *ahead_in_two])).startswith("1 of 3 trained"), "no farther than RMT"
+    guessed = glance.rows(experiment("gist", "facts", {16: 0.06}))
+    assert guessed[0].cells["facts"].text == "(6.0%)", "within the error of its control"
     level = [one for one in ROWS if one.mechanism != "landmark"]
     assert glance.finding(glance.rows(level)).startswith("None of 1 trained mechanisms")
     figure = glances.glance(table, heads, ("rmt", "mamba"), "told")
@@ -146,14 +151,6 @@ def test_at_a_glance_it_is_seen_what_each_gives_back():
         "7, asked up to 100, there 50.0% (45.0% to 55.0%)", "≥ 100, asked up to 100, there 90.0% (85.0% to 95.0%)",
         "not run", "not run",
     ]  # fmt: skip
-
-
-def test_the_table_of_the_documentation_has_all_that_was_trained():
-    made = recall_table.table()
-    kinds = {one.mechanism for one in results.read("recall").rows}
-    rows = [line for line in made.splitlines() if line.startswith("| ")][1:]
-    assert {line.split(" | ")[0].removeprefix("| ") for line in rows} == {findings.name(kind) for kind in kinds}
-    assert made.startswith(f"{len(kinds)} mechanisms around one small decoder")
 
 
 def test_lines_of_a_family_are_told_apart():
