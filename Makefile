@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 PORT ?= 8501
 PYTEST := $(BIN)/python -m pytest
 # Python compiles what it imports; pip would compile 280 MB of modules first, most of which nothing here ever imports.
+# So compiled modules are kept, even where the environment says not to: else every process would compile them anew.
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile
+unexport PYTHONDONTWRITEBYTECODE
 # One file a process at a time, so that a file's fixtures are made once; a thread a process.
 SPREAD := OMP_NUM_THREADS=1 $(PYTEST) -n auto --dist loadfile --no-loadscope-reorder --ignore=tests/browser
 

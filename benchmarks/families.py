@@ -26,6 +26,7 @@ from benchmarks.tiny_configs import LENGTH, no_cache, tiny_config
 SLOTS = 3
 LOGITS, MAPS = 1e-5, 5e-4
 SECONDS = 120  # of a processor for one class: on a busy machine they may take an hour
+LOOK = 5.0  # seconds between two looks at what it used
 NO_MODEL = "no model"
 REASONS = (  # of refusal, which hundreds of classes have in common: the summary counts these
     "an encoder and a decoder in two halves", "a model of several parts", "a part of a larger model or of another kind",
@@ -210,7 +211,7 @@ def _answer(process: subprocess.Popen, answers) -> str:
     begun = _used(process)
     while True:
         try:
-            return answers.get(timeout=5)
+            return answers.get(timeout=LOOK)
         except Empty:
             if process.poll() is not None or _used(process) - begun > SECONDS:
                 raise TimeoutError from None

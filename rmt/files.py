@@ -54,6 +54,11 @@ def naming(path: Path) -> Iterator[None]:
         raise InputError(f"{path} cannot be written ({why}); {what}.") from error
 
 
+def cache_folder() -> Path:
+    """Where this program keeps what it can make again, for the user who runs it."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rmt-viz"
+
+
 def remove(path: Path) -> None:
     """Delete a file that nobody needs, if that can be done."""
     with suppress(OSError):

@@ -94,7 +94,7 @@ def start_scoring(
 
 def start_pair(wanted: visitors_checkpoint.CheckpointChoice, text: str) -> Job:
     """Start to record a text with memory and with memory reset; the job's result is the id of the first."""
-    example_texts.check_length(text)
+    example_texts.check_length(text, example_texts.WHILE_WAITING)
 
     def work(progress) -> str:
         with _opened(wanted) as reader:
@@ -115,7 +115,7 @@ def start_capacity(checkpoint: str, facts: Sequence[tuple[str, str]], seed: int)
 
 def start_mechanisms(names: Sequence[str], text: str) -> Job:
     """Start to read a text with each of these shipped checkpoints; the job's result is a row for each."""
-    example_texts.check_length(text)
+    example_texts.check_length(text, example_texts.WHILE_WAITING)
     folders = [session.CHECKPOINTS / name for name in names]
     return session.start("mechanisms", lambda progress: mechanisms.side_by_side(folders, text, progress))
 

@@ -318,14 +318,17 @@ def _wait(url: str, process: subprocess.Popen, log: Path) -> None:
 
 @pytest.fixture(scope="session")
 def tokenizer_file(tmp_path_factory):
-    """The tokenizer of a tiny training run, made once."""
-    from training import TINY
+    """The tokenizer of a tiny training run, made once, of a few addresses: of all it would take many times as long."""
+    from rmt.tasks import TASKS
+    from rmt.tasks.distractor import documents
+    from rmt.text.tokenizer import train_tokenizer
 
-    from rmt.train import Trainer
-
-    folder = tmp_path_factory.mktemp("vocabulary")
-    Trainer(TINY, folder, cpu=True)
-    return folder / "tokenizer.json"
+    rng = np.random.default_rng(0)
+    tales = [TASKS["detect"].story(rng) for _ in range(300)]
+    texts = [*list(documents("train").values())[:12], *(" ".join([*tale.facts, tale.question]) for tale in tales)]
+    file = tmp_path_factory.mktemp("vocabulary") / "tokenizer.json"
+    train_tokenizer(texts, size=1500).save(str(file))
+    return file
 
 
 @pytest.fixture

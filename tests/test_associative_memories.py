@@ -76,6 +76,14 @@ def test_linear_attention_is_that_of_performer_pytorch(kind):
     assert close(read(cell, numbers("qkv", 3, 2, 2, T, 8), 5), expected(kind))
 
 
+def test_performer_reads_with_long_queries_too():
+    """Their features, taken as they are, are all zero in any precision."""
+    parts = drawn()
+    parts[0] *= 100
+    cell = made("performer")
+    assert (cell.features(parts[0]) == 0).all(-1).any() and read(cell, parts, 5).isfinite().all()
+
+
 def test_features_of_performer_estimate_the_softmax():
     parts = drawn(0.5)
     softmax = F.scaled_dot_product_attention(*parts, is_causal=True)

@@ -66,7 +66,8 @@ def test_a_layer_is_no_model():
 def test_a_worker_is_given_its_share_of_a_processor_and_not_of_the_clock(tmp_path, monkeypatch):
     """What ends without an answer is said to, and what waits for a busy machine is waited for."""
     monkeypatch.setattr(families, "SECONDS", 0.5)
-    waits, turns, ends = "import time; time.sleep(6)", "while True: pass", "pass"
+    monkeypatch.setattr(families, "LOOK", 0.4)
+    waits, turns, ends = "import time; time.sleep(1.5)", "while True: pass", "pass"
     for code, answer in ((f"{waits}; print(1)", "1\n"), (turns, None), (ends, None)):
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         lines = Queue()

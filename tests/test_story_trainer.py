@@ -220,7 +220,7 @@ def test_what_cannot_be_trained_is_refused_with_a_sentence(config, tmp_path, set
         StoryTrainer(replace(config, **settings), tmp_path / "run")
 
 
-def test_a_run_may_start_from_another_and_keeps_the_classes_they_share(config, tmp_path):
+def test_a_run_may_start_from_another_and_keeps_the_classes_and_slots_they_share(config, tmp_path):
     first = StoryTrainer(replace(config, first=10), tmp_path / "first")
     list(first.steps())
     both = replace(config, kinds="qa1,qa5", init=str(tmp_path / "first"), tokenizer="")
@@ -230,6 +230,10 @@ def test_a_run_may_start_from_another_and_keeps_the_classes_they_share(config, t
     for i, known in enumerate(first.classes):
         assert torch.equal(old[name][i], new[name][other.classes.index(known)])
     assert all(torch.equal(old[key], new[key]) for key in old if key != name) and len(new[name]) > len(old[name])
+    slots = old["cell.memory"]
+    for n in (1, len(slots) + 3):
+        resized = StoryTrainer(replace(both, n_memory=n), tmp_path / str(n)).model.cell.memory
+        assert len(resized) == n and torch.equal(resized[: len(slots)], slots[:n])
     with pytest.raises(InputError, match="another shape"):
         StoryTrainer(replace(both, width=32), tmp_path / "wide")
 
@@ -252,7 +256,8 @@ def test_a_captured_step_trains_as_the_plain_one_does(config, tmp_path):
     assert all(torch.equal(tensor, weights[name]) for name, tensor in other.model.state_dict().items())
 
 
-def test_without_a_tokenizer_the_run_trains_one_and_keeps_it(config, tmp_path):
+def test_without_a_tokenizer_the_run_trains_one_and_keeps_it(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(distractor, "addresses", lambda: {str(i): text for i, text in enumerate(ADDRESSES.values())})
     config = replace(config, tokenizer="", vocabulary=300, first=11)
     trainer = StoryTrainer(config, tmp_path / "run")
     assert trainer.model.tokenizer.get_vocab_size() == 300

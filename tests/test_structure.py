@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "rmt.text": "rmt.errors",
     "rmt.trace": "rmt.files",
     "rmt.shipped": "rmt.trace",
-    "rmt.tasks": "rmt.text",
+    "rmt.tasks": "rmt.text rmt.files",
     "rmt.backbone": "rmt.text",
     "rmt.measure": "rmt.trace",
     "rmt.memory": "rmt.backbone rmt.text",

@@ -110,28 +110,28 @@ def test_longer_segments_may_start_from_a_run_on_shorter_ones(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
+def test_a_killed_process_leaves_a_run_that_goes_on(folder):
     options = "--task detect --segments 1 --layers 1 --width 16 --heads 2 --n-memory 2 --segment-length 24 --batch 4"
-    command = [sys.executable, "-m", "rmt", "train", *options.split(), "--out", str(tmp_path / "run"), "--cpu"]
+    command = [sys.executable, "-m", "rmt", "train", *options.split(), "--out", str(folder), "--cpu"]
     command += ["--threads", "1", "--patience", "2000"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not (tmp_path / "run" / "resume.pt").exists() and time.monotonic() < deadline:
+    while not (folder / "resume.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    first = torch.load(tmp_path / "run" / "resume.pt", weights_only=True)["at"]["step"]
+    first = torch.load(folder / "resume.pt", weights_only=True)["at"]["step"]
     assert first >= 50
-    load(tmp_path / "run", device="cpu")
+    load(folder, device="cpu")
     again = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        if torch.load(tmp_path / "run" / "resume.pt", weights_only=True)["at"]["step"] > first:
+        if torch.load(folder / "resume.pt", weights_only=True)["at"]["step"] > first:
             break
         time.sleep(0.1)
     again.kill()
     again.wait()
-    steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert steps == sorted(set(steps)) and steps[-1] > first
 
 

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from tokenizers import pre_tokenizers
 from torch import nn
 
 from rmt.errors import InputError
-from rmt.files import TemporaryFolder, sweep
+from rmt.files import TemporaryFolder, cache_folder, sweep
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def package_folder(name: str) -> Path:
     folder = Path(module.origin).parent / package.folder
     if package.gguf is None:
         return folder
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rmt-viz"
+    cache = cache_folder()
     converted = cache / package.requirement.replace("==", "-")
     if not converted.is_dir():
         cache.mkdir(parents=True, exist_ok=True)

@@ -76,7 +76,7 @@ class LinearAttention(MemoryCell):
         The first column of the weights is the state's share. real: zero at padding, (B, 1, T, 1), or 1.
         """
         matrix, norm = state
-        query, key = self.features(query), self.features(key) * real
+        query, key = self.query_features(query), self.features(key) * real
         local = (query @ key.transpose(-1, -2)) * seen
         past = query @ norm[..., None]  # (B, H, T, 1)
         total = local.sum(-1, keepdim=True) + past
@@ -87,6 +87,10 @@ class LinearAttention(MemoryCell):
     def features(self, x: Tensor) -> Tensor:
         """phi, (B, H, T, d) -> (B, H, T, F), all positive."""
         return F.elu(x) + 1
+
+    def query_features(self, x: Tensor) -> Tensor:
+        """phi of queries, up to a factor for each, which the quotient does not have."""
+        return self.features(x)
 
     def slots(self, state: State) -> Tensor:
         matrix, norm = state

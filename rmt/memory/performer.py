@@ -36,8 +36,15 @@ class Performer(LinearAttention):
 
     def features(self, x: Tensor) -> Tensor:
         x = x * x.shape[-1] ** -0.25
-        along = x @ self.directions.to(x.dtype).T
-        return (along - x.square().sum(-1, keepdim=True) / 2).exp() * self.n_features**-0.5
+        return (self._along(x) - x.square().sum(-1, keepdim=True) / 2).exp() * self.n_features**-0.5
+
+    def query_features(self, x: Tensor) -> Tensor:
+        """Those of queries over the greatest of each: of long queries all would be zero."""
+        along = self._along(x * x.shape[-1] ** -0.25)
+        return (along - along.amax(-1, keepdim=True)).exp()
+
+    def _along(self, x: Tensor) -> Tensor:
+        return x @ self.directions.to(x.dtype).T
 
 
 def orthogonal(rows: int, columns: int) -> Tensor:

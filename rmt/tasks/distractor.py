@@ -1,12 +1,21 @@
 """Distractor text: State of the Union addresses, some held out for evaluation, cut into sentences."""
 
+import hashlib
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
+from zipfile import BadZipFile
 
 import numpy as np
+import tokenizers
 from tokenizers import Tokenizer
 
+from rmt.errors import InputError
+from rmt.files import cache_folder, remove, written_whole
 from rmt.tasks.addresses import EVERY, addresses
+
+MOST_KEPT = 12  # vocabularies and splits whose tokens are kept on disk, 3 to 20 MB each
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
 WORD = re.compile(r"\w+")
@@ -25,14 +34,14 @@ class Distractor:
     """
 
     def __init__(self, tokenizer: Tokenizer, texts: list[str], without: frozenset[str] = frozenset()):
-        sentences = [
-            [s for s in SENTENCE.split(text.strip()) if without.isdisjoint(WORD.findall(s.lower()))] for text in texts
-        ]
-        encoded = tokenizer.encode_batch([s for text in sentences for s in text], add_special_tokens=False)
-        lengths = np.array([len(e.ids) for e in encoded])
-        self.ids = np.concatenate([np.array(e.ids, dtype=np.int64) for e in encoded])
+        sentences = [SENTENCE.split(text.strip()) for text in texts]
+        of = np.repeat(np.arange(len(texts)), [len(some) for some in sentences])  # the text of each
+        sentences = [sentence for some in sentences for sentence in some]
+        ids, lengths = encoded(tokenizer, sentences)
+        kept = np.array([without.isdisjoint(WORD.findall(sentence.lower())) for sentence in sentences])
+        self.ids, lengths, of = ids[np.repeat(kept, lengths)], lengths[kept], of[kept]
         self.starts = np.concatenate([[0], lengths.cumsum()[:-1]])
-        ends = np.cumsum([len(text) for text in sentences])
+        ends = np.searchsorted(of, np.arange(len(texts)), side="right")
         self.ends = np.append(self.starts, len(self.ids))[ends]  # where each document ends
 
     @classmethod
@@ -57,6 +66,29 @@ def _load(vocabulary: str, split: str, without: frozenset[str]) -> Distractor:
     tokenizer = Tokenizer.from_str(vocabulary)
     tokenizer.encode_special_tokens = True
     return Distractor(tokenizer, list(documents(split).values()), without)
+
+
+def encoded(tokenizer: Tokenizer, sentences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The tokens (N,) of sentences one after another, and how many each has.
+
+    To encode all addresses takes seconds of every command, so the tokens are kept in the user's cache, under a name
+    made from all that they depend on. Where they cannot be kept, or are damaged, they are made anew.
+    """
+    key = "\0".join([tokenizers.__version__, str(tokenizer.encode_special_tokens), tokenizer.to_str(), *sentences])
+    folder = cache_folder() / "tokens"
+    file = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
+    with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(file) as kept:
+        return kept["ids"].astype(np.int64), kept["lengths"]
+    found = tokenizer.encode_batch(sentences, add_special_tokens=False)
+    lengths = np.array([len(e.ids) for e in found])
+    ids = np.concatenate([np.array(e.ids, dtype=np.int64) for e in found])
+    with suppress(OSError, InputError):
+        folder.mkdir(parents=True, exist_ok=True)
+        with written_whole(file) as part, part.open("wb") as place:
+            np.savez(place, ids=ids.astype(np.uint32), lengths=lengths)
+        for old in sorted(folder.glob("*.npz"), key=lambda one: one.stat().st_mtime)[:-MOST_KEPT]:
+            remove(old)
+    return ids, lengths
 
 
 class Passage:

@@ -116,7 +116,7 @@ class StoryConfig:
     kinds: str = setting("qa1", "Tasks: qa1 to qa5 and many-facts, with commas between.")
     tokenizer: str = setting("", "A tokenizer.json; by default --init's, or one is trained.")
     seed: int = setting(0, "Decides the first weights and what is read.")
-    init: str | None = setting(None, "Start from this checkpoint's weights, of the same shape.")
+    init: str | None = setting(None, "Start from this checkpoint's weights; only slots and classes may differ.")
     backbone: str = setting("llama", "A decoder, trained from scratch: gpt2 or llama.")
     layers: int = setting(4, "Layers of the backbone.", least=1)
     width: int = setting(64, "Width of the backbone.", least=1)

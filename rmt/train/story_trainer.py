@@ -264,15 +264,19 @@ class StoryTrainer(TrainingRun):
         return AdamW(groups, lr=lr, fused=True, capturable=self.cuda, betas=(0.9, 0.98))
 
     def _start_from(self, other: Model) -> None:
-        """Copy the weights of a model of the same shape; classes that it does not have keep their fresh rows."""
+        """Copy the weights of a model of this shape; slots and classes that it does not have keep their fresh rows."""
         weights, fresh = dict(other.state_dict()), self.model.state_dict()
-        name = next(name for name in fresh if name.endswith("score.weight"))
+        head, slots = next(name for name in fresh if name.endswith("score.weight")), "cell.memory"
         try:
-            rows = fresh[name].clone()
+            rows = fresh[head].clone()
             for i, known in enumerate(self.classes):
                 if known in other.about.classes:
-                    rows[i] = weights[name][other.about.classes.index(known)]
-            self.model.load_state_dict({**weights, name: rows})
+                    rows[i] = weights[head][other.about.classes.index(known)]
+            taken = {**weights, head: rows}
+            if slots in weights and slots in fresh:
+                n = len(fresh[slots])
+                taken[slots] = torch.cat([weights[slots][:n], fresh[slots][len(weights[slots]) :]])
+            self.model.load_state_dict(taken)
         except (KeyError, RuntimeError):
             raise InputError(
                 f"{self.config.init} is of another shape; give the backbone, layers, width, heads and memory it has."

@@ -84,12 +84,17 @@ def ledger_table(facts: Sequence[dict]) -> dict[str, Sequence]:
 def used(document: dict) -> str:
     """A sentence on which slots carry facts, by ablation."""
     slots = document["slots"]
-    k, best = len(slots["fall"]) // 2, slots["best"]
-    halves = f"Without the {k} slots that matter most {percent(best[k])} are right"
-    halves += f", without {k} others {percent(slots['others'][k])}"
+    k, best, others = len(slots["fall"]) // 2, slots["best"], slots["others"]
     blank = slots.get("blank")
     answers = f": {percent(blank['share'])} are then answered with {blank['answer']}" if blank else ""
-    return f"{halves}, without all {percent(best[-1])}{answers}"
+    rest = f"without all {percent(best[-1])}{answers}"
+    if best[k] > others[k]:  # on other runs than those that the slots were ranked on
+        low, high = f"{min(slots['fall']):.2f}", f"{max(slots['fall']):.2f}"
+        alone = low if low == high else f"{low} to {high}"
+        halves = f"one half of them {percent(best[k])} are right, without the other {percent(others[k])}"
+        return f"Slots matter alike: ablated alone, each costs P {alone}; without {halves}, {rest}"
+    most = f"Without the {k} slots that matter most {percent(best[k])} are right"
+    return f"{most}, without {k} others {percent(others[k])}, {rest}"
 
 
 def used_table(document: dict) -> dict[str, Sequence]:

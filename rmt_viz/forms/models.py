@@ -11,12 +11,12 @@ from rmt_viz.shelf import checkpoints, example_texts
 from rmt_viz.widgets.errors import say, saying
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import follow
+from rmt_viz.widgets.text_file import MOST_MB, typed_or_uploaded
 from rmt_viz.work import visitors_checkpoint
 from rmt_viz.work.visitors_checkpoint import CheckpointChoice
 
 LONGEST_NAME = 200
 FRESH = 10  # slots of an untrained memory, as `rmt.checkpoint.adapter.wrap` has them
-MOST_MB = 50
 
 
 @dataclass(frozen=True)
@@ -135,16 +135,15 @@ def record(wanted: CheckpointChoice, report) -> bool:
             help=plain(example_texts.hint(config.get("task"))) or None,
         )
         fresh, special = _fresh(wanted, report), _special(wanted, report)
-        if st.button("Record", type="primary", key="record"):
-            try:
+        with saying():
+            text = typed_or_uploaded(text, f"file for {wanted.name}")
+            if st.button("Record", type="primary", key="record"):
                 if wanted.shipped:
                     requests.start_run(text, wanted.name, config["segment_length"])
                 else:
                     detail = report.details[-1] if report.details else "thin"
                     made = replace(wanted, fresh=fresh, detail=detail, options=(*wanted.options, *special))
                     requests.start_own_run(made, text, report.tokenizer)
-            except InputError as error:
-                say(str(error))
         follow("run")
     return session.take_finished_run()
 

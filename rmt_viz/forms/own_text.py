@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from rmt.errors import InputError
 from rmt.tasks import TASKS, whole_title
 from rmt_viz import requests, session
 from rmt_viz.shelf import checkpoints
 from rmt_viz.shelf.example_texts import LEAST_LENGTH, example, hint
 from rmt_viz.shelf.library import FIRST
-from rmt_viz.widgets.errors import say
+from rmt_viz.widgets.errors import say, saying
 from rmt_viz.widgets.markdown import plain
 from rmt_viz.widgets.progress import progress
+from rmt_viz.widgets.text_file import typed_or_uploaded
 
 LENGTHS = (LEAST_LENGTH, 24, 32, 48, 64, 96, 128, 256, 512)
 
@@ -35,11 +35,10 @@ def own_text() -> None:
     lacking = checkpoints.lacks(config)
     if lacking:
         st.caption(plain(lacking))
-    if st.button("Run", type="primary", key="own run", disabled=bool(lacking)):
-        try:
+    with saying():
+        text = typed_or_uploaded(text, f"own file {name}")
+        if st.button("Run", type="primary", key="own run", disabled=bool(lacking)):
             requests.start_run(text, name, length)
-        except InputError as error:
-            say(str(error))
     _progress()
 
 

@@ -5,7 +5,9 @@ import re
 from rmt.errors import InputError
 from rmt.tasks import TASKS
 
-MOST_CHARACTERS = 20_000
+MOST_CHARACTERS = 12_000_000  # two million tokens or so
+WHILE_WAITING = 20_000  # characters that several models read while somebody waits
+ENDING = 2_000  # characters at the end, among which the question is looked for
 LEAST_LENGTH = 16  # tokens a segment
 NOISE = (
     "The survey of the northern coast was finished in the spring, and its charts were sent to every harbor on the "
@@ -40,19 +42,19 @@ def check(text: str, config: dict, segment_length: int) -> None:
     if not LEAST_LENGTH <= segment_length <= config["segment_length"]:
         raise InputError(f"Choose {LEAST_LENGTH} to {config['segment_length']} tokens a segment.")
     known = TASKS[config["task"]].about if config.get("task") in TASKS else ()
-    question = LAST_SENTENCE.search(text)
+    question = LAST_SENTENCE.search(text[-ENDING:])
     if known and question is None:
         raise InputError("The text does not end with a question; end it with one, such as “Where is John?”")
     if known and not any(re.search(rf"\b{name}\b", question[0], re.IGNORECASE) for name in known):
         raise InputError(f"The question names nobody and nothing the model knows; ask about {_either(known)}.")
 
 
-def check_length(text: str) -> None:
-    """Check a text's length. Raises InputError where it is empty or too long to be read while somebody waits."""
+def check_length(text: str, most: int = MOST_CHARACTERS) -> None:
+    """Check a text's length. Raises InputError where it is empty or has more than so many characters."""
     if not text.strip():
         raise InputError("The text is empty; write a sentence or more.")
-    if len(text) > MOST_CHARACTERS:
-        raise InputError(f"The text has {len(text):,} characters; shorten it to {MOST_CHARACTERS:,}.")
+    if len(text) > most:
+        raise InputError(f"The text has {len(text):,} characters; shorten it to {most:,}.")
 
 
 def token_ids(text: str) -> list[int]:

@@ -6,12 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from rmt.errors import InputError
+from rmt.files import cache_folder
 from rmt.trace import Trace
 
 SUFFIX = ".trace.safetensors"
-FOLDER = Path(
-    os.environ.get("RMT_VIZ_RUNS") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rmt-viz/runs"
-)
+FOLDER = Path(os.environ.get("RMT_VIZ_RUNS") or cache_folder() / "runs")
 DAYS, MOST, MOST_BYTES = 30, 64, 2_000_000_000
 HALF = 3600  # seconds after which nobody is still writing a file
 HOW_LONG = f"Kept here for {DAYS} days, as long as it is among the last {MOST} runs of this server."

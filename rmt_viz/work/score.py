@@ -11,6 +11,8 @@ from rmt.trace import Trace
 from rmt_viz.shelf.results import Score, scores
 
 THIN = 64  # segments up to which maps are kept
+SHORT = 100_000  # characters of a text up to which maps are kept
+MOST_TEXT = 2_000_000  # tokens of a text
 SEED = 5
 MOST_TOKENS = 25_000_000  # of one scoring, over all lengths and samples: longer ones belong on the command line
 
@@ -30,11 +32,19 @@ def with_segment_length(model, segment_length: int):
     return view
 
 
-def record_text(model, text: str, progress: Progress) -> Trace:
-    """The trace of a text, with thin maps."""
+def record_text(model, text: str | Sequence[int], progress: Progress, detail: str = "thin") -> Trace:
+    """The trace of a text, or of token ids; of a long one without its maps.
+
+    Raises InputError where it has too many tokens.
+    """
     from rmt.recorder import record
 
-    return record(model, text, detail="thin", progress=progress)
+    if len(text) > MOST_TEXT:
+        ids = model.tokenizer.encode(text, add_special_tokens=False).ids if isinstance(text, str) else text
+        if len(ids) > MOST_TEXT:
+            raise InputError(f"The text has {len(ids):,} tokens of this model; shorten it to {MOST_TEXT:,}.")
+    short = len(text) <= SHORT or detail != "thin"
+    return record(model, text, detail=detail if short else "summary", progress=progress)
 
 
 def sample(model, segments: int, progress: Progress, *, seed: int = SEED, never: bool = False) -> Trace:

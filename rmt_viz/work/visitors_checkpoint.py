@@ -9,6 +9,7 @@ from pathlib import Path
 from rmt.errors import InputError
 from rmt.trace import Trace, validate
 from rmt.trace.writer import temporary
+from rmt_viz.work.score import record_text
 
 ROOT = Path(os.environ.get("RMT_VIZ_ROOT") or Path.cwd()).resolve()  # what visitors may name lies under it
 YES_NO = {"yes": True, "no": False}
@@ -47,10 +48,8 @@ def look(wanted: CheckpointChoice):
 
 def read(wanted: CheckpointChoice, document, progress: Callable[[int, int], None]) -> Trace:
     """The trace of a text, or of token ids, read with the checkpoint."""
-    from rmt.recorder import record
-
     with opened(wanted) as model:
-        return record(model, document, detail=wanted.detail, progress=progress)
+        return record_text(model, document, progress, wanted.detail)
 
 
 @contextmanager
