@@ -16,7 +16,7 @@ LONG := adapter addresses alone baselines cause_pages cuda_graph cli evaluate ex
 	mechanisms mechanisms_page mixed_texts models_page mutate notebooks package pages positions pretrained processes properties public recall reference result_pages \
 	site streams surface_pages tour trace_callback train train_lm why_page
 
-.PHONY: app test quick fuzz test-pretrained oldest package notebooks jupyter trackers docs pictures newcomer check bench film clean
+.PHONY: app test quick fuzz test-pretrained oldest package notebooks jupyter trackers docs pictures newcomer check lock audit bench film clean
 
 app: $(VENV)/app.done
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -37,7 +37,7 @@ fuzz: $(VENV)/test.done
 	RMT_FUZZ=$(INPUTS) $(PYTEST) -n auto --hypothesis-show-statistics tests/test_properties.py
 	@$(MAKE) --no-print-directory .fuzz/done || echo "atheris does not install here: no coverage-guided run"
 	@if [ -e .fuzz/done ]; then for target in trace checkpoint change address; do \
-	  .fuzz/bin/python tests/tools/guided_fuzz.py $$target -runs=$(RUNS) || exit 1; done; fi
+	  .fuzz/bin/python tests/tools/guided_fuzz.py $$target -runs=$(RUNS) -artifact_prefix=.fuzz/ || exit 1; done; fi
 
 # Atheris has builds for some versions of Python and machines only; it sees the packages of the tests.
 .fuzz/done: $(VENV)/test.done
@@ -106,8 +106,22 @@ oldest: .oldest/done
 	.oldest/bin/python -m pip install --quiet -r .oldest/requirements.txt
 	touch $@
 
+# The code and the Dockerfile by their linters, and whether what is installed is what the lock has.
 check: $(VENV)/test.done
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/hadolint Dockerfile && $(BIN)/python tests/tools/lock.py
+
+# requirements.lock anew, after a change of requirements*.txt.
+lock: $(VENV)/app.done .audit/done
+	$(BIN)/python tests/tools/lock.py --write .audit/bin/uv
+
+# What is known of faults in the locked packages; asks PyPI for each, and fails where it cannot say.
+audit: .audit/done
+	.audit/bin/pip-audit --strict --disable-pip --no-deps -r requirements.lock -r requirements.txt
+
+.audit/done:
+	$(PYTHON) -m venv .audit
+	.audit/bin/python -m pip install --quiet pip-audit==2.10.1 uv==0.13.9
+	touch $@
 
 bench: $(VENV)/app.done
 	for name in recording scaling methods baseline app; do $(BIN)/python -m benchmarks.$$name; done
@@ -117,14 +131,16 @@ film: $(VENV)/test.done
 	$(BIN)/python -m pip install --quiet --target build/film --no-deps "av>=14"
 	PYTHONPATH=build/film $(BIN)/python -m recipes.film
 
-$(VENV)/app.done: requirements.txt
+# Nothing but what requirements.lock has, by version and hash. PyTorch comes before, by version: see tests/tools/lock.py.
+$(VENV)/app.done: requirements.txt requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(INSTALL) -r requirements.txt
+	$(INSTALL) --no-deps $$(grep ^torch== requirements.txt)
+	$(INSTALL) -c requirements.lock -r requirements.txt
 	touch $@
 
 $(VENV)/test.done: requirements-dev.txt requirements-notebook.txt $(VENV)/app.done
-	$(INSTALL) -r requirements-dev.txt
+	$(INSTALL) -c requirements.lock -r requirements-dev.txt
 	touch $@
 
 $(VENV)/pretrained.done: requirements-pretrained.txt $(VENV)/app.done
@@ -132,4 +148,4 @@ $(VENV)/pretrained.done: requirements-pretrained.txt $(VENV)/app.done
 	touch $@
 
 clean:
-	rm -rf $(VENV) .oldest .fuzz .docs .jupyter .trackers build dist test-output .pytest_cache .ruff_cache
+	rm -rf $(VENV) .oldest .fuzz .docs .jupyter .trackers .audit build dist test-output .pytest_cache .ruff_cache

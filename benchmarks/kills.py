@@ -165,6 +165,7 @@ def main() -> None:
             killed(work, place, None)
             assert work.result(place) == whole[work.name], f"{work.name}: the end is another one"
             ended[work.name] += 1
+            print(f"kills so far: {kills}; gone on to the same end: {ended}", file=sys.stderr, flush=True)
             shutil.rmtree(place) if place.is_dir() else place.unlink()
     rows = [
         {"what": kind, "kills": n, "gone_on_to_the_same_end": ended[kind], "seconds_undisturbed": round(usual[kind], 2)}

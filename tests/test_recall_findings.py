@@ -103,6 +103,8 @@ def test_facts_are_drawn_against_the_numbers_that_cross():
     assert set(at) == {"<b>RMT</b>", "<b>Landmark</b>", "no memory"} and len(figure.data) == 4
     assert at["<b>RMT</b>"] == (np.log10(512), 0.3) and at["no memory"][0] < np.log10(512)
     assert findings.better(given, findings.sizes(ROWS)) == ["mamba", "landmark"], "the smallest first"
+    close = findings.lines([*ROWS, *experiment("gist", "facts", {16: 0.33})], "facts")
+    assert "gist" not in findings.better(close, findings.sizes(ROWS)), "more within the error"
 
 
 def test_labels_are_apart_and_where_their_lines_end():
@@ -128,6 +130,11 @@ def test_at_a_glance_it_is_seen_what_each_gives_back():
     assert glance.finding(table) == (
         "1 of 2 trained mechanisms gives back more than RMT in all three experiments: Landmark"
     )
+    equally_far = experiment("gist", "far", {1: 0.9, 7: 0.5, 100: 0.04})
+    ahead_in_two = [*experiment("gist", "quotation", {16: 0.9}), *experiment("gist", "facts", {16: 0.9}), *equally_far]
+    assert glance.finding(glance.rows([*ROWS, *ahead_in_two])).startswith("1 of 3 trained"), "no farther than RMT"
+    guessed = glance.rows(experiment("gist", "facts", {16: 0.06}))
+    assert guessed[0].cells["facts"].text == "(6.0%)", "within the error of its control"
     level = [one for one in ROWS if one.mechanism != "landmark"]
     assert glance.finding(glance.rows(level)).startswith("None of 1 trained mechanisms")
     figure = glances.glance(table, heads, ("rmt", "mamba"), "told")
