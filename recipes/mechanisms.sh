@@ -20,5 +20,6 @@ export PYTHON
 kinds=${KINDS:-$("$PYTHON" -c 'from rmt.memory.words import WORDS; print(*(words.kind for words in WORDS))')}
 tr ' ' '\n' <<< "$kinds" | xargs -P "${CORES:-1}" -I KIND bash -euo pipefail -c 'one KIND'
 "$PYTHON" -m benchmarks.recall --join runs/recall/*.json > assets/results/recall.json
+"$PYTHON" -m benchmarks.recall_table --write  # into docs/mechanisms.md
 "$PYTHON" -m benchmarks.stretched assets/checkpoints/lm-context --times 2 4 --steps 12 --json \
   > assets/results/stretched.json

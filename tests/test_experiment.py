@@ -173,6 +173,17 @@ def test_what_the_model_does_not_know_is_said():
     assert note == "The prose names Mary outside the facts, so no answer about Mary is called wrong."
 
 
+def test_segments_shorter_than_in_training_are_said_with_what_they_cost():
+    row = {"texts": 200, "side_by_side": False}
+    rows = [{**row, "tokens": n, "right": right} for n, right in ((6, 0.6), (14, 0.86), (22, 0.985), (64, 1.0))]
+    measured = {"segment_length": 64, "rows": [*rows, {**row, "tokens": 36, "right": 1.0, "side_by_side": True}]}
+    assert not findings.notes(told("Mary garden"), [22, 40], measured)
+    [note] = findings.notes(told("Mary garden"), [7, 6, 8], measured)
+    assert "segments of 7 tokens here; in training a segment had 64" in note
+    assert "60 % right at 6 tokens a segment, 98 % at 22, and 100 % with the same sentences side by side" in note
+    assert not findings.notes(replace(told("Mary garden"), trained=False), [7], measured)
+
+
 def test_a_moment_says_what_the_slots_took_up_and_what_they_lost():
     text, slots = told("Mary garden", "Mary office", noise=2), np.zeros((5, 8, 2))
     slots[1:, 2, 0], slots[2:, 2, 0], slots[2:, [2, 6], 1] = 1.2, 0.1, 0.9

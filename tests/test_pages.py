@@ -21,7 +21,6 @@ from rmt_viz.widgets import errors
 from rmt_viz.work import queue
 
 ROOT = Path(__file__).parent.parent
-DETECT = {"task": "detect", "segment_length": 64}
 
 
 @pytest.fixture

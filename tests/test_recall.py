@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmarks import recall, recall_texts, stretched
+from benchmarks import recall, recall_table, recall_texts, stretched
 from benchmarks.recall_first import induction_head
 from benchmarks.recall_texts import ANNOUNCED, ASKED, FILL, MARK, T, one_segment, texts, unannounced
 from rmt.backbone import Layout, Output
@@ -17,6 +17,8 @@ from rmt.memory.base import MemoryCell, Step
 from rmt.model import Model
 from rmt.tasks.interval import wilson
 from rmt.text.segments import IGNORE
+from rmt_viz.findings.recall import name
+from rmt_viz.shelf import results
 
 LAYOUT = Layout(slice(0, T), slice(0, 0), slice(0, 0))
 
@@ -192,6 +194,14 @@ def test_the_command_prints_one_document_and_joins_several(tmp_path, monkeypatch
     both = json.loads(capsys.readouterr().out)
     assert len(both["results"]) == 2 * len(one["results"]) and len(both["commands"]) == 2
     assert {row["seed"] for row in both["results"]} == {0, 1}
+
+
+def test_the_table_of_the_documentation_has_all_that_was_trained():
+    made = recall_table.table()
+    kinds = {one.mechanism for one in results.read("recall").rows}
+    rows = [line for line in made.splitlines() if line.startswith("| ")][1:]
+    assert {line.split(" | ")[0].removeprefix("| ") for line in rows} == {name(kind) for kind in kinds}
+    assert made.startswith(f"{len(kinds)} mechanisms around one small decoder")
 
 
 # Texts longer than trained on.

@@ -103,6 +103,8 @@ def test_facts_are_drawn_against_the_numbers_that_cross():
     assert set(at) == {"<b>RMT</b>", "<b>Landmark</b>", "no memory"} and len(figure.data) == 4
     assert at["<b>RMT</b>"] == (np.log10(512), 0.3) and at["no memory"][0] < np.log10(512)
     assert findings.better(given, findings.sizes(ROWS)) == ["mamba", "landmark"], "the smallest first"
+    close = findings.lines([*ROWS, *experiment("gist", "facts", {16: 0.33})], "facts")
+    assert "gist" not in findings.better(close, findings.sizes(ROWS)), "more within the error"
 
 
 def test_labels_are_apart_and_where_their_lines_end():
@@ -128,6 +130,11 @@ def test_at_a_glance_it_is_seen_what_each_gives_back():
     assert glance.finding(table) == (
         "1 of 2 trained mechanisms gives back more than RMT in all three experiments: Landmark"
     )
+    equally_far = experiment("gist", "far", {1: 0.9, 7: 0.5, 100: 0.04})
+    ahead_in_two = [*experiment("gist", "quotation", {16: 0.9}), *experiment("gist", "facts", {16: 0.9}), *equally_far]
+    assert glance.finding(glance.rows([*ROWS, *ahead_in_two])).startswith("1 of 3 trained"), "no farther than RMT"
+    guessed = glance.rows(experiment("gist", "facts", {16: 0.06}))
+    assert guessed[0].cells["facts"].text == "(6.0%)", "within the error of its control"
     level = [one for one in ROWS if one.mechanism != "landmark"]
     assert glance.finding(glance.rows(level)).startswith("None of 1 trained mechanisms")
     figure = glances.glance(table, heads, ("rmt", "mamba"), "told")
@@ -211,6 +218,8 @@ def test_a_claim_falls_with_its_results():
     assert verdicts.better("landmark", "rmt", "quotation")(claims.Seen(turned))[0] == claims.NOT
     turned = [replace(one, x={1: 16, 16: 1}[one.x]) for one in ROWS if one.experiment == "quotation"]
     assert verdicts.loses_quotations("rmt")(claims.Seen(turned))[0] == claims.NOT
+    lost = experiment("rmt", "quotation", {1: 0.05, 16: 0.03})
+    assert verdicts.loses_quotations("rmt")(claims.Seen(lost))[0] == claims.UNLEARNED
     assert claims.CLAIMS[-1].held_against(claims.Seen(ROWS))[0] == claims.UNKNOWN
     assert claims.finding(claims.Seen()).endswith(f"({len(claims.CLAIMS)} not measured)")
 
@@ -239,6 +248,7 @@ def test_reach_is_compared_where_one_of_them_knew():
     assert verdicts.farther("feedback", "feedback")(seen)[0] == claims.UNLEARNED, "neither knew"
     assert verdicts.reaches("ernie-doc", 7)(seen)[0] == claims.HOLDS
     assert verdicts.reaches("ernie-doc", 100)(seen)[0] == claims.NOT
+    assert verdicts.reaches("feedback", 1)(seen)[0] == claims.UNLEARNED
     assert verdicts.farther("ernie-doc", "mamba")(seen)[0] == claims.UNKNOWN
 
 

@@ -8,6 +8,7 @@ from rmt_viz.shelf.experiment import Experiment
 
 HOLDS = 0.5  # a slot holds a fact that makes at least so much of its length another one when it is exchanged
 QUIET = 0.1  # less than this is called no change
+USED = 0.95  # share of right answers from which segments count as long enough
 MANY = 3  # facts from here on are not named one by one
 
 
@@ -91,9 +92,12 @@ def _changed(experiment: Experiment, fact: int, place: str, who: str, rows: np.n
     return f"{began}{_answer(rows[fact + 1], classes)} instead of {_answer(rows[0], classes)}."
 
 
-def notes(experiment: Experiment) -> list[str]:
-    """What the model does not know, and what therefore is not said."""
-    told = []
+def notes(experiment: Experiment, lengths: Sequence[int] = (), short: dict | None = None) -> list[str]:
+    """What the model does not know, and what therefore is not said.
+
+    lengths: tokens of the segments that tell facts. short: the document of benchmarks.short_segments about the model.
+    """
+    told = _short(lengths, short) if short and lengths and experiment.trained else []
     if unknown := experiment.unknown():
         words = _and([f"“{word}”" for word in unknown])
         what = "is no word" if len(unknown) == 1 else "are no words"
@@ -109,6 +113,25 @@ def notes(experiment: Experiment) -> list[str]:
             f"{'them' if len(named) > 1 else named[0]} is called wrong."
         )
     return told
+
+
+def _short(lengths: Sequence[int], document: dict) -> list[str]:
+    """What shorter segments than in training do to the model, where the text has such."""
+    apart = [row for row in document["rows"] if not row["side_by_side"]]
+    enough = min((row["tokens"] for row in apart if row["right"] >= USED), default=0)
+    tokens = round(float(np.mean(lengths)))
+    if tokens >= enough:
+        return []
+    like = min(apart, key=lambda row: abs(row["tokens"] - tokens))
+    fits = next(row for row in apart if row["tokens"] == enough)
+    together = next(row for row in document["rows"] if row["side_by_side"])
+    percent = [f"{100 * row['right']:.0f} %" for row in (like, fits, together)]
+    return [
+        f"Its facts stand in segments of {tokens} tokens here; in training a segment had {document['segment_length']}. "
+        f"Of {like['texts']} other texts this model answers {percent[0]} right at {like['tokens']} tokens a segment, "
+        f"{percent[1]} at {fits['tokens']}, and {percent[2]} with the same sentences side by side in one segment: it "
+        "lacks length, not prose."
+    ]
 
 
 def moments(experiment: Experiment, total: int, boundaries: Sequence[int], slots: np.ndarray, reset: bool) -> list[str]:

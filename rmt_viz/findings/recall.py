@@ -148,12 +148,15 @@ def sizes(rows: Iterable[Recalled]) -> dict[str, int]:
 
 def trained(results: Results) -> str:
     """A sentence on how the mechanisms were trained, and which were not."""
-    kinds, seeds = ({getattr(row, of) for row in results.rows} for of in ("mechanism", "seed"))
+    pairs = {(row.mechanism, row.seed) for row in results.rows}
+    kinds = {kind for kind, _ in pairs}
+    counts = sorted({sum(kind == other for other, _ in pairs) for kind in kinds})
+    seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
     missing = ", ".join(name(kind) for kind in NAMES if kind not in kinds)
     return (
         f"{len(kinds)} mechanisms around one small decoder, or recurrent nets as large, {_most(results, 'parameters')} "
         f"parameters at most. Each was trained for {_most(results, 'steps')} steps at most on texts of the same kinds, "
-        f"with {len(seeds)} seed{'s' if len(seeds) != 1 else ''} at most; what learned all lessons stopped before. "
+        f"with {seeds} seed{'s' if counts[-1] > 1 else ''}; what learned all lessons stopped before. "
         f"{f'Not trained: {missing}. ' if missing else ''}Made by {results.command}."
     )
 

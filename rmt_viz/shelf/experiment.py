@@ -13,6 +13,7 @@ from rmt_viz.shelf.library import ASSETS
 
 CHECKPOINT = "qa1"
 BUNDLED = ASSETS / "results" / "experiment.json"
+SHORT = ASSETS / "results" / "short_segments.json"
 MOST_SEGMENTS, MOST_FACTS, MOST_NOISE, MOST_CHARACTERS = 32, 12, 400, 20_000
 WORD = re.compile(r"[^\W\d_][\w’'-]{0,19}")
 FACT = re.compile(rf"\b(?P<who>{WORD.pattern}) (?P<how>{'|'.join(ACTIONS)}) to the (?P<where>{WORD.pattern})\.(?=\s|$)")

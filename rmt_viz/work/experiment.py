@@ -13,7 +13,19 @@ import numpy as np
 
 from rmt.errors import InputError
 from rmt_viz.findings import experiment as findings
-from rmt_viz.shelf.experiment import BARE, BUNDLED, CHECKPOINT, DEFAULT, MOST_NOISE, Experiment, check, cut, document
+from rmt_viz.shelf.experiment import (
+    BARE,
+    BUNDLED,
+    CHECKPOINT,
+    DEFAULT,
+    MOST_NOISE,
+    SHORT,
+    Experiment,
+    check,
+    cut,
+    document,
+)
+from rmt_viz.shelf.json_file import read_json
 from rmt_viz.shelf.library import ASSETS
 from rmt_viz.work.on_demand import OnDemand
 from rmt_viz.work.queue import Job
@@ -66,13 +78,19 @@ class Reader:
             "boundaries": list(at),
             "total": len(text),
             "says": findings.said(experiment, places, runs, classes),
-            "notes": findings.notes(experiment),
+            "notes": findings.notes(experiment, [len(text[i]) for i in sorted({i for i, _ in facts})], self.short),
             "moments": {
                 name: findings.moments(experiment, len(text), at, run["slots"], name == "reset")
                 for name, run in runs.items()
             },
             "runs": {name: {key: _rounded(value) for key, value in run.items()} for name, run in runs.items()},
         }
+
+    @cached_property
+    def short(self) -> dict | None:
+        """What is known of short segments, where it was measured with this model."""
+        document = read_json(SHORT) if SHORT.is_file() else {}
+        return document if document.get("checkpoint") == self.model.about.name else None
 
     def _ids(self, experiment: Experiment) -> list[list[int]]:
         """The tokens of each segment, noise at the end."""

@@ -47,6 +47,11 @@ TESTS = {  # the tests that watch a file
     "rmt_viz/findings/evidence.py": ("tests/test_tour.py",),
     "rmt_viz/findings/tour_claims.py": ("tests/test_tour.py",),
     "rmt_viz/findings/tour_charts.py": ("tests/test_tour.py",),
+    "rmt_viz/findings/recall.py": ("tests/test_recall_findings.py",),
+    "rmt_viz/findings/glance.py": ("tests/test_recall_findings.py",),
+    "rmt_viz/findings/verdicts.py": ("tests/test_recall_findings.py",),
+    "rmt/viewer/block_slices.py": ("tests/test_sparse_memory.py",),
+    "rmt/memory/landmark.py": ("tests/test_sparse_memory.py",),
 }
 
 TABLE = {
@@ -321,6 +326,32 @@ TABLE = {
         ("if gone != later == after else", "if later == after else", "memory is the cause although reset gives the same"),
         ('if moves and gone else ""', 'if moves or gone else ""', "a cause without its control"),
         ("{_count(reset, s)}", "{_count(run, s)}", "the control is the run itself"),
+    ),
+    "rmt_viz/findings/recall.py": (
+        ("if max(of_seed) < x]", "if max(of_seed) > x]", "of several seeds only those that remember are counted far back"),
+        ("min(row.low for row in some), max(row.high for row in some)", "max(row.low for row in some), min(row.high for row in some)", "seeds that differ look sure"),
+        ("points[x].above(given[\"rmt\"][x])]", "points[x].y > given[\"rmt\"][x].y]", "more within the error"),
+        ("if not point.above(guessed):", "if not point.y > guessed.y:", "known within the error"),
+    ),
+    "rmt_viz/findings/glance.py": (
+        ("text if point.above(reset[kind][x]) else", "text if point.y > reset[kind][x].y else", "no bracket within the error"),
+        ("all(cell.above_rmt for", "any(cell.above_rmt for", "more in one experiment called more in all"),
+        ("if x == asked else", "if x else", "known as far as asked although it was lost"),
+        ("x > reach.get(\"rmt\", x)", "x >= reach.get(\"rmt\", x)", "as far as RMT called farther"),
+    ),
+    "rmt_viz/findings/verdicts.py": (
+        ("HOLDS if one.above(other) else NOT if other.above(one) else OPEN, told", "HOLDS if one.y > other.y else NOT, told", "a difference within the error decides"),
+        ("if found != UNKNOWN and not (seen.knows(kind, experiment) or seen.knows(than, experiment)):", "if False:", "what was never learned is compared"),
+        ("if found != OPEN or not (seen.above_reset(kind, experiment) and seen.above_reset(than, experiment)):", "if found != OPEN:", "equal in giving nothing back"),
+        ("HOLDS if all(sure) else OPEN if any(sure) else NOT", "HOLDS if any(sure) else NOT", "one length stands for all"),
+        ("HOLDS if x >= least else NOT", "HOLDS if x else NOT", "any distance is far"),
+    ),
+    "rmt/viewer/block_slices.py": (
+        ("weight = of_block.sum(1)", "weight = of_block.max(1)", "a block's weight is its best token's"),
+        ("trace.segments[record.index - back].tokens", "trace.segments[record.index - 1].tokens", "another segment's words"),
+    ),
+    "rmt/memory/landmark.py": (
+        ("back = marks.sum(1, keepdim=True) - (marks.cumsum(1) - marks.long())", "back = marks.cumsum(1)", "blocks are counted from the wrong end"),
     ),
     "rmt_viz/findings/tour_charts.py": (
         ("points = [(row.told, row.held, row.held_low, row.held_high) for row in line]", "points = [(row.told, row.told, row.held_low, row.held_high) for row in line]", "everything told is held"),
