@@ -218,6 +218,8 @@ def test_a_claim_falls_with_its_results():
     assert verdicts.better("landmark", "rmt", "quotation")(claims.Seen(turned))[0] == claims.NOT
     turned = [replace(one, x={1: 16, 16: 1}[one.x]) for one in ROWS if one.experiment == "quotation"]
     assert verdicts.loses_quotations("rmt")(claims.Seen(turned))[0] == claims.NOT
+    lost = experiment("rmt", "quotation", {1: 0.05, 16: 0.03})
+    assert verdicts.loses_quotations("rmt")(claims.Seen(lost))[0] == claims.UNLEARNED
     assert claims.CLAIMS[-1].held_against(claims.Seen(ROWS))[0] == claims.UNKNOWN
     assert claims.finding(claims.Seen()).endswith(f"({len(claims.CLAIMS)} not measured)")
 
@@ -246,6 +248,7 @@ def test_reach_is_compared_where_one_of_them_knew():
     assert verdicts.farther("feedback", "feedback")(seen)[0] == claims.UNLEARNED, "neither knew"
     assert verdicts.reaches("ernie-doc", 7)(seen)[0] == claims.HOLDS
     assert verdicts.reaches("ernie-doc", 100)(seen)[0] == claims.NOT
+    assert verdicts.reaches("feedback", 1)(seen)[0] == claims.UNLEARNED
     assert verdicts.farther("ernie-doc", "mamba")(seen)[0] == claims.UNKNOWN
 
 

@@ -104,6 +104,8 @@ def loses_quotations(kind: str) -> Held:
         points = seen.lines(QUOTATION).get(kind, {})
         if len(points) < 2:
             return UNKNOWN, ""
+        if not seen.knows(kind, QUOTATION):
+            return UNLEARNED, f"{name(kind)} did not copy a single token"
         words = f"{name(kind)} copies {{}} of {min(points)} token, {{}} of {max(points)}"
         return more(points[min(points)], points[max(points)], words)
 
@@ -147,8 +149,10 @@ def reaches(kind: str, least: int) -> Held:
         x = seen.reach(kind)
         if x is None:
             return UNKNOWN, ""
-        share = f" ({percent(seen.at(kind, FAR, x).y)})" if x else ""
-        return HOLDS if x >= least else NOT, f"{name(kind)} above its control up to {x:,} segments later{share}"
+        if not x:
+            return UNLEARNED, f"{name(kind)} did not know the fact one segment later"
+        share = percent(seen.at(kind, FAR, x).y)
+        return HOLDS if x >= least else NOT, f"{name(kind)} above its control up to {x:,} segments later ({share})"
 
     return verdict
 
