@@ -92,7 +92,7 @@ def used(document: dict, finding: str, *, theme: str = "light") -> go.Figure:
     slots = document["slots"]
     figure = canvas(finding, theme=theme, x="slots ablated", y="answered right", width=500, height=330)
     for name, hue, dash in (("best", "write", "solid"), ("others", "read", "dash")):
-        x, label = np.arange(len(slots[name])), {"best": "those that matter most", "others": "as many others"}[name]
+        x, label = np.arange(len(slots[name])), {"best": "those ranked first", "others": "as many others"}[name]
         line = {"color": HUES[theme][hue], "dash": dash, "width": 2.4}
         lines(figure, x, slots[name], label, line, hover="%{x} slots: %{y:.1%} right")
     if "probes" in document:
