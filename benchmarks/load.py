@@ -145,7 +145,7 @@ async def a_round(address: str, pid: int, n: int, seconds: float, browsers: int)
         await asyncio.gather(*work)
         errors += [error for visitor in there for error in visitor.errors]
     rows = [row(f"{n} viewers: a session opened", opened)]
-    rows += [row(f"{n} viewers: {what}", values) for what, values in times.items()]
+    rows += [row(f"{n} viewers: {what}", values) for what, values in times.items() if values]
     memory = {"memory_before": round(before), "memory_after": round(resident(pid)), "memory_unit": "MB"}
     return [*rows, {"what": f"{n} viewers: errors", "errors": len(errors), "which": errors[:3], **memory}]
 

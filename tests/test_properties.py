@@ -106,9 +106,10 @@ WORDS = st.one_of(TEXTS, st.sampled_from([c.__name__.replace("_", "-") for c in 
 @often
 @given(st.lists(WORDS.filter(lambda word: "\x00" not in word), max_size=6))
 def test_the_command_line_ends_with_a_sentence(tmp_path, words):
-    """In an empty folder, so that no command finds anything to work on."""
+    """In an empty folder, so that no command finds anything to work on; the one that needs nothing is refused."""
     errors, before = io.StringIO(), Path.cwd()
     words = [word.encode("utf-8", "replace").decode() for word in words]
+    words += ["--no-such-option"] if words[:1] == ["mechanisms"] else []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["rmt", *words])
         os.chdir(tmp_path)
