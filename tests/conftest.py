@@ -244,8 +244,10 @@ def assets(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("assets")
     shutil.copytree(ROOT / "assets" / "traces", folder / "traces")
     shutil.copytree(ROOT / "assets" / "results", folder / "results")
-    for shipped in ("checkpoints", "what_if"):
-        (folder / shipped).symlink_to(ROOT / "assets" / shipped, target_is_directory=True)
+    (folder / "what_if").symlink_to(ROOT / "assets" / "what_if", target_is_directory=True)
+    (folder / "checkpoints").mkdir()  # of its own: a test may put one more in
+    for checkpoint in (ROOT / "assets" / "checkpoints").iterdir():
+        (folder / "checkpoints" / checkpoint.name).symlink_to(checkpoint, target_is_directory=True)
     traces = folder / "traces"
     write_trace(traces / "toy.trace.safetensors")
     write_trace(traces / "toy.reset.trace.safetensors", control="reset", fact=None)

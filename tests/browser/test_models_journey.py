@@ -39,7 +39,7 @@ def test_a_checkpoint_is_looked_at_recorded_and_watched(visit, picture, assets, 
     expect(page.locator("[data-testid=stSidebar]")).to_contain_text("Live run · checkpoint detect")
 
     go(page, "models")
-    drop = page.locator("[data-testid=stFileUploader] input")
+    drop = page.get_by_role("region", name="A trace").locator("input")
     drop.set_input_files(assets / "traces" / "damaged.trace.safetensors")
     expect(page.get_by_text("The file is not a whole trace")).to_be_visible()
     drop.set_input_files(assets / "traces" / "hostile.trace.safetensors")
