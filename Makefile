@@ -24,7 +24,7 @@ app: $(VENV)/app.done
 # First all that needs no browser, then the browser tests, a process a core each; it fails if either does. A journey that
 # fails is tried once more, aloud: a browser on a busy machine is now and then late.
 test: $(VENV)/test.done
-	$(SPREAD); status=$$?; $(PYTEST) tests/browser -n auto --dist loadfile --reruns 1 && exit $$status
+	$(SPREAD); status=$$?; $(PYTEST) tests/browser -n auto --dist loadfile --reruns 1 -rR && exit $$status
 
 quick: $(VENV)/test.done
 	$(SPREAD) -m "not slow" $(LONG:%=--ignore=tests/test_%.py)
