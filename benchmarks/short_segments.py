@@ -1,4 +1,4 @@
-"""How right a model of who is where is when its segments are shorter than in training: what page Experiment says of it.
+"""Accuracy of a model of who is where on segments shorter than in training, for a note on page Experiment.
 
 python -m benchmarks.short_segments [CHECKPOINT] [--texts 200] --json > assets/results/short_segments.json
 

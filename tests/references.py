@@ -1,4 +1,4 @@
-"""What packages of others compute from numbers drawn here: tests/tools/packages.py stored it in packages.npz."""
+"""Results of other people's packages on numbers drawn here, which tests/tools/packages.py stored in packages.npz."""
 
 import zlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A visitor's own text: what it begins with, how it is checked, a file in its place, how much is recorded of it."""
+"""Tests of a visitor's own text: what it begins with, its checks, a file in its place, how much is recorded of it."""
 
 from io import BytesIO
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What tests read of slices of a run."""
+"""Readers of a run's slices, for tests."""
 
 import json
 

@@ -129,8 +129,7 @@ def _short(lengths: Sequence[int], document: dict) -> list[str]:
     return [
         f"Its facts stand in segments of {tokens} tokens here; in training a segment had {document['segment_length']}. "
         f"Of {like['texts']} other texts this model answers {percent[0]} right at {like['tokens']} tokens a segment, "
-        f"{percent[1]} at {fits['tokens']}, and {percent[2]} with the same sentences side by side in one segment: it "
-        "lacks length, not prose."
+        f"{percent[1]} at {fits['tokens']}, and {percent[2]} with the same sentences side by side in one segment."
     ]
 
 

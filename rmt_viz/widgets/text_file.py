@@ -1,4 +1,4 @@
-"""A text of any length from a visitor's file, in place of the one that is typed."""
+"""A field for a visitor's text file, which is read in place of the typed text."""
 
 import streamlit as st
 

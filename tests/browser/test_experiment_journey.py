@@ -68,7 +68,7 @@ def test_an_edit_moves_the_answer_and_reset_takes_it_away(visit, picture):
     tries.get_by_role("button", name="Take out the prose").click()  # it comes with the page: nothing is read
     expect(page.locator(".finding")).to_contain_text("which is wrong: in this text Mary is in the bedroom")
     expect(page.locator(".answers")).to_have_attribute("data-right", "false")
-    expect(page.locator(".notes")).to_contain_text("it lacks length, not prose")
+    expect(page.locator(".notes")).to_contain_text("with the same sentences side by side in one segment")
     expect(tries.locator(".did")).to_have_count(3)
     page.get_by_role("button", name="Undo").click()
     expect(answer(page)).to_have_text("bedroom")
