@@ -38,13 +38,15 @@ class World:
 
     short: facts and questions have two or three words, with which a small model learns to bind them first. varied: half
     of the moves use other words than the official ones. absent: some of the people never do anything, so that however
-    long the story is, it never mentions them.
+    long the story is, it never mentions them. lesson: an easier story to begin with, where the world has one.
     """
 
     classes: tuple[str, ...]
 
-    def __init__(self, rng: Rng, *, short: bool = False, varied: bool = False, absent: bool = False):
-        self.rng, self.short, self.varied, self.absent = rng, short, varied, absent
+    def __init__(
+        self, rng: Rng, *, short: bool = False, varied: bool = False, absent: bool = False, lesson: bool = False
+    ):
+        self.rng, self.short, self.varied, self.absent, self.lesson = rng, short, varied, absent, lesson
 
     def tell(self) -> str | None:
         """Tell the next fact as a sentence; None where there is none."""
@@ -157,7 +159,9 @@ class People(World):
         near = [other for other in self.names if other != name and self.place[other] == self.place[name]]
         if not (carried := self.carried(name)) or not near:
             return None
-        thing, other = pick(self.rng, carried), pick(self.rng, near)
+        return self._gift(name, pick(self.rng, carried), pick(self.rng, near))
+
+    def _gift(self, name: str, thing: str, other: str) -> str:
         self.gave(name, thing, other)
         return f"{name} {thing} {other}." if self.short else f"{name} {pick(self.rng, GIVES)} the {thing} to {other}."
 
@@ -228,7 +232,12 @@ class Before(People):
 
 
 class Relations(World):
-    """The world of qa4: three places in a line, told in two facts; the question is about one of them."""
+    """The world of qa4: three places in a line, told in two facts; the question is about one of them.
+
+    Its lesson has no questions with the opposite of the direction told. Which of two places is where needs the
+    direction told, the one asked for and the order of both: from all questions at once a small model learned which
+    places are next to each other, and never on which side.
+    """
 
     classes = (*PLACES, NEVER)
 
@@ -259,14 +268,20 @@ class Relations(World):
             for direction in DIRECTIONS:
                 answers[of.format(place, direction)] = answers[front.format(place, direction)] = NEVER
         for first, direction, second in self.told:
-            for place_of_fact, way, other in [(first, direction, second), (second, DIRECTIONS[direction], first)]:
-                answers[of.format(other, way)] = place_of_fact
-                answers[front.format(place_of_fact, way)] = other
+            for one, way, other in [(first, direction, second), (second, DIRECTIONS[direction], first)]:
+                for question, answer in [(of.format(other, way), one), (front.format(one, way), other)]:
+                    if self.lesson and way != direction:
+                        del answers[question]
+                    else:
+                        answers[question] = answer
         return list(answers.items())
 
 
 class Gifts(People):
-    """The world of qa5: who gave what to whom? The latest gift that fits the question counts."""
+    """The world of qa5: who gave what to whom? The latest gift that fits the question counts.
+
+    Its lesson has gifts alone, anything from anybody to anybody: between the moves they are too few to learn from.
+    """
 
     classes = (*GIVERS, *OBJECTS, NEVER)
     names = GIVERS
@@ -279,6 +294,12 @@ class Gifts(People):
         ("receiver", 3): ("{} {}", "Who did {} give the {} to?"),
         ("thing", 3): ("{} {}", "What did {} give to {}?"),
     }  # (role asked for, length of the key in `given`) -> short form, whole sentence
+
+    def tell(self) -> str:
+        if not self.lesson:
+            return super().tell()
+        one, two = self.rng.permutation(len(self.names))[:2]
+        return self._gift(self.names[one], pick(self.rng, OBJECTS), self.names[two])
 
     def questions(self) -> list[Question]:
         never = {(role, thing): NEVER for thing in OBJECTS for role in ("giver", "receiver")}

@@ -31,6 +31,7 @@ class Rung:
     lures: float = 0.0
     varied: bool = False  # whether moves are told in other words than the official ones, too
     cut: float = 0.0  # share of longer documents whose first boundary cuts a fact
+    lesson: bool = False  # whether stories are easier ones, where a world has such
     absent: float = 0.0  # share of texts some of whose people are never mentioned, however long they are
     never: float = 0.15  # share of questions about people or objects that were not mentioned so far
     goal: float = 0.93  # accuracy that opens the next rung
@@ -57,6 +58,8 @@ def rungs(config: StoryConfig) -> list[Rung]:
             # And with background, so that the memory learns to ignore it for all tasks.
             Rung("all, in prose", kinds, share=(0.15, 1.0), life=5, unroll=4, goal=0.9),
         ]
+    if first == ("qa5",):  # among so few facts there would be hardly a gift
+        steps = [replace(rung, lesson=rung.forms == SHORT or rung.facts is not None) for rung in steps]
     steps = [replace(rung, varied=rung.forms == WHOLE) for rung in steps]
     return [*steps, *_far(kinds, config)]
 
@@ -68,6 +71,8 @@ def _short(kinds: tuple[str, ...]) -> list[Rung]:
     minutes. From whole sentences it learns which places there are and never whose they are.
     """
     return [
+        # Relations have a lesson of their own (see `Relations`) before the others.
+        *([Rung("short, as told", kinds, forms=SHORT, facts=4, lesson=True)] if kinds == ("qa4",) else []),
         # Within one segment first: across a boundary from the start, even one fact stays at chance.
         Rung("short, 4 facts", kinds, forms=SHORT, facts=4),
         # More facts than can be told apart by their order.

@@ -142,8 +142,9 @@ class StoryStreams:
         form = int(rng.choice(3, p=rung.forms))
         kind = rung.kinds[int(rng.integers(len(rung.kinds)))]
         world = KINDS[kind].world(
-            rng, short=form == SHORT, varied=form == WHOLE and rung.varied, absent=rng.random() < rung.absent
-        )
+            rng, short=form == SHORT, varied=form == WHOLE and rung.varied, absent=rng.random() < rung.absent,
+            lesson=rung.lesson,
+        )  # fmt: skip
         cut = None
         if life > 1 and rng.random() < rung.cut:
             cut = self.segment_length - 1 - int(rng.integers(3 if form == SHORT else 7))
