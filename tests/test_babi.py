@@ -119,6 +119,22 @@ def test_the_latest_gift_that_fits_answers():
     assert asked["Who gave the football?"] == NEVER
 
 
+def test_the_lesson_of_relations_asks_in_the_direction_told():
+    world = Relations(rng(), lesson=True)
+    world.told = [("office", "north", "kitchen"), ("garden", "south", "kitchen")]
+    asked = dict(world.questions())
+    assert asked["What is north of the kitchen?"] == "office" and asked["What is the garden south of?"] == "kitchen"
+    assert "What is south of the office?" not in asked and "What is the kitchen north of?" not in asked
+    assert asked["What is south of the garden?"] == NEVER
+
+
+def test_the_lesson_of_gifts_tells_gifts_alone():
+    world = Gifts(rng(), lesson=True)
+    facts = [world.tell() for _ in range(30)]
+    assert all(re.match(rf"(\w+) ({'|'.join(GIVES)}) the \w+ to (?!\1)\w+\.$", fact) for fact in facts)
+    assert dict(retold(Gifts(rng(1)), facts).questions()) == dict(world.questions())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_stories_ask_what_was_told_or_what_never_was(kind):
     task = TASKS[kind]
