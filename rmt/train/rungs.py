@@ -58,6 +58,13 @@ def rungs(config: StoryConfig) -> list[Rung]:
             # And with background, so that the memory learns to ignore it for all tasks.
             Rung("all, in prose", kinds, share=(0.15, 1.0), life=5, unroll=4, goal=0.9),
         ]
+    if first == ("qa4",):  # a lesson of their own (see `Relations`) before either form
+        before = {steps[0].name: "short, as told", "sentences, no mark": "sentences, no mark, as told"}
+        steps = [
+            step
+            for rung in steps
+            for step in ([replace(rung, name=before[rung.name], lesson=True)] if rung.name in before else []) + [rung]
+        ]
     if first == ("qa5",):  # among so few facts there would be hardly a gift
         steps = [replace(rung, lesson=rung.forms == SHORT or rung.facts is not None) for rung in steps]
     steps = [replace(rung, varied=rung.forms == WHOLE) for rung in steps]
@@ -71,8 +78,6 @@ def _short(kinds: tuple[str, ...]) -> list[Rung]:
     minutes. From whole sentences it learns which places there are and never whose they are.
     """
     return [
-        # Relations have a lesson of their own (see `Relations`) before the others.
-        *([Rung("short, as told", kinds, forms=SHORT, facts=4, lesson=True)] if kinds == ("qa4",) else []),
         # Within one segment first: across a boundary from the start, even one fact stays at chance.
         Rung("short, 4 facts", kinds, forms=SHORT, facts=4),
         # More facts than can be told apart by their order.
