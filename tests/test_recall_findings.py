@@ -230,6 +230,7 @@ def test_a_claim_falls_with_its_results():
         ({1: 0.9, 16: 0.5}, {1: 0.9, 16: 0.2}, claims.HOLDS), ({1: 0.9, 16: 0.5}, {1: 0.9, 16: 0.52}, claims.HOLDS),
         ({1: 0.9, 16: 0.2}, {1: 0.9, 16: 0.5}, claims.NOT), ({1: 0.9, 16: 0.03}, {1: 0.9, 16: 0.04}, claims.OPEN),
         ({1: 0.04, 16: 0.03}, {1: 0.03, 16: 0.04}, claims.UNLEARNED),
+        ({1: 0.04, 16: 0.03}, {1: 0.99, 16: 0.90}, claims.UNLEARNED),
     ],
 )  # fmt: skip
 def test_as_much_is_more_than_no_difference(one, other, found):

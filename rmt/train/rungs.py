@@ -65,8 +65,12 @@ def rungs(config: StoryConfig) -> list[Rung]:
             for rung in steps
             for step in ([replace(rung, name=before[rung.name], lesson=True)] if rung.name in before else []) + [rung]
         ]
-    if first == ("qa5",):  # among so few facts there would be hardly a gift
-        steps = [replace(rung, lesson=rung.forms == SHORT or rung.facts is not None) for rung in steps]
+    if first == ("qa5",):
+        # Among so few facts there would be hardly a gift; and of gifts alone a longer text would tell too many to keep.
+        steps = [
+            replace(rung, lesson=True, facts=rung.facts or 6) if rung.forms == SHORT or rung.facts else rung
+            for rung in steps
+        ]
     steps = [replace(rung, varied=rung.forms == WHOLE) for rung in steps]
     return [*steps, *_far(kinds, config)]
 
