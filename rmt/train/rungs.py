@@ -68,7 +68,7 @@ def rungs(config: StoryConfig) -> list[Rung]:
     if first == ("qa5",):
         # Among so few facts there would be hardly a gift; and of gifts alone a longer text would tell too many to keep.
         steps = [
-            replace(rung, lesson=True, facts=rung.facts or 6) if rung.forms == SHORT or rung.facts else rung
+            replace(rung, lesson=True, facts=rung.facts or 4) if rung.forms == SHORT or rung.facts else rung
             for rung in steps
         ]
     steps = [replace(rung, varied=rung.forms == WHOLE) for rung in steps]
