@@ -128,6 +128,16 @@ def test_the_lesson_of_relations_asks_in_the_direction_told():
     assert asked["What is south of the garden?"] == NEVER
 
 
+@pytest.mark.parametrize("kind", ["qa2", "qa3"])
+def test_in_the_lesson_of_objects_what_was_taken_has_a_place(kind):
+    for seed in range(10):
+        world = KINDS[kind].world(rng(seed), lesson=True)
+        facts = [world.tell() for _ in range(12)]
+        assert all(world.seen[thing] for thing in world.seen) and world.seen, facts
+        told = retold(KINDS[kind].world(rng(99)), facts)
+        assert dict(told.questions()) == dict(world.questions())
+
+
 def test_the_lesson_of_gifts_tells_gifts_alone():
     world = Gifts(rng(), lesson=True)
     facts = [world.tell() for _ in range(30)]

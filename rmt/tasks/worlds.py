@@ -61,7 +61,8 @@ class People(World):
     """A world of people who go from place to place, carry objects and hand them on; only possible facts are told.
 
     All people and objects have a place from the start, but a reader knows only what was told: a person who takes the
-    milk before their first move takes it at an unknown place.
+    milk before their first move takes it at an unknown place. In the lesson nobody does, and whoever takes an object
+    first finds it where they are: so among few facts there is an object whose place is known.
     """
 
     names: tuple[str, ...] = NAMES
@@ -141,6 +142,10 @@ class People(World):
         return f"{opening}{name} {pick(self.rng, MOVES)} the {place}{closing}."
 
     def _take(self, name: str) -> str | None:
+        if self.lesson and name not in self.known:
+            return None
+        if self.lesson:
+            self.lies |= {thing: self.place[name] for thing in OBJECTS if thing not in self.seen}
         here = [t for t, place in self.lies.items() if t not in self.holder and place == self.place[name]]
         if not here:
             return None

@@ -65,12 +65,12 @@ def rungs(config: StoryConfig) -> list[Rung]:
             for rung in steps
             for step in ([replace(rung, name=before[rung.name], lesson=True)] if rung.name in before else []) + [rung]
         ]
-    if first == ("qa5",):
-        # Among so few facts there would be hardly a gift; and of gifts alone a longer text would tell too many to keep.
-        steps = [
-            replace(rung, lesson=True, facts=rung.facts or 4) if rung.forms == SHORT or rung.facts else rung
-            for rung in steps
-        ]
+    if first[0] in ("qa2", "qa3", "qa5"):  # their worlds say why
+        steps = [replace(rung, lesson=rung.forms == SHORT or rung.facts is not None) for rung in steps]
+    if first[0] in ("qa2", "qa3"):  # two facts are a move and what is taken there
+        steps = [replace(rung, facts=rung.facts and max(4, rung.facts)) for rung in steps]
+    if first == ("qa5",):  # of gifts alone a longer text would tell too many to keep
+        steps = [replace(rung, facts=4) if rung.lesson and rung.facts is None else rung for rung in steps]
     steps = [replace(rung, varied=rung.forms == WHOLE) for rung in steps]
     return [*steps, *_far(kinds, config)]
 
