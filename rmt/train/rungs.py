@@ -58,21 +58,29 @@ def rungs(config: StoryConfig) -> list[Rung]:
             # And with background, so that the memory learns to ignore it for all tasks.
             Rung("all, in prose", kinds, share=(0.15, 1.0), life=5, unroll=4, goal=0.9),
         ]
-    if first == ("qa4",):  # a lesson of their own (see `Relations`) before either form
-        before = {steps[0].name: "short, as told", "sentences, no mark": "sentences, no mark, as told"}
-        steps = [
-            step
-            for rung in steps
-            for step in ([replace(rung, name=before[rung.name], lesson=True)] if rung.name in before else []) + [rung]
-        ]
-    if first[0] in ("qa2", "qa3", "qa5"):  # their worlds say why
-        steps = [replace(rung, lesson=rung.forms == SHORT or rung.facts is not None) for rung in steps]
-    if first[0] in ("qa2", "qa3"):  # two facts are a move and what is taken there
-        steps = [replace(rung, facts=rung.facts and max(4, rung.facts)) for rung in steps]
-    if first == ("qa5",):  # of gifts alone a longer text would tell too many to keep
-        steps = [replace(rung, facts=4) if rung.lesson and rung.facts is None else rung for rung in steps]
+    steps = _with_lessons(first[0], steps)
     steps = [replace(rung, varied=rung.forms == WHOLE) for rung in steps]
-    return [*steps, *_far(kinds, config)]
+    far = _far(kinds, config)
+    if kinds == ("qa5",):  # about as many facts as an official story has: an endless one has more gifts than are kept
+        far = [replace(rung, facts=60) for rung in far]
+    return [*steps, *far]
+
+
+def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
+    """The rungs of a task with its world's lesson, where it has one; `rmt.tasks.worlds` says what it is and why."""
+    if kind == "qa4":  # one of its own before either form
+        before = {"short, 4 facts": "short, as told", "sentences, no mark": "sentences, no mark, as told"}
+        eased = {
+            name: [replace(rung, name=before[name], lesson=True)] for rung in steps if (name := rung.name) in before
+        }
+        return [one for rung in steps for one in (*eased.get(rung.name, []), rung)]
+    if kind in ("qa2", "qa3", "qa5"):
+        steps = [replace(rung, lesson=rung.forms == SHORT or rung.facts is not None) for rung in steps]
+    if kind in ("qa2", "qa3"):  # two facts are a move and what is taken there
+        steps = [replace(rung, facts=rung.facts and max(4, rung.facts)) for rung in steps]
+    if kind == "qa5":  # of gifts alone a longer text would tell too many to keep
+        steps = [replace(rung, facts=4) if rung.lesson and rung.facts is None else rung for rung in steps]
+    return steps
 
 
 def _short(kinds: tuple[str, ...]) -> list[Rung]:
