@@ -12,7 +12,9 @@ from rmt.tasks.base import NAMES, PLACES, Sampler
 from rmt.tasks.lures import lure
 from rmt.tasks.official import official, read_stories
 from rmt.text.tokenizer import open_tokenizer
-from rmt.train.stories import Rung, StoryStreams
+from rmt.train.config import StoryConfig
+from rmt.train.rungs import Rung, rungs
+from rmt.train.stories import StoryStreams
 
 GONE = re.compile(r"(\w+) (?:went|moved|went back|travelled|journeyed) to the (\w+)\.")
 
@@ -145,6 +147,14 @@ def test_the_lesson_of_gifts_tells_gifts_alone():
     assert dict(retold(Gifts(rng(1)), facts).questions()) == dict(world.questions())
 
 
+@pytest.mark.parametrize("kind", ["qa2", "qa3", "qa4", "qa5"])
+def test_training_begins_with_a_tasks_lesson_and_ends_without(kind):
+    steps = rungs(StoryConfig(kinds=kind))
+    assert steps[0].lesson and not any(rung.lesson for rung in steps[-3:])
+    assert len({rung.name for rung in steps}) == len(steps)
+    assert not any(rung.lesson for rung in rungs(StoryConfig(kinds=f"qa1, {kind}"))), "there qa1 comes first"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_stories_ask_what_was_told_or_what_never_was(kind):
     task = TASKS[kind]
@@ -161,11 +171,11 @@ def test_lures_move_nobody_who_is_asked_for():
 
 def test_every_label_is_what_the_text_in_front_of_the_question_says(tokenizer):
     """Read the decoded texts of streams and documents with a regular expression, from where each begins."""
-    rungs = [
+    stages = [
         Rung("streams", ("qa1",), share=(0.3, 0.9), life=12, unroll=3, streams=0.5, cut=0.5),
         Rung("lesson", ("qa1",), facts=4),
     ]
-    streams = StoryStreams(rungs, CLASSES, tokenizer, 12, 48, 4, rng(3))
+    streams = StoryStreams(stages, CLASSES, tokenizer, 12, 48, 4, rng(3))
     read = {}
     checked = 0
     for _ in range(12):

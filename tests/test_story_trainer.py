@@ -86,17 +86,6 @@ def tensors(chunk):
     return [torch.from_numpy(array) for array in (chunk.ids, chunk.begins, chunk.ask, chunk.ends)]
 
 
-@pytest.mark.parametrize("kind", ["qa2", "qa3", "qa4", "qa5"])
-def test_a_task_begins_with_its_lesson_and_ends_without(kind):
-    steps = rungs(StoryConfig(kinds=kind))
-    assert (
-        steps[0].lesson
-        and not any(rung.lesson for rung in steps[-3:])
-        and len({rung.name for rung in steps}) == len(steps)
-    )
-    assert not any(rung.lesson for rung in rungs(StoryConfig(kinds=f"qa1, {kind}"))), "there qa1 comes first"
-
-
 def test_each_question_ends_at_its_place_and_has_the_answer_of_the_text_before_it(texts):
     made = texts(SHORT)
     asked = 0

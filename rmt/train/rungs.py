@@ -67,7 +67,7 @@ def rungs(config: StoryConfig) -> list[Rung]:
 
 
 def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
-    """The rungs of a task with its world's lesson, where it has one; `rmt.tasks.worlds` says what it is and why."""
+    """The rungs of a task with its world's lesson, where it has one; the world says what it is and why."""
     if kind == "qa4":  # one of its own before either form
         before = {"short, 4 facts": "short, as told", "sentences, no mark": "sentences, no mark, as told"}
         eased = {
