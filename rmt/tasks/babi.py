@@ -1,4 +1,4 @@
-"""The tasks bAbI qa1 to qa5 and many-facts: stories of `rmt.tasks.worlds` and `relations` as long as the official ones."""
+"""The tasks bAbI qa1 to qa5 and many-facts: stories of `worlds` and `relations`, as long as the official ones."""
 
 import re
 from collections.abc import Callable
