@@ -1,6 +1,7 @@
 """The stages (rungs) in which a memory learns stories, from two words in one segment to streams of prose, and why."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rmt.errors import InputError
 from rmt.tasks.babi import KINDS
@@ -31,7 +32,7 @@ class Rung:
     lures: float = 0.0
     varied: bool = False  # whether moves are told in other words than the official ones, too
     cut: float = 0.0  # share of longer documents whose first boundary cuts a fact
-    lesson: bool = False  # whether stories are easier ones, where a world has such
+    lesson: float = 0.0  # share of stories that are easier ones, where a world has such
     absent: float = 0.0  # share of texts some of whose people are never mentioned, however long they are
     never: float = 0.15  # share of questions about people or objects that were not mentioned so far
     goal: float = 0.93  # accuracy that opens the next rung
@@ -60,10 +61,19 @@ def rungs(config: StoryConfig) -> list[Rung]:
         ]
     steps = _with_lessons(first[0], steps)
     steps = [replace(rung, varied=rung.forms == WHOLE) for rung in steps]
-    far = _far(kinds, config)
-    if kinds == ("qa5",):  # about as many facts as an official story has: an endless one has more gifts than are kept
-        far = [replace(rung, facts=60) for rung in far]
-    return [*steps, *far]
+    return [*steps, *map(partial(_told_soon, kinds), _far(kinds, config))]
+
+
+def _told_soon(kinds: tuple[str, ...], rung: Rung) -> Rung:
+    """The rung with facts that come sooner, for tasks of which a long text says little.
+
+    Else nearly all questions would be about what was never told, and a model learned to answer only that.
+    """
+    if kinds == ("qa4",):  # two facts, and then none
+        return replace(rung, share=(0.03, 0.5))
+    if kinds == ("qa5",):  # a gift in five facts; and an endless text has more gifts than are kept
+        return replace(rung, share=(0.03, 0.3), facts=16, lesson=0.5)
+    return rung
 
 
 def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
@@ -75,7 +85,7 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
         }
         return [one for rung in steps for one in (*eased.get(rung.name, []), rung)]
     if kind in ("qa2", "qa3", "qa5"):
-        steps = [replace(rung, lesson=rung.forms == SHORT or rung.facts is not None) for rung in steps]
+        steps = [replace(rung, lesson=float(rung.forms == SHORT or rung.facts is not None)) for rung in steps]
     if kind in ("qa2", "qa3"):  # two facts are a move and what is taken there
         steps = [replace(rung, facts=rung.facts and max(4, rung.facts)) for rung in steps]
     if kind == "qa5":  # of gifts alone a longer text would tell too many to keep
