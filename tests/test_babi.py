@@ -201,6 +201,14 @@ def test_every_label_is_what_the_text_in_front_of_the_question_says(tokenizer):
     assert checked > 200
 
 
+@pytest.mark.parametrize(("kind", "asked"), [("qa1", 4), ("qa3", 1), ("qa4", 1), ("qa5", 1)])
+def test_questions_that_answer_each_other_are_asked_alone(tokenizer, kind, asked):
+    streams = StoryStreams(
+        [Rung("prose", (kind,), share=(0.3, 0.9), life=3, unroll=2)], CLASSES, tokenizer, 20, 64, 4, rng(3)
+    )
+    assert (streams.chunk(0).labels >= 0).sum(1).max() == asked
+
+
 def test_official_files_are_read_and_told_as_they_are(tokenizer, tmp_path):
     lines = ["1 Mary moved to the bathroom.", "2 John went to the hallway.", "3 Where is Mary? \tbathroom\t1"]
     lines += ["4 Mary went to the garden.", "5 Where is Mary? \tgarden\t4", "1 John went to the office."]

@@ -13,7 +13,7 @@ class Relations(World):
     places are next to each other, and never on which side.
     """
 
-    classes = (*PLACES, NEVER)
+    classes, alone = (*PLACES, NEVER), True  # "What is north of the garden?" and "What is south of the office?"
 
     def __init__(self, rng: Rng, **options):
         super().__init__(rng, **options)

@@ -41,6 +41,7 @@ class World:
     """
 
     classes: tuple[str, ...]
+    alone = False  # whether a question is asked alone, since a second one may say what answers it
 
     def __init__(
         self, rng: Rng, *, short: bool = False, varied: bool = False, absent: bool = False, lesson: bool = False
@@ -222,7 +223,7 @@ class Objects(People):
 class Before(People):
     """The world of qa3: where was an object before a place? Its latest arrival at that place counts."""
 
-    classes = (*PLACES, NEVER)
+    classes, alone = (*PLACES, NEVER), True  # who asks for the milk before the office says that it was there
     shares: ClassVar = {"move": 0.5, "take": 0.28, "drop": 0.22}
     there: ClassVar = {"take": 0.2, "drop": 0.2}
 
@@ -241,7 +242,7 @@ class Gifts(People):
     Its lesson has gifts alone, anything from anybody to anybody: between the moves they are too few to learn from.
     """
 
-    classes = (*GIVERS, *OBJECTS, NEVER)
+    classes, alone = (*GIVERS, *OBJECTS, NEVER), True  # "Who gave the milk to Mary?" and "What did Fred give to Mary?"
     names = GIVERS
     shares: ClassVar = {"move": 0.38, "take": 0.25, "drop": 0.14, "give": 0.23}
 

@@ -158,7 +158,7 @@ class StoryStreams:
     def _ask(self, row: Row, ask: np.ndarray, ends: np.ndarray, labels: np.ndarray) -> None:
         """Fill one row's asking segment: the last part of its text, then questions."""
         rng, T = self.rng, self.segment_length  # noqa: N806
-        n = len(labels) if rng.random() < 0.7 else 1 + int(rng.integers(len(labels)))
+        n = 1 if row.world.alone else len(labels) if rng.random() < 0.7 else 1 + int(rng.integers(len(labels)))
         room = T - ASKED * n
         lesson = row.life == 1 and row.text.dense
         text_ids = row.text.finish(room) if lesson else row.text.peek(room)
