@@ -41,7 +41,7 @@ class World:
     """
 
     classes: tuple[str, ...]
-    alone = False  # whether a question is asked alone, since a second one may say what answers it
+    alone = False  # whether questions are asked apart, since one may say what answers another
 
     def __init__(
         self, rng: Rng, *, short: bool = False, varied: bool = False, absent: bool = False, lesson: bool = False
