@@ -70,9 +70,9 @@ def _told_soon(kinds: tuple[str, ...], rung: Rung) -> Rung:
     Else nearly all questions would be about what was never told, and a model learned to answer only that.
     """
     if kinds == ("qa4",):  # two facts, and then none
-        return replace(rung, share=(0.03, 0.5))
+        return replace(rung, share=(0.01, 0.5))
     if kinds == ("qa5",):  # a gift in five facts; and an endless text has more gifts than are kept
-        return replace(rung, share=(0.03, 0.3), facts=16, lesson=0.5)
+        return replace(rung, share=(0.02, 0.3), facts=16, lesson=0.5)
     return rung
 
 
