@@ -1,7 +1,6 @@
 """The stages (rungs) in which a memory learns stories, from two words in one segment to streams of prose, and why."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 from rmt.errors import InputError
 from rmt.tasks.babi import KINDS
@@ -61,19 +60,10 @@ def rungs(config: StoryConfig) -> list[Rung]:
         ]
     steps = _with_lessons(first[0], steps)
     steps = [replace(rung, varied=rung.forms == WHOLE) for rung in steps]
-    return [*steps, *map(partial(_told_soon, kinds), _far(kinds, config))]
-
-
-def _told_soon(kinds: tuple[str, ...], rung: Rung) -> Rung:
-    """The rung with facts that come sooner, for tasks of which a long text says little.
-
-    Else nearly all questions would be about what was never told, and a model learned to answer only that.
-    """
-    if kinds == ("qa4",):  # two facts, and then none
-        return replace(rung, share=(0.01, 0.5))
-    if kinds == ("qa5",):  # a gift in five facts; and an endless text has more gifts than are kept
-        return replace(rung, share=(0.02, 0.3), facts=16, lesson=0.5)
-    return rung
+    far = _far(kinds, config)
+    if kinds == ("qa5",):  # gifts are rare among moves, and an endless text has more of them than are kept
+        far = [replace(rung, facts=16, lesson=0.5) for rung in far]
+    return [*steps, *far]
 
 
 def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
