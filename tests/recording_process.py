@@ -1,7 +1,7 @@
 """Records the same small document to a path again and again, each time in a child process, as the caller says.
 
 Lines in: a path, and after how many seconds to kill the child (or -1). Lines out: the child's exit status and seconds.
-Run by test_trace.py: importing torch once and forking is what makes twenty kills affordable.
+Run by test_trace.py: importing torch once and forking is what makes many kills affordable.
 """
 
 import os

@@ -4,6 +4,8 @@ python shared_work.py results FOLDER: trains, then writes FOLDER/results.json. p
 second process kills itself twice, once while a task is scored and once while one is trained.
 """
 
+import contextlib
+import io
 import json
 import os
 import random
@@ -12,7 +14,9 @@ import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from unittest.mock import patch
 
+from rmt.__main__ import main
 from rmt.causes.probe import probes
 from rmt.causes.slot_effects import transplant_score
 from rmt.causes.survival import report
@@ -67,6 +71,16 @@ def with_tokenizer(folder: Path) -> Path:
     return folder
 
 
+def printed(folder: Path) -> str:
+    """What this process prints of an evaluation, some of whose samples are in a file that one process left alone."""
+    words = ["rmt", "evaluate", str(CHECKPOINTS / "detect"), "--keep", str(folder / "half")]
+    words += "--segments 1 2 --samples 9 --batch 2 --device cpu".split()
+    out = io.StringIO()
+    with patch.object(sys, "argv", words), contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+        main()
+    return out.getvalue()
+
+
 def sums(model) -> list[float]:
     return [float(p.detach().double().sum()) for p in model.parameters()]
 
@@ -75,8 +89,10 @@ def results(folder: Path) -> dict:
     """Results that do not depend on the number of processes, but for `task`, whose batches do."""
     numbers = {"language model": without_time(LMTrainer(language_model(folder), folder / "lm", cpu=True).steps())}
     numbers["task"] = dict(zip(("lines", "weights"), train_task(folder), strict=True))
+    numbers["task"]["weights of all"] = together([numbers["task"]["weights"]])
     detect = load(CHECKPOINTS / "detect", device="cpu").double()
     numbers["accuracy"] = without_time(evaluate(detect, **SCORED))
+    numbers["printed"] = together([printed(folder)])
     numbers["facts"] = report(detect, samples=7, segments=2)
     numbers["probes"] = probes(detect, train=14, test=6, moments=(0, 1))
     numbers["transplants"] = transplant_score(detect, distance=1, pairs=7, batch=2)

@@ -76,12 +76,18 @@ def test_linear_attention_is_that_of_performer_pytorch(kind):
     assert close(read(cell, numbers("qkv", 3, 2, 2, T, 8), 5), expected(kind))
 
 
-def test_performer_reads_with_long_queries_too():
-    """Their features, taken as they are, are all zero in any precision."""
-    parts = drawn()
-    parts[0] *= 100
-    cell = made("performer")
-    assert (cell.features(parts[0]) == 0).all(-1).any() and read(cell, parts, 5).isfinite().all()
+def test_performer_reads_with_long_queries_and_keys_too():
+    """Their features, taken as they are, would all be zero in any precision; a query's weights are what they were."""
+    parts, cell = drawn(), made("performer")
+    query, key, value = parts
+    long = 100 * query
+    along = cell._along(long * long.shape[-1] ** -0.25)
+    estimate = (along[..., :, None, :] + cell.features(key).log()[..., None, :, :]).logsumexp(-1)
+    mask = torch.ones(T, T, dtype=bool).tril()
+    assert close(
+        read(cell, torch.stack([long, key, value]), 5), estimate.masked_fill(~mask, -torch.inf).softmax(-1) @ value
+    )
+    assert read(cell, torch.stack([query, 100 * key, value]), 5).isfinite().all()
 
 
 def test_features_of_performer_estimate_the_softmax():

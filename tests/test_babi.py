@@ -12,7 +12,9 @@ from rmt.tasks.base import NAMES, PLACES, Sampler
 from rmt.tasks.lures import lure
 from rmt.tasks.official import official, read_stories
 from rmt.text.tokenizer import open_tokenizer
-from rmt.train.stories import Rung, StoryStreams
+from rmt.train.config import StoryConfig
+from rmt.train.rungs import Rung, rungs
+from rmt.train.stories import StoryStreams
 
 GONE = re.compile(r"(\w+) (?:went|moved|went back|travelled|journeyed) to the (\w+)\.")
 
@@ -119,6 +121,40 @@ def test_the_latest_gift_that_fits_answers():
     assert asked["Who gave the football?"] == NEVER
 
 
+def test_the_lesson_of_relations_asks_in_the_direction_told():
+    world = Relations(rng(), lesson=True)
+    world.told = [("office", "north", "kitchen"), ("garden", "south", "kitchen")]
+    asked = dict(world.questions())
+    assert asked["What is north of the kitchen?"] == "office" and asked["What is the garden south of?"] == "kitchen"
+    assert "What is south of the office?" not in asked and "What is the kitchen north of?" not in asked
+    assert asked["What is south of the garden?"] == NEVER
+
+
+@pytest.mark.parametrize("kind", ["qa2", "qa3"])
+def test_in_the_lesson_of_objects_what_was_taken_has_a_place(kind):
+    for seed in range(10):
+        world = KINDS[kind].world(rng(seed), lesson=True)
+        facts = [world.tell() for _ in range(12)]
+        assert all(world.seen[thing] for thing in world.seen) and world.seen, facts
+        told = retold(KINDS[kind].world(rng(99)), facts)
+        assert dict(told.questions()) == dict(world.questions())
+
+
+def test_the_lesson_of_gifts_tells_gifts_alone():
+    world = Gifts(rng(), lesson=True)
+    facts = [world.tell() for _ in range(30)]
+    assert all(re.match(rf"(\w+) ({'|'.join(GIVES)}) the \w+ to (?!\1)\w+\.$", fact) for fact in facts)
+    assert dict(retold(Gifts(rng(1)), facts).questions()) == dict(world.questions())
+
+
+@pytest.mark.parametrize("kind", ["qa2", "qa3", "qa4", "qa5"])
+def test_training_begins_with_a_tasks_lesson_and_ends_with_its_stories(kind):
+    steps = rungs(StoryConfig(kinds=kind))
+    assert steps[0].lesson == 1 and all(rung.lesson < 1 for rung in steps[-3:])
+    assert len({rung.name for rung in steps}) == len(steps)
+    assert not any(rung.lesson for rung in rungs(StoryConfig(kinds=f"qa1, {kind}"))), "there qa1 comes first"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_stories_ask_what_was_told_or_what_never_was(kind):
     task = TASKS[kind]
@@ -135,11 +171,11 @@ def test_lures_move_nobody_who_is_asked_for():
 
 def test_every_label_is_what_the_text_in_front_of_the_question_says(tokenizer):
     """Read the decoded texts of streams and documents with a regular expression, from where each begins."""
-    rungs = [
+    stages = [
         Rung("streams", ("qa1",), share=(0.3, 0.9), life=12, unroll=3, streams=0.5, cut=0.5),
         Rung("lesson", ("qa1",), facts=4),
     ]
-    streams = StoryStreams(rungs, CLASSES, tokenizer, 12, 48, 4, rng(3))
+    streams = StoryStreams(stages, CLASSES, tokenizer, 12, 48, 4, rng(3))
     read = {}
     checked = 0
     for _ in range(12):
@@ -163,6 +199,15 @@ def test_every_label_is_what_the_text_in_front_of_the_question_says(tokenizer):
                 checked += 1
             assert first > 0
     assert checked > 200
+
+
+@pytest.mark.parametrize(("kind", "apart"), [("qa1", False), ("qa3", True), ("qa4", True), ("qa5", True)])
+def test_questions_that_answer_each_other_are_asked_apart(tokenizer, kind, apart):
+    stage = Rung("prose", (kind,), share=(0.3, 0.9), life=3, unroll=2)
+    chunk = StoryStreams([stage], CLASSES, tokenizer, 20, 64, 4, rng(3)).chunk(0)
+    asked = [tokenizer.decode(ids.tolist()).count("?") for ids in chunk.ask]
+    assert len(asked) == (80 if apart else 20) and max(asked) == (1 if apart else 4)
+    assert (chunk.labels >= 0).sum(1).max() > 1
 
 
 def test_official_files_are_read_and_told_as_they_are(tokenizer, tmp_path):

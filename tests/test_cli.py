@@ -16,8 +16,9 @@ CONFIG = TrainConfig(
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
+def checkpoint(tmp_path_factory, tokenizer_file):
     folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
     list(Trainer(CONFIG, folder, cpu=True).steps())
     return folder
 

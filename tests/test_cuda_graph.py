@@ -40,8 +40,10 @@ def plain(monkeypatch, function):
 @pytest.mark.parametrize(
     ("name", "cell", "control", "dtype"),
     [
-        *product(
-            FAMILIES, [cell for cell in FORMS if cell in STEADY], [None, "reset"], [torch.float64, torch.bfloat16]
+        *(
+            (name, cell, *more)
+            for name, cell in product(FAMILIES, [cell for cell in FORMS if cell in STEADY])
+            for more in [(None, torch.float64), ("reset", torch.bfloat16)]
         ),
         *(("llama_gqa", cell, None, torch.bfloat16) for cell in STEADY if cell not in FORMS),
     ],

@@ -1,12 +1,9 @@
 """Scores: the same whatever the batch, the processes and the kills; what the reset control is."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
-from training import ENVIRONMENT, ROOT, TINY
+from training import TINY
 
 from rmt.checkpoint import load
 from rmt.errors import InputError
@@ -86,21 +83,6 @@ def test_a_killed_evaluation_goes_on_where_it_was(model, tmp_path):
     keep.write_text("something else\n")
     with pytest.raises(InputError, match="does not hold results"):
         next(evaluate(model, **wanted, keep=keep))
-
-
-@pytest.mark.slow
-def test_two_processes_print_the_table_of_one(model, folder, tmp_path, rmt_command):
-    """Under torchrun, which is what `accelerate launch` starts; half of the samples were read by one alone."""
-    options = [str(folder), "--segments", "1", "3", "--samples", "9", "--batch", "2", "--device", "cpu"]
-    environment = {**ENVIRONMENT, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    keep = tmp_path / "kept"
-    list(evaluate(model, segments=[1, 3], samples=4, keep=keep))
-    _, alone, _ = rmt_command("evaluate", *options)
-    two = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "rmt", "evaluate", *options]
-    run = {"env": environment, "capture_output": True, "text": True, "timeout": 300, "cwd": ROOT}
-    shared = subprocess.run([*two, "--keep", str(keep)], **run)
-    assert alone.startswith("segments") and shared.stdout == alone, shared.stderr[-4000:]
-    assert keep.is_file() and (tmp_path / "kept.1").is_file()
 
 
 def test_an_interval_has_a_width_where_all_are_right():

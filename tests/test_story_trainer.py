@@ -1,4 +1,7 @@
-"""Training on stories that go on: rungs, streams, several questions put to one state, a captured step, resuming."""
+"""Training on stories that go on: rungs, streams, several questions put to one state, a captured step, resuming.
+
+More than 300 lines, since all of it is tried on one tiny run and its texts.
+"""
 
 import json
 import re
@@ -143,6 +146,19 @@ def test_the_first_of_several_questions_has_the_answer_of_a_document_that_ends_w
         first = int(chunk.begins[b].argmax())
         ids = np.concatenate([*chunk.ids[b, first:], chunk.ask[b, : chunk.ends[b, 0] + 1]])
         assert torch.allclose(logits[b, 0], model(torch.from_numpy(ids)[None]).logits[0], atol=1e-12)
+
+
+def test_questions_asked_apart_are_put_to_one_state(texts, model):
+    made = texts(replace(STREAMS, kinds=("qa4",)))
+    carried = model.cell.initial(6).detach()
+    for _ in range(4):
+        ids, begins, ask, ends = tensors(made.chunk(0))
+        logits, after = answers(model, ids, begins, ask, ends, carried)
+        assert len(ask) == 18 and logits.shape[:2] == (6, 3)
+        for q in range(3):
+            one, same = answers(model, ids, begins, ask[q::3], ends[q::3], carried)
+            assert torch.allclose(logits[:, q : q + 1], one, atol=1e-12) and torch.equal(same, after)
+        carried = after.detach()
 
 
 def test_training_on_the_same_texts_again_and_again_learns_them(config, tmp_path):

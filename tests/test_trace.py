@@ -23,6 +23,7 @@ from rmt.trace import Trace, validate
 from rmt.trace.writer import TraceWriter
 
 TESTS = Path(__file__).parent
+KILLS = 8  # python -m benchmarks.kills counts hundreds
 OPTIONS = {"detail": "thin", "spans": [Span("question", 38, 45)]}
 
 
@@ -95,7 +96,7 @@ def killed_after(monkeypatch):
 
 def test_a_trace_is_valid_after_a_kill_at_any_byte(whole, tmp_path, killed_after, monkeypatch):
     model, content, seen = small("bert"), whole.read_bytes(), set()
-    limits = [*range(1, 60, 7), *np.random.default_rng(0).integers(60, len(content), 120)]
+    limits = [*range(1, 60, 7), *np.random.default_rng(0).integers(60, len(content), 60)]
     for n in map(int, limits):
         path = tmp_path / str(n)
         killed_after(n)
@@ -111,7 +112,7 @@ def test_a_trace_is_valid_after_a_kill_at_any_byte(whole, tmp_path, killed_after
     assert seen >= {None, 0, 1, 2, 3, 4}
 
 
-def test_twenty_kills_of_a_recording_process(tmp_path):
+def test_kills_of_a_recording_process_at_any_moment(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(TESTS.parent), "TRANSFORMERS_VERBOSITY": "error"}
     command = [sys.executable, str(TESTS / "recording_process.py")]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
@@ -126,7 +127,7 @@ def test_twenty_kills_of_a_recording_process(tmp_path):
         assert run("whole", -1)[0] == 0
         content, rng, done = (tmp_path / "whole").read_bytes(), np.random.default_rng(11), []
         usual = run("again", -1)[1]
-        for i in range(20):
+        for i in range(KILLS):
             path = tmp_path / f"run{i}"
             run(path.name, rng.uniform(0, usual))
             if path.exists():
@@ -138,7 +139,7 @@ def test_twenty_kills_of_a_recording_process(tmp_path):
         process.kill()
         process.communicate()
     print(f"segments done when killed, of {SEGMENTS}: {done}")
-    assert sum(0 < n < SEGMENTS for n in done) >= 5, done
+    assert sum(0 < n < SEGMENTS for n in done) >= KILLS // 4, done
 
 
 # -- damaged files

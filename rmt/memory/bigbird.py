@@ -15,7 +15,9 @@ class BigBird(SparseAttention):
 
     A token of a block sees its own block and the one before, n_random earlier blocks, drawn anew for every block and
     layer but the same in every run, and the first n_global tokens of the text. An encoder's tokens see the block after,
-    too, and its global tokens all others; the paper's encoder draws random blocks from both sides.
+    too, and its global tokens all others; the paper's encoder draws random blocks from both sides. Not compared with
+    transformers' BigBird: that draws by the length of the text, which a text read in segments does not have yet, has
+    its last block global, too, and reads with full attention where it is a decoder.
     """
 
     both_ways = True

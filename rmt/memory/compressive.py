@@ -22,7 +22,8 @@ class CompressiveTransformer(TransformerXL):
 
     compress: "mean", or "conv" for a learned convolution a layer, which begins as the mean. No gradient enters what
     is compressed, and the convolution learns from the loss of the segments that read its output, as far as BPTT
-    goes. The paper's attention-reconstruction loss is left out.
+    goes. The paper's attention-reconstruction loss is left out. Not compared with compressive-transformer-pytorch:
+    its attention has a learned table of positions that no stock decoder has; only its convolution is alike.
     """
 
     def __init__(

@@ -20,7 +20,8 @@ class FeedbackMemory(MemoryCell):
 
     With segments of one token this is the paper's recurrence, but that a token sees itself, too; tokens of one longer
     segment see each other layer by layer, as in the package feedback-transformer-pytorch. Each layer has keys and
-    values of its own of the memory, which the paper shares in its faster form.
+    values of its own of the memory, which the paper shares in its faster form. So its numbers are not compared with
+    that package's, a decoder of its own with one set of keys and values for all layers and a learned bias of distances.
     initial_std has no effect; it is an argument so that one run's options fit every cell.
     """
 

@@ -21,7 +21,8 @@ class LandmarkAttention(TransformerXL):
     it as far as BPTT goes, so that a landmark learns to stand for its block.
 
     top: how many blocks each query of each head and layer reads, those with the best landmarks; 0 for all of them. The
-    paper trains with all blocks and then reads with few.
+    paper trains with all blocks and then reads with few. No package of it was found to
+    compare with; the tests have the grouped softmax written out instead.
     """
 
     def __init__(self, dim: int, n_memory: int = 64, *, n_layers: int, top: int = 0, initial_std: float = 0.02):

@@ -8,6 +8,8 @@ from torch import Tensor
 from rmt.memory.base import Mechanism
 from rmt.memory.linear_attention import LinearAttention
 
+LEAST = -60.0  # e^-60 is far above what float32 can tell from zero
+
 
 class Performer(LinearAttention):
     """FAVOR+ of Choromanski et al. 2020 (arXiv 2009.14794, eq. 5 and section 2.4), in every layer of a stock decoder.
@@ -15,7 +17,8 @@ class Performer(LinearAttention):
     phi(x) = exp(w x' - |x'|^2 / 2) / sqrt(F) with x' = x / d^(1/4) and orthogonal random w, so that phi(q) phi(k) has
     exp(q k / sqrt(d)) as its mean over w. The w are drawn once and are part of the checkpoint; the paper's drawing anew
     in training is left out, and so is its small constant beside the exponential: sums that cross boundaries must not
-    depend on the greatest key of a segment, by which the package scales them.
+    depend on the greatest key of a segment, by which the package scales them. Instead no exponent of a key is below
+    LEAST: of long keys all features would be zero, and so would be what their weights are divided by.
     n_features: F, by default d log d.
     """
 
@@ -36,7 +39,8 @@ class Performer(LinearAttention):
 
     def features(self, x: Tensor) -> Tensor:
         x = x * x.shape[-1] ** -0.25
-        return (self._along(x) - x.square().sum(-1, keepdim=True) / 2).exp() * self.n_features**-0.5
+        exponents = self._along(x) - x.square().sum(-1, keepdim=True) / 2
+        return exponents.clamp(min=LEAST).exp() * self.n_features**-0.5
 
     def query_features(self, x: Tensor) -> Tensor:
         """Those of queries over the greatest of each: of long queries all would be zero."""

@@ -1,4 +1,4 @@
-"""The tasks bAbI qa1 to qa5 and many-facts: stories of `rmt.tasks.worlds` as long as the official ones."""
+"""The tasks bAbI qa1 to qa5 and many-facts: stories of `worlds` and `relations`, as long as the official ones."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,8 @@ from rmt.tasks.base import NAMES, PLACES, Rng, Story, Task
 from rmt.tasks.memorize import MOVE, PEOPLE
 from rmt.tasks.questions import Look
 from rmt.tasks.reasoning import RELATION
-from rmt.tasks.worlds import Before, Crowd, Gifts, Objects, Persons, Relations, World, pick
+from rmt.tasks.relations import Relations
+from rmt.tasks.worlds import Before, Crowd, Gifts, Objects, Persons, World, pick
 
 __all__ = [
     "CLASSES", "DROPS", "GIVES", "KINDS", "NEVER", "RECORDS", "TAKES",

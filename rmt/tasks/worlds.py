@@ -1,4 +1,4 @@
-"""The worlds of bAbI qa1 to qa5: people who move, take, drop and give, and places in relation to each other.
+"""The worlds of bAbI qa1, qa2, qa3 and qa5: people who move, take, drop and give. qa4 is in `rmt.tasks.relations`.
 
 Weston et al. 2015, "Towards AI-Complete Question Answering" (arXiv 1502.05698). The sentences, the meaning of the
 questions and the frequency of each kind of fact are those of the paper's files; the stories are generated here and
@@ -13,7 +13,6 @@ import numpy as np
 from rmt.tasks.babi_words import (
     CLOSINGS,
     CROWD,
-    DIRECTIONS,
     DROPS,
     GIVERS,
     GIVES,
@@ -38,13 +37,16 @@ class World:
 
     short: facts and questions have two or three words, with which a small model learns to bind them first. varied: half
     of the moves use other words than the official ones. absent: some of the people never do anything, so that however
-    long the story is, it never mentions them.
+    long the story is, it never mentions them. lesson: an easier story to begin with, where the world has one.
     """
 
     classes: tuple[str, ...]
+    alone = False  # whether questions are asked apart, since one may say what answers another
 
-    def __init__(self, rng: Rng, *, short: bool = False, varied: bool = False, absent: bool = False):
-        self.rng, self.short, self.varied, self.absent = rng, short, varied, absent
+    def __init__(
+        self, rng: Rng, *, short: bool = False, varied: bool = False, absent: bool = False, lesson: bool = False
+    ):
+        self.rng, self.short, self.varied, self.absent, self.lesson = rng, short, varied, absent, lesson
 
     def tell(self) -> str | None:
         """Tell the next fact as a sentence; None where there is none."""
@@ -59,7 +61,8 @@ class People(World):
     """A world of people who go from place to place, carry objects and hand them on; only possible facts are told.
 
     All people and objects have a place from the start, but a reader knows only what was told: a person who takes the
-    milk before their first move takes it at an unknown place.
+    milk before their first move takes it at an unknown place. In the lesson nobody does, and whoever takes an object
+    first finds it where they are: so among few facts there is an object whose place is known.
     """
 
     names: tuple[str, ...] = NAMES
@@ -139,6 +142,10 @@ class People(World):
         return f"{opening}{name} {pick(self.rng, MOVES)} the {place}{closing}."
 
     def _take(self, name: str) -> str | None:
+        if self.lesson and name not in self.known:
+            return None
+        if self.lesson:
+            self.lies |= {thing: self.place[name] for thing in OBJECTS if thing not in self.seen}
         here = [t for t, place in self.lies.items() if t not in self.holder and place == self.place[name]]
         if not here:
             return None
@@ -157,7 +164,9 @@ class People(World):
         near = [other for other in self.names if other != name and self.place[other] == self.place[name]]
         if not (carried := self.carried(name)) or not near:
             return None
-        thing, other = pick(self.rng, carried), pick(self.rng, near)
+        return self._gift(name, pick(self.rng, carried), pick(self.rng, near))
+
+    def _gift(self, name: str, thing: str, other: str) -> str:
         self.gave(name, thing, other)
         return f"{name} {thing} {other}." if self.short else f"{name} {pick(self.rng, GIVES)} the {thing} to {other}."
 
@@ -214,7 +223,7 @@ class Objects(People):
 class Before(People):
     """The world of qa3: where was an object before a place? Its latest arrival at that place counts."""
 
-    classes = (*PLACES, NEVER)
+    classes, alone = (*PLACES, NEVER), True  # who asks for the milk before the office says that it was there
     shares: ClassVar = {"move": 0.5, "take": 0.28, "drop": 0.22}
     there: ClassVar = {"take": 0.2, "drop": 0.2}
 
@@ -227,48 +236,13 @@ class Before(People):
         ]
 
 
-class Relations(World):
-    """The world of qa4: three places in a line, told in two facts; the question is about one of them."""
-
-    classes = (*PLACES, NEVER)
-
-    def __init__(self, rng: Rng, **options):
-        super().__init__(rng, **options)
-        self.told: list[tuple[str, str, str]] = []  # the facts so far: place, direction, reference place
-        places = [PLACES[i] for i in rng.permutation(len(PLACES))[:3]]
-        direction = pick(rng, tuple(DIRECTIONS))
-        pairs = [(places[0], direction, places[1]), (places[1], direction, places[2])]
-        turned = [
-            (second, DIRECTIONS[way], first) if rng.random() < 0.5 else (first, way, second)
-            for first, way, second in pairs
-        ]
-        self.coming = [turned[i] for i in rng.permutation(2)]
-
-    def tell(self) -> str | None:
-        if not self.coming:
-            return None
-        first, direction, second = fact = self.coming.pop()
-        self.told.append(fact)
-        return f"{first} {direction} {second}." if self.short else f"The {first} is {direction} of the {second}."
-
-    def questions(self) -> list[Question]:
-        """The official forms of questions: what is in a direction of a place, and what a place is in a direction of."""
-        of, front = ("{1} {0}", "{0} {1}") if self.short else ("What is {1} of the {0}?", "What is the {0} {1} of?")
-        answers: dict[str, str] = {}
-        for place in dict.fromkeys(place for first, _, second in self.told for place in (first, second)):
-            for direction in DIRECTIONS:
-                answers[of.format(place, direction)] = answers[front.format(place, direction)] = NEVER
-        for first, direction, second in self.told:
-            for place_of_fact, way, other in [(first, direction, second), (second, DIRECTIONS[direction], first)]:
-                answers[of.format(other, way)] = place_of_fact
-                answers[front.format(place_of_fact, way)] = other
-        return list(answers.items())
-
-
 class Gifts(People):
-    """The world of qa5: who gave what to whom? The latest gift that fits the question counts."""
+    """The world of qa5: who gave what to whom? The latest gift that fits the question counts.
 
-    classes = (*GIVERS, *OBJECTS, NEVER)
+    Its lesson has gifts alone, anything from anybody to anybody: between the moves they are too few to learn from.
+    """
+
+    classes, alone = (*GIVERS, *OBJECTS, NEVER), True  # "Who gave the milk to Mary?" and "What did Fred give to Mary?"
     names = GIVERS
     shares: ClassVar = {"move": 0.38, "take": 0.25, "drop": 0.14, "give": 0.23}
 
@@ -279,6 +253,12 @@ class Gifts(People):
         ("receiver", 3): ("{} {}", "Who did {} give the {} to?"),
         ("thing", 3): ("{} {}", "What did {} give to {}?"),
     }  # (role asked for, length of the key in `given`) -> short form, whole sentence
+
+    def tell(self) -> str:
+        if not self.lesson:
+            return super().tell()
+        one, two = self.rng.permutation(len(self.names))[:2]
+        return self._gift(self.names[one], pick(self.rng, OBJECTS), self.names[two])
 
     def questions(self) -> list[Question]:
         never = {(role, thing): NEVER for thing in OBJECTS for role in ("giver", "receiver")}

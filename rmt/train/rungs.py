@@ -31,6 +31,7 @@ class Rung:
     lures: float = 0.0
     varied: bool = False  # whether moves are told in other words than the official ones, too
     cut: float = 0.0  # share of longer documents whose first boundary cuts a fact
+    lesson: float = 0.0  # share of stories that are easier ones, where a world has such
     absent: float = 0.0  # share of texts some of whose people are never mentioned, however long they are
     never: float = 0.15  # share of questions about people or objects that were not mentioned so far
     goal: float = 0.93  # accuracy that opens the next rung
@@ -57,8 +58,29 @@ def rungs(config: StoryConfig) -> list[Rung]:
             # And with background, so that the memory learns to ignore it for all tasks.
             Rung("all, in prose", kinds, share=(0.15, 1.0), life=5, unroll=4, goal=0.9),
         ]
+    steps = _with_lessons(first[0], steps)
     steps = [replace(rung, varied=rung.forms == WHOLE) for rung in steps]
-    return [*steps, *_far(kinds, config)]
+    far = _far(kinds, config)
+    if kinds == ("qa5",):  # gifts are rare among moves, and an endless text has more of them than are kept
+        far = [replace(rung, facts=16, lesson=0.5) for rung in far]
+    return [*steps, *far]
+
+
+def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
+    """The rungs of a task with its world's lesson, where it has one; the world says what it is and why."""
+    if kind == "qa4":  # one of its own before either form
+        before = {"short, 4 facts": "short, as told", "sentences, no mark": "sentences, no mark, as told"}
+        eased = {
+            name: [replace(rung, name=before[name], lesson=True)] for rung in steps if (name := rung.name) in before
+        }
+        return [one for rung in steps for one in (*eased.get(rung.name, []), rung)]
+    if kind in ("qa2", "qa3", "qa5"):
+        steps = [replace(rung, lesson=float(rung.forms == SHORT or rung.facts is not None)) for rung in steps]
+    if kind in ("qa2", "qa3"):  # two facts are a move and what is taken there
+        steps = [replace(rung, facts=rung.facts and max(4, rung.facts)) for rung in steps]
+    if kind == "qa5":  # of gifts alone a longer text would tell too many to keep
+        steps = [replace(rung, facts=4) if rung.lesson and rung.facts is None else rung for rung in steps]
+    return steps
 
 
 def _short(kinds: tuple[str, ...]) -> list[Rung]:

@@ -29,11 +29,12 @@ SHORT, NO_MARK, WHOLE = range(3)  # forms of a text
 
 @dataclass(frozen=True)
 class Chunk:
-    """One step's texts: U segments of T tokens, then an asking segment of A tokens with Q questions.
+    """One step's texts: U segments of T tokens, then K asking segments of A tokens, with Q questions in all.
 
-    ids (B, U, T); begins (B, U + 1): segments at which a row's text begins; ask (B, A), padded at its end; ends (B, Q):
-    the last token of each question; labels (B, Q), -100 for no question; own (B,): rows that are documents of the
-    latest rung; old (B,): segments that a stream has read; kind (B,): index into KINDS.
+    The asking segments of a row are read from one state: a single one, or one a question where questions are asked
+    apart. ids (B, U, T); begins (B, U + 1): segments at which a row's text begins; ask (B K, A), row by row, padded at
+    the end; ends (B K, Q / K): the last token of each question; labels (B, Q), -100 for no question; own (B,): rows
+    that are documents of the latest rung; old (B,): segments that a stream has read; kind (B,): index into KINDS.
     """
 
     ids: np.ndarray
@@ -47,14 +48,15 @@ class Chunk:
     rung: int = 0
 
     @classmethod
-    def empty(cls, rows: int, unroll: int, segment_length: int, questions: int, rung: int) -> "Chunk":
-        """Make a chunk whose rows are to be filled."""
+    def empty(cls, rows: int, unroll: int, segment_length: int, questions: int, rung: int, apart: bool) -> "Chunk":
+        """Make a chunk whose rows are to be filled. apart: whether each question has an asking segment of its own."""
+        asking = questions if apart else 1
         zeros = lambda *shape: np.zeros(shape, np.int64)  # noqa: E731
         return cls(
             ids=zeros(rows, unroll, segment_length),
             begins=np.zeros((rows, unroll + 1), bool),
-            ask=zeros(rows, segment_length),
-            ends=zeros(rows, questions),
+            ask=zeros(rows * asking, segment_length),
+            ends=zeros(rows * asking, questions // asking),
             labels=np.full((rows, questions), IGNORE),
             own=np.zeros(rows, bool),
             old=zeros(rows),
@@ -95,18 +97,20 @@ class StoryStreams:
         self.source = Distractor.load(self.tokenizer, self.split)
         self.encode = cache(lambda text: np.array(encode(self.tokenizer, text), dtype=np.int64))
         self.number = {name: i for i, name in enumerate(self.classes)}
+        self.apart = any(KINDS[kind].world.alone for rung in self.rungs for kind in rung.kinds)
 
     def chunk(self, rung: int) -> Chunk:
         """Make the next step's texts at this stage."""
         if rung != self.at:
             self.at, self.streams = rung, {}
         stage = self.rungs[rung]
-        chunk = Chunk.empty(self.rows, stage.unroll, self.segment_length, self.n_questions, rung)
+        chunk = Chunk.empty(self.rows, stage.unroll, self.segment_length, self.n_questions, rung, self.apart)
+        asking = zip(np.split(chunk.ask, self.rows), np.split(chunk.ends, self.rows), chunk.labels, strict=True)
         n_streams = round(self.rows * stage.streams)
-        for b in range(self.rows):
+        for b, parts in enumerate(asking):
             row = self._go_on(chunk, b) if b < n_streams else self._document(chunk, b)
             chunk.kind[b] = row.kind
-            self._ask(row, chunk.ask[b], chunk.ends[b], chunk.labels[b])
+            self._ask(row, *parts)
         return chunk
 
     def _go_on(self, chunk: Chunk, b: int) -> Row:
@@ -142,8 +146,9 @@ class StoryStreams:
         form = int(rng.choice(3, p=rung.forms))
         kind = rung.kinds[int(rng.integers(len(rung.kinds)))]
         world = KINDS[kind].world(
-            rng, short=form == SHORT, varied=form == WHOLE and rung.varied, absent=rng.random() < rung.absent
-        )
+            rng, short=form == SHORT, varied=form == WHOLE and rung.varied, absent=rng.random() < rung.absent,
+            lesson=rng.random() < rung.lesson,
+        )  # fmt: skip
         cut = None
         if life > 1 and rng.random() < rung.cut:
             cut = self.segment_length - 1 - int(rng.integers(3 if form == SHORT else 7))
@@ -155,21 +160,22 @@ class StoryStreams:
         return Row(text, world, life, form, list(KINDS).index(kind))
 
     def _ask(self, row: Row, ask: np.ndarray, ends: np.ndarray, labels: np.ndarray) -> None:
-        """Fill one row's asking segment: the last part of its text, then questions."""
+        """Fill one row's asking segments: the last part of its text, then questions."""
         rng, T = self.rng, self.segment_length  # noqa: N806
         n = len(labels) if rng.random() < 0.7 else 1 + int(rng.integers(len(labels)))
-        room = T - ASKED * n
+        room = T - ASKED * min(n, ends.shape[1])
         lesson = row.life == 1 and row.text.dense
         text_ids = row.text.finish(room) if lesson else row.text.peek(room)
-        at = len(text_ids)
-        ask[:at] = text_ids
+        ask[:, : len(text_ids)] = text_ids
+        at = [len(text_ids)] * len(ask)
         for q, (question, answer) in enumerate(self._draw(row.world, n)):
+            segment, place = divmod(q, ends.shape[1])
             ids = self.encode(question.rstrip("?") if row.form == NO_MARK else question)
-            if at + len(ids) > T:
+            if at[segment] + len(ids) > T:
                 break
-            ask[at : at + len(ids)] = ids
-            at += len(ids)
-            ends[q], labels[q] = at - 1, self.number[answer]
+            ask[segment, at[segment] : at[segment] + len(ids)] = ids
+            at[segment] += len(ids)
+            ends[segment, place], labels[q] = at[segment] - 1, self.number[answer]
 
     def _draw(self, world: World, n: int) -> list[tuple[str, str]]:
         """Draw questions in random order, mostly about facts, few about what was never mentioned.

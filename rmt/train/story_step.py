@@ -15,22 +15,25 @@ from rmt.text.segments import IGNORE, Segment
 def answers(model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor, state: State) -> tuple[Tensor, State]:
     """Read a chunk: logits (B, Q, C) of the questions, and the state after the segments before them.
 
-    ids (B, U, T), begins (B, U + 1), ask (B, A) and ends (B, Q) as in `Chunk`. state: before the first segment; a row
-    is set to the cell's initial state before each segment where `begins` is true. An answer is read at its question's
-    last token, so it depends on the questions before it in the asking segment and on none after it.
+    ids (B, U, T), begins (B, U + 1), ask (B K, A) and ends (B K, Q / K) as in `Chunk`. state: before the first segment;
+    a row is set to the cell's initial state before each segment where `begins` is true. An answer is read at its
+    question's last token, so it depends on the questions before it in its asking segment and on none after it.
     """
-    initial, carried = model.cell.initial(len(ask)), state
+    rows, last = len(begins), begins.shape[1] - 1
+    initial, carried = model.cell.initial(rows), state
 
     def begin(u: int, state: State) -> State:
         nonlocal carried
         carried = map_state(wide, state)  # a state is never in half precision
-        return choose(begins[:, u], initial, carried)
+        chosen = choose(begins[:, u], initial, carried)
+        copies = len(ask) // rows if u == last else 1
+        return chosen if copies == 1 else map_state(lambda part: part.repeat_interleave(copies, 0), chosen)
 
     segments = [*map(Segment, ids.unbind(1)), Segment(ask)]
     for _, step, _ in unroll(model.cell, model.backbone, segments, state=state, before=begin):
-        last = step
-    places = ends + last.layout.tokens.start
-    return model.backbone.answers(last.output.hidden, places), carried
+        asked = step
+    logits = model.backbone.answers(asked.output.hidden, ends + asked.layout.tokens.start)
+    return logits.flatten(0, 1).unflatten(0, (rows, -1)), carried
 
 
 def score(

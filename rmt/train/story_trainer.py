@@ -136,6 +136,7 @@ class StoryTrainer(TrainingRun):
         return {
             "own": asked & chunk.own[:, None],
             "old": asked & (chunk.old > OLD)[:, None],
+            "told": asked & (chunk.labels != self.classes.index(NEVER)),
             "never": asked & (chunk.labels == self.classes.index(NEVER)),
             "accuracy": asked,
             **{kind: of_streams & (chunk.kind == i)[:, None] for i, kind in enumerate(KINDS)},

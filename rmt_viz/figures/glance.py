@@ -1,6 +1,7 @@
 """Figure of Mechanisms: what each trained mechanism gives back in three experiments, at a glance."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import plotly.graph_objects as go
 
@@ -25,13 +26,19 @@ def glance(
     height = 110 + HEAD + ROW * (len(rows) + n_families)
     figure = canvas(finding, theme=theme, x="", y="", width=TITLE, height=height)
     places = name_rows(figure, [(row.family, name(row.kind), row.kind in shown) for row in rows], theme)
-    cells = [(row, of, place, row.cells[of]) for row, place in zip(rows, places, strict=True) for of in row.cells]
     columns = {of: i for i, of in enumerate(heads)}
+    # Places without a cell are there, too, and empty: else the cells beside them would be drawn larger.
+    empty = dict.fromkeys(product(range(len(figure.layout.yaxis.tickvals)), columns.values()), (None, "", "", ""))
+    cells = empty | {
+        (place, columns[of]): (cell.strength, cell.text, escape(name(row.kind)), cell.hint)
+        for row, place in zip(rows, places, strict=True)
+        for of, cell in row.cells.items()
+    }
     figure.add_trace(
         go.Heatmap(
-            x=[columns[of] for _, of, *_ in cells], y=[place for *_, place, _ in cells], zmin=0, zmax=1, xgap=3, ygap=2,
-            z=[cell.strength for *_, cell in cells], text=[cell.text for *_, cell in cells], texttemplate="%{text}",
-            customdata=[(escape(name(row.kind)), cell.hint) for row, *_, cell in cells], showscale=False,
+            x=[x for _, x in cells], y=[y for y, _ in cells], zmin=0, zmax=1, xgap=3, ygap=2, showscale=False,
+            z=[strength for strength, *_ in cells.values()], text=[text for _, text, *_ in cells.values()],
+            texttemplate="%{text}", customdata=[hints for _, _, *hints in cells.values()],
             textfont={"size": 12, "color": PAGE[theme][1]}, hoverongaps=False, colorscale=readable("read", theme),
             hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>",
         )

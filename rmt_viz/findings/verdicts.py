@@ -62,8 +62,9 @@ def better(kind: str, than: str, experiment: str) -> Held:
         x = max(seen.lines(experiment).get(kind, {}), default=0)
         words = f"{WHAT[experiment].format(x)}: {name(kind)} {{}}, {name(than)} {{}}"
         found, told = more(seen.at(kind, experiment, x), seen.at(than, experiment, x), words)
-        if found != UNKNOWN and not (seen.knows(kind, experiment) or seen.knows(than, experiment)):
-            return UNLEARNED, "neither learned the easiest case"
+        blank = [name(one) for one in (kind, than) if not seen.knows(one, experiment)]
+        if found != UNKNOWN and blank:
+            return UNLEARNED, f"{' and '.join(blank)} did not learn the easiest case"
         return found, told
 
     return verdict
@@ -191,6 +192,8 @@ def knows(kind: str) -> Held:
         words = f"{name(kind)}, of 16 facts: {{}}, with its memory reset {{}}"
         found, told = more(seen.at(kind, FACTS), seen.at(kind, FACTS, control="reset"), words)
         one = seen.at(kind, FACTS, 1)
+        if found == OPEN and not seen.knows(kind, FACTS):
+            found = UNLEARNED
         return found, f"{told}; of one: {percent(one.y)}" if told and one else told
 
     return verdict

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from looks import looks
 from playwright.sync_api import expect
 
 LAYOUT = Path(__file__).with_name("layout.js").read_text()
@@ -226,8 +227,7 @@ def test_for_those_who_ask_for_rest_it_plays_in_steps(visit):
     assert 1 < len(places) <= 13, "from boundary to boundary and nowhere between"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize(("name", "theme"), looks(SIZES))
 def test_it_fits_every_screen_and_is_for_everybody(visit, picture, name, theme):
     width, height = SIZES[name]
     page = opened(visit, size={"width": width, "height": height}, theme=theme)

@@ -3,12 +3,13 @@
 import re
 
 import pytest
+from looks import THEMES
 from playwright.sync_api import expect
 
 FIGURES = ("survival", "ledger", "readable", "used", "interference")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_the_life_of_facts_is_on_the_first_screen(visit, picture, theme):
     page = visit("facts?trace=detect", theme=theme, drawn=False, size={"width": 1280, "height": 1100})
     expect(page.locator(".st-key-figure-survival")).to_contain_text(re.compile(r"% of \d+ facts are captured"))

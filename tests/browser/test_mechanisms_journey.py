@@ -3,6 +3,7 @@
 import pytest
 import torch
 from foreign import tiny
+from looks import THEMES
 from playwright.sync_api import expect
 
 from rmt.recorder import record
@@ -14,7 +15,7 @@ def chart(page, name: str):
     return page.locator(f".st-key-figure-{name} .js-plotly-plot")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_mechanisms_side_by_side(visit, picture, theme):
     page = visit("mechanisms", theme=theme, drawn=False)
     sees = chart(page, "who-sees-whom")

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from looks import looks
 from playwright.sync_api import expect
 
 PAINTED = """(key) => new Promise((done) => {
@@ -273,9 +274,9 @@ def test_every_figure_says_what_it_shows(visit):
     expect(page.locator(".sentence")).to_have_attribute("aria-live", "polite")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), SIZES)
-def test_both_themes_fit_the_screen(visit, picture, theme, width, height):
+@pytest.mark.parametrize(("size", "theme"), looks(SIZES))
+def test_both_themes_fit_the_screen(visit, picture, size, theme):
+    width, height = size
     page = visit("watch", size={"width": width, "height": height}, theme=theme)
     page.wait_for_timeout(300)
     picture(page, f"watch-{theme}-{width}x{height}")

@@ -4,6 +4,7 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from looks import THEMES
 from playwright.sync_api import expect
 
 PATIENCE_MS = 240_000  # torch is loaded and a run read again, on a busy machine
@@ -47,7 +48,7 @@ def test_the_answer_comes_first_and_its_control_by_itself(visit, server, picture
     picture(page, "what-if-with-its-control")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_a_bad_change_is_a_sentence(visit, theme):
     page = visit("what-if?change=evil%20<b>x</b>", theme=theme, drawn=False)
     expect(page.get_by_role("alert")).to_contain_text("is no change")

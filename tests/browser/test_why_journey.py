@@ -4,10 +4,11 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from looks import THEMES
 from playwright.sync_api import expect
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_what_made_the_answer_is_on_the_first_screen(visit, picture, theme):
     page = visit("why?trace=detect", theme=theme, drawn=False, size={"width": 1280, "height": 1100})
     expect(page.locator(".st-key-figure-why-segments")).to_contain_text(re.compile(r"\w+ depends most on segment \d+"))

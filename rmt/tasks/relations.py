@@ -1,0 +1,51 @@
+"""The world of bAbI qa4 (Weston et al. 2015, arXiv 1502.05698): places in relation to each other."""
+
+from rmt.tasks.babi_words import DIRECTIONS, NEVER
+from rmt.tasks.base import PLACES, Rng
+from rmt.tasks.worlds import Question, World, pick
+
+
+class Relations(World):
+    """The world of qa4: three places in a line, told in two facts; the question is about one of them.
+
+    Its lesson has no questions with the opposite of the direction told. Which of two places is where needs the
+    direction told, the one asked for and the order of both: from all questions at once a small model learned which
+    places are next to each other, and never on which side.
+    """
+
+    classes, alone = (*PLACES, NEVER), True  # "What is north of the garden?" and "What is south of the office?"
+
+    def __init__(self, rng: Rng, **options):
+        super().__init__(rng, **options)
+        self.told: list[tuple[str, str, str]] = []  # the facts so far: place, direction, reference place
+        places = [PLACES[i] for i in rng.permutation(len(PLACES))[:3]]
+        direction = pick(rng, tuple(DIRECTIONS))
+        pairs = [(places[0], direction, places[1]), (places[1], direction, places[2])]
+        turned = [
+            (second, DIRECTIONS[way], first) if rng.random() < 0.5 else (first, way, second)
+            for first, way, second in pairs
+        ]
+        self.coming = [turned[i] for i in rng.permutation(2)]
+
+    def tell(self) -> str | None:
+        if not self.coming:
+            return None
+        first, direction, second = fact = self.coming.pop()
+        self.told.append(fact)
+        return f"{first} {direction} {second}." if self.short else f"The {first} is {direction} of the {second}."
+
+    def questions(self) -> list[Question]:
+        """The official forms of questions: what is in a direction of a place, and what a place is in a direction of."""
+        of, front = ("{1} {0}", "{0} {1}") if self.short else ("What is {1} of the {0}?", "What is the {0} {1} of?")
+        answers: dict[str, str] = {}
+        for place in dict.fromkeys(place for first, _, second in self.told for place in (first, second)):
+            for direction in DIRECTIONS:
+                answers[of.format(place, direction)] = answers[front.format(place, direction)] = NEVER
+        for first, direction, second in self.told:
+            for one, way, other in [(first, direction, second), (second, DIRECTIONS[direction], first)]:
+                for question, answer in [(of.format(other, way), one), (front.format(one, way), other)]:
+                    if self.lesson and way != direction:
+                        del answers[question]
+                    else:
+                        answers[question] = answer
+        return list(answers.items())
