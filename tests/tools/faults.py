@@ -341,7 +341,7 @@ TABLE = {
     ),
     "rmt_viz/findings/verdicts.py": (
         ("HOLDS if one.above(other) else NOT if other.above(one) else OPEN, told", "HOLDS if one.y > other.y else NOT, told", "a difference within the error decides"),
-        ("if found != UNKNOWN and not (seen.knows(kind, experiment) or seen.knows(than, experiment)):", "if False:", "what was never learned is compared"),
+        ("if found != UNKNOWN and blank:", "if False:", "what was never learned is compared"),
         ("if found != OPEN or not (seen.above_reset(kind, experiment) and seen.above_reset(than, experiment)):", "if found != OPEN:", "equal in giving nothing back"),
         ("HOLDS if all(sure) else OPEN if any(sure) else NOT", "HOLDS if any(sure) else NOT", "one length stands for all"),
         ("HOLDS if x >= least else NOT", "HOLDS if x else NOT", "any distance is far"),
