@@ -84,9 +84,9 @@ def test_performer_reads_with_long_queries_and_keys_too():
     along = cell._along(long * long.shape[-1] ** -0.25)
     estimate = (along[..., :, None, :] + cell.features(key).log()[..., None, :, :]).logsumexp(-1)
     mask = torch.ones(T, T, dtype=bool).tril()
-    assert close(
-        read(cell, torch.stack([long, key, value]), 5), estimate.masked_fill(~mask, -torch.inf).softmax(-1) @ value
-    )
+    weights = estimate.masked_fill(~mask, -torch.inf).softmax(-1)
+    found = read(cell, torch.stack([long, key, value]), 5)
+    assert torch.allclose(found, weights @ value, rtol=0, atol=1e-9)  # of exponents in the thousands
     assert read(cell, torch.stack([query, 100 * key, value]), 5).isfinite().all()
 
 
