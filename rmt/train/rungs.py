@@ -69,11 +69,9 @@ def rungs(config: StoryConfig) -> list[Rung]:
 def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
     """The rungs of a task with its world's lesson, where it has one; the world says what it is and why."""
     if kind == "qa4":  # one of its own before either form
-        before = {"short, 4 facts": "short, as told", "sentences, no mark": "sentences, no mark, as told"}
-        eased = {
-            name: [replace(rung, name=before[name], lesson=True)] for rung in steps if (name := rung.name) in before
-        }
-        return [one for rung in steps for one in (*eased.get(rung.name, []), rung)]
+        names = {"short, 4 facts": "short, as told", "sentences, no mark": "sentences, no mark, as told"}
+        first = {rung.name: replace(rung, name=names[rung.name], lesson=1.0) for rung in steps if rung.name in names}
+        return [one for rung in steps for one in (first.get(rung.name), rung) if one]
     if kind in ("qa2", "qa3", "qa5"):
         steps = [replace(rung, lesson=float(rung.forms == SHORT or rung.facts is not None)) for rung in steps]
     if kind in ("qa2", "qa3"):  # two facts are a move and what is taken there
