@@ -38,7 +38,7 @@ class Relations(World):
         """The official forms of questions: what is in a direction of a place, and what a place is in a direction of."""
         of, front = ("{1} {0}", "{0} {1}") if self.short else ("What is {1} of the {0}?", "What is the {0} {1} of?")
         answers: dict[str, str] = {}
-        for place in dict.fromkeys(place for first, _, second in self.told for place in (first, second)):
+        for place in PLACES:
             for direction in DIRECTIONS:
                 answers[of.format(place, direction)] = answers[front.format(place, direction)] = NEVER
         for first, direction, second in self.told:
