@@ -61,8 +61,9 @@ class People(World):
     """A world of people who go from place to place, carry objects and hand them on; only possible facts are told.
 
     All people and objects have a place from the start, but a reader knows only what was told: a person who takes the
-    milk before their first move takes it at an unknown place. In the lesson nobody does, and whoever takes an object
-    first finds it where they are: so among few facts there is an object whose place is known.
+    milk before their first move takes it at an unknown place. In the lesson nobody does, whoever takes an object first
+    finds it where they are, and all kinds of facts are equally frequent: so among few facts there is an object whose
+    place is known.
     """
 
     names: tuple[str, ...] = NAMES
@@ -85,8 +86,9 @@ class People(World):
 
     def tell(self) -> str:
         kinds = list(self.shares)
+        shares = None if self.lesson else list(self.shares.values())
         while True:
-            kind = self.rng.choice(kinds, p=list(self.shares.values())) if len(kinds) > 1 else kinds[0]
+            kind = self.rng.choice(kinds, p=shares) if len(kinds) > 1 else kinds[0]
             for i in self.rng.permutation(len(self.present)):
                 if fact := getattr(self, f"_{kind}")(self.present[i]):
                     return fact
