@@ -38,12 +38,14 @@ class Relations(World):
         """The official forms of questions: what is in a direction of a place, and what a place is in a direction of."""
         of, front = ("{1} {0}", "{0} {1}") if self.short else ("What is {1} of the {0}?", "What is the {0} {1} of?")
         answers: dict[str, str] = {}
+        mentioned = {place for first, _, second in self.told for place in (first, second)}
+        one = [direction for _, direction, _ in self.told[-1:]] or [*DIRECTIONS]  # enough of places not mentioned
         for place in PLACES:
-            for direction in DIRECTIONS:
+            for direction in DIRECTIONS if place in mentioned else one:
                 answers[of.format(place, direction)] = answers[front.format(place, direction)] = NEVER
         for first, direction, second in self.told:
-            for one, way, other in [(first, direction, second), (second, DIRECTIONS[direction], first)]:
-                for question, answer in [(of.format(other, way), one), (front.format(one, way), other)]:
+            for here, way, other in [(first, direction, second), (second, DIRECTIONS[direction], first)]:
+                for question, answer in [(of.format(other, way), here), (front.format(here, way), other)]:
                     if self.lesson and way != direction:
                         del answers[question]
                     else:

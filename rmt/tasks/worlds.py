@@ -62,8 +62,8 @@ class People(World):
 
     All people and objects have a place from the start, but a reader knows only what was told: a person who takes the
     milk before their first move takes it at an unknown place. In the lesson nobody does, whoever takes an object first
-    finds it where they are, and all kinds of facts are equally frequent: so among few facts there is an object whose
-    place is known.
+    finds it where they are, all kinds of facts are equally frequent, and half of the facts are of those who carry
+    something: so among few facts there is an object whose place is known, and some that were carried on.
     """
 
     names: tuple[str, ...] = NAMES
@@ -89,8 +89,11 @@ class People(World):
         shares = None if self.lesson else list(self.shares.values())
         while True:
             kind = self.rng.choice(kinds, p=shares) if len(kinds) > 1 else kinds[0]
-            for i in self.rng.permutation(len(self.present)):
-                if fact := getattr(self, f"_{kind}")(self.present[i]):
+            people = [self.present[i] for i in self.rng.permutation(len(self.present))]
+            if self.lesson and self.rng.random() < 0.5:
+                people.sort(key=lambda name: not self.carried(name))
+            for name in people:
+                if fact := getattr(self, f"_{kind}")(name):
                     return fact
 
     def moved(self, name: str, place: str) -> None:
