@@ -140,6 +140,19 @@ def test_in_the_lesson_of_objects_what_was_taken_has_a_place(kind):
         assert dict(told.questions()) == dict(world.questions())
 
 
+@pytest.mark.parametrize(("lesson", "taken", "carried_on"), [(True, (0.9, 1), (0.5, 1)), (False, (0, 0.7), (0, 0.4))])
+def test_in_the_lesson_of_objects_few_facts_have_something_taken_and_carried_on(lesson, taken, carried_on):
+    known = on = 0
+    for seed in range(200):
+        world, moved = Objects(rng(seed), lesson=lesson), False
+        for _ in range(6):
+            before = dict(world.place)
+            world.tell()
+            moved |= any(world.place[name] != before[name] and world.carried(name) for name in world.names)
+        known, on = known + any(world.seen.values()), on + moved
+    assert taken[0] <= known / 200 <= taken[1] and carried_on[0] <= on / 200 <= carried_on[1]
+
+
 def test_the_lesson_of_gifts_tells_gifts_alone():
     world = Gifts(rng(), lesson=True)
     facts = [world.tell() for _ in range(30)]

@@ -68,24 +68,35 @@ def rungs(config: StoryConfig) -> list[Rung]:
 
 def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
     """The rungs of a task with its world's lesson, where it has one; the world says what it is and why."""
-    if kind == "qa4":  # its own before all questions are asked: in one segment, across a boundary, in sentences
-        # Which places are neighbours is soon known; half of the questions are about the sides where nothing was told.
-        steps = [replace(rung, never=0.5) for rung in steps]
-        before = ("short, 4 facts", "short, 2 facts, 1 segment back", "sentences, no mark")
-        one = [replace(rung, name="short, 1 fact, 1 segment back", facts=1) for rung in steps if rung.name == before[1]]
-        steps = [part for rung in steps for part in (*(one if rung.name == before[1] else ()), rung)]
-        before = (*before, *(rung.name for rung in one))
-        lessons = {rung.name: replace(rung, name=f"{rung.name}, as told", lesson=1.0) for rung in steps}
-        return [part for rung in steps for part in ((lessons[rung.name],) if rung.name in before else ()) + (rung,)]
+    if kind == "qa4":
+        return _relations(steps)
     if kind in ("qa2", "qa3", "qa5"):
         steps = [replace(rung, lesson=float(rung.forms == SHORT or rung.facts is not None)) for rung in steps]
     if kind in ("qa2", "qa3"):  # two facts are a move and what is taken there
         steps = [replace(rung, facts=max(4, rung.facts or 12) if rung.forms == SHORT else rung.facts) for rung in steps]
-        # What lies where is soon known, and of which object it is with questions about those that nobody took.
+        # Which object lies there is learned from questions about those that nobody took.
         steps = [replace(rung, never=0.4) if rung.unroll and rung.lesson else rung for rung in steps]
     if kind == "qa5":  # of gifts alone a longer text would tell too many to keep
         steps = [replace(rung, facts=4) if rung.lesson and rung.facts is None else rung for rung in steps]
     return steps
+
+
+def _relations(steps: list[Rung]) -> list[Rung]:
+    """The rungs of qa4: its lesson comes first in one segment, across a boundary and in sentences.
+
+    Which places are neighbours is soon known, and on which side only where half of the questions are about the sides of
+    which nothing was told.
+    """
+    lessons = {
+        "short, 4 facts": {"short, as told": 2},
+        "short, 2 facts, 1 segment back": {"short, 1 fact, as told": 1, "short, 2 facts, as told": 2},
+        "sentences, no mark": {"sentences, no mark, as told": 2},
+    }  # rung -> those before it and their facts
+    made = []
+    for rung in (replace(rung, never=0.5) for rung in steps):
+        made += [replace(rung, name=n, facts=facts, lesson=1.0) for n, facts in lessons.get(rung.name, {}).items()]
+        made.append(rung)
+    return made
 
 
 def _short(kinds: tuple[str, ...]) -> list[Rung]:
