@@ -67,8 +67,8 @@ class People(World):
     """
 
     names: tuple[str, ...] = NAMES
-    shares: ClassVar = {"move": 1.0}  # frequency of each kind of fact, and in the lesson
-    in_lesson: ClassVar = {"move": 0.4, "take": 0.4, "drop": 0.2}
+    shares: ClassVar = {"move": 1.0}  # frequency of each kind of fact
+    in_lesson: ClassVar = shares
     there: ClassVar = {"take": 1.0, "drop": 0.2}  # share of sentences that end in "there"
 
     def __init__(self, rng: Rng, **options):
@@ -220,6 +220,7 @@ class Objects(People):
 
     classes = (*PLACES, NEVER)
     shares: ClassVar = {"move": 0.5, "take": 0.29, "drop": 0.21}
+    in_lesson: ClassVar = {"move": 0.4, "take": 0.4, "drop": 0.2}
 
     def questions(self) -> list[Question]:
         ask = "{}" if self.short else "Where is the {}?"
@@ -231,6 +232,7 @@ class Before(People):
 
     classes, alone = (*PLACES, NEVER), True  # who asks for the milk before the office says that it was there
     shares: ClassVar = {"move": 0.5, "take": 0.28, "drop": 0.22}
+    in_lesson = Objects.in_lesson
     there: ClassVar = {"take": 0.2, "drop": 0.2}
 
     def questions(self) -> list[Question]:
