@@ -2,6 +2,8 @@
 
 A row is a document (new, of one segment or a few) or a stream (it continues from step to step, and its memory is
 carried). The last facts of a text may be in the asking segment, before the questions, as at the end of any document.
+Beside streams, half of the documents begin with the memory of a stream that has told nothing so far: in a stream's own
+text a first fact after a long silence is rare.
 """
 
 from collections.abc import Iterator
