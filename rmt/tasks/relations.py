@@ -39,7 +39,7 @@ class Relations(World):
         of, front = ("{1} {0}", "{0} {1}") if self.short else ("What is {1} of the {0}?", "What is the {0} {1} of?")
         answers: dict[str, str] = {}
         mentioned = {place for first, _, second in self.told for place in (first, second)}
-        one = [direction for _, direction, _ in self.told[-1:]] or [*DIRECTIONS]  # enough of places not mentioned
+        one = [direction for _, direction, _ in self.told[:1]]  # enough of the places that were not mentioned
         for place in PLACES:
             for direction in DIRECTIONS if place in mentioned else one:
                 answers[of.format(place, direction)] = answers[front.format(place, direction)] = NEVER
