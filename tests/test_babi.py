@@ -130,6 +130,15 @@ def test_the_lesson_of_relations_asks_in_the_direction_told():
     assert asked["What is south of the garden?"] == NEVER
 
 
+def test_of_a_place_that_no_fact_mentioned_nothing_was_told():
+    world = Relations(rng())
+    assert not world.questions()
+    world.told = [("office", "north", "kitchen"), ("garden", "south", "kitchen")]
+    asked = dict(world.questions())
+    assert asked["What is north of the bedroom?"] == asked["What is the bedroom north of?"] == NEVER
+    assert len(asked) == 3 * 2 * 4 + 3 * 2
+
+
 @pytest.mark.parametrize("kind", ["qa2", "qa3"])
 def test_in_the_lesson_of_objects_what_was_taken_has_a_place(kind):
     for seed in range(10):

@@ -37,7 +37,6 @@ class Telling:
         self.waiting: list[np.ndarray] = []  # ids that are made and not read yet
         self.length = 0  # their number
         self.told = 0  # their number up to the end of the last fact
-        self.n_facts = 0  # facts so far, in what was read and in what is waiting
         if cut is not None:
             self._begin_with_background(cut)
             self._tell()
@@ -89,7 +88,7 @@ class Telling:
             return False
         self.limit = None if self.limit is None else self.limit - 1
         self._put(self.encode(fact))
-        self.told, self.n_facts = self.length, self.n_facts + 1
+        self.told = self.length
         return True
 
     def _put(self, ids: np.ndarray) -> None:

@@ -2,8 +2,6 @@
 
 A row is a document (new, of one segment or a few) or a stream (it continues from step to step, and its memory is
 carried). The last facts of a text may be in the asking segment, before the questions, as at the end of any document.
-Beside streams, half of the documents begin with the memory of a stream that has told nothing so far: in a stream's own
-text a first fact after a long silence is rare.
 """
 
 from collections.abc import Iterator
@@ -24,8 +22,7 @@ from rmt.text.tokenizer import encode
 from rmt.train.rungs import Rung
 
 ASKED = 9  # tokens that a question takes at most
-EARLIER = 0.3  # share of documents that are of the three rungs before; beside streams all are
-LATE = 0.5  # share of documents, beside streams, that begin with the state of a stream without a fact so far
+EARLIER = 0.3  # share of documents that are of the three rungs before
 GIVE_UP = 0.3  # probability that a lost stream is replaced
 SHORT, NO_MARK, WHOLE = range(3)  # forms of a text
 
@@ -35,15 +32,13 @@ class Chunk:
     """One step's texts: U segments of T tokens, then K asking segments of A tokens, with Q questions in all.
 
     The asking segments of a row are read from one state: a single one, or one a question where questions are asked
-    apart. ids (B, U, T); begins (B, U + 1): segments at which a row's text begins; after (B,): the row whose carried
-    state a document begins with, -1 for the initial state; ask (B K, A), row by row, padded at the end; ends
-    (B K, Q / K): the last token of each question; labels (B, Q), -100 for no question; own (B,): rows that are
-    documents of the latest rung; old (B,): segments that a stream has read; kind (B,): index into KINDS.
+    apart. ids (B, U, T); begins (B, U + 1): segments at which a row's text begins; ask (B K, A), row by row, padded at
+    the end; ends (B K, Q / K): the last token of each question; labels (B, Q), -100 for no question; own (B,): rows
+    that are documents of the latest rung; old (B,): segments that a stream has read; kind (B,): index into KINDS.
     """
 
     ids: np.ndarray
     begins: np.ndarray
-    after: np.ndarray
     ask: np.ndarray
     ends: np.ndarray
     labels: np.ndarray
@@ -60,7 +55,6 @@ class Chunk:
         return cls(
             ids=zeros(rows, unroll, segment_length),
             begins=np.zeros((rows, unroll + 1), bool),
-            after=np.full(rows, -1),
             ask=zeros(rows * asking, segment_length),
             ends=zeros(rows * asking, questions // asking),
             labels=np.full((rows, questions), IGNORE),
@@ -113,12 +107,9 @@ class StoryStreams:
         chunk = Chunk.empty(self.rows, stage.unroll, self.segment_length, self.n_questions, rung, self.apart)
         asking = zip(np.split(chunk.ask, self.rows), np.split(chunk.ends, self.rows), chunk.labels, strict=True)
         n_streams = round(self.rows * stage.streams)
-        silent = [b for b, row in self.streams.items() if not row.text.n_facts]
         for b, parts in enumerate(asking):
             row = self._go_on(chunk, b) if b < n_streams else self._document(chunk, b)
             chunk.kind[b] = row.kind
-            if b >= n_streams and silent and self.rng.random() < LATE:
-                chunk.after[b] = silent[int(self.rng.integers(len(silent)))]
             self._ask(row, *parts)
         return chunk
 
@@ -139,10 +130,10 @@ class StoryStreams:
         """Put a new document into the last segments of row b, of this rung or of one of the three before."""
         stage, U = self.rungs[self.at], chunk.ids.shape[1]  # noqa: N806
         rung, own = stage, True
-        if self.at and (stage.streams or self.rng.random() < EARLIER):
+        if self.at and self.rng.random() < EARLIER:
             rung, own = self.rungs[self.at - 1 - int(self.rng.integers(min(self.at, 3)))], False
         n = 1 + int(self.rng.integers(min(rung.life, U + 1)))
-        if own and self.rng.random() < 0.5:
+        if own and self.rng.random() < 0.5 and not stage.streams:
             n = min(rung.life, U + 1)  # half of the documents have the full length, the others any
         row = self._begin(rung, n)
         chunk.own[b], chunk.begins[b, U + 1 - n] = own, True

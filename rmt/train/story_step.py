@@ -12,20 +12,15 @@ from rmt.model.unroll import unroll
 from rmt.text.segments import IGNORE, Segment
 
 
-def answers(
-    model: Model, ids: Tensor, begins: Tensor, after: Tensor, ask: Tensor, ends: Tensor, state: State
-) -> tuple[Tensor, State]:
+def answers(model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor, state: State) -> tuple[Tensor, State]:
     """Read a chunk: logits (B, Q, C) of the questions, and the state after the segments before them.
 
-    ids (B, U, T), begins (B, U + 1), after (B,), ask (B K, A) and ends (B K, Q / K) as in `Chunk`. state: before the
-    first segment; where `begins` is true, a row is set to the cell's initial state before that segment, or to the
-    row `after` of `state`. An answer is read at its question's last token, so it depends on the questions before it in
-    its asking segment and on none after it.
+    ids (B, U, T), begins (B, U + 1), ask (B K, A) and ends (B K, Q / K) as in `Chunk`. state: before the first segment;
+    a row is set to the cell's initial state before each segment where `begins` is true. An answer is read at its
+    question's last token, so it depends on the questions before it in its asking segment and on none after it.
     """
     rows, last = len(begins), begins.shape[1] - 1
-    carried = state
-    late = map_state(lambda part: part[after.clamp(min=0)], state)
-    initial = choose(after >= 0, late, model.cell.initial(rows))
+    initial, carried = model.cell.initial(rows), state
 
     def begin(u: int, state: State) -> State:
         nonlocal carried
@@ -42,10 +37,10 @@ def answers(
 
 
 def score(
-    model: Model, ids: Tensor, begins: Tensor, after: Tensor, ask: Tensor, ends: Tensor, labels: Tensor, state: State
+    model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor, labels: Tensor, state: State
 ) -> tuple[Tensor, Tensor, State]:
     """Score a chunk: mean cross-entropy (), which answers are right (B, Q), the detached state after the segments."""
-    logits, state = answers(model, ids, begins, after, ask, ends, state)
+    logits, state = answers(model, ids, begins, ask, ends, state)
     logits = wide(logits)
     loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE)
     return loss, logits.argmax(-1) == labels, detach(state)

@@ -105,7 +105,7 @@ class StoryTrainer(TrainingRun):
         if self.at.since == 0:
             self.carried.clear()
         self._set_lr(self._lr())
-        arrays = (chunk.ids, chunk.begins, chunk.after, chunk.ask, chunk.ends, chunk.labels)
+        arrays = (chunk.ids, chunk.begins, chunk.ask, chunk.ends, chunk.labels)
         tensors = [torch.from_numpy(array).to(self.device, non_blocking=True) for array in arrays]
         state = self.carried.get(group)
         if state is None:
