@@ -177,6 +177,12 @@ def test_training_begins_with_a_tasks_lesson_and_ends_with_its_stories(kind):
     assert not any(rung.lesson for rung in rungs(StoryConfig(kinds=f"qa1, {kind}"))), "there qa1 comes first"
 
 
+def test_relations_cross_a_boundary_one_fact_before_two_and_half_is_asked_of_other_sides():
+    steps = [rung for rung in rungs(StoryConfig(kinds="qa4")) if rung.life == 2]
+    assert [(rung.facts, rung.lesson) for rung in steps[:3]] == [(1, 1), (2, 1), (2, 0)]
+    assert all(rung.never == 0.5 for rung in steps)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_stories_ask_what_was_told_or_what_never_was(kind):
     task = TASKS[kind]
