@@ -72,13 +72,16 @@ def main() -> None:
     parser.add_argument("--controls", nargs="*", default=["reset"], help="controls scored at the first length")
     parser.add_argument("--babi", type=Path, help="a folder of official bAbI files to take the stories from")
     parser.add_argument("--split", default="test", choices=["test", "train"], help="which of these files")
-    parser.add_argument("--add", type=Path, help="a document printed before, whose rows are kept")
+    parser.add_argument("--add", type=Path, help="a document printed before: its rows are kept, and not measured again")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     model = load(asked.checkpoint)
     stories = "ours" if not asked.babi else "official" if asked.split == "test" else "official, training file"
     samples = asked.samples * len(asked.tokens) if len(asked.samples) == 1 else asked.samples
     kept = json.loads(asked.add.read_text()) if asked.add else {"results": [], "made_by": {}}
+    before = kept["made_by"].get(model.about.name, {}).get("fingerprint")
+    if before not in (None, model.about.fingerprint):  # other weights under the same name
+        kept["results"] = [row for row in kept["results"] if row["checkpoint"] != model.about.name]
     rows = kept["results"]
     for name in asked.tasks:
         task = official(name, asked.babi, split=asked.split) if asked.babi else TASKS[name]
@@ -88,11 +91,16 @@ def main() -> None:
             for control, never in kinds:
                 if never and (asked.babi or name == "qa2"):  # its stories mention everything there is
                     continue
+                about = {
+                    "checkpoint": model.about.name, "task": name, "length": length, "never": never, "control": control,
+                    "stories": stories,
+                }  # fmt: skip
+                if any(about.items() <= row.items() for row in rows):
+                    continue
                 [row] = evaluate(
                     model, task=task, segments=[segments], samples=count, seed=asked.seed, control=control, never=never
                 )
-                row |= {"task": name, "length": length, "never": never, "stories": stories}
-                rows.append({**row, "checkpoint": model.about.name})
+                rows.append(row | about)
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     command = "python -m benchmarks.babilong " + " ".join(sys.argv[1:])
     document = {

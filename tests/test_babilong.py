@@ -1,9 +1,12 @@
 """BABILong's table on page Length: which lines it has, and what it says of the greatest length."""
 
 import json
+import sys
+from types import SimpleNamespace
 
 import pytest
 
+from benchmarks import babilong as benchmark
 from rmt.errors import InputError
 from rmt_viz.findings import babilong
 from rmt_viz.shelf import results
@@ -56,3 +59,30 @@ def test_the_bundled_table_has_its_controls_beside_every_task():
         kinds = {(r.control, r.never) for r in bundled.rows if r.task == task}
         assert {("none", False), ("reset", False)} <= kinds
         assert all(r.low <= r.accuracy <= r.high for r in bundled.rows)
+
+
+def test_rows_that_were_measured_with_these_weights_are_kept_and_the_others_measured(tmp_path, monkeypatch, capsys):
+    measured, file = [], tmp_path / "before.json"
+
+    def evaluate(model, *, segments, never, control, **_):
+        measured.append((segments, never, control))
+        return [{"accuracy": 0.5, "control": control}]
+
+    def run(fingerprint: str, *lengths: str) -> list[dict]:
+        model = SimpleNamespace(segment_length=64, about=SimpleNamespace(name="ours", fingerprint=fingerprint))
+        monkeypatch.setattr(benchmark, "load", lambda folder: model)
+        monkeypatch.setattr(benchmark, "made_by", lambda model: {"fingerprint": fingerprint})
+        add = ["--add", str(file)] if file.exists() else []
+        monkeypatch.setattr(sys, "argv", ["babilong", "ours", "--tokens", *lengths, *add])
+        measured.clear()
+        benchmark.main()
+        file.write_text(capsys.readouterr().out)
+        return json.loads(file.read_text())["results"]
+
+    monkeypatch.setattr(benchmark, "evaluate", evaluate)
+    monkeypatch.setattr(benchmark, "words_per_token", lambda model: 0.75)
+    assert len(run("a", "4k")) == 3 and len(measured) == 3
+    rows = run("a", "4k", "32k")
+    assert measured == [([500], False, "none"), ([500], True, "none")] and len(rows) == 5
+    assert len({json.dumps(row, sort_keys=True) for row in rows}) == 5
+    assert len(run("b", "4k")) == 3 and len(measured) == 3, "other weights: nothing of before counts"

@@ -105,6 +105,15 @@ def test_each_question_ends_at_its_place_and_has_the_answer_of_the_text_before_i
     assert asked > 30
 
 
+def test_a_rung_may_have_shorter_segments_than_the_model(texts, model):
+    stage = replace(STREAMS, tokens=32, cut=1.0)
+    made = texts(stage, replace(stage, tokens=None))
+    chunk = made.chunk(0)
+    assert chunk.ids.shape == (6, 2, 32) and chunk.ask.shape == (6, 32) and chunk.ends.max() < 32
+    assert answers(model, *tensors(chunk), model.cell.initial(6))[0].shape[:2] == (6, 3)
+    assert made.chunk(1).ids.shape == (6, 2, 48), "by default they are the model's"
+
+
 def test_places_without_a_question_count_for_nothing(texts, model):
     chunk = texts(SHORT).chunk(0)
     labels = torch.from_numpy(chunk.labels)

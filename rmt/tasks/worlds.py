@@ -216,7 +216,11 @@ class Crowd(World):
 
 
 class Objects(People):
-    """The world of qa2: where is an object? With the person who carries it, or where it was dropped."""
+    """The world of qa2: where is an object? With the person who carries it, or where it was dropped.
+
+    In its lesson people are asked about, too: where an object is follows from where its carrier is, which a memory that
+    is asked about objects alone no longer keeps.
+    """
 
     classes = (*PLACES, NEVER)
     shares: ClassVar = {"move": 0.5, "take": 0.29, "drop": 0.21}
@@ -224,7 +228,8 @@ class Objects(People):
 
     def questions(self) -> list[Question]:
         ask = "{}" if self.short else "Where is the {}?"
-        return [(ask.format(thing), self.seen.get(thing) or NEVER) for thing in OBJECTS]
+        asked = [(ask.format(thing), self.seen.get(thing) or NEVER) for thing in OBJECTS]
+        return asked + Persons.questions(self) if self.lesson else asked
 
 
 class Before(People):

@@ -18,6 +18,7 @@ class Rung:
     share: range of the share of sentences that are facts, drawn per text, log-uniformly; 1 means no background.
     facts: the most facts of a document. life: the most segments of a document, with the asking one, or of a stream.
     unroll: segments read a step, before the asking one. streams: share of the rows that are streams.
+    tokens: the most tokens of a segment; the model's own by default.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Rung:
     facts: int | None = None
     life: int = 1
     unroll: int = 0
+    tokens: int | None = None
     streams: float = 0.0
     lures: float = 0.0
     varied: bool = False  # whether moves are told in other words than the official ones, too
@@ -60,24 +62,38 @@ def rungs(config: StoryConfig) -> list[Rung]:
         ]
     steps = _with_lessons(first[0], steps)
     steps = [replace(rung, varied=rung.forms == WHOLE) for rung in steps]
-    far = _far(kinds, config)
+    return [*steps, *_far_of(kinds, _far(kinds, config))]
+
+
+def _far_of(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
+    """The last rungs of a task that is learned alone, where its stories are not like qa1's."""
     if kinds == ("qa5",):  # gifts are rare among moves, and an endless text has more of them than are kept
-        far = [replace(rung, facts=16, lesson=0.5) for rung in far]
-    return [*steps, *far]
+        return [replace(rung, facts=16, lesson=0.5) for rung in far]
+    if kinds in (("qa2",), ("qa3",)):
+        cut, *streams = far
+        # Stories of the task tell more than the rungs before: 16 facts in the mean, each of which can change others.
+        many = Rung("many facts", kinds, share=DENSE, life=5, unroll=4)
+        return [replace(rung, lesson=0.5) for rung in (replace(cut, facts=12, goal=0.93), many, *streams)]
+    if kinds == ("many-facts",):  # everything is told within a few segments, which streams of prose seldom do
+        return [replace(far[-1], unroll=6, share=(0.08, 0.6), cut=0.3, absent=0.0, lures=0.0, never=0.3)]
+    return far
 
 
 def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
     """The rungs of a task with its world's lesson, where it has one; the world says what it is and why."""
     if kind == "qa4":
         return _relations(steps)
-    if kind in ("qa2", "qa3", "qa5"):
-        steps = [replace(rung, lesson=float(rung.forms == SHORT or rung.facts is not None)) for rung in steps]
-    if kind in ("qa2", "qa3"):  # two facts are a move and what is taken there
-        steps = [replace(rung, facts=max(4, rung.facts or 12) if rung.forms == SHORT else rung.facts) for rung in steps]
+    if kind in ("qa2", "qa3"):
+        steps = [replace(rung, lesson=0.7 if rung.share == PROSE else 1.0) for rung in steps]
+        # Two facts are a move and what is taken there; of more than twelve the first are hardly asked about.
+        steps = [replace(rung, facts=max(4, rung.facts or 12)) for rung in steps]
         # Which object lies there is learned from questions about those that nobody took.
-        steps = [replace(rung, never=0.4) if rung.unroll and rung.lesson else rung for rung in steps]
-    if kind == "qa5":  # of gifts alone a longer text would tell too many to keep
-        steps = [replace(rung, facts=4) if rung.lesson and rung.facts is None else rung for rung in steps]
+        steps = [replace(rung, never=0.4) if rung.unroll else rung for rung in steps]
+    if kind == "qa5":  # a lesson where facts are few or short; of gifts alone a longer text would tell too many to keep
+        steps = [
+            replace(rung, lesson=1.0, facts=rung.facts or 4) if rung.forms == SHORT or rung.facts else rung
+            for rung in steps
+        ]
     return steps
 
 
@@ -93,7 +109,9 @@ def _relations(steps: list[Rung]) -> list[Rung]:
         "sentences, no mark": {"sentences, no mark, as told": 2},
     }  # rung -> those before it and their facts
     made = []
-    for rung in (replace(rung, never=0.5) for rung in steps):
+    # Each question has an asking segment of its own, so short ones take half of the time.
+    short = {SHORT: 32}
+    for rung in (replace(rung, never=0.5, tokens=short.get(rung.forms)) for rung in steps):
         made += [replace(rung, name=n, facts=facts, lesson=1.0) for n, facts in lessons.get(rung.name, {}).items()]
         made.append(rung)
     return made

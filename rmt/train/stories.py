@@ -104,7 +104,7 @@ class StoryStreams:
         if rung != self.at:
             self.at, self.streams = rung, {}
         stage = self.rungs[rung]
-        chunk = Chunk.empty(self.rows, stage.unroll, self.segment_length, self.n_questions, rung, self.apart)
+        chunk = Chunk.empty(self.rows, stage.unroll, self._tokens, self.n_questions, rung, self.apart)
         asking = zip(np.split(chunk.ask, self.rows), np.split(chunk.ends, self.rows), chunk.labels, strict=True)
         n_streams = round(self.rows * stage.streams)
         for b, parts in enumerate(asking):
@@ -112,6 +112,11 @@ class StoryStreams:
             chunk.kind[b] = row.kind
             self._ask(row, *parts)
         return chunk
+
+    @property
+    def _tokens(self) -> int:
+        """The tokens of a segment at this stage."""
+        return min(self.segment_length, self.rungs[self.at].tokens or self.segment_length)
 
     def _go_on(self, chunk: Chunk, b: int) -> Row:
         """Read the next segments of stream b; it is replaced where its life is over, and often where it is lost."""
@@ -121,7 +126,7 @@ class StoryStreams:
         if row is None or lost or row.old >= row.life:
             row = self.streams[b] = self._begin(stage, U + 1 + int(self.rng.exponential(stage.life)))
             chunk.begins[b, 0] = True
-        chunk.ids[b] = row.text.read(U * self.segment_length).reshape(U, -1)
+        chunk.ids[b] = row.text.read(U * self._tokens).reshape(U, -1)
         row.old += U
         chunk.old[b] = row.old
         return row
@@ -138,7 +143,7 @@ class StoryStreams:
         row = self._begin(rung, n)
         chunk.own[b], chunk.begins[b, U + 1 - n] = own, True
         if n > 1:
-            chunk.ids[b, U + 1 - n :] = row.text.read((n - 1) * self.segment_length).reshape(n - 1, -1)
+            chunk.ids[b, U + 1 - n :] = row.text.read((n - 1) * self._tokens).reshape(n - 1, -1)
         return row
 
     def _begin(self, rung: Rung, life: int) -> Row:
@@ -151,7 +156,7 @@ class StoryStreams:
         )  # fmt: skip
         cut = None
         if life > 1 and rng.random() < rung.cut:
-            cut = self.segment_length - 1 - int(rng.integers(3 if form == SHORT else 7))
+            cut = self._tokens - 1 - int(rng.integers(3 if form == SHORT else 7))
         text = Telling(
             self.source, world, self.encode, rng, share=rung.share,
             lures=rung.lures if rng.random() < 0.5 else 0.0, shuffled=rung.share[1] < 1 and rng.random() < 0.1,
@@ -161,7 +166,7 @@ class StoryStreams:
 
     def _ask(self, row: Row, ask: np.ndarray, ends: np.ndarray, labels: np.ndarray) -> None:
         """Fill one row's asking segments: the last part of its text, then questions."""
-        rng, T = self.rng, self.segment_length  # noqa: N806
+        rng, T = self.rng, ask.shape[1]  # noqa: N806
         n = len(labels) if rng.random() < 0.7 else 1 + int(rng.integers(len(labels)))
         room = T - ASKED * min(n, ends.shape[1])
         lesson = row.life == 1 and row.text.dense
