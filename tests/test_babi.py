@@ -197,11 +197,6 @@ def test_objects_are_few_in_the_lessons_and_many_before_the_streams():
     assert all(rung.lesson for rung in steps), "people are asked about to the end"
 
 
-def test_many_facts_are_read_in_as_many_segments_as_the_capacity_is_counted_over():
-    last = rungs(StoryConfig(kinds="many-facts"))[-1]
-    assert last.unroll + 1 == 7 and last.steps == StoryConfig().stream_steps
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_stories_ask_what_was_told_or_what_never_was(kind):
     task = TASKS[kind]

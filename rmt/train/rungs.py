@@ -74,8 +74,6 @@ def _far_of(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
         # Stories of the task tell more than the rungs before: 16 facts in the mean, each of which can change others.
         many = Rung("many facts", kinds, share=DENSE, life=5, unroll=4)
         return [replace(rung, lesson=0.5) for rung in (replace(cut, facts=12, goal=0.93), many, *streams)]
-    if kinds == ("many-facts",):  # everything is told within a few segments, which streams of prose seldom do
-        return [replace(far[-1], unroll=6, share=(0.08, 0.6), cut=0.3, absent=0.0, lures=0.0, never=0.3)]
     return far
 
 
