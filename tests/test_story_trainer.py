@@ -105,6 +105,18 @@ def test_each_question_ends_at_its_place_and_has_the_answer_of_the_text_before_i
     assert asked > 30
 
 
+def test_short_questions_leave_room_for_all_facts_of_a_lesson(texts):
+    made = texts(SHORT)
+    chunks = [made.chunk(0) for _ in range(10)]
+    facts = [
+        made.tokenizer.decode(ask).count(".")
+        for chunk in chunks
+        for ask, labels in zip(chunk.ask, chunk.labels, strict=True)
+        if (labels != IGNORE).all()
+    ]
+    assert max(facts) == SHORT.facts
+
+
 def test_a_rung_may_have_shorter_segments_than_the_model(texts, model):
     stage = replace(STREAMS, tokens=32, cut=1.0)
     made = texts(stage, replace(stage, tokens=None))

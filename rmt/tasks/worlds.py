@@ -218,8 +218,8 @@ class Crowd(World):
 class Objects(People):
     """The world of qa2: where is an object? With the person who carries it, or where it was dropped.
 
-    In its lesson people are asked about, too: where an object is follows from where its carrier is, which a memory that
-    is asked about objects alone no longer keeps.
+    In its lesson people are asked about, too: where an object is follows from where its carrier is, and a memory that
+    is asked about objects alone has less reason to keep that.
     """
 
     classes = (*PLACES, NEVER)

@@ -107,9 +107,9 @@ def _relations(steps: list[Rung]) -> list[Rung]:
         "sentences, no mark": {"sentences, no mark, as told": 2},
     }  # rung -> those before it and their facts
     made = []
-    # Each question has an asking segment of its own, so short ones take half of the time.
-    short = {SHORT: 32}
-    for rung in (replace(rung, never=0.5, tokens=short.get(rung.forms)) for rung in steps):
+    for rung in steps:
+        # Each question has an asking segment of its own, so short ones take half of the time.
+        rung = replace(rung, never=0.5, tokens=32 if rung.forms == SHORT else None)
         made += [replace(rung, name=n, facts=facts, lesson=1.0) for n, facts in lessons.get(rung.name, {}).items()]
         made.append(rung)
     return made

@@ -21,7 +21,7 @@ from rmt.text.segments import IGNORE
 from rmt.text.tokenizer import encode
 from rmt.train.rungs import Rung
 
-ASKED = 9  # tokens that a question takes at most
+ASKED, ASKED_SHORT = 9, 4  # tokens that a question takes at most, as a sentence and in its short form
 EARLIER = 0.3  # share of documents that are of the three rungs before
 GIVE_UP = 0.3  # probability that a lost stream is replaced
 SHORT, NO_MARK, WHOLE = range(3)  # forms of a text
@@ -168,7 +168,7 @@ class StoryStreams:
         """Fill one row's asking segments: the last part of its text, then questions."""
         rng, T = self.rng, ask.shape[1]  # noqa: N806
         n = len(labels) if rng.random() < 0.7 else 1 + int(rng.integers(len(labels)))
-        room = T - ASKED * min(n, ends.shape[1])
+        room = T - (ASKED_SHORT if row.form == SHORT else ASKED) * min(n, ends.shape[1])
         lesson = row.life == 1 and row.text.dense
         text_ids = row.text.finish(room) if lesson else row.text.peek(room)
         ask[:, : len(text_ids)] = text_ids
