@@ -72,7 +72,9 @@ def main() -> None:
     parser.add_argument("--controls", nargs="*", default=["reset"], help="controls scored at the first length")
     parser.add_argument("--babi", type=Path, help="a folder of official bAbI files to take the stories from")
     parser.add_argument("--split", default="test", choices=["test", "train"], help="which of these files")
-    parser.add_argument("--add", type=Path, help="a document printed before: its rows are kept, and not measured again")
+    parser.add_argument(
+        "--add", type=Path, help="a document printed before: its rows are kept where they have as many samples"
+    )
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     model = load(asked.checkpoint)
@@ -95,12 +97,13 @@ def main() -> None:
                     "checkpoint": model.about.name, "task": name, "length": length, "never": never, "control": control,
                     "stories": stories,
                 }  # fmt: skip
-                if any(about.items() <= row.items() for row in rows):
+                same = [row for row in rows if about.items() <= row.items()]
+                if any(row["samples"] >= count for row in same):
                     continue
                 [row] = evaluate(
                     model, task=task, segments=[segments], samples=count, seed=asked.seed, control=control, never=never
                 )
-                rows.append(row | about)
+                rows[:] = [*(other for other in rows if other not in same), row | about]
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     command = "python -m benchmarks.babilong " + " ".join(sys.argv[1:])
     document = {

@@ -64,16 +64,16 @@ def test_the_bundled_table_has_its_controls_beside_every_task():
 def test_rows_that_were_measured_with_these_weights_are_kept_and_the_others_measured(tmp_path, monkeypatch, capsys):
     measured, file = [], tmp_path / "before.json"
 
-    def evaluate(model, *, segments, never, control, **_):
+    def evaluate(model, *, segments, samples, never, control, **_):
         measured.append((segments, never, control))
-        return [{"accuracy": 0.5, "control": control}]
+        return [{"accuracy": 0.5, "control": control, "samples": samples}]
 
-    def run(fingerprint: str, *lengths: str) -> list[dict]:
+    def run(fingerprint: str, *lengths: str, samples: int = 20) -> list[dict]:
         model = SimpleNamespace(segment_length=64, about=SimpleNamespace(name="ours", fingerprint=fingerprint))
         monkeypatch.setattr(benchmark, "load", lambda folder: model)
         monkeypatch.setattr(benchmark, "made_by", lambda model: {"fingerprint": fingerprint})
         add = ["--add", str(file)] if file.exists() else []
-        monkeypatch.setattr(sys, "argv", ["babilong", "ours", "--tokens", *lengths, *add])
+        monkeypatch.setattr(sys, "argv", ["babilong", "ours", "--tokens", *lengths, "--samples", str(samples), *add])
         measured.clear()
         benchmark.main()
         file.write_text(capsys.readouterr().out)
@@ -85,4 +85,7 @@ def test_rows_that_were_measured_with_these_weights_are_kept_and_the_others_meas
     rows = run("a", "4k", "32k")
     assert measured == [([500], False, "none"), ([500], True, "none")] and len(rows) == 5
     assert len({json.dumps(row, sort_keys=True) for row in rows}) == 5
+    assert len(run("a", "4k", samples=10)) == 5 and not measured, "fewer samples say nothing new"
+    rows = run("a", "4k", samples=40)
+    assert [row["samples"] for row in rows] == [20, 20, 40, 40, 40] and len(measured) == 3
     assert len(run("b", "4k")) == 3 and len(measured) == 3, "other weights: nothing of before counts"

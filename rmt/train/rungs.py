@@ -62,10 +62,10 @@ def rungs(config: StoryConfig) -> list[Rung]:
         ]
     steps = _with_lessons(first[0], steps)
     steps = [replace(rung, varied=rung.forms == WHOLE) for rung in steps]
-    return [*steps, *_far_of(kinds, _far(kinds, config))]
+    return [*steps, *_far_of_task(kinds, _far(kinds, config))]
 
 
-def _far_of(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
+def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
     """The last rungs of a task that is learned alone, where its stories are not like qa1's."""
     if kinds == ("qa5",):  # gifts are rare among moves, and an endless text has more of them than are kept
         return [replace(rung, facts=16, lesson=0.5) for rung in far]
