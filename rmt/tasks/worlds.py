@@ -192,14 +192,18 @@ class Persons(People):
 
 
 class Crowd(World):
-    """The world of many facts: each of K people went to a place once; any may be asked for. K: 1 to 16, log-uniform."""
+    """The world of many facts: each of K people went to a place once; any may be asked for.
+
+    K: 1 to 16, log-uniform; always 16 in its lesson.
+    """
 
     classes = (*PLACES, NEVER)
     most = 16
 
     def __init__(self, rng: Rng, *, people: int | None = None, **options):
         super().__init__(rng, **options)
-        count = people or int(np.exp(rng.uniform(0, np.log(self.most + 0.999))))
+        some = int(np.exp(rng.uniform(0, np.log(self.most + 0.999))))
+        count = people or (self.most if self.lesson else some)
         self.coming = [CROWD[i] for i in rng.permutation(len(CROWD))[:count]]
         self.place: dict[str, str] = {}  # person -> place
 

@@ -127,6 +127,7 @@ class StoryConfig:
     n_memory: int = setting(8, "Memory slots.", least=0)
     initial_std: float = setting(1.0, "Spread of the initial memory.", least=0)
     segment_length: int = setting(64, "Tokens a segment.", least=16)
+    shortest: int = setting(0, "Tokens of the shortest segments, where each step draws a length; 0: all are as long.", least=0)
     rows: int = setting(32, "Texts read side by side.", least=1)
     lesson_rows: int = setting(64, "Texts side by side in lessons of one segment.", least=1)
     questions: int = setting(4, "The most questions put to one state.", least=1)

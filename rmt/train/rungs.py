@@ -16,7 +16,7 @@ class Rung:
 
     forms: shares of texts whose facts and questions are short (two words), whole without a question mark, and whole.
     share: range of the share of sentences that are facts, drawn per text, log-uniformly; 1 means no background.
-    facts: the most facts of a document. life: the most segments of a document, with the asking one, or of a stream.
+    facts: the most facts of a document, and least the fewest where it is limited. life: the most segments of a document, with the asking one, or of a stream.
     unroll: segments read a step, before the asking one. streams: share of the rows that are streams.
     tokens: the most tokens of a segment; the model's own by default.
     """
@@ -26,6 +26,7 @@ class Rung:
     forms: tuple[float, float, float] = WHOLE
     share: tuple[float, float] = (1.0, 1.0)
     facts: int | None = None
+    least: int = 1
     life: int = 1
     unroll: int = 0
     tokens: int | None = None
@@ -74,6 +75,12 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
         # Stories of the task tell more than the rungs before: 16 facts in the mean, each of which can change others.
         many = Rung("many facts", kinds, share=DENSE, life=5, unroll=4)
         return [replace(rung, lesson=0.5) for rung in (replace(cut, facts=12, goal=0.93), many, *streams)]
+    if kinds == ("many-facts",):
+        cut, *streams = far
+        # Documents like those of the measurement, first of sixteen people; then of any number, and strangers.
+        most = Rung("16 facts, 7 segments back", kinds, share=(0.2, 0.9), life=8, unroll=7, lesson=1.0, never=0.0)
+        streams = [replace(rung, share=(0.05, 0.9), unroll=7, lesson=0.5) for rung in streams]
+        return [replace(cut, lesson=1.0, never=0.0, goal=0.9), most, *streams]
     return far
 
 
@@ -81,6 +88,8 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
     """The rungs of a task with its world's lesson, where it has one; the world says what it is and why."""
     if kind == "qa4":
         return _relations(steps)
+    if kind == "many-facts":
+        return [replace(rung, least=rung.facts or 1, lesson=1.0, never=0.0) for rung in steps]
     if kind in ("qa2", "qa3"):
         steps = [replace(rung, lesson=0.7 if rung.share == PROSE else 1.0) for rung in steps]
         # Two facts are a move and what is taken there; of more than twelve the first are hardly asked about.

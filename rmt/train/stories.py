@@ -7,6 +7,7 @@ carried). The last facts of a text may be in the asking segment, before the ques
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count, takewhile
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -31,7 +32,7 @@ SHORT, NO_MARK, WHOLE = range(3)  # forms of a text
 class Chunk:
     """One step's texts: U segments of T tokens, then K asking segments of A tokens, with Q questions in all.
 
-    The asking segments of a row are read from one state: a single one, or one a question where questions are asked
+    T and A may differ from step to step. The asking segments of a row are read from one state: a single one, or one a question where questions are asked
     apart. ids (B, U, T); begins (B, U + 1): segments at which a row's text begins; ask (B K, A), row by row, padded at
     the end; ends (B K, Q / K): the last token of each question; labels (B, Q), -100 for no question; own (B,): rows
     that are documents of the latest rung; old (B,): segments that a stream has read; kind (B,): index into KINDS.
@@ -48,14 +49,13 @@ class Chunk:
     rung: int = 0
 
     @classmethod
-    def empty(cls, rows: int, unroll: int, segment_length: int, questions: int, rung: int, apart: bool) -> "Chunk":
-        """Make a chunk whose rows are to be filled. apart: whether each question has an asking segment of its own."""
-        asking = questions if apart else 1
+    def empty(cls, rows: int, unroll: int, lengths: tuple[int, int], questions: int, asking: int, rung: int) -> "Chunk":
+        """Make a chunk whose rows are to be filled. lengths: T and A. asking: K, the asking segments of a row."""
         zeros = lambda *shape: np.zeros(shape, np.int64)  # noqa: E731
         return cls(
-            ids=zeros(rows, unroll, segment_length),
+            ids=zeros(rows, unroll, lengths[0]),
             begins=np.zeros((rows, unroll + 1), bool),
-            ask=zeros(rows * asking, segment_length),
+            ask=zeros(rows * asking, lengths[1]),
             ends=zeros(rows * asking, questions // asking),
             labels=np.full((rows, questions), IGNORE),
             own=np.zeros(rows, bool),
@@ -79,7 +79,11 @@ class Row:
 
 @dataclass
 class StoryStreams:
-    """`rows` texts read side by side. classes: names that labels index; rungs: the stages of training, in order."""
+    """`rows` texts read side by side. classes: names that labels index; rungs: the stages of training, in order.
+
+    segment_length: tokens of the longest segments. shortest: of the shortest, where each step draws a length of its
+    own, so that the memory does not depend on it; by default all are as long.
+    """
 
     rungs: list[Rung]
     classes: tuple[str, ...]
@@ -89,6 +93,7 @@ class StoryStreams:
     n_questions: int
     rng: Rng
     split: str = "train"
+    shortest: int = 0
     lost: np.ndarray | None = None  # (rows,) streams with half of their latest answers wrong; set by the trainer
     at: int = 0
     streams: dict[int, Row] = field(default_factory=dict)
@@ -97,14 +102,18 @@ class StoryStreams:
         self.source = Distractor.load(self.tokenizer, self.split)
         self.encode = cache(lambda text: np.array(encode(self.tokenizer, text), dtype=np.int64))
         self.number = {name: i for i, name in enumerate(self.classes)}
-        self.apart = any(KINDS[kind].world.alone for rung in self.rungs for kind in rung.kinds)
+        apart = any(KINDS[kind].world.alone for rung in self.rungs for kind in rung.kinds)
+        self.asking = self.n_questions if apart else 1  # asking segments of a row
+        self.tokens = self.segment_length  # of this step's segments
 
     def chunk(self, rung: int) -> Chunk:
         """Make the next step's texts at this stage."""
         if rung != self.at:
             self.at, self.streams = rung, {}
         stage = self.rungs[rung]
-        chunk = Chunk.empty(self.rows, stage.unroll, self._tokens, self.n_questions, rung, self.apart)
+        self.tokens, asking_tokens = self._lengths(stage)
+        lengths = self.tokens, asking_tokens
+        chunk = Chunk.empty(self.rows, stage.unroll, lengths, self.n_questions, self.asking, rung)
         asking = zip(np.split(chunk.ask, self.rows), np.split(chunk.ends, self.rows), chunk.labels, strict=True)
         n_streams = round(self.rows * stage.streams)
         for b, parts in enumerate(asking):
@@ -113,10 +122,14 @@ class StoryStreams:
             self._ask(row, *parts)
         return chunk
 
-    @property
-    def _tokens(self) -> int:
-        """The tokens of a segment at this stage."""
-        return min(self.segment_length, self.rungs[self.at].tokens or self.segment_length)
+    def _lengths(self, stage: Rung) -> tuple[int, int]:
+        """Draw the tokens of this step's segments and of its asking ones, which have room for all their questions."""
+        most = min(self.segment_length, stage.tokens or self.segment_length)
+        lengths = doubled(min(self.shortest or most, most), most)
+        at = int(self.rng.integers(len(lengths)))
+        # A question stands anywhere in a segment, so the asking one may be shorter; half of them are as long.
+        asking = at if self.rng.random() < 0.5 else int(self.rng.integers(at + 1))
+        return lengths[at], max(lengths[asking], ASKED * self.n_questions // self.asking)
 
     def _go_on(self, chunk: Chunk, b: int) -> Row:
         """Read the next segments of stream b; it is replaced where its life is over, and often where it is lost."""
@@ -126,7 +139,7 @@ class StoryStreams:
         if row is None or lost or row.old >= row.life:
             row = self.streams[b] = self._begin(stage, U + 1 + int(self.rng.exponential(stage.life)))
             chunk.begins[b, 0] = True
-        chunk.ids[b] = row.text.read(U * self._tokens).reshape(U, -1)
+        chunk.ids[b] = row.text.read(U * self.tokens).reshape(U, -1)
         row.old += U
         chunk.old[b] = row.old
         return row
@@ -143,7 +156,7 @@ class StoryStreams:
         row = self._begin(rung, n)
         chunk.own[b], chunk.begins[b, U + 1 - n] = own, True
         if n > 1:
-            chunk.ids[b, U + 1 - n :] = row.text.read((n - 1) * self._tokens).reshape(n - 1, -1)
+            chunk.ids[b, U + 1 - n :] = row.text.read((n - 1) * self.tokens).reshape(n - 1, -1)
         return row
 
     def _begin(self, rung: Rung, life: int) -> Row:
@@ -156,11 +169,11 @@ class StoryStreams:
         )  # fmt: skip
         cut = None
         if life > 1 and rng.random() < rung.cut:
-            cut = self._tokens - 1 - int(rng.integers(3 if form == SHORT else 7))
+            cut = self.tokens - 1 - int(rng.integers(3 if form == SHORT else 7))
         text = Telling(
             self.source, world, self.encode, rng, share=rung.share,
             lures=rung.lures if rng.random() < 0.5 else 0.0, shuffled=rung.share[1] < 1 and rng.random() < 0.1,
-            limit=None if rung.facts is None else 1 + int(rng.integers(rung.facts)), cut=cut,
+            limit=None if rung.facts is None else int(rng.integers(rung.least, rung.facts + 1)), cut=cut,
         )  # fmt: skip
         return Row(text, world, life, form, list(KINDS).index(kind))
 
@@ -194,6 +207,11 @@ class StoryStreams:
         drawn = [told[i] for i in self.rng.permutation(len(told))[: n - n_never]]
         drawn += [never[i] for i in self.rng.permutation(len(never))[:n_never]]
         return [drawn[i] for i in self.rng.permutation(len(drawn))]
+
+
+def doubled(least: int, most: int) -> tuple[int, ...]:
+    """Lengths from `least` to `most`, each twice the one before: few of them, since each is compiled for a GPU."""
+    return *takewhile(lambda length: length < most, (least * 2**i for i in count())), most
 
 
 def vocabulary_texts(rng: Rng, *, rounds: int = 1500) -> Iterator[str]:

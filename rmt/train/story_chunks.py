@@ -39,6 +39,6 @@ class Chunks(IterableDataset):
                 rng = np.random.default_rng([TRAINING, config.seed, group, self.start, rows])
                 streams[rows] = StoryStreams(
                     stages, self.classes, self.tokenizer, rows, config.segment_length, config.questions, rng,
-                    lost=self.lost[group].numpy() if rows == config.rows else None,
+                    shortest=config.shortest, lost=self.lost[group].numpy() if rows == config.rows else None,
                 )  # fmt: skip
             yield group, streams[rows].chunk(at)

@@ -46,8 +46,11 @@ def test_a_line_of_the_path_is_cut_and_the_answer_moves(visit, picture):
     expect(words.locator(".here")).to_have_count(1)
     link = shared.get_by_role("link", name="Tell it so in What if")
     expect(link).to_have_count(1)  # the page without cuts is there
+    # A page that is still being made when it is left writes its own address once more.
+    expect(shared.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()
     link.click()
     expect(shared).to_have_title("What if · RMT Viz")
+    shared.wait_for_url("**change=*")
     assert parse_qs(urlsplit(shared.url).query)["change"][0].startswith("edit:284-289:John+moved+to+the+garden")
 
 
