@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from dataclasses import replace
+from functools import partialmethod
 from itertools import repeat
 
 import numpy as np
@@ -23,6 +24,7 @@ from rmt.errors import InputError
 from rmt.memory.base import map_state
 from rmt.tasks import distractor
 from rmt.tasks.babi import CLASSES, NEVER
+from rmt.tasks.base import NAMES
 from rmt.text.segments import IGNORE, Segment
 from rmt.text.tokenizer import open_tokenizer, train_tokenizer
 from rmt.train import stories
@@ -126,6 +128,30 @@ def test_a_rung_may_have_shorter_segments_than_the_model(texts, model):
     assert made.chunk(1).ids.shape == (6, 2, 48), "by default they are the model's"
 
 
+def test_each_step_may_have_segments_of_a_length_of_its_own_and_its_questions_stand_whole(file):
+    words = open_tokenizer(file)
+    rung = replace(STREAMS, share=(0.1, 0.3), unroll=1, life=40)
+    texts = StoryStreams([rung], CLASSES, words, 4, 200, 2, np.random.default_rng(0), shortest=25)
+    chunks = [texts.chunk(0) for _ in range(60)]
+    assert {chunk.ids.shape[2] for chunk in chunks} == {25, 50, 100, 200}
+    # What was made for a long asking segment and is not read yet still stands in a short one, so it may be longer.
+    assert any(chunk.ask.shape[1] > chunk.ids.shape[2] for chunk in chunks)
+    for chunk in chunks:
+        asked = [chunk.ask[b, end] for b, ends in enumerate(chunk.ends) for end in ends[chunk.labels[b] != IGNORE]]
+        assert asked and {words.decode([token]).strip() for token in asked} <= set(NAMES)
+
+
+def test_many_facts_lessons_tell_of_exactly_so_many(file):
+    stages = rungs(StoryConfig(kinds="many-facts"))
+    texts = StoryStreams(stages[:2], CLASSES, open_tokenizer(file), 6, 64, 7, np.random.default_rng(0))
+    assert texts.rungs[0].facts == 4
+    assert ((texts.chunk(0).labels != IGNORE).sum(1) <= 4).all()
+    labels = np.concatenate([texts.chunk(0).labels for _ in range(20)])
+    asked = (labels != IGNORE).sum(1)
+    assert asked.max() == 4 and (asked == 4).mean() > 0.5  # of seven questions, for there are four facts in all
+    assert CLASSES.index(NEVER) not in labels
+
+
 def test_places_without_a_question_count_for_nothing(texts, model):
     chunk = texts(SHORT).chunk(0)
     labels = torch.from_numpy(chunk.labels)
@@ -188,6 +214,32 @@ def test_training_on_the_same_texts_again_and_again_learns_them(config, tmp_path
     trainer.rungs = [replace(rung, goal=1.1) for rung in trainer.rungs]
     losses = [line["loss"] for line, _ in zip(trainer.steps(), range(5), strict=False)]
     assert losses[-1] < losses[0] / 2
+
+
+def test_compiled_layers_train_as_plain_ones_do(config, tmp_path, monkeypatch):
+    """Without its last stage, which writes C++ and takes minutes."""
+    monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(torch.nn.Module.compile, backend="aot_eager"))
+    config = replace(config, first=9, stream_steps=6)
+    runs = {
+        name: StoryTrainer(replace(config, compile=name == "compiled"), tmp_path / name)
+        for name in "plain compiled".split()
+    }
+    lines = {name: list(run.steps()) for name, run in runs.items()}
+    assert [line["loss"] for line in lines["compiled"]] == pytest.approx(
+        [line["loss"] for line in lines["plain"]], abs=2e-3
+    )
+    assert all(layer._compiled_call_impl for layer in runs["compiled"].model.backbone.layers)
+
+
+def test_attention_is_trained_in_single_precision_on_a_cpu(config, tmp_path, monkeypatch):
+    """Its kernel takes six times as long in bfloat16 there; the products of matrices are in bfloat16 all the same."""
+    types, plain = set(), F.scaled_dot_product_attention
+    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda q, *a, **k: types.add(q.dtype) or plain(q, *a, **k))
+    run = StoryTrainer(replace(config, precision="bf16"), tmp_path / "run")
+    kinds = []
+    run.model.backbone.layers[0].mlp.register_forward_hook(lambda module, args, output: kinds.append(output.dtype))
+    next(run.steps())
+    assert types == {torch.float32} and set(kinds) == {torch.bfloat16}
 
 
 def test_a_rung_opens_the_next_at_its_goal_and_ends_the_run_where_it_is_not_reached(config, tmp_path):
@@ -273,6 +325,22 @@ def test_a_run_may_start_from_another_and_keeps_the_classes_and_slots_they_share
         assert len(resized) == n and torch.equal(resized[: len(slots)], slots[:n])
     with pytest.raises(InputError, match="another shape"):
         StoryTrainer(replace(both, width=32), tmp_path / "wide")
+
+
+@pytest.mark.parametrize("backbone", ["llama", "gpt2"])
+def test_layers_that_are_added_change_nothing_and_can_learn(config, tmp_path, backbone):
+    config = replace(config, first=10, backbone=backbone)
+    first = StoryTrainer(config, tmp_path / "first")
+    first._save()
+    deeper = StoryTrainer(replace(config, layers=3, init=str(tmp_path / "first")), tmp_path / "deeper")
+    ids = torch.arange(20).reshape(1, 20)
+    before, after = (model.eval()(ids).logits for model in (load(tmp_path / "first", device="cpu"), deeper.model))
+    assert torch.equal(before, after)
+    added = {name: value.clone() for name, value in deeper.model.state_dict().items() if re.search(r"\.[12]\.", name)}
+    list(deeper.steps())
+    assert added and all(not torch.equal(value, deeper.model.state_dict()[name]) for name, value in added.items())
+    with pytest.raises(InputError, match="as many layers or more"):
+        StoryTrainer(replace(config, init=str(tmp_path / "deeper")), tmp_path / "shallower")
 
 
 def test_a_captured_step_trains_as_the_plain_one_does(config, tmp_path):

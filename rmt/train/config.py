@@ -116,7 +116,7 @@ class StoryConfig:
     kinds: str = setting("qa1", "Tasks: qa1 to qa5 and many-facts, with commas between.")
     tokenizer: str = setting("", "A tokenizer.json; by default --init's, or one is trained.")
     seed: int = setting(0, "Decides the first weights and what is read.")
-    init: str | None = setting(None, "Start from this checkpoint's weights; only slots and classes may differ.")
+    init: str | None = setting(None, "Start from this checkpoint's weights; slots, classes and more layers may differ.")
     backbone: str = setting("llama", "A decoder, trained from scratch: gpt2 or llama.")
     layers: int = setting(4, "Layers of the backbone.", least=1)
     width: int = setting(64, "Width of the backbone.", least=1)
@@ -127,7 +127,7 @@ class StoryConfig:
     n_memory: int = setting(8, "Memory slots.", least=0)
     initial_std: float = setting(1.0, "Spread of the initial memory.", least=0)
     segment_length: int = setting(64, "Tokens a segment.", least=16)
-    shortest: int = setting(0, "Tokens of the shortest segments, where each step draws a length; 0: all are as long.", least=0)
+    shortest: int = setting(0, "Tokens of the shortest segments, where each step draws a length of its own.", least=0)
     rows: int = setting(32, "Texts read side by side.", least=1)
     lesson_rows: int = setting(64, "Texts side by side in lessons of one segment.", least=1)
     questions: int = setting(4, "The most questions put to one state.", least=1)
@@ -144,6 +144,7 @@ class StoryConfig:
     patience: int = setting(4000, "Steps on one rung before the run gives up.", least=1)
     go_on: bool = setting(False, "Leave a rung that was not learned in so many steps all the same.")
     precision: str = setting("fp32", "fp32, or bf16 matrix products.")
+    compile: bool = setting(False, "On a CPU, compile the layers: minutes, then faster steps.")
     minutes: float = setting(
         0.0, "Minutes of the whole run; the last rung ends with them, in place of its steps.", least=0
     )

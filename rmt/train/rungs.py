@@ -16,7 +16,8 @@ class Rung:
 
     forms: shares of texts whose facts and questions are short (two words), whole without a question mark, and whole.
     share: range of the share of sentences that are facts, drawn per text, log-uniformly; 1 means no background.
-    facts: the most facts of a document, and least the fewest where it is limited. life: the most segments of a document, with the asking one, or of a stream.
+    facts: the most facts of a document, and least the fewest where there is a most.
+    life: the most segments of a document, with the asking one, or of a stream.
     unroll: segments read a step, before the asking one. streams: share of the rows that are streams.
     tokens: the most tokens of a segment; the model's own by default.
     """

@@ -5,7 +5,7 @@ carried). The last facts of a text may be in the asking segment, before the ques
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import count, takewhile
 
@@ -32,10 +32,11 @@ SHORT, NO_MARK, WHOLE = range(3)  # forms of a text
 class Chunk:
     """One step's texts: U segments of T tokens, then K asking segments of A tokens, with Q questions in all.
 
-    T and A may differ from step to step. The asking segments of a row are read from one state: a single one, or one a question where questions are asked
-    apart. ids (B, U, T); begins (B, U + 1): segments at which a row's text begins; ask (B K, A), row by row, padded at
-    the end; ends (B K, Q / K): the last token of each question; labels (B, Q), -100 for no question; own (B,): rows
-    that are documents of the latest rung; old (B,): segments that a stream has read; kind (B,): index into KINDS.
+    T and A may differ from step to step. The asking segments of a row are read from one state: a single one, or one a
+    question where questions are asked apart. ids (B, U, T); begins (B, U + 1): segments at which a row's text begins;
+    ask (B K, A), row by row, padded at the end; ends (B K, Q / K): the last token of each question; labels (B, Q), -100
+    for no question; own (B,): rows that are documents of the latest rung; old (B,): segments that a stream has read;
+    kind (B,): index into KINDS.
     """
 
     ids: np.ndarray
@@ -104,30 +105,37 @@ class StoryStreams:
         self.number = {name: i for i, name in enumerate(self.classes)}
         apart = any(KINDS[kind].world.alone for rung in self.rungs for kind in rung.kinds)
         self.asking = self.n_questions if apart else 1  # asking segments of a row
-        self.tokens = self.segment_length  # of this step's segments
+        self.tokens = self.room = self.segment_length  # tokens of this step's segments, and of its asking ones
 
     def chunk(self, rung: int) -> Chunk:
         """Make the next step's texts at this stage."""
         if rung != self.at:
             self.at, self.streams = rung, {}
         stage = self.rungs[rung]
-        self.tokens, asking_tokens = self._lengths(stage)
-        lengths = self.tokens, asking_tokens
-        chunk = Chunk.empty(self.rows, stage.unroll, lengths, self.n_questions, self.asking, rung)
+        lengths = self._lengths(stage)
+        self.tokens, self.room = self._draw_lengths(lengths)
+        chunk = Chunk.empty(
+            self.rows, stage.unroll, (self.tokens, self.segment_length), self.n_questions, self.asking, rung
+        )
         asking = zip(np.split(chunk.ask, self.rows), np.split(chunk.ends, self.rows), chunk.labels, strict=True)
         n_streams = round(self.rows * stage.streams)
         for b, parts in enumerate(asking):
             row = self._go_on(chunk, b) if b < n_streams else self._document(chunk, b)
             chunk.kind[b] = row.kind
             self._ask(row, *parts)
-        return chunk
+        enough = min(n for n in (*lengths, self.segment_length) if n > chunk.ends.max())
+        return replace(chunk, ask=chunk.ask[:, :enough])
 
-    def _lengths(self, stage: Rung) -> tuple[int, int]:
-        """Draw the tokens of this step's segments and of its asking ones, which have room for all their questions."""
+    def _lengths(self, stage: Rung) -> tuple[int, ...]:
+        """The tokens that segments of this stage may have: each twice the length before, for a GPU compiles each."""
         most = min(self.segment_length, stage.tokens or self.segment_length)
-        lengths = doubled(min(self.shortest or most, most), most)
+        least = min(self.shortest or most, most)
+        return *takewhile(lambda length: length < most, (least * 2**i for i in count())), most
+
+    def _draw_lengths(self, lengths: tuple[int, ...]) -> tuple[int, int]:
+        """Draw the tokens of a step's segments, and those of asking ones, which have room for all their questions."""
         at = int(self.rng.integers(len(lengths)))
-        # A question stands anywhere in a segment, so the asking one may be shorter; half of them are as long.
+        # A question may stand anywhere in a segment, so the asking one may be shorter; half of them are as long.
         asking = at if self.rng.random() < 0.5 else int(self.rng.integers(at + 1))
         return lengths[at], max(lengths[asking], ASKED * self.n_questions // self.asking)
 
@@ -179,9 +187,9 @@ class StoryStreams:
 
     def _ask(self, row: Row, ask: np.ndarray, ends: np.ndarray, labels: np.ndarray) -> None:
         """Fill one row's asking segments: the last part of its text, then questions."""
-        rng, T = self.rng, ask.shape[1]  # noqa: N806
+        rng = self.rng
         n = len(labels) if rng.random() < 0.7 else 1 + int(rng.integers(len(labels)))
-        room = T - (ASKED_SHORT if row.form == SHORT else ASKED) * min(n, ends.shape[1])
+        room = self.room - (ASKED_SHORT if row.form == SHORT else ASKED) * min(n, ends.shape[1])
         lesson = row.life == 1 and row.text.dense
         text_ids = row.text.finish(room) if lesson else row.text.peek(room)
         ask[:, : len(text_ids)] = text_ids
@@ -189,7 +197,7 @@ class StoryStreams:
         for q, (question, answer) in enumerate(self._draw(row.world, n)):
             segment, place = divmod(q, ends.shape[1])
             ids = self.encode(question.rstrip("?") if row.form == NO_MARK else question)
-            if at[segment] + len(ids) > T:
+            if at[segment] + len(ids) > ask.shape[1]:
                 break
             ask[segment, at[segment] : at[segment] + len(ids)] = ids
             at[segment] += len(ids)
@@ -207,11 +215,6 @@ class StoryStreams:
         drawn = [told[i] for i in self.rng.permutation(len(told))[: n - n_never]]
         drawn += [never[i] for i in self.rng.permutation(len(never))[:n_never]]
         return [drawn[i] for i in self.rng.permutation(len(drawn))]
-
-
-def doubled(least: int, most: int) -> tuple[int, ...]:
-    """Lengths from `least` to `most`, each twice the one before: few of them, since each is compiled for a GPU."""
-    return *takewhile(lambda length: length < most, (least * 2**i for i in count())), most
 
 
 def vocabulary_texts(rng: Rng, *, rounds: int = 1500) -> Iterator[str]:
