@@ -38,6 +38,15 @@ def test_ours_stand_beside_what_others_report_at_the_lengths_that_anybody_has(tm
     assert table["128k tokens"] == ["–", "–", "–", "78.5%"]
 
 
+def test_each_checkpoint_has_lines_of_its_own(tmp_path):
+    rows = [row(), row(checkpoint="longer", accuracy=0.99), row(checkpoint="longer", never=True, accuracy=0.97)]
+    results = written(tmp_path, rows)
+    table = babilong.table(results, "qa1")
+    assert table["Model"][:3] == ["ours", "longer", "longer, asked about what was never mentioned"]
+    assert [cell.split()[0] for cell in table["4k tokens"][:3]] == ["94.5%", "99.0%", "97.0%"]
+    assert "99.0% of 200" in (found := babilong.finding(results, "qa1")) and found.endswith("by longer")
+
+
 def test_the_finding_is_of_what_was_told_at_the_greatest_length(tmp_path):
     rows = [
         row(),

@@ -35,11 +35,13 @@ def table(results: Results, task: str) -> dict[str, list[str]]:
     known = {row.length for row in ours} | {n for other in others for n in other["accuracy"][task]}
     lengths = [n for n in LENGTHS if n in known]
     lines = []
-    for name, chosen in OURS.items():
-        scores = {row.length: row for row in ours if (row.stories, row.control, row.never) == chosen}
-        if scores:
-            who = name.format(next(iter(scores.values())).checkpoint)
-            lines.append([who, "on stories of ours, of the same grammar", *(_score(scores.get(n)) for n in lengths)])
+    for checkpoint in dict.fromkeys(row.checkpoint for row in ours):
+        for name, chosen in OURS.items():
+            rows = (row for row in ours if row.checkpoint == checkpoint)
+            scores = {row.length: row for row in rows if (row.stories, row.control, row.never) == chosen}
+            if scores:
+                cells = (_score(scores.get(n)) for n in lengths)
+                lines.append([name.format(checkpoint), "on stories of ours, of the same grammar", *cells])
     for other in others:
         reported = other["accuracy"][task]
         given = [f"{reported[n]:g}%" if n in reported else "–" for n in lengths]
@@ -55,12 +57,11 @@ def _score(row: BabilongScore | None) -> str:
 
 
 def finding(results: Results, task: str) -> str:
-    """A sentence on the score at the greatest length."""
-    row = max(
-        (r for r in results.rows if (r.task, r.control, r.never) == (task, "none", False)), key=lambda r: r.tokens
-    )
+    """A sentence on the score at the greatest length, the best one where several models have been there."""
+    rows = (r for r in results.rows if (r.task, r.control, r.never) == (task, "none", False))
+    row = max(rows, key=lambda r: (r.tokens, r.accuracy))
     words = round(row.tokens * results.about["words_per_token"], -3)
     return (
         f"{TASKS[task]} At {row.tokens:,} tokens ({words:,.0f} words) {percent(row.accuracy)} of {row.samples} "
-        "questions about what was told are answered right"
+        f"questions about what was told are answered right by {row.checkpoint}"
     )
