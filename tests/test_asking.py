@@ -97,6 +97,19 @@ def test_a_recording_asks_everybody_of_every_state(model, tmp_path):
     assert not np.allclose(trace.arrays["asked_each"][:, 0], trace.arrays["asked_each"][:, 1]), "each has their own"
 
 
+def test_of_a_crowd_those_are_asked_about_of_whom_the_text_tells_in_its_order(tmp_path):
+    crowd = untrained(ASSETS / "checkpoints" / "many-facts-8", seed=1)
+    ids, known = fresh_sample(crowd, "many-facts", 6, seed=1)
+    trace = record(crowd, ids, **known, out=tmp_path / "t.trace.safetensors")
+    text = "".join(trace.tokens)
+    names = [question["name"] for question in trace.questions]
+    assert len(names) > 8 and names == sorted(names, key=text.index) and (trace.arrays["truths"][-1] >= 0).all()
+    typed = record(crowd, "Tom went to the garden. Peace at home. Anna moved to the office.")
+    assert [question["name"] for question in typed.questions] == ["Tom", "Anna"]
+    told = [CLASS["garden"], CLASS["office"]]
+    assert typed.arrays["truths"][-1].tolist() == told and [span["kind"] for span in typed.spans] == ["fact", "fact"]
+
+
 def test_a_typed_text_needs_no_question(model):
     trace = record(model, "Mary went to the garden. John went to the office. John walked to the hallway.")
     assert trace.arrays["truths"][-1].tolist() == [CLASS["garden"], -1, CLASS[NEVER], CLASS[NEVER]]

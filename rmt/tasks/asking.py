@@ -1,7 +1,7 @@
 """What can be asked of a text at any moment, and the right answer by then: of a story, or of a text as it stands."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,8 @@ import numpy as np
 from rmt.tasks.babi_words import NEVER
 from rmt.tasks.base import Span, Story, Task
 from rmt.tasks.spans import SENTENCE
+
+CAST = 8  # of a larger cast not everybody is asked about
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def of_story(task: Task, story: Story, spans: Sequence[Span]) -> tuple[Asking, .
     if not story.answers:
         return ()
     new = [(end, dict(answers)) for end, answers in zip(ends, story.answers, strict=True)]
-    return tuple(
+    return _of_cast(
         Asking(name, question, tuple((end, answers[question]) for end, answers in new if question in answers))
         for name, question in task.asks
     )
@@ -61,7 +63,16 @@ def of_text(
         parts = [(a, b) for a, b in parts if any(a < end and b > start for start, end in known)]
     sentences = [(plain[start:end].rstrip(), start) for start, end in parts]
     told = [(s, int(np.searchsorted(ends, start + len(s))) + 1) for s, start in sentences if s and s[-1] != "?"]
-    return tuple(Asking(name, question, tuple(_answers(task, told, name, question))) for name, question in task.asks)
+    return _of_cast(Asking(name, question, tuple(_answers(task, told, name, question))) for name, question in task.asks)
+
+
+def _of_cast(asked: Iterable[Asking]) -> tuple[Asking, ...]:
+    """Who is asked about: everybody of a small cast; of a larger one those of whom the text tells, as it names them."""
+    asked = tuple(asked)
+    if len(asked) <= CAST:
+        return asked
+    told = (one for one in asked if len(one.answers) > 1)  # the first answer is that of before any text
+    return tuple(sorted(told, key=lambda one: one.answers[1][0]))
 
 
 def _answers(

@@ -115,7 +115,7 @@ RECORDS = (
         knows=f"The people it knows are {', '.join(GIVERS)}, who {', '.join(GIVES[:-1])} or {GIVES[-1]}.",
     ),
     _task(
-        "many-facts", title="Many facts", about=CROWD, looks=(MOVE,),
+        "many-facts", title="Many facts", about=CROWD, looks=(MOVE,), asks=_asks(CROWD, "Where is {}?"),
         example="Mary went to the garden. {noise} Tom moved to the office. {noise} Where is Mary?",
         hint="It remembers where each of up to 16 people went, once.",
         knows=f"The people it knows are {', '.join(CROWD)}.",

@@ -288,8 +288,8 @@ class StoryTrainer(TrainingRun):
             self.model.load_state_dict(taken)
         except (KeyError, RuntimeError):
             raise InputError(
-                f"{self.config.init} is of another shape; give the backbone, width, heads and memory it has, and as many "
-                "layers or more."
+                f"{self.config.init} is of another shape; give the backbone, width, heads and memory it has, and as "
+                "many layers or more."
             ) from None
 
     # -- what is on disk
