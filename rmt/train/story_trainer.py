@@ -74,6 +74,7 @@ class StoryTrainer(TrainingRun):
         torch.manual_seed(config.seed)
         self.model: Model = build(self.spec, tokenizer).train()
         check(self.model)
+        torch.nn.init.normal_(self.model.backbone.model.get_input_embeddings().weight, std=config.word_std)
         if config.init:
             self._start_from(load(config.init, device="cpu"))
         self.model.to(self.device)
