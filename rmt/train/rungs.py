@@ -71,6 +71,8 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
     """The last rungs of a task that is learned alone, where its stories are not like qa1's."""
     if kinds == ("qa5",):  # gifts are rare among moves, and an endless text has more of them than are kept
         return [replace(rung, facts=16, lesson=0.5) for rung in far]
+    if kinds == ("qa4",):
+        return [replace(rung, facts=2) for rung in far]
     if kinds in (("qa2",), ("qa3",)):
         cut, *streams = far
         # Stories of the task tell more than the rungs before: 16 facts in the mean, each of which can change others.
@@ -109,19 +111,21 @@ def _relations(steps: list[Rung]) -> list[Rung]:
     """The rungs of qa4: its lesson comes first in one segment, across a boundary and in sentences.
 
     Which places are neighbours is soon known, and on which side only where half of the questions are about the sides of
-    which nothing was told.
+    which nothing was told. A story of the task has two facts, and so have all rungs.
     """
     lessons = {
         "short, 4 facts": {"short, as told": 2},
         "short, 2 facts, 1 segment back": {"short, 1 fact, as told": 1, "short, 2 facts, as told": 2},
         "sentences, no mark": {"sentences, no mark, as told": 2},
     }  # rung -> those before it and their facts
+    more = ("short, 8 facts", "short, 1 segment back")  # of more facts than others
     made = []
     for rung in steps:
         # Each question has an asking segment of its own, so short ones take half of the time.
         rung = replace(rung, never=0.5, tokens=32 if rung.forms == SHORT else None)
         made += [replace(rung, name=n, facts=facts, lesson=1.0) for n, facts in lessons.get(rung.name, {}).items()]
-        made.append(rung)
+        if rung.name not in more:
+            made.append(replace(rung, name=rung.name.replace("4 facts", "2 facts"), facts=2))
     return made
 
 
