@@ -4,7 +4,6 @@ Several questions are asked with one state, each with its own label. `rmt.train.
 for them. A resumed run continues with its weights, optimizer and rung; its streams are new ones.
 """
 
-import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -33,11 +32,11 @@ from rmt.train.config import StoryConfig
 from rmt.train.loop import TRAINING, Progress, TrainingRun, parameter_groups
 from rmt.train.run_folder import RunFolder
 from rmt.train.rungs import Rung, rungs, tasks_of
+from rmt.train.start_from import start_from
 from rmt.train.stories import ASKED, Chunk, vocabulary_texts
 from rmt.train.story_chunks import Chunks
 from rmt.train.story_step import check, score
 
-ADDS = ("o_proj", "down_proj", "c_proj")  # what a layer of llama or gpt2 adds comes out of these
 OLD = 60  # segments after which a stream's answers have an accuracy of their own
 
 
@@ -76,7 +75,7 @@ class StoryTrainer(TrainingRun):
         check(self.model)
         torch.nn.init.normal_(self.model.backbone.model.get_input_embeddings().weight, std=config.word_std)
         if config.init:
-            self._start_from(load(config.init, device="cpu"))
+            start_from(load(config.init, device="cpu"), self.model, self.classes, config.init)
         self.model.to(self.device)
         if config.compile and not self.cuda:  # on a GPU the whole step is captured
             for layer in self.model.backbone.layers:
@@ -270,29 +269,6 @@ class StoryTrainer(TrainingRun):
         lr = torch.zeros((), device=self.device) if self.cuda else 0.0
         return AdamW(groups, lr=lr, fused=True, capturable=self.cuda, betas=(0.9, 0.98))
 
-    def _start_from(self, other: Model) -> None:
-        """Copy the weights of a model of this shape; slots and classes that it does not have keep their fresh rows.
-
-        Layers that it does not have come after its own and change nothing at first.
-        """
-        weights, fresh = dict(other.state_dict()), self.model.state_dict()
-        head, slots = next(name for name in fresh if name.endswith("score.weight")), "cell.memory"
-        try:
-            rows = fresh[head].clone()
-            for i, known in enumerate(self.classes):
-                if known in other.about.classes:
-                    rows[i] = weights[head][other.about.classes.index(known)]
-            taken = {**_new_layers(fresh, other.backbone.n_layers), **weights, head: rows}
-            if slots in weights and slots in fresh:
-                n = len(fresh[slots])
-                taken[slots] = torch.cat([weights[slots][:n], fresh[slots][len(weights[slots]) :]])
-            self.model.load_state_dict(taken)
-        except (KeyError, RuntimeError):
-            raise InputError(
-                f"{self.config.init} is of another shape; give the backbone, width, heads and memory it has, and as "
-                "many layers or more."
-            ) from None
-
     # -- what is on disk
 
     def _save_due(self) -> bool:
@@ -306,13 +282,3 @@ class StoryTrainer(TrainingRun):
 
     def _restore(self, saved: dict) -> None:
         self.model.load_state_dict(saved["model"])
-
-
-def _new_layers(weights: dict[str, Tensor], first: int) -> dict[str, Tensor]:
-    """The weights of layers from number `first` on, with zeros where a layer adds to what it is given."""
-    found = {name: re.search(r"\.(?:layers|h)\.(\d+)\..*?(\w+)\.\w+$", name) for name in weights}
-    return {
-        name: torch.zeros_like(weights[name]) if match[2] in ADDS else weights[name]
-        for name, match in found.items()
-        if match and int(match[1]) >= first
-    }
