@@ -218,6 +218,7 @@ def test_training_on_the_same_texts_again_and_again_learns_them(config, tmp_path
 
 def test_compiled_layers_train_as_plain_ones_do(config, tmp_path, monkeypatch):
     """Without its last stage, which writes C++ and takes minutes."""
+    monkeypatch.setattr("rmt.train.story_trainer.shutil.which", lambda name: name)
     monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(torch.nn.Module.compile, backend="aot_eager"))
     config = replace(config, first=9, stream_steps=6)
     runs = {
@@ -229,6 +230,12 @@ def test_compiled_layers_train_as_plain_ones_do(config, tmp_path, monkeypatch):
         [line["loss"] for line in lines["plain"]], abs=2e-3
     )
     assert all(layer._compiled_call_impl for layer in runs["compiled"].model.backbone.layers)
+
+
+def test_compiling_without_a_compiler_is_refused_with_a_sentence(config, tmp_path, monkeypatch):
+    monkeypatch.setattr("rmt.train.story_trainer.shutil.which", lambda name: None)
+    with pytest.raises(InputError, match=r"needs a C\+\+ compiler, g\+\+ or clang\+\+, and none is here; leave it out"):
+        StoryTrainer(replace(config, compile=True), tmp_path / "run")
 
 
 def test_attention_is_trained_in_single_precision_on_a_cpu(config, tmp_path, monkeypatch):

@@ -37,6 +37,7 @@ from rmt.train.stories import ASKED, Chunk, vocabulary_texts
 from rmt.train.story_chunks import Chunks
 from rmt.train.story_step import check, score
 
+COMPILERS = ("g++", "clang++")  # either of which torch compiles with for a CPU
 OLD = 60  # segments after which a stream's answers have an accuracy of their own
 
 
@@ -210,6 +211,8 @@ class StoryTrainer(TrainingRun):
         mechanism(config.cell)  # raises where there is none of that name
         if config.precision not in ("fp32", "bf16"):
             raise InputError(f"The precision is fp32 or bf16, not {config.precision!r}.")
+        if config.compile and not self.cuda and not any(map(shutil.which, COMPILERS)):
+            raise InputError("--compile needs a C++ compiler, g++ or clang++, and none is here; leave it out.")
         if config.first >= len(self.rungs):
             raise InputError(f"There are {len(self.rungs)} rungs, numbered from 0; --first {config.first} is none.")
         if config.segment_length < ASKED * config.questions:
