@@ -26,6 +26,14 @@ def at(page, slug: str) -> None:
     page.wait_for_url(f"**step={slug}" if n else "**/tour")
 
 
+def rest(page, slug: str) -> None:
+    """Wait until a step stands still: a click while the page glides to it would stop it on its way."""
+    step, before = page.locator(f"[data-slug={slug}]"), None
+    while (now := step.bounding_box()) != before:
+        page.wait_for_timeout(300)
+        before = now
+
+
 def test_next_and_back_by_the_keyboard_and_a_picture_drawn_when_it_comes(visit, picture):
     page = visit("tour", drawn=False)
     page.locator("[data-slug=pieces] .surface[data-drawn]").wait_for()
@@ -37,6 +45,7 @@ def test_next_and_back_by_the_keyboard_and_a_picture_drawn_when_it_comes(visit, 
         at(page, slug)
     surface = page.locator("[data-slug=replaced] .surface[data-drawn]")
     now = int(surface.get_attribute("data-drawn"))
+    rest(page, "replaced")
     surface.get_by_role("button", name="Next segment").click()  # a picture that was clicked takes the arrows
     page.keyboard.press("ArrowRight")
     expect(surface).to_have_attribute("data-drawn", str(now + 2))
