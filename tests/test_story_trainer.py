@@ -240,13 +240,18 @@ def test_compiling_without_a_compiler_is_refused_with_a_sentence(config, tmp_pat
 
 def test_attention_is_trained_in_single_precision_on_a_cpu(config, tmp_path, monkeypatch):
     """Its kernel takes six times as long in bfloat16 there; the products of matrices are in bfloat16 all the same."""
-    types, plain = set(), F.scaled_dot_product_attention
-    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda q, *a, **k: types.add(q.dtype) or plain(q, *a, **k))
+    seen, plain = set(), F.scaled_dot_product_attention
+
+    def attention(query, *args, **options):
+        seen.add((query.dtype, torch.is_autocast_enabled("cpu")))
+        return plain(query, *args, **options)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", attention)
     run = StoryTrainer(replace(config, precision="bf16"), tmp_path / "run")
     kinds = []
     run.model.backbone.layers[0].mlp.register_forward_hook(lambda module, args, output: kinds.append(output.dtype))
     next(run.steps())
-    assert types == {torch.float32} and set(kinds) == {torch.bfloat16}
+    assert seen == {(torch.float32, False)} and set(kinds) == {torch.bfloat16}
 
 
 def test_a_rung_opens_the_next_at_its_goal_and_ends_the_run_where_it_is_not_reached(config, tmp_path):

@@ -232,11 +232,12 @@ def _public(query: Tensor, key: Tensor, value: Tensor, **options) -> Tensor:
 
     There the kernel's backward pass takes six times as long in bfloat16.
     """
-    half = query.device.type == "cpu" and query.dtype == torch.bfloat16
-    if not (half and torch.is_grad_enabled()):
+    half = value.dtype == torch.bfloat16  # queries and keys may have been widened by their rotation
+    if query.device.type != "cpu" or not half or not torch.is_grad_enabled():
         return F.scaled_dot_product_attention(query, key, value, **options)
     with torch.autocast("cpu", enabled=False):
-        return F.scaled_dot_product_attention(query.float(), key.float(), value.float(), **options).to(query.dtype)
+        output = F.scaled_dot_product_attention(query.float(), key.float(), value.float(), **options)
+    return output.to(value.dtype)
 
 
 def _repeat(tensor: Tensor, times: int) -> Tensor:
