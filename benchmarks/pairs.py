@@ -1,6 +1,6 @@
 """Who loses their place to whom: a memory of many facts is told of two people, and the first is asked for.
 
-python -m benchmarks.pairs assets/checkpoints/many-facts-8 [--documents 2] [--short] [--json]
+python -m benchmarks.pairs assets/checkpoints/many-facts-8 [--documents 6] [--short] [--json]
 
 Each of the two is told of in a segment of its own, in held-out State of the Union addresses as they are; then the first
 is asked for in another one. All ordered pairs of people, so many documents each; a pair is lost where every answer is
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rmt.causes.capacity import ask_each
+from rmt.causes.capacity import TASK, ask_each
 from rmt.checkpoint import load
 from rmt.intervene import read
 from rmt.model.provenance import made_by
@@ -59,11 +59,13 @@ def main() -> None:
     """Ask about all pairs and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--documents", type=int, default=2, help="of each pair")
+    parser.add_argument("--documents", type=int, default=6, help="of each pair")
     parser.add_argument("--short", action="store_true", help="facts in two words")
     parser.add_argument("--json", action="store_true", help="for a program")
     options = parser.parse_args()
     model = load(options.checkpoint)
+    if model.about.task != TASK:
+        parser.error(f"{model.about.name} was not trained on the task {TASK}; give one that was.")
     first, second = pairs(model, documents=options.documents, short=options.short)
     apart = ~np.eye(len(CROWD), dtype=bool)
     shares, others = first.mean(-1)[apart], second.mean(-1)[apart]  # of each pair

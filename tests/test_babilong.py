@@ -39,7 +39,8 @@ def test_ours_stand_beside_what_others_report_at_the_lengths_that_anybody_has(tm
 
 
 def test_each_checkpoint_has_lines_of_its_own(tmp_path):
-    rows = [row(), row(checkpoint="longer", accuracy=0.99), row(checkpoint="longer", never=True, accuracy=0.97)]
+    longer = {"checkpoint": "longer", "tokens": 4000}
+    rows = [row(), row(**longer, accuracy=0.99), row(**longer, never=True, accuracy=0.97)]
     results = written(tmp_path, rows)
     table = babilong.table(results, "qa1")
     assert table["Model"][:3] == ["ours", "longer", "longer, asked about what was never mentioned"]

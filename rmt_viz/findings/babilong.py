@@ -59,7 +59,7 @@ def _score(row: BabilongScore | None) -> str:
 def finding(results: Results, task: str) -> str:
     """A sentence on the score at the greatest length, the best one where several models have been there."""
     rows = (r for r in results.rows if (r.task, r.control, r.never) == (task, "none", False))
-    row = max(rows, key=lambda r: (r.tokens, r.accuracy))
+    row = max(rows, key=lambda r: (LENGTHS.index(r.length), r.accuracy))  # a model's segments round its tokens
     words = round(row.tokens * results.about["words_per_token"], -3)
     return (
         f"{TASKS[task]} At {row.tokens:,} tokens ({words:,.0f} words) {percent(row.accuracy)} of {row.samples} "
