@@ -266,16 +266,20 @@ def test_a_rung_opens_the_next_at_its_goal_and_ends_the_run_where_it_is_not_reac
         list(trainer.steps())
 
 
-def test_a_stopped_run_goes_on_to_its_end_and_its_streams_begin_anew(config, tmp_path):
-    config = replace(config, first=7, stream_life=1000)
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_stopped_run_goes_on_to_its_end_and_its_streams_begin_anew(config, tmp_path, optimizer):
+    config = replace(config, first=7, stream_life=1000, optimizer=optimizer)
     trainer = StoryTrainer(config, tmp_path / "run")
     line = [line for _, line in zip(range(4), trainer.steps(), strict=False)][-1]
     resumed = StoryTrainer(config, tmp_path / "run")
     assert resumed.at == trainer.at and resumed.at.rung > 7 and line["step"] == resumed.at.step
     weights = trainer.model.state_dict()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in resumed.model.state_dict().items())
-    moments = [s["exp_avg"] for s in trainer.optimizer.state.values()]
-    assert all(torch.equal(a, s["exp_avg"]) for a, s in zip(moments, resumed.optimizer.state.values(), strict=True))
+    moments, again = (
+        [number for numbers in run.optimizer.state.values() for number in numbers.values()]
+        for run in (trainer, resumed)
+    )
+    assert moments and all(torch.equal(a, b) for a, b in zip(moments, again, strict=True))
     rest = list(resumed.steps())
     rows = [json.loads(row) for row in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     steps = [row["step"] for row in rows]
@@ -362,7 +366,8 @@ def test_layers_that_are_added_change_nothing_and_can_learn(config, tmp_path, ba
         StoryTrainer(replace(config, init=str(tmp_path / "deeper")), tmp_path / "shallower")
 
 
-def test_a_captured_step_trains_as_the_plain_one_does(config, tmp_path):
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_captured_step_trains_as_the_plain_one_does(config, tmp_path, optimizer):
     """Captured by a stand-in that calls the step, as a graph would be: warm-up included, results in fixed places."""
 
     def stand_in(run, places):
@@ -370,7 +375,9 @@ def test_a_captured_step_trains_as_the_plain_one_does(config, tmp_path):
             results = map_state(torch.clone, run(*places))
         return lambda: map_state(torch.Tensor.copy_, results, run(*places)), results
 
-    config = replace(config, first=1, cell="armt", lesson_rows=5)  # a state of two tensors; two shapes of inputs
+    config = replace(
+        config, first=1, cell="armt", lesson_rows=5, optimizer=optimizer
+    )  # a state of two tensors; two shapes
     plain, other = (StoryTrainer(config, tmp_path / name) for name in ("plain", "captured"))
     other.step = CapturedStep(other._train, other.model, other.optimizer, stand_in)
     for a, b in zip(plain.steps(), other.steps(), strict=True):
@@ -378,6 +385,20 @@ def test_a_captured_step_trains_as_the_plain_one_does(config, tmp_path):
     assert len(other.step.captured) == 4
     weights = plain.model.state_dict()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in other.model.state_dict().items())
+
+
+def test_muon_trains_the_matrices_of_the_layers_and_adamw_all_else(config, tmp_path):
+    trainer = StoryTrainer(replace(config, optimizer="muon"), tmp_path / "run")
+    names = {parameter: name for name, parameter in trainer.model.named_parameters()}
+    *others, matrices = trainer.optimizer.param_groups
+    assert matrices["orthogonal"] and not any(group.get("orthogonal") for group in others)
+    found = {names[p] for p in matrices["params"]}
+    assert found == {name for p, name in names.items() if ".layers." in name and p.dim() == 2} and len(found) == 7
+    assert sorted(names[p] for group in trainer.optimizer.param_groups for p in group["params"]) == sorted(
+        names.values()
+    )
+    with pytest.raises(InputError, match="adamw or muon, not 'sgd'"):
+        StoryTrainer(replace(config, optimizer="sgd"), tmp_path / "other")
 
 
 def test_without_a_tokenizer_the_run_trains_one_and_keeps_it(config, tmp_path, monkeypatch):

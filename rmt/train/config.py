@@ -132,6 +132,7 @@ class StoryConfig:
     rows: int = setting(32, "Texts read side by side.", least=1)
     lesson_rows: int = setting(64, "Texts side by side in lessons of one segment.", least=1)
     questions: int = setting(4, "The most questions put to one state.", least=1)
+    optimizer: str = setting("adamw", "adamw, or muon for the matrices of the layers.")
     lr: float = setting(2e-3, "Learning rate before the streams.", least=0)
     stream_lr: float = setting(1e-3, "Learning rate of the streams; it falls on the last rung.", least=0)
     warmup: int = setting(50, "Steps over which the learning rate rises.", least=1)

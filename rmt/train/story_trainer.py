@@ -30,6 +30,7 @@ from rmt.text.tokenizer import PAD, open_tokenizer, train_tokenizer
 from rmt.train.captured_step import CapturedStep
 from rmt.train.config import StoryConfig
 from rmt.train.loop import TRAINING, Progress, TrainingRun, parameter_groups
+from rmt.train.muon import Muon, muon_groups
 from rmt.train.run_folder import RunFolder
 from rmt.train.rungs import Rung, rungs, tasks_of
 from rmt.train.start_from import start_from
@@ -211,6 +212,8 @@ class StoryTrainer(TrainingRun):
         mechanism(config.cell)  # raises where there is none of that name
         if config.precision not in ("fp32", "bf16"):
             raise InputError(f"The precision is fp32 or bf16, not {config.precision!r}.")
+        if config.optimizer not in ("adamw", "muon"):
+            raise InputError(f"The optimizer is adamw or muon, not {config.optimizer!r}.")
         if config.compile and not self.cuda and not any(map(shutil.which, COMPILERS)):
             raise InputError("--compile needs a C++ compiler, g++ or clang++, and none is here; leave it out.")
         if config.first >= len(self.rungs):
@@ -268,9 +271,12 @@ class StoryTrainer(TrainingRun):
         )
 
     def _optimizer(self) -> AdamW:
-        groups = parameter_groups(self.model.parameters(), self.config.weight_decay)
+        model, decay = self.model, self.config.weight_decay
         lr = torch.zeros((), device=self.device) if self.cuda else 0.0
-        return AdamW(groups, lr=lr, fused=True, capturable=self.cuda, betas=(0.9, 0.98))
+        make, parts = AdamW, parameter_groups(model.parameters(), decay)
+        if self.config.optimizer == "muon":
+            make, parts = Muon, muon_groups(model.backbone, model.parameters(), decay)
+        return make(parts, lr=lr, fused=True, capturable=self.cuda, betas=(0.9, 0.98))
 
     # -- what is on disk
 
