@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hand_written import KINDS
+from specimens import answer, answers, share
 
 from rmt.checkpoint import load
 from rmt.tasks.babi import KINDS as WORLDS
 from rmt.tasks.babi import NEVER
 from rmt.tasks.base import NAMES
-from rmt.tasks.distractor import Distractor
 
 FOLDER = Path(__file__).parents[1] / "assets" / "checkpoints"
 NAMED = [name for name in ("qa1", "qa1-long") if (FOLDER / name / "config.json").is_file()]
@@ -41,43 +40,18 @@ def stories():
     return told
 
 
-def answers(model, texts, *, reset=False):
-    """The class word answered for each text, which stands in unfiltered background SEGMENTS segments long."""
-    source = Distractor.load(model.tokenizer, "eval")
-    rng, rows = np.random.default_rng(12), []
-    for facts, question in texts:
-        facts = [model.tokenizer.encode(fact, add_special_tokens=False).ids for fact in facts]
-        asked = model.tokenizer.encode(question, add_special_tokens=False).ids
-        passage = source.sample(rng, SEGMENTS * model.segment_length - sum(map(len, facts)) - len(asked))
-        gaps = sorted(rng.integers(passage.n_gaps, size=len(facts)).tolist())
-        ids, done = [], 0
-        for fact, gap in zip(facts, (passage.gap(k) for k in gaps), strict=True):
-            ids += [i for piece in passage.read(done, gap) for i in piece.tolist()] + fact
-            done = gap
-        rows.append(ids + [i for piece in passage.read(done, len(passage)) for i in piece.tolist()] + asked)
-    ids = torch.tensor(rows)
-    initial = model.cell.initial(len(ids))
-    with torch.inference_mode():
-        given = model(ids, before=(lambda i, state: initial) if reset else None).logits.argmax(-1)
-    return [model.about.classes[i] for i in given.tolist()]
-
-
-def share(given, expected):
-    return np.mean([a == b for a, b in zip(given, expected, strict=True)])
-
-
 def test_each_person_has_a_place_of_their_own(model, stories):
     """The same facts, asked about everybody who was told of; the places differ, so one place word cannot do it."""
     asked = [(facts, name, place) for facts, where in stories for name, place in where.items()]
-    given = answers(model, [(facts, f"Where is {name}?") for facts, name, _ in asked])
+    given = answers(model, [(facts, f"Where is {name}?") for facts, name, _ in asked], segments=SEGMENTS)
     assert share(given, [place for *_, place in asked]) >= TOLD
-    blank = answers(model, [(facts, f"Where is {name}?") for facts, name, _ in asked], reset=True)
+    blank = answers(model, [(facts, f"Where is {name}?") for facts, name, _ in asked], segments=SEGMENTS, reset=True)
     assert share(blank, [place for *_, place in asked]) <= 0.6  # some are told in the asking segment
 
 
 def test_who_was_never_mentioned_is_nowhere(model, stories):
     asked = [(facts, name) for facts, where in stories for name in NAMES if name not in where]
-    given = answers(model, [(facts, f"Where is {name}?") for facts, name in asked])
+    given = answers(model, [(facts, f"Where is {name}?") for facts, name in asked], segments=SEGMENTS)
     assert len(asked) > 15 and share(given, [NEVER] * len(asked)) >= TOLD
 
 
@@ -88,7 +62,7 @@ def test_a_fact_told_of_somebody_else_answers_for_them(model, stories):
         name, place = re.match(r"(\w+) .* (\w+)\.$", facts[-1]).groups()
         other = next(n for n in NAMES if n != name and where.get(n) != place)
         asked.append(([*facts[:-1], facts[-1].replace(name, other)], other, place))
-    given = answers(model, [(facts, f"Where is {other}?") for facts, other, _ in asked])
+    given = answers(model, [(facts, f"Where is {other}?") for facts, other, _ in asked], segments=SEGMENTS)
     assert share(given, [place for *_, place in asked]) >= TOLD
 
 
@@ -97,7 +71,7 @@ def test_without_a_persons_facts_they_are_never_mentioned(model, stories):
     for facts, _ in stories:
         name = facts[0].split()[0]
         asked.append(([fact for fact in facts if not fact.startswith(name)], name))
-    given = answers(model, [(facts, f"Where is {name}?") for facts, name in asked])
+    given = answers(model, [(facts, f"Where is {name}?") for facts, name in asked], segments=SEGMENTS)
     assert share(given, [NEVER] * len(asked)) >= UNTOLD
 
 
@@ -106,8 +80,6 @@ def test_texts_written_by_hand(model, kind):
     given, right = [], []
     for text, where in KINDS[kind]:
         for name in NAMES:
-            ids = torch.tensor([model.tokenizer.encode(f"{text} Where is {name}?", add_special_tokens=False).ids])
-            with torch.inference_mode():
-                given.append(model.about.classes[int(model(ids).logits.argmax())])
+            given.append(answer(model, f"{text} Where is {name}?"))
             right.append(where.get(name, NEVER))
     assert share(given, right) >= HAND

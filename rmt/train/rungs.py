@@ -72,7 +72,8 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
     if kinds == ("qa5",):  # gifts are rare among moves, and an endless text has more of them than are kept
         return [replace(rung, facts=16, lesson=0.5) for rung in far]
     if kinds == ("qa4",):
-        return [replace(rung, facts=2) for rung in far]
+        # With fewer questions of sides that no fact told of than this, it answers those like the others.
+        return [replace(rung, facts=2, never=0.4) for rung in far]
     if kinds in (("qa2",), ("qa3",)):
         cut, *streams = far
         # Stories of the task tell more than the rungs before: 16 facts in the mean, each of which can change others.
