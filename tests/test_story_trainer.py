@@ -266,6 +266,16 @@ def test_a_rung_opens_the_next_at_its_goal_and_ends_the_run_where_it_is_not_reac
         list(trainer.steps())
 
 
+def test_a_rungs_rate_falls_with_its_patience_and_the_next_begins_with_all_of_it(config, tmp_path):
+    config = replace(config, log_every=1, patience=4, rung_floor=0.5)
+    trainer = StoryTrainer(config, tmp_path / "run")
+    trainer.rungs = [replace(rung, goal=1.1) for rung in trainer.rungs]
+    rates = [line["lr"] for line, _ in zip(trainer.steps(), range(8), strict=False)]
+    assert rates == pytest.approx([share * config.lr for share in (0.875, 0.75, 0.625, 0.5)] * 2)
+    far = StoryTrainer(replace(config, first=10), tmp_path / "far")
+    assert next(far.steps())["lr"] == config.stream_lr
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_a_stopped_run_goes_on_to_its_end_and_its_streams_begin_anew(config, tmp_path, optimizer):
     config = replace(config, first=7, stream_life=1000, optimizer=optimizer)

@@ -142,6 +142,12 @@ class StoryConfig:
     stream_life: int = setting(1000, "The most segments of a stream.", least=1)
     stream_share: float = setting(0.6, "Share of the rows that are streams; the others are documents.", least=0, most=1)
     floor: float = setting(0.02, "Share of the rate that is left at the end.", least=0, most=1)
+    rung_floor: float = setting(
+        1.0,
+        "Share of the rate that is left where a rung's patience is over; a rung begins with all of it.",
+        least=0,
+        most=1,
+    )
     first: int = setting(0, "The rung to begin with, from 0; --init has had those before.", least=0)
     patience: int = setting(4000, "Steps on one rung before the run gives up.", least=1)
     go_on: bool = setting(False, "Leave a rung that was not learned in so many steps all the same.")

@@ -153,8 +153,11 @@ class StoryTrainer(TrainingRun):
         config, rung = self.config, self.rung
         if rung.streams and rung is self.rungs[-1]:
             return config.stream_lr * max(config.floor, 1 - self._gone())
-        base = config.stream_lr if rung.streams else config.lr
-        return base * min(1.0, (self.at.step + 1) / config.warmup)
+        warm = min(1.0, (self.at.step + 1) / config.warmup)
+        if rung.streams:
+            return config.stream_lr * warm
+        fallen = min(1.0, self.at.since / config.patience)
+        return config.lr * warm * (1 - (1 - config.rung_floor) * fallen)
 
     def _set_lr(self, lr: float) -> None:
         for group in self.optimizer.param_groups:
