@@ -72,8 +72,10 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
     if kinds == ("qa5",):  # gifts are rare among moves, and an endless text has more of them than are kept
         return [replace(rung, facts=16, lesson=0.5) for rung in far]
     if kinds == ("qa4",):
-        # With fewer questions of sides that no fact told of than this, it answers those like the others.
-        return [replace(rung, facts=2, never=0.4) for rung in far]
+        # With fewer questions of sides that no fact told of than this, it answers those like the others. Its two facts
+        # come once in a stream's life, so where lives are long and facts far apart, few are written after long texts.
+        cut, *streams = [replace(rung, facts=2, never=0.4) for rung in far]
+        return [replace(cut, share=(0.05, 0.7)), *(replace(rung, share=(0.01, 0.4)) for rung in streams)]
     if kinds in (("qa2",), ("qa3",)):
         cut, *streams = far
         # Stories of the task tell more than the rungs before: 16 facts in the mean, each of which can change others.
@@ -81,8 +83,9 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
         return [replace(rung, lesson=0.5) for rung in (replace(cut, facts=12, goal=0.93), many, *streams)]
     if kinds == ("many-facts",):
         cut, *streams = far
-        # Documents like those of the measurement, first of sixteen people; then of any number, and strangers.
-        most = Rung("16 facts, 7 segments back", kinds, share=(0.2, 0.9), life=8, unroll=7, lesson=1.0, never=0.0)
+        # Documents like those of the measurement, first of sixteen people; then of any number, and strangers. Background
+        # has long sentences: where half of all are facts, seven segments of 32 tokens have room for six.
+        most = Rung("16 facts, 7 segments back", kinds, share=(0.6, 0.95), life=8, unroll=7, lesson=1.0, never=0.0)
         streams = [replace(rung, share=(0.05, 0.9), unroll=7, lesson=0.5) for rung in streams]
         return [replace(cut, lesson=1.0, never=0.0, goal=0.9), most, *streams]
     return far
