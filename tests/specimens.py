@@ -7,17 +7,20 @@ from rmt.model import Model
 from rmt.tasks.distractor import Distractor
 
 
-def answers(model: Model, texts: list[tuple[list[str], str]], *, segments: int, reset: bool = False) -> list[str]:
+def answers(
+    model: Model, texts: list[tuple[list[str], str]], *, segments: int, reset: bool = False, apart: bool = False
+) -> list[str]:
     """The class word answered for each (facts, question), whose facts stand in a background so many segments long.
 
-    reset: whether memory is set back before every segment.
+    reset: whether memory is set back before every segment. apart: whether the question is a further segment of its own.
     """
     source = Distractor.load(model.tokenizer, "eval")
     rng, rows = np.random.default_rng(12), []
     for facts, question in texts:
         facts = [model.tokenizer.encode(fact, add_special_tokens=False).ids for fact in facts]
         asked = model.tokenizer.encode(question, add_special_tokens=False).ids
-        passage = source.sample(rng, segments * model.segment_length - sum(map(len, facts)) - len(asked))
+        room = segments * model.segment_length - (0 if apart else len(asked))
+        passage = source.sample(rng, room - sum(map(len, facts)))
         gaps = sorted(rng.integers(passage.n_gaps, size=len(facts)).tolist())
         ids, done = [], 0
         for fact, gap in zip(facts, (passage.gap(k) for k in gaps), strict=True):

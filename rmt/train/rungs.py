@@ -74,7 +74,7 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
     if kinds == ("qa4",):
         # With fewer questions of sides that no fact told of than this, it answers those like the others. Its two facts
         # come once in a stream's life, so where lives are long and facts far apart, few are written after long texts.
-        cut, *streams = [replace(rung, facts=2, never=0.4) for rung in far]
+        cut, *streams = [replace(rung, facts=2, least=2, never=0.4) for rung in far]
         return [replace(cut, share=(0.05, 0.7)), *(replace(rung, share=(0.01, 0.4)) for rung in streams)]
     if kinds in (("qa2",), ("qa3",)):
         cut, *streams = far
@@ -83,8 +83,8 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
         return [replace(rung, lesson=0.5) for rung in (replace(cut, facts=12, goal=0.93), many, *streams)]
     if kinds == ("many-facts",):
         cut, *streams = far
-        # Documents like those of the measurement, first of sixteen people; then of any number, and strangers. Background
-        # has long sentences: where half of all are facts, seven segments of 32 tokens have room for six.
+        # Documents like those of the measurement, first of sixteen people; then of any number, and strangers. Sentences
+        # of background are long: where half of all are facts, seven segments of 32 tokens have room for six.
         most = Rung("16 facts, 7 segments back", kinds, share=(0.6, 0.95), life=8, unroll=7, lesson=1.0, never=0.0)
         streams = [replace(rung, share=(0.05, 0.9), unroll=7, lesson=0.5) for rung in streams]
         return [replace(cut, lesson=1.0, never=0.0, goal=0.9), most, *streams]
@@ -115,7 +115,8 @@ def _relations(steps: list[Rung]) -> list[Rung]:
     """The rungs of qa4: its lesson comes first in one segment, across a boundary and in sentences.
 
     Which places are neighbours is soon known, and on which side only where half of the questions are about the sides of
-    which nothing was told. A story of the task has two facts, and so have all rungs.
+    which nothing was told. A story of the task has two facts, and so has each text of the rungs after the lesson: where
+    half of the texts had one, 88 % of what they had told was right and 65 % of what stories of the task ask.
     """
     lessons = {
         "short, 4 facts": {"short, as told": 2},
@@ -129,7 +130,7 @@ def _relations(steps: list[Rung]) -> list[Rung]:
         rung = replace(rung, never=0.5, tokens=32 if rung.forms == SHORT else None)
         made += [replace(rung, name=n, facts=facts, lesson=1.0) for n, facts in lessons.get(rung.name, {}).items()]
         if rung.name not in more:
-            made.append(replace(rung, name=rung.name.replace("4 facts", "2 facts"), facts=2))
+            made.append(replace(rung, name=rung.name.replace("4 facts", "2 facts"), facts=2, least=2))
     return made
 
 

@@ -12,7 +12,8 @@ from rmt_viz.widgets.markdown import plain
 
 HELD = (
     "Bands: 95% intervals over documents, corrected for guessing among six places. Everybody is asked for in a segment "
-    "of its own, so that all that is answered has crossed a boundary."
+    "of its own, so that all that is answered has crossed a boundary. Slots are not all that differs between memories: "
+    "each has a training of its own."
 )
 
 
