@@ -12,7 +12,8 @@ def answers(
 ) -> list[str]:
     """The class word answered for each (facts, question), whose facts stand in a background so many segments long.
 
-    reset: whether memory is set back before every segment. apart: whether the question is a further segment of its own.
+    reset: whether memory is set back before every segment. apart: whether the question is a further segment of its own;
+    then all questions have the same number of tokens.
     """
     source = Distractor.load(model.tokenizer, "eval")
     rng, rows = np.random.default_rng(12), []

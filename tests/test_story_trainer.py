@@ -266,6 +266,15 @@ def test_a_rung_opens_the_next_at_its_goal_and_ends_the_run_where_it_is_not_reac
         list(trainer.steps())
 
 
+def test_texts_of_relations_tell_both_facts_as_their_stories_do(texts):
+    stages = rungs(StoryConfig(kinds="qa4"))
+    assert all(stage.least == stage.facts == 2 for stage in stages if not stage.lesson)
+    made = texts(next(stage for stage in stages if stage.name == "short, 2 facts"))
+    for _ in range(5):
+        for ask in made.chunk(0).ask:
+            assert len(re.findall(r"(\w+) (?:north|south|east|west) (\w+)\.", made.tokenizer.decode(ask))) == 2
+
+
 def test_a_rungs_rate_falls_with_its_patience_and_the_next_begins_with_all_of_it(config, tmp_path):
     config = replace(config, log_every=1, patience=4, rung_floor=0.5)
     trainer = StoryTrainer(config, tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Muon: the optimizer with which small memories learn to bind, and that leaves plateaus where AdamW stays."""
+"""Muon, an optimizer for matrices, with AdamW for all other weights. What it changed: assets/training/README.md."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -56,10 +56,8 @@ class Muon(AdamW):
         """The gradient with Nesterov momentum."""
         state = self.state[parameter]
         if "momentum" not in state:
-            state["momentum"], state["step"] = (
-                torch.zeros_like(parameter),
-                torch.zeros(()),
-            )  # Adam's loading needs a step
+            state["momentum"] = torch.zeros_like(parameter)
+            state["step"] = torch.zeros(())  # never counted; AdamW looks for it when a saved run is loaded
         return parameter.grad.lerp(state["momentum"].lerp_(parameter.grad, 1 - MOMENTUM), MOMENTUM)
 
 
