@@ -139,6 +139,18 @@ def test_of_a_place_that_no_fact_mentioned_nothing_was_told():
     assert len(asked) == 3 * 2 * 4 + 3 * 2
 
 
+def test_hard_questions_about_relations_change_their_answer_with_the_side():
+    world, mirrored = Relations(rng(), hard=True), Relations(rng(1), hard=True)
+    world.told = [("office", "north", "kitchen"), ("garden", "south", "kitchen")]
+    mirrored.told = [("office", "south", "kitchen"), ("garden", "north", "kitchen")]
+    asked, other = dict(world.questions()), dict(mirrored.questions())
+    assert asked["What is north of the kitchen?"] == "office" and other["What is north of the kitchen?"] == "garden"
+    assert asked["What is north of the office?"] == NEVER and other["What is south of the office?"] == NEVER
+    assert len(asked) == len(other) == 8 and not set(asked.items()) & set(other.items())
+    world.told.pop()
+    assert len(world.questions()) == 2 * 2 * 4 + 4 * 2, "of one fact, all is asked"
+
+
 @pytest.mark.parametrize("kind", ["qa2", "qa3"])
 def test_in_the_lesson_of_objects_what_was_taken_has_a_place(kind):
     for seed in range(10):
@@ -184,10 +196,11 @@ def test_training_begins_with_a_tasks_lesson_and_ends_with_its_stories(kind):
     assert not any(rung.lesson for rung in rungs(StoryConfig(kinds=f"qa1, {kind}"))), "there qa1 comes first"
 
 
-def test_relations_cross_a_boundary_one_fact_before_two_and_half_is_asked_of_other_sides():
-    steps = [rung for rung in rungs(StoryConfig(kinds="qa4")) if rung.life == 2]
-    assert [(rung.facts, rung.lesson) for rung in steps[:3]] == [(1, 1), (2, 1), (2, 0)]
-    assert all(rung.never == 0.5 for rung in steps)
+def test_relations_cross_a_boundary_one_fact_before_two_and_then_most_questions_need_the_side():
+    steps = rungs(StoryConfig(kinds="qa4"))
+    across = [rung for rung in steps if rung.life == 2]
+    assert [(rung.facts, rung.lesson) for rung in across[:3]] == [(1, 1), (2, 1), (2, 0)]
+    assert all(rung.hard == 0 if rung.lesson else rung.hard > 0.5 for rung in steps)
 
 
 def test_objects_are_few_in_the_lessons_and_many_before_the_streams():

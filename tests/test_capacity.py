@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from app_pages import open_page
 from torch import nn
 
 from rmt.backbone import Layout, Output
@@ -160,6 +161,11 @@ def test_the_live_picture_has_a_cell_for_each_person_told_of_and_marks_wrong_ans
     (cells,) = figures.live(answers, facts, CLASSES, "a finding").data
     assert np.isnan(cells.z[1][0]) and cells.z[0][0] > 0.9 and cells.z[0][2] < 0.1
     assert cells.text[0][2] == f"✗ {NEVER}" and cells.text[2][2] == "garden"
+
+
+def test_memories_stand_by_their_slots_and_that_of_most_is_asked_first():
+    choice = open_page("capacity").button_group(key="capacity checkpoint")
+    assert choice.options == ["many-facts-8", "many-facts-16"] and choice.value == "many-facts-16"
 
 
 def test_one_more_person_leaves_those_before_as_they_are():

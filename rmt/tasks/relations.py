@@ -10,7 +10,8 @@ class Relations(World):
 
     Its lesson has no questions with the opposite of the direction told. Which of two places is where needs the
     direction told, the one asked for and the order of both: from all questions at once a small model learned which
-    places are next to each other, and never on which side.
+    places are next to each other, and never on which side. Its hard questions cannot do without the side: what lies on
+    either side of the place between the other two, and what lies beyond those, which is nothing told.
     """
 
     classes, alone = (*PLACES, NEVER), True  # "What is north of the garden?" and "What is south of the office?"
@@ -50,4 +51,15 @@ class Relations(World):
                         del answers[question]
                     else:
                         answers[question] = answer
-        return list(answers.items())
+        return [pair for pair in answers.items() if not self.hard or self._needs_the_side(*pair)]
+
+    def _needs_the_side(self, question: str, answer: str) -> bool:
+        """Whether who knows only which places are next to each other cannot answer; of one fact, all questions do."""
+        if len(self.told) < 2:
+            return True
+        (first, way, second), others = self.told[0], {self.told[1][0], self.told[1][2]}
+        between, end = (first, second) if first in others else (second, first)
+        ends = {end, *others - {between}}
+        if answer != NEVER:
+            return between in question
+        return any(place in question for place in ends) and any(w in question for w in (way, DIRECTIONS[way]))

@@ -37,16 +37,19 @@ class World:
 
     short: facts and questions have two or three words, with which a small model learns to bind them first. varied: half
     of the moves use other words than the official ones. absent: some of the people never do anything, so that however
-    long the story is, it never mentions them. lesson: an easier story to begin with, where the world has one.
+    long the story is, it never mentions them. lesson: an easier story to begin with, where the world has one. hard: only
+    the questions that need every word of a fact, where others can do without some.
     """
 
     classes: tuple[str, ...]
     alone = False  # whether questions are asked apart, since one may say what answers another
 
     def __init__(
-        self, rng: Rng, *, short: bool = False, varied: bool = False, absent: bool = False, lesson: bool = False
-    ):
-        self.rng, self.short, self.varied, self.absent, self.lesson = rng, short, varied, absent, lesson
+        self, rng: Rng, *, short: bool = False, varied: bool = False, absent: bool = False, lesson: bool = False,
+        hard: bool = False,
+    ):  # fmt: skip
+        self.rng, self.short, self.varied, self.absent = rng, short, varied, absent
+        self.lesson, self.hard = lesson, hard
 
     def tell(self) -> str | None:
         """Tell the next fact as a sentence; None where there is none."""

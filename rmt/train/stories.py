@@ -173,7 +173,7 @@ class StoryStreams:
         kind = rung.kinds[int(rng.integers(len(rung.kinds)))]
         world = KINDS[kind].world(
             rng, short=form == SHORT, varied=form == WHOLE and rung.varied, absent=rng.random() < rung.absent,
-            lesson=rng.random() < rung.lesson,
+            lesson=rng.random() < rung.lesson, hard=rng.random() < rung.hard,
         )  # fmt: skip
         cut = None
         if life > 1 and rng.random() < rung.cut:

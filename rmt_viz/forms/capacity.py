@@ -18,9 +18,14 @@ SLOT = "capacity"
 
 def live() -> None:
     """Choose how many people there are and who moves at the end; a change is read at once after the first time."""
-    here = [name for name, config in session.checkpoints().items() if config.get("task") == TASK]
-    if not here:
+    slots = {
+        name: config["cell"]["options"]["n_memory"]
+        for name, config in session.checkpoints().items()
+        if config.get("task") == TASK
+    }
+    if not slots:
         return
+    here = sorted(slots, key=slots.get)
     st.markdown("**Add a name, and watch the answers of all the others**")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         name = st.segmented_control("Memory", here, default=here[-1], required=True, key="capacity checkpoint")
