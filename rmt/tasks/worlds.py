@@ -37,8 +37,8 @@ class World:
 
     short: facts and questions have two or three words, with which a small model learns to bind them first. varied: half
     of the moves use other words than the official ones. absent: some of the people never do anything, so that however
-    long the story is, it never mentions them. lesson: an easier story to begin with, where the world has one. hard: only
-    the questions that need every word of a fact, where others can do without some.
+    long the story is, it never mentions them. lesson: an easier story to begin with, where the world has one. hard:
+    only the questions that need every word of a fact, where others can do without some.
     """
 
     classes: tuple[str, ...]

@@ -116,8 +116,8 @@ def _relations(steps: list[Rung]) -> list[Rung]:
     """The rungs of qa4: its lesson comes first in one segment, across a boundary and in sentences.
 
     Which places are neighbours is soon known. On which side is learned where most questions cannot do without it: asked
-    all alike, 98 % were right within a segment and 66 % across a boundary of what lies on a side of the place between two
-    others (half is a guess), while nine of ten answers of all kinds were right and opened rung after rung. A story of
+    all alike, of what lies on a side of the place between two others 98 % were right within a segment and 66 % across a
+    boundary (half is a guess), while nine of ten answers of all kinds were right and opened rung after rung. A story of
     the task has two facts, and so has each text of the rungs after the lesson.
     """
     lessons = {
