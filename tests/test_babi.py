@@ -181,6 +181,16 @@ def test_in_the_lesson_of_objects_few_facts_have_something_taken_and_carried_on(
     assert taken[0] <= known / 200 <= taken[1] and carried_on[0] <= on / 200 <= carried_on[1]
 
 
+def test_hard_questions_about_objects_are_about_those_that_are_not_where_they_were_taken():
+    facts = ["Mary went to the garden.", "Mary took the milk there.", "John took the apple there."]
+    world = retold(Objects(rng(), hard=True), facts)
+    assert world.questions() == [("Where is the apple?", NEVER)], "nobody was told where John is"
+    world = retold(Objects(rng(), hard=True), [*facts, "Mary went to the office.", "Mary dropped the milk there."])
+    assert ("Where is the milk?", "office") in world.questions()
+    world = retold(Objects(rng(), hard=True), facts[:2])
+    assert len(world.questions()) == 3, "where there is none, all is asked"
+
+
 def test_the_lesson_of_gifts_tells_gifts_alone():
     world = Gifts(rng(), lesson=True)
     facts = [world.tell() for _ in range(30)]
@@ -196,11 +206,11 @@ def test_training_begins_with_a_tasks_lesson_and_ends_with_its_stories(kind):
     assert not any(rung.lesson for rung in rungs(StoryConfig(kinds=f"qa1, {kind}"))), "there qa1 comes first"
 
 
-def test_relations_cross_a_boundary_one_fact_before_two_and_then_most_questions_need_the_side():
+def test_relations_cross_a_boundary_one_fact_before_two_and_then_many_questions_need_the_side():
     steps = rungs(StoryConfig(kinds="qa4"))
     across = [rung for rung in steps if rung.life == 2]
     assert [(rung.facts, rung.lesson) for rung in across[:3]] == [(1, 1), (2, 1), (2, 0)]
-    assert all(rung.hard == 0 if rung.lesson else rung.hard > 0.5 for rung in steps)
+    assert all(rung.hard == 0 if rung.lesson else rung.hard >= 0.4 for rung in steps)
 
 
 def test_objects_are_few_in_the_lessons_and_many_before_the_streams():

@@ -85,6 +85,8 @@ class People(World):
         self.holder: dict[str, str] = {}  # object -> who carries it
         self.known: set[str] = set()  # people whose place was told
         self.seen: dict[str, str | None] = {}  # object -> the place where it is known to be
+        self.carrier: dict[str, str] = {}  # object -> who carries it, or did last
+        self.carried_on: set[str] = set()  # objects whose carrier has moved since they took them
         self.before: dict[str, dict[str, str | None]] = {}  # object -> place -> where it was before it came there
         self.given: dict[tuple[str, ...], str] = {}  # (role asked for, the other parts of a gift) -> answer: see Gifts
 
@@ -104,13 +106,15 @@ class People(World):
         """Record that a person went to a place, with all that they carry."""
         self.place[name] = place
         self.known.add(name)
+        self.carried_on |= {thing for thing, carrier in self.carrier.items() if carrier == name}
         for thing in self.carried(name):
             self.before.setdefault(thing, {})[place] = self.seen[thing]
             self.seen[thing] = place
 
     def took(self, name: str, thing: str) -> None:
         """Record that a person took an object, which is then where they are known to be."""
-        self.holder[thing] = name
+        self.holder[thing] = self.carrier[thing] = name
+        self.carried_on.discard(thing)
         self.seen[thing] = self.seen.get(thing) or (self.place[name] if name in self.known else None)
 
     def dropped(self, name: str, thing: str) -> None:
@@ -226,7 +230,8 @@ class Objects(People):
     """The world of qa2: where is an object? With the person who carries it, or where it was dropped.
 
     In its lesson people are asked about, too: where an object is follows from where its carrier is, and a memory that
-    is asked about objects alone has less reason to keep that.
+    is asked about objects alone has less reason to keep that. Its hard questions are about objects that are not known to
+    be where they were taken: whose carrier has moved since, or whose place was never known.
     """
 
     classes = (*PLACES, NEVER)
@@ -235,8 +240,9 @@ class Objects(People):
 
     def questions(self) -> list[Question]:
         ask = "{}" if self.short else "Where is the {}?"
-        asked = [(ask.format(thing), self.seen.get(thing) or NEVER) for thing in OBJECTS]
-        return asked + Persons.questions(self) if self.lesson else asked
+        hard = [thing for thing in self.seen if thing in self.carried_on or not self.seen[thing]] if self.hard else []
+        asked = [(ask.format(thing), self.seen.get(thing) or NEVER) for thing in hard or OBJECTS]
+        return asked + Persons.questions(self) if self.lesson and not hard else asked
 
 
 class Before(People):
