@@ -230,8 +230,8 @@ class Objects(People):
     """The world of qa2: where is an object? With the person who carries it, or where it was dropped.
 
     In its lesson people are asked about, too: where an object is follows from where its carrier is, and a memory that
-    is asked about objects alone has less reason to keep that. Its hard questions are about objects that are not known to
-    be where they were taken: whose carrier has moved since, or whose place was never known.
+    is asked about objects alone has less reason to keep that. Its hard questions are about objects that are not known
+    to be where they were taken: whose carrier has moved since, or whose place was never known.
     """
 
     classes = (*PLACES, NEVER)

@@ -100,7 +100,7 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
         return [replace(rung, least=rung.facts or 1, lesson=1.0, never=0.0) for rung in steps]
     if kind in ("qa2", "qa3"):
         steps = [replace(rung, lesson=0.7 if rung.share == PROSE else 1.0, hard=0.7) for rung in steps]
-        # Three facts are a move, what is taken there, and a move on; of more than twelve the first are hardly asked about.
+        # Three facts are a move, what is taken there, a move on; of more than twelve the first are hardly asked about.
         steps = [replace(rung, facts=max(4, rung.facts or 12), least=3) for rung in steps]
         # Which object lies there is learned from questions about those that nobody took.
         steps = [replace(rung, never=0.4) if rung.unroll else rung for rung in steps]
