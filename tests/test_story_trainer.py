@@ -318,6 +318,14 @@ def test_a_resumed_stream_begins_from_the_initial_memory(config, tmp_path):
     assert chunk.begins[chunk.old > 0][:, 0].all() and (chunk.old > 0).any()
 
 
+@pytest.mark.parametrize(("wait", "untold"), [(0.0, 0), (1.0, 5)])
+def test_streams_may_wait_for_their_first_fact(texts, wait, untold):
+    waiting = replace(STREAMS, share=(1.0, 1.0), life=500, streams=1.0, wait=wait)
+    chunk = texts(waiting).chunk(0)
+    nothing_told = ((chunk.labels == CLASSES.index(NEVER)) | (chunk.labels == IGNORE)).all(1)
+    assert nothing_told.sum() >= untold and (wait or not nothing_told.any())
+
+
 def test_streams_carry_their_memory_on_with_noise_of_each_rows_own_size(config, tmp_path):
     last = len(rungs(config)) - 1
     run = StoryTrainer(replace(config, first=last, lr=0.0, stream_lr=0.0, stream_noise=0.5), tmp_path / "run")

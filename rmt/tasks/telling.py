@@ -21,16 +21,18 @@ class Telling:
     encode: text -> ids. share: range of the share of sentences that are facts; it is drawn again now and then,
     log-uniformly, so that some stretches have many facts and others few. lures: share of the other sentences that look
     like facts. shuffled: whether the tokens of a background sentence are in random order. limit: facts in all.
-    cut: tokens before the first fact, where given, so that a segment boundary can fall into the fact.
+    cut: tokens before the first fact, where given, so that a segment boundary can fall into the fact. wait: tokens of
+    background before facts are told at all, or after that one.
     """
 
     def __init__(
         self, source: Distractor, world: World, encode: Callable[[str], np.ndarray], rng: Rng, *,
         share: tuple[float, float], lures: float = 0.0, shuffled: bool = False, limit: int | None = None,
-        cut: int | None = None,
+        cut: int | None = None, wait: int = 0,
     ):  # fmt: skip
         self.source, self.world, self.encode, self.rng = source, world, encode, rng
         self.log_share, self.lures, self.shuffled, self.limit = np.log(share), lures, shuffled, limit
+        self.wait = wait
         self.share = self._draw_share()
         self.dense = share[0] == 1  # whether there are facts alone
         self.sentence = int(rng.integers(len(source.starts)))  # index of the next background sentence
@@ -75,12 +77,13 @@ class Telling:
         """Add a fact, a lure or a sentence of background."""
         if self.rng.random() < CHANGE:
             self.share = self._draw_share()
-        if self.rng.random() < self.share and self._tell():
+        if self.wait <= 0 and self.rng.random() < self.share and self._tell():
             return
         if self.lures and self.rng.random() < self.lures:
             self._put(self.encode(lure(self.rng)))
         else:
             self._put(self._background())
+        self.wait -= len(self.waiting[-1])
 
     def _tell(self) -> bool:
         """Add the world's next fact; whether there was one."""

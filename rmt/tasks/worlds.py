@@ -88,6 +88,7 @@ class People(World):
         self.carrier: dict[str, str] = {}  # object -> who carries it, or did last
         self.carried_on: set[str] = set()  # objects whose carrier has moved since they took them
         self.before: dict[str, dict[str, str | None]] = {}  # object -> place -> where it was before it came there
+        self.gifts: set[tuple[str, str, str]] = set()  # giver, object, receiver
         self.given: dict[tuple[str, ...], str] = {}  # (role asked for, the other parts of a gift) -> answer: see Gifts
 
     def tell(self) -> str:
@@ -125,6 +126,7 @@ class People(World):
     def gave(self, name: str, thing: str, other: str) -> None:
         """Record that a person gave an object to another."""
         self.holder[thing] = other
+        self.gifts.add((name, thing, other))
         self.given |= {
             ("giver", thing): name,
             ("receiver", thing): other,
@@ -265,7 +267,8 @@ class Before(People):
 class Gifts(People):
     """The world of qa5: who gave what to whom? The latest gift that fits the question counts.
 
-    Its lesson has gifts alone, anything from anybody to anybody: between the moves they are too few to learn from.
+    Its lesson has gifts alone, anything from anybody to anybody: between the moves they are too few to learn from. Its
+    hard questions name somebody or something of which another gift would give another answer.
     """
 
     classes, alone = (*GIVERS, *OBJECTS, NEVER), True  # "Who gave the milk to Mary?" and "What did Fred give to Mary?"
@@ -290,4 +293,10 @@ class Gifts(People):
         never = {(role, thing): NEVER for thing in OBJECTS for role in ("giver", "receiver")}
         never |= {("thing", one, two): NEVER for one in GIVERS for two in GIVERS if one != two}
         known = (never | self.given).items()
+        if self.hard:
+            known = [pair for pair in known if self._another_says_otherwise(*pair)] or known
         return [(self.asks[key[0], len(key)][not self.short].format(*key[1:]), answer) for key, answer in known]
+
+    def _another_says_otherwise(self, key: tuple[str, ...], answer: str) -> bool:
+        role = ("giver", "thing", "receiver").index(key[0])
+        return any(gift[role] != answer and set(gift) & set(key[1:]) for gift in self.gifts)

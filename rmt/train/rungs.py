@@ -35,6 +35,7 @@ class Rung:
     lures: float = 0.0
     varied: bool = False  # whether moves are told in other words than the official ones, too
     cut: float = 0.0  # share of longer documents whose first boundary cuts a fact
+    wait: float = 0.0  # share of texts that begin with background alone, of up to half of their life
     lesson: float = 0.0  # share of stories that are easier ones, where a world has such
     hard: float = 0.0  # share of texts asked only what needs every word of a fact, where a world has such questions
     absent: float = 0.0  # share of texts some of whose people are never mentioned, however long they are
@@ -71,12 +72,13 @@ def rungs(config: StoryConfig) -> list[Rung]:
 def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
     """The last rungs of a task that is learned alone, where its stories are not like qa1's."""
     if kinds == ("qa5",):  # gifts are rare among moves, and an endless text has more of them than are kept
-        return [replace(rung, facts=16, lesson=0.5) for rung in far]
+        return [replace(rung, facts=16, lesson=0.5, hard=0.4) for rung in far]
     if kinds == ("qa4",):
         # With fewer questions of sides that no fact told of than this, it answers those like the others. Its two facts
-        # come once in a stream's life, so where lives are long and facts far apart, few are written after long texts.
+        # come once in a stream's life, and soon. So half of the streams wait: without, a memory of 20 segments of
+        # background took up 40 % of what it was told then, and all of what it was told at once.
         cut, *streams = [replace(rung, facts=2, least=2, hard=0.4, never=0.4) for rung in far]
-        return [replace(cut, share=(0.05, 0.7)), *(replace(rung, share=(0.01, 0.4)) for rung in streams)]
+        return [replace(cut, share=(0.05, 0.7)), *(replace(rung, share=(0.01, 0.4), wait=0.5) for rung in streams)]
     if kinds in (("qa2",), ("qa3",)):
         cut, *streams = far
         # Stories of the task tell more than the rungs before: 16 facts in the mean, each of which can change others.
@@ -106,7 +108,9 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
         steps = [replace(rung, never=0.4) if rung.unroll else rung for rung in steps]
     if kind == "qa5":  # a lesson where facts are few or short; of gifts alone a longer text would tell too many to keep
         steps = [
-            replace(rung, lesson=1.0, facts=rung.facts or 4) if rung.forms == SHORT or rung.facts else rung
+            replace(rung, lesson=1.0, facts=rung.facts or 4, hard=0.7, never=0.25)
+            if rung.forms == SHORT or rung.facts
+            else replace(rung, hard=0.5)
             for rung in steps
         ]
     return steps
