@@ -9,7 +9,7 @@ from specimens import answers, share
 from rmt.checkpoint import load
 from rmt.tasks.babi import NEVER
 from rmt.tasks.babi_words import CROWD
-from rmt.tasks.worlds import Crowd
+from rmt.tasks.crowd import Crowd
 
 FOLDER = Path(__file__).parents[1] / "assets" / "checkpoints" / "many-facts-16"
 STORIES, SEGMENTS, PEOPLE = 40, 7, 4

@@ -1,4 +1,4 @@
-"""The tasks bAbI qa1 to qa5 and many-facts: stories of `worlds` and `relations`, as long as the official ones."""
+"""The tasks bAbI qa1 to qa5 and many-facts: stories of `worlds`, `relations` and `crowd`, as long as the official."""
 
 import re
 from collections.abc import Callable
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from rmt.tasks.babi_words import CLASSES, CROWD, DROPS, GIVERS, GIVES, NEVER, OBJECTS, TAKES
 from rmt.tasks.base import NAMES, PLACES, Rng, Story, Task
+from rmt.tasks.crowd import Crowd
 from rmt.tasks.memorize import MOVE, PEOPLE
 from rmt.tasks.questions import Look
 from rmt.tasks.reasoning import RELATION
 from rmt.tasks.relations import Relations
-from rmt.tasks.worlds import Before, Crowd, Gifts, Objects, Persons, World, pick
+from rmt.tasks.worlds import Before, Gifts, Objects, Persons, World, pick
 
 __all__ = [
     "CLASSES", "DROPS", "GIVES", "KINDS", "NEVER", "RECORDS", "TAKES",

@@ -1,5 +1,6 @@
-"""The worlds of bAbI qa1, qa2, qa3 and qa5: people who move, take, drop and give. qa4 is in `rmt.tasks.relations`.
+"""The worlds of bAbI qa1, qa2, qa3 and qa5: people who move, take, drop and give.
 
+qa4 is in `rmt.tasks.relations`, many facts in `rmt.tasks.crowd`.
 Weston et al. 2015, "Towards AI-Complete Question Answering" (arXiv 1502.05698). The sentences, the meaning of the
 questions and the frequency of each kind of fact are those of the paper's files; the stories are generated here and
 have no end. A world also answers questions that the official files do not ask, about people and objects that were
@@ -8,11 +9,8 @@ never mentioned: NEVER.
 
 from typing import ClassVar
 
-import numpy as np
-
 from rmt.tasks.babi_words import (
     CLOSINGS,
-    CROWD,
     DROPS,
     GIVERS,
     GIVES,
@@ -198,34 +196,6 @@ class Persons(People):
     def questions(self) -> list[Question]:
         ask = "{}" if self.short else "Where is {}?"
         return [(ask.format(name), self.place[name] if name in self.known else NEVER) for name in self.names]
-
-
-class Crowd(World):
-    """The world of many facts: each of K people went to a place once; any may be asked for.
-
-    K: 1 to 16, log-uniform; always 16 in its lesson.
-    """
-
-    classes = (*PLACES, NEVER)
-    most = 16
-
-    def __init__(self, rng: Rng, *, people: int | None = None, **options):
-        super().__init__(rng, **options)
-        some = int(np.exp(rng.uniform(0, np.log(self.most + 0.999))))
-        count = people or (self.most if self.lesson else some)
-        self.coming = [CROWD[i] for i in rng.permutation(len(CROWD))[:count]]
-        self.place: dict[str, str] = {}  # person -> place
-
-    def tell(self) -> str | None:
-        if not self.coming:
-            return None
-        name, place = self.coming.pop(), pick(self.rng, PLACES)
-        self.place[name] = place
-        return f"{name} {place}." if self.short else f"{name} {pick(self.rng, ACTIONS)} to the {place}."
-
-    def questions(self) -> list[Question]:
-        ask = "{}" if self.short else "Where is {}?"
-        return [(ask.format(name), self.place.get(name, NEVER)) for name in CROWD]
 
 
 class Objects(People):
