@@ -83,7 +83,7 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
         cut, *streams = far
         # Stories of the task tell more than the rungs before: 16 facts in the mean, each of which can change others.
         many = Rung("many facts", kinds, share=DENSE, life=5, unroll=4)
-        return [replace(rung, lesson=0.5, hard=0.5) for rung in (replace(cut, facts=12, goal=0.93), many, *streams)]
+        return [replace(rung, lesson=0.3, hard=0.5) for rung in (replace(cut, facts=12, goal=0.93), many, *streams)]
     if kinds == ("many-facts",):
         cut, *streams = far
         # Documents like those of the measurement, first of sixteen people; then of any number, and strangers. Sentences
@@ -101,9 +101,10 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
     if kind == "many-facts":
         return [replace(rung, least=rung.facts or 1, lesson=1.0, never=0.0) for rung in steps]
     if kind in ("qa2", "qa3"):
-        steps = [replace(rung, lesson=0.7 if rung.share == PROSE else 1.0, hard=0.7) for rung in steps]
-        # Three facts are a move, what is taken there, a move on; of more than twelve the first are hardly asked about.
-        steps = [replace(rung, facts=max(4, rung.facts or 12), least=3) for rung in steps]
+        steps = [replace(rung, lesson=0.5 if i else 1.0, hard=0.7) for i, rung in enumerate(steps)]
+        # A move, what is taken there, what is dropped, a move on: with a fifth one, something else may be so.
+        # Of more than twelve facts the first are hardly asked about.
+        steps = [replace(rung, facts=max(5, rung.facts or 12), least=3) for rung in steps]
         # Which object lies there is learned from questions about those that nobody took.
         steps = [replace(rung, never=0.4) if rung.unroll else rung for rung in steps]
     if kind == "qa5":  # a lesson where facts are few or short; of gifts alone a longer text would tell too many to keep
