@@ -202,8 +202,8 @@ class Objects(People):
     """The world of qa2: where is an object? With the person who carries it, or where it was dropped.
 
     In its lesson people are asked about, too: where an object is follows from where its carrier is, and a memory that
-    is asked about objects alone has less reason to keep that. Its hard questions are about objects that are not known
-    to be where they were taken: whose carrier has moved since, or whose place was never known.
+    is asked about objects alone has less reason to keep that. Its hard questions are about objects that were left
+    behind, whose last carrier is elsewhere; else about those that were carried on or whose place was never known.
     """
 
     classes = (*PLACES, NEVER)
@@ -212,9 +212,16 @@ class Objects(People):
 
     def questions(self) -> list[Question]:
         ask = "{}" if self.short else "Where is the {}?"
-        hard = [thing for thing in self.seen if thing in self.carried_on or not self.seen[thing]] if self.hard else []
+        hard = self._left() or self._not_where_taken() if self.hard else []
         asked = [(ask.format(thing), self.seen.get(thing) or NEVER) for thing in hard or OBJECTS]
         return asked + Persons.questions(self) if self.lesson and not hard else asked
+
+    def _left(self) -> list[str]:
+        known = {thing: place for thing, place in self.seen.items() if place and thing not in self.holder}
+        return [thing for thing, place in known.items() if self.place[self.carrier[thing]] != place]
+
+    def _not_where_taken(self) -> list[str]:
+        return [thing for thing, place in self.seen.items() if thing in self.carried_on or not place]
 
 
 class Before(People):
