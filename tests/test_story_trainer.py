@@ -326,24 +326,6 @@ def test_streams_may_wait_for_their_first_fact(texts, wait, untold):
     assert nothing_told.sum() >= untold and (wait or not nothing_told.any())
 
 
-def test_streams_carry_their_memory_on_with_noise_of_each_rows_own_size(config, tmp_path):
-    last = len(rungs(config)) - 1
-    run = StoryTrainer(replace(config, first=last, lr=0.0, stream_lr=0.0, stream_noise=0.5), tmp_path / "run")
-    train, before, after = run.step, [], []
-
-    def step(*tensors):
-        before.append(tensors[-1])
-        loss, right, state = train(*tensors)
-        after.append(state)
-        return loss, right, state
-
-    run.step = step
-    run._step(), run._step()
-    assert torch.equal(before[0], run.model.cell.initial(3))
-    noise = (before[1] - after[0]).flatten(1).std(1)
-    assert (noise > 0).all() and (noise < 0.75).all() and noise.unique().numel() == 3
-
-
 @pytest.mark.parametrize("cell", ["armt", "transformer-xl"])
 def test_other_mechanisms_learn_from_stories_too(config, tmp_path, cell):
     trainer = StoryTrainer(replace(config, cell=cell, first=6), tmp_path / "run")

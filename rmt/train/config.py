@@ -140,9 +140,6 @@ class StoryConfig:
     clip: float = setting(1.0, "The longest gradient; longer ones are shortened.", least=0)
     stream_steps: int = setting(4000, "Steps of the last rung.", least=1)
     stream_life: int = setting(1000, "The most segments of a stream.", least=1)
-    stream_noise: float = setting(
-        0.0, "Most noise on the memory that a stream carries to the next step, as a standard deviation.", least=0
-    )
     stream_share: float = setting(0.6, "Share of the rows that are streams; the others are documents.", least=0, most=1)
     floor: float = setting(0.02, "Share of the rate that is left at the end.", least=0, most=1)
     rung_floor: float = setting(

@@ -46,20 +46,6 @@ def score(
     return loss, logits.argmax(-1) == labels, detach(state)
 
 
-def noisy(state: State, most: float) -> State:
-    """Add noise to the memory of each row, of a standard deviation drawn per row between 0 and `most`.
-
-    A memory that is lost once in thousands of segments shows too seldom how; noise makes such losses frequent enough to
-    learn from, and smaller deviations keep the memory as it is without noise.
-    """
-
-    def add(part: Tensor) -> Tensor:
-        std = most * torch.rand(len(part), *[1] * (part.dim() - 1), device=part.device)
-        return part + std * torch.randn_like(part)
-
-    return map_state(add, state)
-
-
 @torch.no_grad()
 def check(model: Model) -> None:
     """Raise InputError for a model that cannot answer several questions, or whose state grows with the text."""

@@ -36,7 +36,7 @@ from rmt.train.rungs import Rung, rungs, tasks_of
 from rmt.train.start_from import start_from
 from rmt.train.stories import ASKED, Chunk, vocabulary_texts
 from rmt.train.story_chunks import Chunks
-from rmt.train.story_step import check, noisy, score
+from rmt.train.story_step import check, score
 
 COMPILERS = ("g++", "clang++")  # either of which torch compiles with for a CPU
 OLD = 60  # segments after which a stream's answers have an accuracy of their own
@@ -117,8 +117,6 @@ class StoryTrainer(TrainingRun):
         state = self.carried.get(group)
         if state is None:
             state = map_state(lambda tensor: tensor.detach().clone(), self.model.cell.initial(len(chunk.ids)))
-        elif self.config.stream_noise:
-            state = noisy(state, self.config.stream_noise)
         loss, right, state = self.step(*tensors, state)
         if self.rung.streams:
             self.carried[group] = state
