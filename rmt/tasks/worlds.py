@@ -84,7 +84,7 @@ class People(World):
         self.known: set[str] = set()  # people whose place was told
         self.seen: dict[str, str | None] = {}  # object -> the place where it is known to be
         self.carrier: dict[str, str] = {}  # object -> who carries it, or did last
-        self.carried_on: set[str] = set()  # objects whose carrier has moved since they took them
+        self.latest: str | None = None  # where somebody went last
         self.before: dict[str, dict[str, str | None]] = {}  # object -> place -> where it was before it came there
         self.gifts: set[tuple[str, str, str]] = set()  # giver, object, receiver
         self.given: dict[tuple[str, ...], str] = {}  # (role asked for, the other parts of a gift) -> answer: see Gifts
@@ -105,7 +105,7 @@ class People(World):
         """Record that a person went to a place, with all that they carry."""
         self.place[name] = place
         self.known.add(name)
-        self.carried_on |= {thing for thing, carrier in self.carrier.items() if carrier == name}
+        self.latest = place
         for thing in self.carried(name):
             self.before.setdefault(thing, {})[place] = self.seen[thing]
             self.seen[thing] = place
@@ -113,7 +113,6 @@ class People(World):
     def took(self, name: str, thing: str) -> None:
         """Record that a person took an object, which is then where they are known to be."""
         self.holder[thing] = self.carrier[thing] = name
-        self.carried_on.discard(thing)
         self.seen[thing] = self.seen.get(thing) or (self.place[name] if name in self.known else None)
 
     def dropped(self, name: str, thing: str) -> None:
@@ -202,8 +201,8 @@ class Objects(People):
     """The world of qa2: where is an object? With the person who carries it, or where it was dropped.
 
     In its lesson people are asked about, too: where an object is follows from where its carrier is, and a memory that
-    is asked about objects alone has less reason to keep that. Its hard questions are about objects that were left
-    behind, whose last carrier is elsewhere; else about those that were carried on or whose place was never known.
+    is asked about objects alone has less reason to keep that. Its hard questions are about objects that are not
+    where somebody went last: to answer with that place needs neither who carries what nor what was left behind.
     """
 
     classes = (*PLACES, NEVER)
@@ -212,16 +211,9 @@ class Objects(People):
 
     def questions(self) -> list[Question]:
         ask = "{}" if self.short else "Where is the {}?"
-        hard = self._left() or self._not_where_taken() if self.hard else []
+        hard = [thing for thing, place in self.seen.items() if place != self.latest] if self.hard else []
         asked = [(ask.format(thing), self.seen.get(thing) or NEVER) for thing in hard or OBJECTS]
         return asked + Persons.questions(self) if self.lesson and not hard else asked
-
-    def _left(self) -> list[str]:
-        known = {thing: place for thing, place in self.seen.items() if place and thing not in self.holder}
-        return [thing for thing, place in known.items() if self.place[self.carrier[thing]] != place]
-
-    def _not_where_taken(self) -> list[str]:
-        return [thing for thing, place in self.seen.items() if thing in self.carried_on or not place]
 
 
 class Before(People):

