@@ -101,7 +101,8 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
     if kind == "many-facts":
         return [replace(rung, least=rung.facts or 1, lesson=1.0, never=0.0) for rung in steps]
     if kind in ("qa2", "qa3"):
-        steps = [replace(rung, lesson=0.5 if i else 1.0, hard=0.7) for i, rung in enumerate(steps)]
+        # What is wrong of a few facts is wrong more often of many, so each rung is learned well before the next.
+        steps = [replace(rung, lesson=0.5 if i else 1.0, hard=0.7, goal=0.97) for i, rung in enumerate(steps)]
         # A move, what is taken there, what is dropped, a move on: with a fifth one, something else may be so.
         # Of more than twelve facts the first are hardly asked about.
         steps = [replace(rung, facts=max(5, rung.facts or 12), least=3) for rung in steps]
