@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes: memories of 8 and 16 slots that are told where up to 16 people are, and the table of page Capacity.
+# Makes: memories of 8 and 16 slots that are told where up to 16 people are, a bundled run with controls, and the table of page Capacity.
 # Takes: an hour of one CPU core for each, a quarter of an hour for the table. Needs: make app; qa1, which ships (no GPU, no network).
 # SLOTS="4 16" makes others. The shipped weights of 16 slots were made in parts: see assets/checkpoints/many-facts-16/README.md.
 source "$(dirname "$0")/common.sh"
@@ -14,6 +14,10 @@ for slots in ${SLOTS:-8 16}; do
       --out "runs/many-facts-$slots"
   fi
   into "many-facts-$slots"
+done
+for control in none reset untrained; do
+  rmt record assets/checkpoints/many-facts-16 --task many-facts --segments 12 --seed 1 --control "$control" --detail thin \
+    --out "$(traced many-facts "$control")"
 done
 "$PYTHON" -m benchmarks.capacity assets/checkpoints/many-facts-* --segments 7 100 --documents 200 --json > runs/capacity.json
 mv runs/capacity.json assets/results/capacity.json
