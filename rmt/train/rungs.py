@@ -72,7 +72,7 @@ def rungs(config: StoryConfig) -> list[Rung]:
 def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
     """The last rungs of a task that is learned alone, where its stories are not like qa1's."""
     if kinds == ("qa5",):  # gifts are rare among moves, and an endless text has more of them than are kept
-        return [replace(rung, facts=16, lesson=0.5, hard=0.4) for rung in far]
+        return [replace(rung, facts=16, lesson=0.5, hard=0.3) for rung in far]
     if kinds == ("qa4",):
         # With fewer questions of sides that no fact told of than this, it answers those like the others. Its two facts
         # come once in a stream's life, and soon. So half of the streams wait: without, a memory of 20 segments of
@@ -101,8 +101,8 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
     if kind == "many-facts":
         return [replace(rung, least=rung.facts or 1, lesson=1.0, never=0.0) for rung in steps]
     if kind in ("qa2", "qa3"):
-        # What is wrong of a few facts is wrong more often of many, so each rung is learned well before the next. Half of
-        # a story's questions are hard ones as it is: with seven texts of ten asked those alone, it learned never to
+        # What is wrong of a few facts is wrong more often of many, so each rung is learned well before the next. Half
+        # of a story's questions are hard ones as it is: with seven texts of ten asked those alone, it learned never to
         # answer with the place where somebody went last.
         steps = [replace(rung, lesson=0.4 if i else 1.0, hard=0.3, goal=0.97) for i, rung in enumerate(steps)]
         # A move, what is taken there, what is dropped, a move on: with a fifth one, something else may be so.
@@ -111,10 +111,9 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
         # Which object lies there is learned from questions about those that nobody took.
         steps = [replace(rung, never=0.4) if rung.unroll else rung for rung in steps]
     if kind == "qa5":  # a lesson where facts are few or short; of gifts alone a longer text would tell too many to keep
+        steps = [replace(rung, hard=0.3) for rung in steps]
         steps = [
-            replace(rung, lesson=1.0, facts=rung.facts or 4, hard=0.7, never=0.25)
-            if rung.forms == SHORT or rung.facts
-            else replace(rung, hard=0.5)
+            replace(rung, lesson=1.0, facts=rung.facts or 4) if rung.forms == SHORT or rung.facts else rung
             for rung in steps
         ]
     return steps
