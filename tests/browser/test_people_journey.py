@@ -74,3 +74,17 @@ def test_ones_own_text_has_a_row_for_each_person(visit):
     page.locator(".answers").get_by_role("button", name="Mary").click()
     expect(page.locator(".sentence")).to_contain_text("Where is Mary?")
     expect(page.locator(".spine .person[data-who=Mary]")).to_contain_text("garden")
+
+
+def test_words_above_the_segments_of_a_crowd_do_not_lie_over_each_other(visit):
+    page = visit("watch?trace=many-facts")
+    expect(page.locator(".spine .person")).to_have_count(11)
+    boxes = page.locator(".spine").evaluate(
+        """(spine) => {
+          const first = spine.querySelector("[data-tick]").getBoundingClientRect()
+          const above = [...spine.querySelectorAll("text, tspan")].filter((node) => !node.querySelector("tspan"))
+            .map((node) => node.getBoundingClientRect()).filter(({ bottom }) => bottom <= first.top + 4)
+          return above.map(({ left, right }) => [left, right]).sort(([a], [b]) => a - b)
+        }"""
+    )
+    assert len(boxes) >= 4 and all(one[1] <= other[0] + 1 for one, other in zip(boxes, boxes[1:], strict=False)), boxes

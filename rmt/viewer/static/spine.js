@@ -175,9 +175,10 @@ function marks(overview, place, theme) {
   })
   const others = overview.meta.marks.filter((mark) => !isOwned(mark))
   return svg("g", {}, facts, others.map(({ segment, kind }) => {
-    const x = place.left + (binOf(overview, segment) + 0.5) * place.step
+    const bin = binOf(overview, segment)
+    const x = place.left + (bin + 0.5) * place.step
     const colour = kind === "question" ? theme.read : theme.write
-    const label = x - free > ROOM
+    const label = x - free > ROOM && !owned.has(bin) // names of people stand there
       ? words(clamp(x, 20, place.width - 30), 10, kind, {
         fill: colour, "text-anchor": "middle", "font-size": 12, "font-weight": 600,
       })
