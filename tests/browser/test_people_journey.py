@@ -1,6 +1,7 @@
 """Watch over several people in a real browser: whoever is chosen, the answers, the sentence and the beats follow."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import expect
@@ -87,4 +88,4 @@ def test_words_above_the_segments_of_a_crowd_do_not_lie_over_each_other(visit):
           return above.map(({ left, right }) => [left, right]).sort(([a], [b]) => a - b)
         }"""
     )
-    assert len(boxes) >= 4 and all(one[1] <= other[0] + 1 for one, other in zip(boxes, boxes[1:], strict=False)), boxes
+    assert len(boxes) >= 4 and all(one[1] <= other[0] + 1 for one, other in pairwise(boxes)), boxes
