@@ -14,7 +14,7 @@ from rmt.tasks.base import PLACES
 
 FOLDER = Path(__file__).parents[1] / "assets" / "checkpoints" / "qa4"
 STORIES, SEGMENTS = 40, 4
-TOLD, UNTOLD = 0.9, 0.85  # below what was measured (docs/results.md), by what so few questions may miss
+TOLD, UNTOLD = 0.85, 0.78  # below what was measured (docs/results.md), by what so few questions may miss
 FACT = re.compile(r"The (\w+) is (\w+) of the (\w+)\.")
 
 pytestmark = pytest.mark.skipif(not (FOLDER / "config.json").is_file(), reason="assets/checkpoints/qa4 is not here")
