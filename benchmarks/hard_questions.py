@@ -1,12 +1,12 @@
 """How well a memory answers the hard questions of its task, beside the others, with distance from its facts.
 
-python -m benchmarks.hard_questions CHECKPOINT [--facts 2] [--segments 0 1 4 16 64] [--documents 50] [--json]
+python -m benchmarks.hard_questions CHECKPOINT [--facts 2] [--segments 0 1 4 16 64] [--documents 50] [--reset] [--json]
 
-Hard questions need every word of a fact, where others can do without some: of qa4 what lies on either side of the
-place between two others, of qa2 where an object is that is not where somebody went last, of qa5 what another gift would
-answer otherwise. All of them hide behind the others in a task's accuracy. Facts stand at random places of held-out
-State of the Union addresses, so many segments long (0: with the question, in one segment), and every question is put
-alone to a copy of the memory after them.
+Hard questions are those that a shortcut answers wrongly: of qa4 what lies on either side of the place between two
+others, of qa2 where an object is that is not where somebody went last, of qa5 what another gift would answer otherwise;
+other tasks have none. They hide behind the others in a task's accuracy. Facts stand at random places of held-out State
+of the Union addresses, so many segments long (0: with the question, in one segment), and every question is put alone to
+a copy of the memory after them. The control: of a memory that is reset.
 """
 
 import argparse
@@ -19,7 +19,9 @@ import torch
 
 from rmt.causes.capacity import ask_each
 from rmt.checkpoint import load
+from rmt.errors import InputError
 from rmt.intervene import read
+from rmt.model import Model
 from rmt.model.provenance import made_by
 from rmt.tasks import TASKS
 from rmt.tasks.babi import KINDS, NEVER
@@ -31,8 +33,13 @@ KINDS_OF_QUESTIONS = ("hard, told", "hard, never mentioned", "other, told", "oth
 
 
 @torch.inference_mode()
-def answered(model, *, n_facts: int, n_segments: int, documents: int, seed: int = 0) -> dict[str, tuple[int, int]]:
-    """How many questions of each kind are right, and how many were asked: {kind: (right, asked)}."""
+def answered(
+    model: Model, *, n_facts: int, n_segments: int, documents: int, reset: bool = False, seed: int = 0
+) -> dict[str, tuple[int, int]]:
+    """How many questions of each kind are right, and how many were asked: {kind: (right, asked)}.
+
+    reset: whether the memory is set back before the question.
+    """
     task = TASKS[model.about.task]
     rng, sampler = np.random.default_rng(seed), Sampler(replace(task, filtered=False), model.tokenizer, "eval")
     texts, asked = [], []
@@ -47,7 +54,8 @@ def answered(model, *, n_facts: int, n_segments: int, documents: int, seed: int 
         asked += [(row, pair in hard, pair[1], [*beside, *encode(model.tokenizer, pair[0])]) for pair in every]
         if n_segments:
             texts.append(sampler.tell(rng, Story(facts, "", 0), n_segments * model.segment_length)[0])
-    state = read(model, torch.from_numpy(np.stack(texts))).states[-1] if texts else model.cell.initial(documents)
+    blank = reset or not texts
+    state = model.cell.initial(documents) if blank else read(model, torch.from_numpy(np.stack(texts))).states[-1]
     given = ask_each(model, state, [row for row, *_ in asked], [ids for *_, ids in asked]).argmax(-1)
     counts = {kind: [0, 0] for kind in KINDS_OF_QUESTIONS}
     for answer, (_, hard, right, _) in zip(given, asked, strict=True):
@@ -63,14 +71,25 @@ def main() -> None:
     parser.add_argument("--facts", type=int, default=2, help="that each document tells")
     parser.add_argument("--segments", type=int, nargs="+", default=[0, 1, 4, 16, 64])
     parser.add_argument("--documents", type=int, default=50)
+    parser.add_argument("--reset", action="store_true", help="set the memory back before the questions")
     parser.add_argument("--json", action="store_true", help="for a program")
     options = parser.parse_args()
-    model = load(options.checkpoint)
+    if min(options.facts, options.documents) < 1 or min(options.segments) < 0:
+        parser.error("facts and documents are 1 or more, segments 0 or more.")
+    try:
+        _print(options)
+    except InputError as error:
+        parser.error(str(error))
+
+
+def _print(options: argparse.Namespace) -> None:
+    model, rows = load(options.checkpoint), []
     if model.about.task not in KINDS:
-        parser.error(f"{model.about.name} was trained on {model.about.task}; give a model of {', '.join(KINDS)}.")
-    rows = []
+        raise InputError(f"{model.about.name} is no model of one of {', '.join(KINDS)}; give one.")
     for n_segments in options.segments:
-        found = answered(model, n_facts=options.facts, n_segments=n_segments, documents=options.documents)
+        found = answered(
+            model, n_facts=options.facts, n_segments=n_segments, documents=options.documents, reset=options.reset
+        )
         rows.append({"segments": n_segments, "questions": found})
         if not options.json:
             print(f"{n_segments:>5} segments  " + "  ".join(_words(kind, *found[kind]) for kind in found))

@@ -7,6 +7,6 @@ source "$(dirname "$0")/common.sh"
 rmt train-stories --kinds qa4 --optimizer muon --lr 1.5e-3 --rung-floor 0.1 --patience 700 --go-on --rows 32 --lesson-rows 32 \
   --segment-length 256 --shortest 64 --questions 3 --stream-lr 2.5e-4 --stream-life 60 --minutes 120 --precision bf16 --compile --out runs/qa4
 into qa4
-"$PYTHON" -m benchmarks.babilong assets/checkpoints/qa4 --tasks qa4 --tokens 4k 32k --samples 200 100 \
+"$PYTHON" -m benchmarks.babilong assets/checkpoints/qa4 --tasks qa4 --tokens 4k 32k 128k --samples 200 100 20 \
   --add assets/results/babilong.json --json > runs/babilong.json
 mv runs/babilong.json assets/results/babilong.json

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from specimens import answer, answers, share
 
+from benchmarks.hard_questions import answered
 from rmt.checkpoint import load
 from rmt.tasks.babi import KINDS
 from rmt.tasks.babi_words import DIRECTIONS, NEVER
@@ -80,6 +81,15 @@ def test_without_its_fact_a_relation_was_never_mentioned_and_the_other_one_stays
     assert share(answers(model, gone, segments=SEGMENTS), [NEVER] * len(gone)) >= UNTOLD
     given = answers(model, [pair[:2] for pair in stays], segments=SEGMENTS)
     assert share(given, [place for *_, place in stays]) >= TOLD
+
+
+def test_hard_questions_are_counted_apart_and_need_the_memory(model):
+    asked = dict(n_facts=2, n_segments=SEGMENTS, documents=STORIES)
+    kept, blank = answered(model, **asked), answered(model, **asked, reset=True)
+    assert {kind: n for kind, (_, n) in kept.items()} == {
+        "hard, told": 160, "hard, never mentioned": 160, "other, told": 160, "other, never mentioned": 720,
+    }  # fmt: skip
+    assert kept["hard, told"][0] >= TOLD * 160 and blank["hard, told"][0] <= 0.1 * 160
 
 
 HAND = [

@@ -57,9 +57,8 @@ class Relations(World):
         """Whether who knows only which places are next to each other cannot answer; of one fact, all questions do."""
         if len(self.told) < 2:
             return True
-        (first, way, second), others = self.told[0], {self.told[1][0], self.told[1][2]}
-        between, end = (first, second) if first in others else (second, first)
-        ends = {end, *others - {between}}
-        if answer != NEVER:
-            return between in question
-        return any(place in question for place in ends) and any(w in question for w in (way, DIRECTIONS[way]))
+        one, other = ({first, second} for first, _, second in self.told)
+        way = self.told[0][1]
+        if answer != NEVER:  # of the place between
+            return any(place in question for place in one & other)
+        return any(place in question for place in one ^ other) and any(w in question for w in (way, DIRECTIONS[way]))

@@ -36,7 +36,7 @@ class World:
     short: facts and questions have two or three words, with which a small model learns to bind them first. varied: half
     of the moves use other words than the official ones. absent: some of the people never do anything, so that however
     long the story is, it never mentions them. lesson: an easier story to begin with, where the world has one. hard:
-    only the questions that need every word of a fact, where others can do without some.
+    only the questions that a shortcut answers wrongly, where the world has such; it says which shortcut.
     """
 
     classes: tuple[str, ...]
