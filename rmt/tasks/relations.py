@@ -61,4 +61,4 @@ class Relations(World):
         way = self.told[0][1]
         if answer != NEVER:  # of the place between
             return any(place in question for place in one & other)
-        return any(place in question for place in one ^ other) and any(w in question for w in (way, DIRECTIONS[way]))
+        return any(place in question for place in one | other) and any(w in question for w in (way, DIRECTIONS[way]))
