@@ -212,3 +212,42 @@ def test_one_layer_has_the_state():
         block(gate="open")
     with pytest.raises(InputError, match="from 0 to 3"):
         block(layer=4)
+
+
+def gated(**options):
+    """Two RMTs with the same weights, without gates and with them."""
+    plain, gates = tiny("llama").double(), tiny("llama", gated=True, **options).double()
+    gates.load_state_dict(plain.state_dict(), strict=False)
+    return plain, gates
+
+
+def test_a_gated_rmt_replaces_as_much_of_each_number_as_its_gate_is_open():
+    plain, model = gated()
+    state = torch.randn(2, 3, D)
+    step, after = model.cell.step(model.backbone, Segment(IDS[:, :SEGMENT]), state)
+    candidate = plain.cell.step(plain.backbone, Segment(IDS[:, :SEGMENT]), state)[1]
+    openness = torch.sigmoid(8 * F.linear(candidate, model.cell.gate.weight, model.cell.gate.bias))
+    openness = (1.2 * openness - 0.1).clamp(0, 1)
+    assert 0 < ((openness > 0) & (openness < 1)).double().mean() < 1
+    assert close(model.cell.gates(step), openness)
+    assert close(after, (1 - openness) * state + openness * candidate)
+
+
+def test_gates_that_are_shut_keep_memory_to_the_last_bit_and_open_ones_are_none():
+    plain, model = gated()
+    model.cell.gate.weight.zero_()
+    model.cell.gate.bias.fill_(-1)
+    assert torch.equal(model(IDS).state, model.cell.initial(2))
+    model.cell.gate.bias.fill_(5)
+    assert close(model(IDS).state, plain(IDS).state)
+
+
+def test_a_gate_that_is_shut_has_a_gradient():
+    model = gated()[1].requires_grad_(True)
+    with torch.no_grad():
+        model.cell.gate.bias.fill_(-0.5)
+        model.cell.gate.weight.zero_()
+    step, state = model.cell.step(model.backbone, Segment(IDS[:, :SEGMENT]), model.cell.initial(2))
+    assert not model.cell.gates(step).any()
+    state.sum().backward()
+    assert (model.cell.gate.bias.grad != 0).all()

@@ -158,9 +158,38 @@ def test_places_without_a_question_count_for_nothing(texts, model):
     assert (labels == IGNORE).any()
     state = model.cell.initial(len(labels))
     loss, right, _ = score(model, *tensors(chunk), labels, state)
-    logits, _ = answers(model, *tensors(chunk), state)
+    logits, *_ = answers(model, *tensors(chunk), state)
     by_hand = [F.cross_entropy(logits[b, q], labels[b, q]) for b, q in (labels != IGNORE).nonzero().tolist()]
     assert torch.allclose(loss, torch.stack(by_hand).mean()) and not right[labels == IGNORE].any()
+
+
+def test_open_gates_cost_their_mean(texts, model):
+    chunk = texts(FAR).chunk(0)
+    labels, options = torch.from_numpy(chunk.labels), {**model.about.config["cell"]["options"], "gated": True}
+    spec = {**model.about.config, "cell": {"kind": "rmt", "options": options}}
+    gated = build(spec, model.tokenizer).double()
+    gated.load_state_dict(model.state_dict(), strict=False)
+    torch.nn.init.normal_(gated.cell.gate.weight)
+    state = gated.cell.initial(len(labels))
+    steps = answers(gated, *tensors(chunk), state)[2]
+    openness = torch.stack([gated.cell.gates(step) for step in steps])
+    assert len(steps) == FAR.unroll and 0.1 < openness.mean() < 0.9
+    free, dear = (score(gated, *tensors(chunk), labels, state, gate_cost=cost)[0] for cost in (0, 0.5))
+    assert (dear - free).item() == pytest.approx(0.5 * openness.mean().item(), rel=1e-5)
+
+
+def test_gates_that_the_other_run_does_not_have_begin_nearly_open(config, tmp_path):
+    config = replace(config, first=10)
+    StoryTrainer(config, tmp_path / "first")._save()
+    gated = StoryTrainer(replace(config, gated=True, init=str(tmp_path / "first")), tmp_path / "gated")
+    ids = torch.arange(200).reshape(1, 200)
+    state, before = gated.model.eval()(ids).state, load(tmp_path / "first", device="cpu")(ids).state
+    assert 0 < (state - before).norm() < 0.2 * before.norm()
+    list(gated.steps())
+    kept = load(tmp_path / "gated", device="cpu")
+    assert kept.about.config["cell"]["options"]["gated"] and kept.cell.gate is not None
+    again = StoryTrainer(replace(config, gated=True, init=str(tmp_path / "gated")), tmp_path / "again")
+    assert torch.equal(again.model.cell.gate.weight, kept.cell.gate.weight)
 
 
 def test_streams_carry_their_state_and_begin_anew_as_a_plain_loop_does(texts, model):
@@ -168,7 +197,7 @@ def test_streams_carry_their_state_and_begin_anew_as_a_plain_loop_does(texts, mo
     carried, states, began = model.cell.initial(6).detach(), [None] * 6, 0
     for step in range(8):
         chunk = made.chunk(0)
-        logits, carried = answers(model, *tensors(chunk), carried)
+        logits, carried, _ = answers(model, *tensors(chunk), carried)
         for b in range(6):
             for u, ids in enumerate([*chunk.ids[b], chunk.ask[b]]):
                 if chunk.begins[b, u]:
@@ -188,7 +217,7 @@ def test_streams_carry_their_state_and_begin_anew_as_a_plain_loop_does(texts, mo
 def test_the_first_of_several_questions_has_the_answer_of_a_document_that_ends_with_it(texts, model):
     source = texts(FAR)
     chunk = next(c for c in (source.chunk(0) for _ in range(50)) if len(set(c.begins.argmax(1))) > 1)
-    logits, _ = answers(model, *tensors(chunk), model.cell.initial(6))
+    logits, *_ = answers(model, *tensors(chunk), model.cell.initial(6))
     for b in range(6):
         first = int(chunk.begins[b].argmax())
         ids = np.concatenate([*chunk.ids[b, first:], chunk.ask[b, : chunk.ends[b, 0] + 1]])
@@ -200,10 +229,10 @@ def test_questions_asked_apart_are_put_to_one_state(texts, model):
     carried = model.cell.initial(6).detach()
     for _ in range(4):
         ids, begins, ask, ends = tensors(made.chunk(0))
-        logits, after = answers(model, ids, begins, ask, ends, carried)
+        logits, after, _ = answers(model, ids, begins, ask, ends, carried)
         assert len(ask) == 18 and logits.shape[:2] == (6, 3)
         for q in range(3):
-            one, same = answers(model, ids, begins, ask[q::3], ends[q::3], carried)
+            one, same, _ = answers(model, ids, begins, ask[q::3], ends[q::3], carried)
             assert torch.allclose(logits[:, q : q + 1], one, atol=1e-12) and torch.equal(same, after)
         carried = after.detach()
 
@@ -345,6 +374,8 @@ def test_other_mechanisms_learn_from_stories_too(config, tmp_path, cell):
         ({"first": 99}, "--first 99"),
         ({"questions": 9}, "9 questions need a segment of 81 tokens"),
         ({"precision": "half"}, "fp32 or bf16"),
+        ({"cell": "armt", "gated": True}, "Only the memory of --cell rmt"),
+        ({"gate_cost": 0.1}, "add --gated"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_with_a_sentence(config, tmp_path, settings, sentence):

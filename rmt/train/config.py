@@ -126,6 +126,8 @@ class StoryConfig:
     cell: str = setting("rmt", "The memory mechanism; see rmt/memory.")
     n_memory: int = setting(8, "Memory slots.", least=0)
     initial_std: float = setting(1.0, "Spread of the initial memory.", least=0)
+    gated: bool = setting(False, "Write rmt's memory through gates, which can shut and so keep it exactly.")
+    gate_cost: float = setting(0.0, "Weight of the penalty on open gates: their mean.", least=0)
     word_std: float = setting(0.02, "Spread of the first word embeddings.", least=0)
     segment_length: int = setting(64, "Tokens a segment.", least=16)
     shortest: int = setting(0, "Tokens of the shortest segments, where each step draws a length of its own.", least=0)
@@ -158,3 +160,9 @@ class StoryConfig:
     )
     log_every: int = setting(20, "Steps a line of metrics.", least=1)
     save_every: int = setting(200, "Steps between checkpoints.", least=1)
+
+    @property
+    def cell_options(self) -> dict:
+        """The options of the cell, as a checkpoint's config.json has them."""
+        gates = {"gated": True} if self.gated else {}
+        return {"n_memory": self.n_memory, "initial_std": self.initial_std, **gates}

@@ -15,8 +15,9 @@ ADDS = ("o_proj", "down_proj", "c_proj")  # what a layer of llama or gpt2 adds c
 def start_from(other: Model, model: Model, classes: Sequence[str], name: str) -> None:
     """Copy the weights of another model of this shape; slots and classes that it does not have keep their fresh rows.
 
-    Layers that it does not have come after its own and change nothing at first. classes: of the model that begins.
-    Raises InputError, which calls the other one by its name, where the shapes do not fit.
+    Layers that it does not have come after its own and change nothing at first, and gates that it does not have are
+    nearly open. classes: of the model that begins. Raises InputError, which calls the other one by its name, where the
+    shapes do not fit.
     """
     weights, fresh = dict(other.state_dict()), model.state_dict()
     head, slots = next(key for key in fresh if key.endswith("score.weight")), "cell.memory"
@@ -25,7 +26,8 @@ def start_from(other: Model, model: Model, classes: Sequence[str], name: str) ->
         for i, known in enumerate(classes):
             if known in other.about.classes:
                 rows[i] = weights[head][other.about.classes.index(known)]
-        taken = {**_new_layers(fresh, other.backbone.n_layers), **weights, head: rows}
+        gates = {key: fresh[key] for key in fresh if key.startswith("cell.gate.")}
+        taken = {**gates, **_new_layers(fresh, other.backbone.n_layers), **weights, head: rows}
         if slots in weights and slots in fresh:
             n = len(fresh[slots])
             taken[slots] = torch.cat([weights[slots][:n], fresh[slots][len(weights[slots]) :]])

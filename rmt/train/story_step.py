@@ -6,14 +6,16 @@ from torch.nn import functional as F
 
 from rmt.backbone import wide
 from rmt.errors import InputError
-from rmt.memory.base import State, choose, detach, map_state
+from rmt.memory.base import State, Step, choose, detach, map_state
 from rmt.model import Model
 from rmt.model.unroll import unroll
 from rmt.text.segments import IGNORE, Segment
 
 
-def answers(model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor, state: State) -> tuple[Tensor, State]:
-    """Read a chunk: logits (B, Q, C) of the questions, and the state after the segments before them.
+def answers(
+    model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor, state: State
+) -> tuple[Tensor, State, list[Step]]:
+    """Read a chunk: logits (B, Q, C) of the questions, the state after the segments before them, those segments' steps.
 
     ids (B, U, T), begins (B, U + 1), ask (B K, A) and ends (B K, Q / K) as in `Chunk`. state: before the first segment;
     a row is set to the cell's initial state before each segment where `begins` is true. An answer is read at its
@@ -30,19 +32,25 @@ def answers(model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor
         return chosen if copies == 1 else map_state(lambda part: part.repeat_interleave(copies, 0), chosen)
 
     segments = [*map(Segment, ids.unbind(1)), Segment(ask)]
-    for _, step, _ in unroll(model.cell, model.backbone, segments, state=state, before=begin):
-        asked = step
+    steps = [step for _, step, _ in unroll(model.cell, model.backbone, segments, state=state, before=begin)]
+    asked = steps.pop()
     logits = model.backbone.answers(asked.output.hidden, ends + asked.layout.tokens.start)
-    return logits.flatten(0, 1).unflatten(0, (rows, -1)), carried
+    return logits.flatten(0, 1).unflatten(0, (rows, -1)), carried, steps
 
 
 def score(
-    model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor, labels: Tensor, state: State
+    model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor, labels: Tensor, state: State,
+    *, gate_cost: float = 0.0,
 ) -> tuple[Tensor, Tensor, State]:
-    """Score a chunk: mean cross-entropy (), which answers are right (B, Q), the detached state after the segments."""
-    logits, state = answers(model, ids, begins, ask, ends, state)
+    """Score a chunk: the loss (), which answers are right (B, Q), the detached state after the segments.
+
+    The loss is the mean cross-entropy, and gate_cost times the mean of how far the memory's gates are open.
+    """
+    logits, state, steps = answers(model, ids, begins, ask, ends, state)
     logits = wide(logits)
     loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE)
+    if steps and gate_cost:
+        loss = loss + gate_cost * torch.stack([model.cell.gates(step) for step in steps]).float().mean()
     return loss, logits.argmax(-1) == labels, detach(state)
 
 

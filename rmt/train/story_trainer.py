@@ -129,7 +129,7 @@ class StoryTrainer(TrainingRun):
         """Train on a chunk: the loss, which answers were right, the state after the segments."""
         half = self.config.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half, cache_enabled=False):
-            loss, right, state = score(self.model, *tensors)
+            loss, right, state = score(self.model, *tensors, gate_cost=self.config.gate_cost)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimizer.step()
@@ -217,6 +217,10 @@ class StoryTrainer(TrainingRun):
             raise InputError(f"The precision is fp32 or bf16, not {config.precision!r}.")
         if config.optimizer not in ("adamw", "muon"):
             raise InputError(f"The optimizer is adamw or muon, not {config.optimizer!r}.")
+        if config.cell != "rmt" and config.gated:
+            raise InputError(f"Only the memory of --cell rmt is written through gates, not that of {config.cell}.")
+        if config.gate_cost and not config.gated:
+            raise InputError("Open gates have a cost where there are gates; add --gated or leave out --gate-cost.")
         if config.compile and not self.cuda and not any(map(shutil.which, COMPILERS)):
             raise InputError("--compile needs a C++ compiler, g++ or clang++, and none is here; leave it out.")
         if config.first >= len(self.rungs):
@@ -248,7 +252,7 @@ class StoryTrainer(TrainingRun):
         """The content of the checkpoint's config.json."""
         config, kinds = self.config, tasks_of(self.config)
         return {
-            "cell": {"kind": config.cell, "options": {"n_memory": config.n_memory, "initial_std": config.initial_std}},
+            "cell": {"kind": config.cell, "options": config.cell_options},
             "segment_length": config.segment_length,
             "alignment": "left",
             "backbone": backbone_config(
