@@ -5,6 +5,7 @@ from math import prod
 
 from rmt.checkpoint.candidate import Candidate
 from rmt.checkpoint.trial import Trial
+from rmt.memory.recurrent import RecurrentMemory
 from rmt.memory.words import WORDS
 from rmt.model import Model
 
@@ -50,13 +51,15 @@ class Report:
     wraps: bool = True  # whether an untrained memory can be put around it, where it has none
     answers: str = "one"  # how its classes are answered, see `rmt.model.model.ANSWERS`
     around: str | None = None  # special tokens of its texts, as in "begins with <s>": the option special_tokens
+    gated: bool = False  # whether RMT's memory is written through gates
 
     def as_dict(self) -> dict:
         return asdict(self)
 
     def sentences(self) -> list[str]:
         """The report as a list of sentences."""
-        kind = self.kind if self.kind == "model without memory" else f"{self.kind}, {CELL_NAMES[self.cell]}"
+        gates = ", written through gates" if self.gated else ""
+        kind = self.kind if self.kind == "model without memory" else f"{self.kind}, {CELL_NAMES[self.cell]}{gates}"
         sentences = [f"{self.path} holds: {kind}, {self.parameters:,} numbers in {self.precision}."]
         if self.backbone:
             heads = f", {self.heads} heads" if self.heads else ""
@@ -124,6 +127,7 @@ def report(
         wraps=trial is None or trial.no_memory is None,
         answers=candidate.config.get("answers", "one") if empty else "one",
         around=candidate.around,
+        gated=isinstance(cell, RecurrentMemory) and cell.gate is not None,
     )
 
 

@@ -75,11 +75,12 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
         return [replace(rung, facts=16, lesson=0.5, hard=0.3) for rung in far]
     if kinds == ("qa4",):
         # With fewer questions of sides that no fact told of than this, it answers those like the others. Its two facts
-        # come once in a stream's life, and soon. So half of the streams wait: without, a memory of 20 segments of
-        # background took up 40 % of what it was told then, and all of what it was told at once. And some tell the second
-        # fact as late as a long text does, some fifty segments of 256 tokens after the first.
+        # come once in a stream's life, and soon. So most streams wait: without, a memory of 20 segments of background
+        # took up 40 % of what it was told then, and all of what it was told at once. And some tell the second fact as
+        # late as a long text does, some fifty segments of 256 tokens after the first.
         cut, *streams = [replace(rung, facts=2, least=2, hard=0.4, never=0.4) for rung in far]
-        return [replace(cut, share=(0.05, 0.7)), *(replace(rung, share=(0.001, 0.4), wait=0.5) for rung in streams)]
+        streams = [replace(rung, share=(0.003, 0.4), wait=0.7, cut=0.3) for rung in streams]
+        return [replace(cut, share=(0.05, 0.7)), *streams]
     if kinds in (("qa2",), ("qa3",)):
         cut, *streams = far
         # Stories of the task tell more than the rungs before: 16 facts in the mean, each of which can change others.
