@@ -214,6 +214,49 @@ def test_streams_carry_their_state_and_begin_anew_as_a_plain_loop_does(texts, mo
     assert began and (chunk.old > 4).any()
 
 
+def test_documents_may_go_on_from_where_a_stream_is_in_a_way_of_their_own(texts):
+    made = texts(replace(STREAMS, streams=0.5, forks=1.0))
+    read, forked, differ = [""] * 6, 0, 0
+    for _ in range(12):
+        chunk = made.chunk(0)
+        past = [read[source] for source in chunk.source]
+        for b, (ids, ask, ends, labels) in enumerate(zip(chunk.ids, chunk.ask, chunk.ends, chunk.labels, strict=True)):
+            new = made.tokenizer.decode(ids.reshape(-1))
+            read[b] = new if chunk.begins[b, 0] else past[b] + new
+            assert b >= 3 or chunk.source[b] == b, "streams go on from themselves"
+            if chunk.source[b] == b:
+                continue
+            assert chunk.own[b] and not chunk.old[b] and not chunk.begins[b].any()
+            told = dict(re.findall(r"\b(\w+) (\w+)\.", read[b] + made.tokenizer.decode(ask)))
+            for end, label in zip(ends[labels != IGNORE], labels[labels != IGNORE], strict=True):
+                name = made.tokenizer.decode(ask[: end + 1]).split()[-1]
+                assert CLASSES[label] == told.get(name, NEVER)
+                forked += 1
+            differ += (ids != chunk.ids[chunk.source[b]]).any()
+    assert forked > 30 and differ > 20
+
+
+def test_a_row_goes_on_from_the_memory_of_its_source(config, tmp_path):
+    trainer = StoryTrainer(replace(config, first=10, stream_share=0.4), tmp_path / "run")
+    chunks, sources, forked = trainer.chunks, [], []
+
+    def watched():
+        for group, chunk in chunks:
+            sources.append(torch.from_numpy(chunk.source))
+            yield group, chunk
+
+    def step(*tensors):
+        if trainer.carried:
+            assert torch.equal(tensors[-1], trainer.carried[0][sources[-1]])
+            forked.append((sources[-1] != torch.arange(3)).any())
+        loss, right, state = trainer._train(*tensors)
+        return loss, right, torch.randn_like(state)
+
+    trainer.step, trainer.chunks = step, watched()
+    list(trainer.steps())
+    assert any(forked)
+
+
 def test_the_first_of_several_questions_has_the_answer_of_a_document_that_ends_with_it(texts, model):
     source = texts(FAR)
     chunk = next(c for c in (source.chunk(0) for _ in range(50)) if len(set(c.begins.argmax(1))) > 1)

@@ -1,6 +1,7 @@
 """An endless text: sentences of distractor text with the facts of a world among them, read in pieces of any length."""
 
 from collections.abc import Callable
+from copy import copy, deepcopy
 
 import numpy as np
 
@@ -42,6 +43,14 @@ class Telling:
         if cut is not None:
             self._begin_with_background(cut)
             self._tell()
+
+    def fork(self, share: tuple[float, float]) -> "Telling":
+        """Another text that has told what this one has and goes on in its own way, with this range of the share."""
+        other = copy(self)
+        other.world = deepcopy(self.world, {id(self.world.rng): self.rng})
+        other.log_share, other.wait, other.waiting = np.log(share), 0, list(self.waiting)
+        other.share = other._draw_share()
+        return other
 
     def read(self, n_tokens: int) -> np.ndarray:
         """Read the next tokens: ids (n_tokens,)."""

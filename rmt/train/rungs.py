@@ -32,6 +32,7 @@ class Rung:
     unroll: int = 0
     tokens: int | None = None
     streams: float = 0.0
+    forks: float = 0.0  # share of documents beside streams that go on from where one is, see `StoryStreams._fork`
     lures: float = 0.0
     varied: bool = False  # whether moves are told in other words than the official ones, too
     cut: float = 0.0  # share of longer documents whose first boundary cuts a fact
@@ -79,7 +80,7 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
         # took up 40 % of what it was told then, and all of what it was told at once. And some tell the second fact as
         # late as a long text does, some fifty segments of 256 tokens after the first.
         cut, *streams = [replace(rung, facts=2, least=2, hard=0.4, never=0.4) for rung in far]
-        streams = [replace(rung, share=(0.003, 0.4), wait=0.7, cut=0.3) for rung in streams]
+        streams = [replace(rung, share=(0.003, 0.4), wait=0.7, cut=0.3, forks=0.8) for rung in streams]
         return [replace(cut, share=(0.05, 0.7)), *streams]
     if kinds in (("qa2",), ("qa3",)):
         cut, *streams = far
@@ -191,7 +192,7 @@ def _far(kinds: tuple[str, ...], config: StoryConfig) -> list[Rung]:
     """The rungs that teach the memory to keep facts for long: facts cut by a boundary, then streams."""
     stream = Rung(
         "streams", kinds, share=(0.003, 0.3), unroll=4, varied=True, cut=0.6, absent=0.4, never=0.25, lures=0.06,
-        streams=config.stream_share, steps=config.stream_steps,
+        forks=0.5, streams=config.stream_share, steps=config.stream_steps,
     )  # fmt: skip
     return [
         # A fact whose first half must be remembered until its second half is read needs a rung of its own: streams,

@@ -36,7 +36,7 @@ class Chunk:
     question where questions are asked apart. ids (B, U, T); begins (B, U + 1): segments at which a row's text begins;
     ask (B K, A), row by row, padded at the end; ends (B K, Q / K): the last token of each question; labels (B, Q), -100
     for no question; own (B,): rows that are documents of the latest rung; old (B,): segments that a stream has read;
-    kind (B,): index into KINDS.
+    kind (B,): index into KINDS; source (B,): the row whose carried memory a row goes on from, its own or a stream's.
     """
 
     ids: np.ndarray
@@ -47,6 +47,7 @@ class Chunk:
     own: np.ndarray
     old: np.ndarray
     kind: np.ndarray
+    source: np.ndarray
     rung: int = 0
 
     @classmethod
@@ -62,6 +63,7 @@ class Chunk:
             own=np.zeros(rows, bool),
             old=zeros(rows),
             kind=zeros(rows),
+            source=np.arange(rows),
             rung=rung,
         )
 
@@ -117,10 +119,10 @@ class StoryStreams:
         chunk = Chunk.empty(
             self.rows, stage.unroll, (self.tokens, self.segment_length), self.n_questions, self.asking, rung
         )
-        asking = zip(np.split(chunk.ask, self.rows), np.split(chunk.ends, self.rows), chunk.labels, strict=True)
+        asking = [*zip(np.split(chunk.ask, self.rows), np.split(chunk.ends, self.rows), chunk.labels, strict=True)]
         n_streams = round(self.rows * stage.streams)
-        for b, parts in enumerate(asking):
-            row = self._go_on(chunk, b) if b < n_streams else self._document(chunk, b)
+        for b, parts in reversed([*enumerate(asking)]):  # documents first: some go on from where streams are now
+            row = self._go_on(chunk, b) if b < n_streams else self._fork(chunk, b) or self._document(chunk, b)
             chunk.kind[b] = row.kind
             self._ask(row, *parts)
         enough = min(n for n in (*lengths, self.segment_length) if n > chunk.ends.max())
@@ -150,6 +152,25 @@ class StoryStreams:
         chunk.ids[b] = row.text.read(U * self.tokens).reshape(U, -1)
         row.old += U
         chunk.old[b] = row.old
+        return row
+
+    def _fork(self, chunk: Chunk, b: int) -> Row | None:
+        """Go on from where a stream is, in row b and in another way, where the rung says so and a stream can tell more.
+
+        A stream tells a fact once in many steps. So it is told to many copies of a memory that has read for long.
+        """
+        stage, U = self.rungs[self.at], chunk.ids.shape[1]  # noqa: N806
+        if self.rng.random() >= stage.forks:
+            return None
+        lost = np.zeros(self.rows, bool) if self.lost is None else np.asarray(self.lost)
+        able = [s for s, row in self.streams.items() if row.text.limit != 0 and not lost[s]]
+        if not able:
+            return None
+        chunk.source[b] = able[int(self.rng.integers(len(able)))]
+        stream = self.streams[chunk.source[b]]
+        row = replace(stream, text=stream.text.fork((0.05, max(0.05, stage.share[1]))))
+        row.world = row.text.world
+        chunk.ids[b], chunk.own[b] = row.text.read(U * self.tokens).reshape(U, -1), True
         return row
 
     def _document(self, chunk: Chunk, b: int) -> Row:

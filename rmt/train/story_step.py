@@ -39,8 +39,15 @@ def answers(
 
 
 def score(
-    model: Model, ids: Tensor, begins: Tensor, ask: Tensor, ends: Tensor, labels: Tensor, state: State,
-    *, gate_cost: float = 0.0,
+    model: Model,
+    ids: Tensor,
+    begins: Tensor,
+    ask: Tensor,
+    ends: Tensor,
+    labels: Tensor,
+    state: State,
+    *,
+    gate_cost: float = 0.0,
 ) -> tuple[Tensor, Tensor, State]:
     """Score a chunk: the loss (), which answers are right (B, Q), the detached state after the segments.
 

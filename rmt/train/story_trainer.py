@@ -112,12 +112,12 @@ class StoryTrainer(TrainingRun):
         if self.at.since == 0:
             self.carried.clear()
         self._set_lr(self._lr())
-        arrays = (chunk.ids, chunk.begins, chunk.ask, chunk.ends, chunk.labels)
-        tensors = [torch.from_numpy(array).to(self.device, non_blocking=True) for array in arrays]
+        arrays = (chunk.source, chunk.ids, chunk.begins, chunk.ask, chunk.ends, chunk.labels)
+        source, *tensors = [torch.from_numpy(array).to(self.device, non_blocking=True) for array in arrays]
         state = self.carried.get(group)
         if state is None:
             state = map_state(lambda tensor: tensor.detach().clone(), self.model.cell.initial(len(chunk.ids)))
-        loss, right, state = self.step(*tensors, state)
+        loss, right, state = self.step(*tensors, map_state(lambda tensor: tensor[source], state))
         if self.rung.streams:
             self.carried[group] = state
             asked = tensors[-1] >= 0
