@@ -237,7 +237,7 @@ def test_documents_may_go_on_from_where_a_stream_is_in_a_way_of_their_own(texts)
 
 
 def test_a_row_goes_on_from_the_memory_of_its_source(config, tmp_path):
-    trainer = StoryTrainer(replace(config, first=10, stream_share=0.4), tmp_path / "run")
+    trainer = StoryTrainer(replace(config, first=10, stream_share=0.4, stream_steps=30), tmp_path / "run")
     chunks, sources, forked = trainer.chunks, [], []
 
     def watched():

@@ -13,6 +13,7 @@ from rmt.tasks.worlds import World
 LONGEST = 14  # tokens that a fact takes at most
 CHANGE = 0.03  # probability, per sentence, that a new share of facts is drawn
 JUMP = 0.01  # probability, per sentence, that the background continues at another place
+PAUSES = 0.3  # probability that a pause follows a fact
 NOTHING = np.zeros(0, np.int64)
 
 
@@ -23,17 +24,18 @@ class Telling:
     log-uniformly, so that some stretches have many facts and others few. lures: share of the other sentences that look
     like facts. shuffled: whether the tokens of a background sentence are in random order. limit: facts in all.
     cut: tokens before the first fact, where given, so that a segment boundary can fall into the fact. wait: tokens of
-    background before facts are told at all, or after that one.
+    background before facts are told at all, or after that one. pause: the most tokens of background alone that come
+    after some of the facts.
     """
 
     def __init__(
         self, source: Distractor, world: World, encode: Callable[[str], np.ndarray], rng: Rng, *,
         share: tuple[float, float], lures: float = 0.0, shuffled: bool = False, limit: int | None = None,
-        cut: int | None = None, wait: int = 0,
+        cut: int | None = None, wait: int = 0, pause: int = 0,
     ):  # fmt: skip
         self.source, self.world, self.encode, self.rng = source, world, encode, rng
         self.log_share, self.lures, self.shuffled, self.limit = np.log(share), lures, shuffled, limit
-        self.wait = wait
+        self.wait, self.pause = wait, pause
         self.share = self._draw_share()
         self.dense = share[0] == 1  # whether there are facts alone
         self.sentence = int(rng.integers(len(source.starts)))  # index of the next background sentence
@@ -48,7 +50,7 @@ class Telling:
         """Another text that has told what this one has and goes on in its own way, with this range of the share."""
         other = copy(self)
         other.world = deepcopy(self.world, {id(self.world.rng): self.rng})
-        other.log_share, other.wait, other.waiting = np.log(share), 0, list(self.waiting)
+        other.log_share, other.wait, other.pause, other.waiting = np.log(share), 0, 0, list(self.waiting)
         other.share = other._draw_share()
         return other
 
@@ -100,6 +102,8 @@ class Telling:
             return False
         self.limit = None if self.limit is None else self.limit - 1
         self._put(self.encode(fact))
+        if self.pause and self.rng.random() < PAUSES:
+            self.wait = int(self.rng.integers(self.pause))
         self.told = self.length
         return True
 

@@ -36,7 +36,7 @@ class Rung:
     lures: float = 0.0
     varied: bool = False  # whether moves are told in other words than the official ones, too
     cut: float = 0.0  # share of longer documents whose first boundary cuts a fact
-    wait: float = 0.0  # share of texts that begin with background alone, of up to half of their life
+    wait: float = 0.0  # share of texts with background alone before the first fact and after some: up to half a life
     lesson: float = 0.0  # share of stories that are easier ones, where a world has such
     hard: float = 0.0  # share of texts asked only what a shortcut answers wrongly, where a world has such questions
     absent: float = 0.0  # share of texts some of whose people are never mentioned, however long they are
@@ -192,7 +192,7 @@ def _far(kinds: tuple[str, ...], config: StoryConfig) -> list[Rung]:
     """The rungs that teach the memory to keep facts for long: facts cut by a boundary, then streams."""
     stream = Rung(
         "streams", kinds, share=(0.003, 0.3), unroll=4, varied=True, cut=0.6, absent=0.4, never=0.25, lures=0.06,
-        forks=0.5, streams=config.stream_share, steps=config.stream_steps,
+        forks=0.8, wait=0.5, streams=config.stream_share, steps=config.stream_steps,
     )  # fmt: skip
     return [
         # A fact whose first half must be remembered until its second half is read needs a rung of its own: streams,

@@ -199,11 +199,13 @@ class StoryStreams:
         cut = None
         if life > 1 and rng.random() < rung.cut:
             cut = self.tokens - 1 - int(rng.integers(3 if form == SHORT else 7))
-        wait = self.tokens * int(rng.integers(1 + life // 2)) if rng.random() < rung.wait else 0
+        pause = self.tokens * (1 + life // 2) if rng.random() < rung.wait else 0
+        wait = int(rng.integers(pause)) if pause else 0
         text = Telling(
             self.source, world, self.encode, rng, share=rung.share,
             lures=rung.lures if rng.random() < 0.5 else 0.0, shuffled=rung.share[1] < 1 and rng.random() < 0.1,
             limit=None if rung.facts is None else int(rng.integers(rung.least, rung.facts + 1)), cut=cut, wait=wait,
+            pause=pause,
         )  # fmt: skip
         return Row(text, world, life, form, list(KINDS).index(kind))
 
