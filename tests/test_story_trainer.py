@@ -25,6 +25,9 @@ from rmt.memory.base import map_state
 from rmt.tasks import distractor
 from rmt.tasks.babi import CLASSES, NEVER
 from rmt.tasks.base import NAMES
+from rmt.tasks.distractor import Distractor
+from rmt.tasks.telling import Telling
+from rmt.tasks.worlds import Persons
 from rmt.text.segments import IGNORE, Segment
 from rmt.text.tokenizer import open_tokenizer, train_tokenizer
 from rmt.train import stories
@@ -255,6 +258,46 @@ def test_a_row_goes_on_from_the_memory_of_its_source(config, tmp_path):
     trainer.step, trainer.chunks = step, watched()
     list(trainer.steps())
     assert any(forked)
+
+
+def test_a_stream_is_lost_where_it_answered_wrong_and_not_where_it_was_not_asked(config, tmp_path):
+    trainer = StoryTrainer(replace(config, kinds="qa4", first=13, stream_share=1.0, rows=8), tmp_path / "run")
+    asked = []
+
+    def step(*tensors):
+        loss, right, state = trainer._train(*tensors)
+        asked.append((tensors[-2] >= 0).any(1))
+        return loss, torch.zeros_like(right), state
+
+    trainer.step = step
+    for _ in range(4):
+        trainer._step()
+        assert torch.equal(trainer.lost[0], asked[-1])
+    assert not torch.stack(asked).all(), "of a story that told nothing yet nothing can be asked"
+
+
+def test_background_may_be_chosen_for_words_of_the_stories(file):
+    words, rng = open_tokenizer(file), np.random.default_rng(0)
+    source = Distractor(words, ["It rained all day. The GARDENS were wet. Nobody came there. All were at home."])
+    shares = []
+    for baits in (0.0, 0.9):
+        encode = lambda text: np.array(words.encode(text).ids)  # noqa: E731
+        text = Telling(source, Persons(rng), encode, rng, share=(1e-6, 1e-6), baits=baits).read(2000)
+        sentences = words.decode(text).count(".")
+        shares.append(words.decode(text).count("GARDENS") / sentences)
+    assert 0.15 < shares[0] < 0.35 and 0.8 < shares[1] < 1
+
+
+def test_no_fact_is_told_in_a_pause(file):
+    words, rng = open_tokenizer(file), np.random.default_rng(0)
+    source, encode = (
+        Distractor(words, ["It rained all day. All were at home."]),
+        lambda text: np.array(words.encode(text).ids),
+    )
+    for pause, longest in ((0, 0), (400, 200)):
+        text = Telling(source, Persons(rng), encode, rng, share=(1.0, 1.0), pause=pause).read(4000)
+        gaps = [len(gap) for gap in re.findall(r"(?: ?(?:It rained all day|All were at home)\.)+", words.decode(text))]
+        assert max(gaps, default=0) >= longest and bool(gaps) == bool(pause)
 
 
 def test_the_first_of_several_questions_has_the_answer_of_a_document_that_ends_with_it(texts, model):

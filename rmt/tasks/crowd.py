@@ -10,7 +10,7 @@ from rmt.tasks.worlds import Question, World, pick
 class Crowd(World):
     """A world of 1 to 16 people, their number log-uniform; always 16 in its lesson."""
 
-    classes = (*PLACES, NEVER)
+    classes, words = (*PLACES, NEVER), (*PLACES, *CROWD)
     most = 16
 
     def __init__(self, rng: Rng, *, people: int | None = None, **options):

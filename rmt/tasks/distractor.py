@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from zipfile import BadZipFile
 
 import numpy as np
@@ -40,6 +40,7 @@ class Distractor:
         ids, lengths = encoded(tokenizer, sentences)
         kept = np.array([without.isdisjoint(WORD.findall(sentence.lower())) for sentence in sentences])
         self.ids, lengths, of = ids[np.repeat(kept, lengths)], lengths[kept], of[kept]
+        self.sentences = [sentence for sentence, keep in zip(sentences, kept, strict=True) if keep]
         self.starts = np.concatenate([[0], lengths.cumsum()[:-1]])
         ends = np.searchsorted(of, np.arange(len(texts)), side="right")
         self.ends = np.append(self.starts, len(self.ids))[ends]  # where each document ends
@@ -48,6 +49,13 @@ class Distractor:
     def load(cls, tokenizer: Tokenizer, split: str, without: frozenset[str] = frozenset()) -> "Distractor":
         """Load the distractor text of a split; it is tokenized once for each vocabulary and then cached."""
         return _load(tokenizer.to_str(), split, without)
+
+    @cache  # noqa: B019 - there are a few of these objects, and they are kept as long as the program runs
+    def mentioning(self, words: tuple[str, ...]) -> list[np.ndarray]:
+        """The numbers of the sentences that have a word beginning with each of these words, where there are any."""
+        patterns = [re.compile(rf"\b{re.escape(word)}", re.IGNORECASE) for word in words]
+        found = [np.flatnonzero([pattern.search(text) is not None for text in self.sentences]) for pattern in patterns]
+        return [numbers for numbers in found if len(numbers)]
 
     def sample(self, rng: np.random.Generator, n_tokens: int) -> "Passage":
         """Draw n_tokens of text that begin at a random sentence; past the end of a document another one follows."""

@@ -16,6 +16,8 @@ class Relations(World):
 
     classes, alone = (*PLACES, NEVER), True  # "What is north of the garden?" and "What is south of the office?"
 
+    words = (*PLACES, *DIRECTIONS)
+
     def __init__(self, rng: Rng, **options):
         super().__init__(rng, **options)
         self.told: list[tuple[str, str, str]] = []  # the facts so far: place, direction, reference place

@@ -25,17 +25,19 @@ class Telling:
     like facts. shuffled: whether the tokens of a background sentence are in random order. limit: facts in all.
     cut: tokens before the first fact, where given, so that a segment boundary can fall into the fact. wait: tokens of
     background before facts are told at all, or after that one. pause: the most tokens of background alone that come
-    after some of the facts.
+    after some of the facts. baits: share of background sentences that are drawn among those with a word of the world,
+    "west of the Mississippi".
     """
 
     def __init__(
         self, source: Distractor, world: World, encode: Callable[[str], np.ndarray], rng: Rng, *,
         share: tuple[float, float], lures: float = 0.0, shuffled: bool = False, limit: int | None = None,
         cut: int | None = None, wait: int = 0, pause: int = 0,
+        baits: float = 0.0,
     ):  # fmt: skip
         self.source, self.world, self.encode, self.rng = source, world, encode, rng
         self.log_share, self.lures, self.shuffled, self.limit = np.log(share), lures, shuffled, limit
-        self.wait, self.pause = wait, pause
+        self.wait, self.pause, self.baits = wait, pause, baits
         self.share = self._draw_share()
         self.dense = share[0] == 1  # whether there are facts alone
         self.sentence = int(rng.integers(len(source.starts)))  # index of the next background sentence
@@ -118,6 +120,10 @@ class Telling:
 
     def _background(self) -> np.ndarray:
         """The ids of the next sentence of background."""
+        if self.baits and self.rng.random() < self.baits:
+            kinds = self.source.mentioning(self.world.words)
+            if kinds:
+                self.sentence = int(self.rng.choice(kinds[int(self.rng.integers(len(kinds)))]))
         starts, i = self.source.starts, self.sentence
         last = i + 1 == len(starts)
         ids = self.source.ids[starts[i] : None if last else starts[i + 1]]

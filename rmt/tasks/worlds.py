@@ -40,6 +40,7 @@ class World:
     """
 
     classes: tuple[str, ...]
+    words: tuple[str, ...] = (*PLACES, *NAMES)  # of its facts, that a background has by chance, too
     alone = False  # whether questions are asked apart, since one may say what answers another
 
     def __init__(
@@ -241,7 +242,7 @@ class Gifts(People):
     """
 
     classes, alone = (*GIVERS, *OBJECTS, NEVER), True  # "Who gave the milk to Mary?" and "What did Fred give to Mary?"
-    names = GIVERS
+    names, words = GIVERS, (*GIVERS, *OBJECTS, *GIVES)
     shares: ClassVar = {"move": 0.38, "take": 0.25, "drop": 0.14, "give": 0.23}
 
     asks: ClassVar = {

@@ -205,7 +205,7 @@ class StoryStreams:
             self.source, world, self.encode, rng, share=rung.share,
             lures=rung.lures if rng.random() < 0.5 else 0.0, shuffled=rung.share[1] < 1 and rng.random() < 0.1,
             limit=None if rung.facts is None else int(rng.integers(rung.least, rung.facts + 1)), cut=cut, wait=wait,
-            pause=pause,
+            pause=pause, baits=rung.baits,
         )  # fmt: skip
         return Row(text, world, life, form, list(KINDS).index(kind))
 

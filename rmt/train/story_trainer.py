@@ -121,7 +121,7 @@ class StoryTrainer(TrainingRun):
         if self.rung.streams:
             self.carried[group] = state
             asked = tensors[-1] >= 0
-            self.lost[group] = ((right & asked).sum(1) <= asked.sum(1) / 2).cpu()
+            self.lost[group] = (asked.any(1) & ((right & asked).sum(1) <= asked.sum(1) / 2)).cpu()
         self.at.step, self.at.since = self.at.step + 1, self.at.since + 1
         return {"loss": loss, "right": right, "asked": self._asked(chunk)}
 
