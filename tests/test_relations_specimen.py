@@ -5,13 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from specimens import answer, answers, share
 
+from benchmarks.false_writes import movements
 from benchmarks.hard_questions import answered
 from rmt.checkpoint import load
+from rmt.tasks import TASKS
 from rmt.tasks.babi import KINDS
 from rmt.tasks.babi_words import DIRECTIONS, NEVER
-from rmt.tasks.base import PLACES
+from rmt.tasks.base import PLACES, Sampler, Story
+from rmt.text.segments import Segment
 
 FOLDER = Path(__file__).parents[1] / "assets" / "checkpoints" / "qa4"
 STORIES, SEGMENTS = 40, 4
@@ -114,3 +118,20 @@ HAND = [
 def test_texts_written_by_hand(model):
     asked = [(f"{text} What is {question}?", place) for text, known in HAND for question, place in known.items()]
     assert share([answer(model, text) for text, _ in asked], [place for _, place in asked]) >= TOLD - 0.15
+
+
+def test_background_that_tells_nothing_leaves_the_gated_memory_as_it_is(model):
+    """To the last bit, in most segments; a segment that tells a fact does not."""
+    moved, ids = movements(model, documents=8, segments=12)
+    assert moved.shape == (8, 12) and ids.shape == (8, 12, model.segment_length)
+    assert (moved == 0).float().mean() > 0.8
+    rng, sampler = np.random.default_rng(3), Sampler(TASKS["qa4"], model.tokenizer, "eval")
+    telling = np.stack(
+        [
+            sampler.tell(rng, Story(("The garden is west of the kitchen.",), "", 0), model.segment_length)[0]
+            for _ in range(8)
+        ]
+    )
+    before = model.cell.initial(8)
+    after = model.cell.step(model.backbone, Segment(torch.from_numpy(telling)), before)[1]
+    assert ((after - before).norm(dim=(1, 2)) > 0.1 * before.norm(dim=(1, 2))).all()
