@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes: the checkpoint qa4 (which place lies where of which other, unfiltered background) and its rows of BABILong's table.
-# Takes: two hours of one CPU core for training, a quarter of an hour for scoring. Needs: make app (no GPU, no network).
+# Takes: two and a half hours of one CPU core for training, a quarter of an hour for scoring. Needs: make app (no GPU, no network).
 # The shipped weights were made in parts, and this command was not run as a whole: see assets/checkpoints/qa4/README.md.
 source "$(dirname "$0")/common.sh"
 

@@ -6,20 +6,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from specimens import answer, answers, share
+from specimens import answers, share
 
 from benchmarks.false_writes import movements
 from benchmarks.hard_questions import answered
+from rmt.causes.capacity import ask_each
 from rmt.checkpoint import load
+from rmt.intervene import read
 from rmt.tasks import TASKS
 from rmt.tasks.babi import KINDS
 from rmt.tasks.babi_words import DIRECTIONS, NEVER
 from rmt.tasks.base import PLACES, Sampler, Story
 from rmt.text.segments import Segment
+from rmt.text.tokenizer import encode
 
 FOLDER = Path(__file__).parents[1] / "assets" / "checkpoints" / "qa4"
 STORIES, SEGMENTS = 40, 4
-TOLD, UNTOLD = 0.85, 0.78  # below what was measured (docs/results.md), by what so few questions may miss
+TOLD, UNTOLD = 0.88, 0.9  # below what was measured (docs/results.md), by what so few questions may miss
 FACT = re.compile(r"The (\w+) is (\w+) of the (\w+)\.")
 
 pytestmark = pytest.mark.skipif(not (FOLDER / "config.json").is_file(), reason="assets/checkpoints/qa4 is not here")
@@ -116,8 +119,14 @@ HAND = [
 
 
 def test_texts_written_by_hand(model):
-    asked = [(f"{text} What is {question}?", place) for text, known in HAND for question, place in known.items()]
-    assert share([answer(model, text) for text, _ in asked], [place for _, place in asked]) >= TOLD - 0.15
+    """Put to the memory after the text: in one segment with its facts a question is harder, and may be cut."""
+    given, expected = [], []
+    for text, known in HAND:
+        state = read(model, torch.tensor([encode(model.tokenizer, text)])).states[-1]
+        questions = [encode(model.tokenizer, f"What is {question}?") for question in known]
+        given += [model.about.classes[i] for i in ask_each(model, state, [0] * len(known), questions).argmax(-1)]
+        expected += known.values()
+    assert share(given, expected) >= TOLD - 0.15
 
 
 def test_background_that_tells_nothing_leaves_the_gated_memory_as_it_is(model):
