@@ -8,10 +8,11 @@ import pytest
 import torch
 from specimens import answers, share
 
+from benchmarks import false_writes
 from benchmarks.false_writes import movements
 from benchmarks.hard_questions import answered
 from rmt.causes.capacity import ask_each
-from rmt.checkpoint import load
+from rmt.checkpoint import inspect, load
 from rmt.intervene import read
 from rmt.tasks import TASKS
 from rmt.tasks.babi import KINDS
@@ -144,3 +145,19 @@ def test_background_that_tells_nothing_leaves_the_gated_memory_as_it_is(model):
     before = model.cell.initial(8)
     after = model.cell.step(model.backbone, Segment(torch.from_numpy(telling)), before)[1]
     assert ((after - before).norm(dim=(1, 2)) > 0.1 * before.norm(dim=(1, 2))).all()
+
+
+def test_a_memory_with_gates_is_said_to_have_them():
+    assert "written through gates" in inspect(FOLDER).sentences()[0]
+    assert "gates" not in inspect(FOLDER.parent / "qa1").sentences()[0]
+
+
+def test_what_has_no_memory_of_stories_is_refused_with_a_sentence(monkeypatch, capsys):
+    for folder, sentence in (
+        (FOLDER.parent / "lm-rmt", "is no model of one of qa1"),
+        (FOLDER / "nowhere", "There is no"),
+    ):
+        monkeypatch.setattr("sys.argv", ["false_writes", str(folder)])
+        with pytest.raises(SystemExit) as caught:
+            false_writes.main()
+        assert caught.value.code == 2 and sentence in capsys.readouterr().err
