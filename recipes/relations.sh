@@ -11,6 +11,6 @@ rmt train-stories $common --lr 1.5e-3 --rung-floor 0.1 --patience 700 --go-on --
 rmt train-stories $common --init runs/qa4-without-gates --gated --gate-cost 0.5 --first 13 --rows 48 --stream-lr 4e-4 --floor 0.03 \
   --stream-life 800 --stream-share 0.35 --minutes 60 --out runs/qa4
 into qa4
-"$PYTHON" -m benchmarks.babilong assets/checkpoints/qa4 --tasks qa4 --tokens 4k 32k 128k --samples 200 100 20 \
+"$PYTHON" -m benchmarks.babilong assets/checkpoints/qa4 --tasks qa4 --tokens 4k 32k 128k --samples 200 100 50 \
   --add assets/results/babilong.json --json > runs/babilong.json
 mv runs/babilong.json assets/results/babilong.json

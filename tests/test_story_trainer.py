@@ -34,7 +34,7 @@ from rmt.train import stories
 from rmt.train.captured_step import CapturedStep
 from rmt.train.config import StoryConfig
 from rmt.train.rungs import Rung, rungs
-from rmt.train.stories import StoryStreams, vocabulary_texts
+from rmt.train.stories import Chunk, StoryStreams, vocabulary_texts
 from rmt.train.story_step import answers, score
 from rmt.train.story_trainer import StoryTrainer
 from rmt.train.tracking import track
@@ -239,6 +239,19 @@ def test_documents_may_go_on_from_where_a_stream_is_in_a_way_of_their_own(texts)
     assert forked > 30 and differ > 20
 
 
+def test_documents_go_on_from_streams_that_are_not_lost_and_have_more_to_tell(texts):
+    made = texts(replace(STREAMS, streams=0.5, forks=1.0, facts=2, least=2, life=500, wait=1.0))
+    made.chunk(0)
+    made.lost = np.array([True, False, False, False, False, False])
+    made.streams[1].text.limit = 0
+    waits = made.streams[2].text
+    waits.wait = 10**6
+    chunk = Chunk.empty(6, 2, (48, 48), 3, 1, 0)
+    forks = [(made._fork(chunk, 5), int(chunk.source[5])) for _ in range(20)]
+    assert {source for _, source in forks} == {2}
+    assert all(fork.text.wait <= 0 and fork.text.pause == 0 for fork, _ in forks) and waits.wait > 10**5
+
+
 def test_a_row_goes_on_from_the_memory_of_its_source(config, tmp_path):
     trainer = StoryTrainer(replace(config, first=10, stream_share=0.4, stream_steps=30), tmp_path / "run")
     chunks, sources, forked = trainer.chunks, [], []
@@ -290,10 +303,8 @@ def test_background_may_be_chosen_for_words_of_the_stories(file):
 
 def test_no_fact_is_told_in_a_pause(file):
     words, rng = open_tokenizer(file), np.random.default_rng(0)
-    source, encode = (
-        Distractor(words, ["It rained all day. All were at home."]),
-        lambda text: np.array(words.encode(text).ids),
-    )
+    source = Distractor(words, ["It rained all day. All were at home."])
+    encode = lambda text: np.array(words.encode(text).ids)  # noqa: E731
     for pause, longest in ((0, 0), (400, 200)):
         text = Telling(source, Persons(rng), encode, rng, share=(1.0, 1.0), pause=pause).read(4000)
         gaps = [len(gap) for gap in re.findall(r"(?: ?(?:It rained all day|All were at home)\.)+", words.decode(text))]

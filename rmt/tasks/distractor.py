@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import lru_cache
 from zipfile import BadZipFile
 
 import numpy as np
@@ -50,7 +50,7 @@ class Distractor:
         """Load the distractor text of a split; it is tokenized once for each vocabulary and then cached."""
         return _load(tokenizer.to_str(), split, without)
 
-    @cache  # noqa: B019 - there are a few of these objects, and they are kept as long as the program runs
+    @lru_cache(maxsize=8)  # noqa: B019 - as many as there are splits and worlds in one training
     def mentioning(self, words: tuple[str, ...]) -> list[np.ndarray]:
         """The numbers of the sentences that have a word beginning with each of these words, where there are any."""
         patterns = [re.compile(rf"\b{re.escape(word)}", re.IGNORECASE) for word in words]
