@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from rmt.errors import InputError
 from rmt.memory import CELLS
+from rmt.memory.recurrent import gates
 from rmt.memory.titans import gradient, recall
 from rmt.text.segments import Segment
 
@@ -216,9 +217,9 @@ def test_one_layer_has_the_state():
 
 def gated(**options):
     """Two RMTs with the same weights, without gates and with them."""
-    plain, gates = tiny("llama").double(), tiny("llama", gated=True, **options).double()
-    gates.load_state_dict(plain.state_dict(), strict=False)
-    return plain, gates
+    plain, model = tiny("llama").double(), tiny("llama", gated=True, **options).double()
+    model.load_state_dict(plain.state_dict(), strict=False)
+    return plain, model
 
 
 def test_a_gated_rmt_replaces_as_much_of_each_number_as_its_gate_is_open():
@@ -229,7 +230,7 @@ def test_a_gated_rmt_replaces_as_much_of_each_number_as_its_gate_is_open():
     openness = torch.sigmoid(8 * F.linear(candidate, model.cell.gate.weight, model.cell.gate.bias))
     openness = (1.2 * openness - 0.1).clamp(0, 1)
     assert 0 < ((openness > 0) & (openness < 1)).double().mean() < 1
-    assert close(model.cell.gates(step), openness)
+    assert close(gates(model.cell.gate_logits(step)), openness)
     assert close(after, (1 - openness) * state + openness * candidate)
 
 
@@ -248,6 +249,6 @@ def test_a_gate_that_is_shut_has_a_gradient():
         model.cell.gate.bias.fill_(-0.5)
         model.cell.gate.weight.zero_()
     step, state = model.cell.step(model.backbone, Segment(IDS[:, :SEGMENT]), model.cell.initial(2))
-    assert not model.cell.gates(step).any()
+    assert not gates(model.cell.gate_logits(step)).any()
     state.sum().backward()
     assert (model.cell.gate.bias.grad != 0).all()

@@ -22,6 +22,7 @@ from rmt.checkpoint.build import build
 from rmt.commands.options import options_of
 from rmt.errors import InputError
 from rmt.memory.base import map_state
+from rmt.memory.recurrent import gates
 from rmt.tasks import distractor
 from rmt.tasks.babi import CLASSES, NEVER
 from rmt.tasks.base import NAMES
@@ -94,6 +95,10 @@ def tensors(chunk):
     return [torch.from_numpy(array) for array in (chunk.ids, chunk.begins, chunk.ask, chunk.ends)]
 
 
+def targets(chunk):
+    return [torch.from_numpy(array) for array in (chunk.quiet, chunk.labels)]
+
+
 def test_each_question_ends_at_its_place_and_has_the_answer_of_the_text_before_it(texts):
     made = texts(SHORT)
     asked = 0
@@ -160,25 +165,53 @@ def test_places_without_a_question_count_for_nothing(texts, model):
     labels = torch.from_numpy(chunk.labels)
     assert (labels == IGNORE).any()
     state = model.cell.initial(len(labels))
-    loss, right, _ = score(model, *tensors(chunk), labels, state)
+    loss, right, _ = score(model, *tensors(chunk), *targets(chunk), state)
     logits, *_ = answers(model, *tensors(chunk), state)
     by_hand = [F.cross_entropy(logits[b, q], labels[b, q]) for b, q in (labels != IGNORE).nonzero().tolist()]
     assert torch.allclose(loss, torch.stack(by_hand).mean()) and not right[labels == IGNORE].any()
 
 
-def test_open_gates_cost_their_mean(texts, model):
-    chunk = texts(FAR).chunk(0)
-    labels, options = torch.from_numpy(chunk.labels), {**model.about.config["cell"]["options"], "gated": True}
-    spec = {**model.about.config, "cell": {"kind": "rmt", "options": options}}
-    gated = build(spec, model.tokenizer).double()
+def with_gates(model):
+    """A copy of a model whose memory is written through gates, some open and some shut."""
+    options = {**model.about.config["cell"]["options"], "gated": True}
+    gated = build({**model.about.config, "cell": {"kind": "rmt", "options": options}}, model.tokenizer).double()
     gated.load_state_dict(model.state_dict(), strict=False)
     torch.nn.init.normal_(gated.cell.gate.weight)
-    state = gated.cell.initial(len(labels))
+    return gated
+
+
+def test_open_gates_cost_their_mean(texts, model):
+    chunk, gated = texts(FAR).chunk(0), with_gates(model)
+    state = gated.cell.initial(len(chunk.labels))
     steps = answers(gated, *tensors(chunk), state)[2]
-    openness = torch.stack([gated.cell.gates(step) for step in steps])
+    openness = torch.stack([gates(gated.cell.gate_logits(step)) for step in steps])
     assert len(steps) == FAR.unroll and 0.1 < openness.mean() < 0.9
-    free, dear = (score(gated, *tensors(chunk), labels, state, gate_cost=cost)[0] for cost in (0, 0.5))
+    free, dear = (score(gated, *tensors(chunk), *targets(chunk), state, gate_cost=cost)[0] for cost in (0, 0.5))
     assert (dear - free).item() == pytest.approx(0.5 * openness.mean().item(), rel=1e-5)
+
+
+def test_gates_of_segments_without_a_fact_should_be_shut(texts, model):
+    chunk, gated = texts(FAR).chunk(0), with_gates(model)
+    state = gated.cell.initial(len(chunk.labels))
+    logits = torch.stack([gated.cell.gate_logits(step) for step in answers(gated, *tensors(chunk), state)[2]], dim=1)
+    wrong = [F.softplus(logits[b, u]).mean() for b, u in zip(*chunk.quiet.nonzero(), strict=True)]
+    assert 0 < len(wrong) < chunk.quiet.size
+    free, dear = (score(gated, *tensors(chunk), *targets(chunk), state, quiet_cost=cost)[0] for cost in (0, 0.5))
+    assert (dear - free).item() == pytest.approx(0.5 * torch.stack(wrong).mean().item(), rel=1e-5)
+
+
+def test_a_segment_is_quiet_where_no_token_of_a_fact_is(texts):
+    made = texts(FAR)
+    facts, found = {"Mary", "John", "Daniel", "Sandra"}, set()
+    for _ in range(6):
+        chunk = made.chunk(0)
+        for row, quiet, begins in zip(chunk.ids, chunk.quiet, chunk.begins, strict=True):
+            first = int(begins.argmax()) if begins.any() else 0
+            assert not quiet[:first].any(), "before its text begins"
+            for segment, still in zip(row[first:], quiet[first:], strict=True):
+                named = any(name in made.tokenizer.decode(segment.tolist()) for name in facts)
+                found.add((bool(still), named))
+    assert (True, False) in found and (False, True) in found and (True, True) not in found
 
 
 def test_gates_that_the_other_run_does_not_have_begin_nearly_open(config, tmp_path):
@@ -295,7 +328,7 @@ def test_background_may_be_chosen_for_words_of_the_stories(file):
     shares = []
     for baits in (0.0, 0.9):
         encode = lambda text: np.array(words.encode(text).ids)  # noqa: E731
-        text = Telling(source, Persons(rng), encode, rng, share=(1e-6, 1e-6), baits=baits).read(2000)
+        text = Telling(source, Persons(rng), encode, rng, share=(1e-6, 1e-6), baits=baits).read(2000)[0]
         sentences = words.decode(text).count(".")
         shares.append(words.decode(text).count("GARDENS") / sentences)
     assert 0.15 < shares[0] < 0.35 and 0.8 < shares[1] < 1
@@ -306,7 +339,7 @@ def test_no_fact_is_told_in_a_pause(file):
     source = Distractor(words, ["It rained all day. All were at home."])
     encode = lambda text: np.array(words.encode(text).ids)  # noqa: E731
     for pause, longest in ((0, 0), (400, 200)):
-        text = Telling(source, Persons(rng), encode, rng, share=(1.0, 1.0), pause=pause).read(4000)
+        text = Telling(source, Persons(rng), encode, rng, share=(1.0, 1.0), pause=pause).read(4000)[0]
         gaps = [len(gap) for gap in re.findall(r"(?: ?(?:It rained all day|All were at home)\.)+", words.decode(text))]
         assert max(gaps, default=0) >= longest and bool(gaps) == bool(pause)
 

@@ -79,11 +79,11 @@ class RecurrentMemory(MemoryCell):
         step = Step(output, layout)
         after = output.hidden[:, layout.write]
         if self.gate:
-            after = state + self.gates(step) * (after - state)
+            after = state + gates(self.gate_logits(step)) * (after - state)
         return step, keep_unread(backbone, segment, after, state)
 
-    def gates(self, step: Step) -> Tensor:
-        """How far each number of memory is replaced after a segment: (B, M, D), from 0 to 1."""
+    def gate_logits(self, step: Step) -> Tensor:
+        """The logits (B, M, D) of how far each number of memory is replaced after a segment: 0 is half."""
         return self.gate(step.output.hidden[:, step.layout.write])
 
     def _separate_input(
@@ -103,11 +103,7 @@ class RecurrentMemory(MemoryCell):
 
 
 class Gate(nn.Linear):
-    """Gates (..., D) of vectors (..., D): a sigmoid that is stretched and cut, so that it reaches 0 and 1.
-
-    The gradient is that of the sigmoid itself, which is 0 nowhere: a gate that is shut can learn to open. At first all
-    are nearly open, as if there were none.
-    """
+    """The logits (..., D) of gates, from vectors (..., D). At first all are nearly open, as if there were none."""
 
     def __init__(self, dim: int):
         super().__init__(dim, dim)
@@ -115,8 +111,16 @@ class Gate(nn.Linear):
         nn.init.constant_(self.bias, 2.0 / SHARPNESS)
 
     def forward(self, x: Tensor) -> Tensor:
-        smooth = (SHARPNESS * super().forward(x)).sigmoid()
-        return smooth + ((1.2 * smooth - 0.1).clamp(0, 1) - smooth).detach()
+        return SHARPNESS * super().forward(x)
+
+
+def gates(logits: Tensor) -> Tensor:
+    """How far gates with these logits are open: a sigmoid that is stretched and cut, so that it reaches 0 and 1.
+
+    The gradient is that of the sigmoid itself, which is 0 nowhere: a gate that is shut can learn to open.
+    """
+    smooth = logits.sigmoid()
+    return smooth + ((1.2 * smooth - 0.1).clamp(0, 1) - smooth).detach()
 
 
 def words(backbone: Backbone, state: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ LONGEST = 14  # tokens that a fact takes at most
 CHANGE = 0.03  # probability, per sentence, that a new share of facts is drawn
 JUMP = 0.01  # probability, per sentence, that the background continues at another place
 PAUSES = 0.3  # probability that a pause follows a fact
-NOTHING = np.zeros(0, np.int64)
+NOTHING = np.zeros((2, 0), np.int64)
 
 
 class Telling:
@@ -41,9 +41,8 @@ class Telling:
         self.share = self._draw_share()
         self.dense = share[0] == 1  # whether there are facts alone
         self.sentence = int(rng.integers(len(source.starts)))  # index of the next background sentence
-        self.waiting: list[np.ndarray] = []  # ids that are made and not read yet
+        self.waiting: list[np.ndarray] = []  # ids that are made and not read yet, and which are of facts: (2, n) each
         self.length = 0  # their number
-        self.told = 0  # their number up to the end of the last fact
         if cut is not None:
             self._begin_with_background(cut)
             self._tell()
@@ -56,31 +55,31 @@ class Telling:
         other.share = other._draw_share()
         return other
 
-    def read(self, n_tokens: int) -> np.ndarray:
-        """Read the next tokens: ids (n_tokens,)."""
+    def read(self, n_tokens: int) -> tuple[np.ndarray, np.ndarray]:
+        """Read the next tokens: ids (n_tokens,), and which of them are of facts (n_tokens,)."""
         while self.length < n_tokens:
             self._add_sentence()
-        ids = self._made()
-        self.waiting, self.length = [ids[n_tokens:]], self.length - n_tokens
-        self.told = max(0, self.told - n_tokens)
-        return ids[:n_tokens]
+        made = self._made()
+        self.waiting, self.length = [made[:, n_tokens:]], self.length - n_tokens
+        return made[0, :n_tokens], made[1, :n_tokens].astype(bool)
 
     def peek(self, room: int) -> np.ndarray:
         """Return some of the next tokens, at most `room`, without a part of a fact; they stay unread."""
         wanted = int(self.rng.integers(room + 1))
         while self.length < wanted and self.length + LONGEST <= room:
             self._add_sentence()
-        ids = self._made()
-        return ids[: max(self.told, min(wanted, len(ids)))]
+        ids, of_facts = self._made()
+        told = np.flatnonzero(of_facts)[-1] + 1 if of_facts.any() else 0
+        return ids[: max(told, wanted)]
 
     def finish(self, room: int) -> np.ndarray:
         """Return facts alone, up to the limit or as many as fit into `room` tokens: a lesson of one segment."""
         while self.length + LONGEST <= room and self._tell():
             pass
-        return self._made()
+        return self._made()[0]
 
     def _made(self) -> np.ndarray:
-        return np.concatenate([*self.waiting, NOTHING])
+        return np.concatenate([*self.waiting, NOTHING], axis=1)
 
     def _draw_share(self) -> float:
         low, high = self.log_share
@@ -96,27 +95,26 @@ class Telling:
             self._put(self.encode(lure(self.rng)))
         else:
             self._put(self._background())
-        self.wait -= len(self.waiting[-1])
+        self.wait -= self.waiting[-1].shape[1]
 
     def _tell(self) -> bool:
         """Add the world's next fact; whether there was one."""
         if self.limit == 0 or (fact := self.world.tell()) is None:
             return False
         self.limit = None if self.limit is None else self.limit - 1
-        self._put(self.encode(fact))
+        self._put(self.encode(fact), of_fact=True)
         if self.pause and self.rng.random() < PAUSES:
             self.wait = int(self.rng.integers(self.pause))
-        self.told = self.length
         return True
 
-    def _put(self, ids: np.ndarray) -> None:
-        self.waiting.append(ids)
+    def _put(self, ids: np.ndarray, *, of_fact: bool = False) -> None:
+        self.waiting.append(np.stack([ids, np.full(len(ids), of_fact)]))
         self.length += len(ids)
 
     def _begin_with_background(self, n_tokens: int) -> None:
         while self.length < n_tokens:
             self._put(self._background())
-        self.waiting, self.length = [self._made()[:n_tokens]], n_tokens
+        self.waiting, self.length = [self._made()[:, :n_tokens]], n_tokens
 
     def _background(self) -> np.ndarray:
         """The ids of the next sentence of background."""

@@ -128,6 +128,9 @@ class StoryConfig:
     initial_std: float = setting(1.0, "Spread of the initial memory.", least=0)
     gated: bool = setting(False, "Write rmt's memory through gates, which can shut and so keep it exactly.")
     gate_cost: float = setting(0.0, "Weight of the penalty on open gates: their mean.", least=0)
+    quiet_cost: float = setting(
+        0.0, "Weight of the penalty on gates that are open in segments without a fact.", least=0
+    )
     word_std: float = setting(0.02, "Spread of the first word embeddings.", least=0)
     segment_length: int = setting(64, "Tokens a segment.", least=16)
     shortest: int = setting(0, "Tokens of the shortest segments, where each step draws a length of its own.", least=0)

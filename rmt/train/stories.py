@@ -36,7 +36,8 @@ class Chunk:
     question where questions are asked apart. ids (B, U, T); begins (B, U + 1): segments at which a row's text begins;
     ask (B K, A), row by row, padded at the end; ends (B K, Q / K): the last token of each question; labels (B, Q), -100
     for no question; own (B,): rows that are documents of the latest rung; old (B,): segments that a stream has read;
-    kind (B,): index into KINDS; source (B,): the row whose carried memory a row goes on from, its own or a stream's.
+    kind (B,): index into KINDS; source (B,): the row whose carried memory a row goes on from, its own or a stream's;
+    quiet (B, U): segments of a row's text that have no token of a fact.
     """
 
     ids: np.ndarray
@@ -48,6 +49,7 @@ class Chunk:
     old: np.ndarray
     kind: np.ndarray
     source: np.ndarray
+    quiet: np.ndarray
     rung: int = 0
 
     @classmethod
@@ -64,6 +66,7 @@ class Chunk:
             old=zeros(rows),
             kind=zeros(rows),
             source=np.arange(rows),
+            quiet=np.zeros((rows, unroll), bool),
             rung=rung,
         )
 
@@ -149,7 +152,7 @@ class StoryStreams:
         if row is None or lost or row.old >= row.life:
             row = self.streams[b] = self._begin(stage, U + 1 + int(self.rng.exponential(stage.life)))
             chunk.begins[b, 0] = True
-        chunk.ids[b] = row.text.read(U * self.tokens).reshape(U, -1)
+        self._read(row.text, chunk, b, U)
         row.old += U
         chunk.old[b] = row.old
         return row
@@ -170,7 +173,8 @@ class StoryStreams:
         stream = self.streams[chunk.source[b]]
         row = replace(stream, text=stream.text.fork((0.05, max(0.05, stage.share[1]))))
         row.world = row.text.world
-        chunk.ids[b], chunk.own[b] = row.text.read(U * self.tokens).reshape(U, -1), True
+        self._read(row.text, chunk, b, U)
+        chunk.own[b] = True
         return row
 
     def _document(self, chunk: Chunk, b: int) -> Row:
@@ -184,9 +188,15 @@ class StoryStreams:
             n = min(rung.life, U + 1)  # half of the documents have the full length, the others any
         row = self._begin(rung, n)
         chunk.own[b], chunk.begins[b, U + 1 - n] = own, True
-        if n > 1:
-            chunk.ids[b, U + 1 - n :] = row.text.read((n - 1) * self.tokens).reshape(n - 1, -1)
+        self._read(row.text, chunk, b, n - 1)
         return row
+
+    def _read(self, text: Telling, chunk: Chunk, b: int, n: int) -> None:
+        """Read a text's next n segments into the last ones of row b."""
+        first = chunk.ids.shape[1] - n
+        ids, of_facts = text.read(n * self.tokens)
+        chunk.ids[b, first:] = ids.reshape(n, self.tokens)
+        chunk.quiet[b, first:] = ~of_facts.reshape(n, self.tokens).any(1)
 
     def _begin(self, rung: Rung, life: int) -> Row:
         rng = self.rng

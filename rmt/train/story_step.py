@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from rmt.backbone import wide
 from rmt.errors import InputError
 from rmt.memory.base import State, Step, choose, detach, map_state
+from rmt.memory.recurrent import gates
 from rmt.model import Model
 from rmt.model.unroll import unroll
 from rmt.text.segments import IGNORE, Segment
@@ -44,20 +45,25 @@ def score(
     begins: Tensor,
     ask: Tensor,
     ends: Tensor,
+    quiet: Tensor,
     labels: Tensor,
     state: State,
     *,
     gate_cost: float = 0.0,
+    quiet_cost: float = 0.0,
 ) -> tuple[Tensor, Tensor, State]:
     """Score a chunk: the loss (), which answers are right (B, Q), the detached state after the segments.
 
-    The loss is the mean cross-entropy, and gate_cost times the mean of how far the memory's gates are open.
+    The loss is the mean cross-entropy; gate_cost times the mean of how far the memory's gates are open; and quiet_cost
+    times the mean cross-entropy of the gates of segments that are quiet (B, U), all of which should be shut.
     """
     logits, state, steps = answers(model, ids, begins, ask, ends, state)
     logits = wide(logits)
     loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE)
-    if steps and gate_cost:
-        loss = loss + gate_cost * torch.stack([model.cell.gates(step) for step in steps]).float().mean()
+    if steps and (gate_cost or quiet_cost):
+        gated = wide(torch.stack([model.cell.gate_logits(step) for step in steps], dim=1))  # (B, U, M, D)
+        writes = F.softplus(gated).mean((2, 3)) * quiet  # (B, U)
+        loss = loss + gate_cost * gates(gated).mean() + quiet_cost * writes.sum() / quiet.sum().clamp(min=1)
     return loss, logits.argmax(-1) == labels, detach(state)
 
 

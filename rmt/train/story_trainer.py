@@ -112,7 +112,7 @@ class StoryTrainer(TrainingRun):
         if self.at.since == 0:
             self.carried.clear()
         self._set_lr(self._lr())
-        arrays = (chunk.source, chunk.ids, chunk.begins, chunk.ask, chunk.ends, chunk.labels)
+        arrays = (chunk.source, chunk.ids, chunk.begins, chunk.ask, chunk.ends, chunk.quiet, chunk.labels)
         source, *tensors = [torch.from_numpy(array).to(self.device, non_blocking=True) for array in arrays]
         state = self.carried.get(group)
         if state is None:
@@ -127,11 +127,11 @@ class StoryTrainer(TrainingRun):
 
     def _train(self, *tensors) -> tuple[Tensor, Tensor, State]:
         """Train on a chunk: the loss, which answers were right, the state after the segments."""
-        half = self.config.precision == "bf16"
+        config, half = self.config, self.config.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half, cache_enabled=False):
-            loss, right, state = score(self.model, *tensors, gate_cost=self.config.gate_cost)
+            loss, right, state = score(self.model, *tensors, gate_cost=config.gate_cost, quiet_cost=config.quiet_cost)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=not self.cuda)
         return loss.detach(), right, state
@@ -219,8 +219,8 @@ class StoryTrainer(TrainingRun):
             raise InputError(f"The optimizer is adamw or muon, not {config.optimizer!r}.")
         if config.cell != "rmt" and config.gated:
             raise InputError(f"Only the memory of --cell rmt is written through gates, not that of {config.cell}.")
-        if config.gate_cost and not config.gated:
-            raise InputError("Open gates have a cost where there are gates; add --gated or leave out --gate-cost.")
+        if (config.gate_cost or config.quiet_cost) and not config.gated:
+            raise InputError("Open gates have a cost where there are gates; add --gated or leave out their cost.")
         if config.compile and not self.cuda and not any(map(shutil.which, COMPILERS)):
             raise InputError("--compile needs a C++ compiler, g++ or clang++, and none is here; leave it out.")
         if config.first >= len(self.rungs):
