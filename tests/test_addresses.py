@@ -54,6 +54,9 @@ def test_a_run_without_facts_offers_one_with_facts(monkeypatch, make_trace):
 def test_what_a_form_offers_first_changes_something(toys, monkeypatch, make_trace):
     assert what_if.changed("Mary went to the garden.", ["bathroom", "garden", "never mentioned"]).endswith("bathroom.")
     assert what_if.changed("Mary sleeps.", ["garden", "office"]) == "Mary sleeps."
+    places = ["bedroom", "garden", "kitchen"]
+    assert what_if.changed("The kitchen is south of the garden.", places) == "The kitchen is south of the bedroom."
+    assert what_if.changed("The kitchen is south of the garden.", places[1:]).endswith("of the garden."), "no third one"
     make_trace("away", label=2)
     run_, other = toys.open("toy"), toys.open("away")
     fact = what_if.facts(run_)[0]

@@ -145,13 +145,14 @@ def facts(run: Run) -> list[Fact]:
 
 
 def changed(text: str, classes: Sequence[str]) -> str:
-    """A fact told otherwise: its last word that is an answer becomes another answer that is a single word, too."""
+    """A fact told otherwise: its last word that is an answer becomes another, a single word that it does not have."""
     words = [name for name in classes if name.isalpha()]
     found = [match for match in re.finditer(r"[a-z]+", text) if match[0] in words]
-    if not found or len(words) < 2:
+    if not found:
         return text
-    other = words[(words.index(found[-1][0]) + 1) % len(words)]
-    return text[: found[-1].start()] + other + text[found[-1].end() :]
+    last, after = found[-1], words.index(found[-1][0]) + 1
+    others = [word for word in words[after:] + words[:after] if word not in {match[0] for match in found}]
+    return text[: last.start()] + others[0] + text[last.end() :] if others else text
 
 
 def _text(run: Run) -> ch.Change | None:
