@@ -1,0 +1,162 @@
+"""The texts that training on stories reads: documents, streams, forks, questions and where they end."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rmt.tasks.babi import CLASSES, NEVER
+from rmt.tasks.base import NAMES
+from rmt.tasks.distractor import Distractor
+from rmt.tasks.telling import Telling
+from rmt.tasks.worlds import Persons
+from rmt.text.segments import IGNORE
+from rmt.text.tokenizer import open_tokenizer
+from rmt.train.config import StoryConfig
+from rmt.train.rungs import Rung, rungs
+from rmt.train.stories import Chunk, StoryStreams
+
+SHORT = Rung("short", forms=(1, 0, 0), facts=4)
+FAR = Rung("far", forms=(1, 0, 0), share=(0.5, 0.9), life=3, unroll=2)
+STREAMS = Rung("streams", forms=(1, 0, 0), share=(0.3, 0.9), life=12, unroll=2, streams=0.6)
+
+
+def test_each_question_ends_at_its_place_and_has_the_answer_of_the_text_before_it(texts):
+    made = texts(SHORT)
+    asked = 0
+    for _ in range(5):
+        chunk = made.chunk(0)
+        for ask, ends, labels in zip(chunk.ask, chunk.ends, chunk.labels, strict=True):
+            n = int((labels != IGNORE).sum())
+            told = dict(re.findall(r"(\w+) (\w+)\.", made.tokenizer.decode(ask)))  # the latest counts
+            for q in range(n):
+                name = made.tokenizer.decode(ask[: ends[q] + 1]).split()[-1]
+                assert CLASSES[labels[q]] == told.get(name, NEVER)
+                asked += 1
+            assert (labels[n:] == IGNORE).all() and (ask[ends[:n].max() + 1 :] == 0).all()
+    assert asked > 30
+
+
+def test_short_questions_leave_room_for_all_facts_of_a_lesson(texts):
+    made = texts(SHORT)
+    chunks = [made.chunk(0) for _ in range(10)]
+    facts = [
+        made.tokenizer.decode(ask).count(".")
+        for chunk in chunks
+        for ask, labels in zip(chunk.ask, chunk.labels, strict=True)
+        if (labels != IGNORE).all()
+    ]
+    assert max(facts) == SHORT.facts
+
+
+def test_each_step_may_have_segments_of_a_length_of_its_own_and_its_questions_stand_whole(file):
+    words = open_tokenizer(file)
+    rung = replace(STREAMS, share=(0.1, 0.3), unroll=1, life=40)
+    texts = StoryStreams([rung], CLASSES, words, 4, 200, 2, np.random.default_rng(0), shortest=25)
+    chunks = [texts.chunk(0) for _ in range(60)]
+    assert {chunk.ids.shape[2] for chunk in chunks} == {25, 50, 100, 200}
+    # What was made for a long asking segment and is not read yet still stands in a short one, so it may be longer.
+    assert any(chunk.ask.shape[1] > chunk.ids.shape[2] for chunk in chunks)
+    for chunk in chunks:
+        asked = [chunk.ask[b, end] for b, ends in enumerate(chunk.ends) for end in ends[chunk.labels[b] != IGNORE]]
+        assert asked and {words.decode([token]).strip() for token in asked} <= set(NAMES)
+
+
+def test_many_facts_lessons_tell_of_exactly_so_many(file):
+    stages = rungs(StoryConfig(kinds="many-facts"))
+    texts = StoryStreams(stages[:2], CLASSES, open_tokenizer(file), 6, 64, 7, np.random.default_rng(0))
+    assert texts.rungs[0].facts == 4
+    assert ((texts.chunk(0).labels != IGNORE).sum(1) <= 4).all()
+    labels = np.concatenate([texts.chunk(0).labels for _ in range(20)])
+    asked = (labels != IGNORE).sum(1)
+    assert asked.max() == 4 and (asked == 4).mean() > 0.5  # of seven questions, for there are four facts in all
+    assert CLASSES.index(NEVER) not in labels
+
+
+def test_a_segment_is_quiet_where_no_token_of_a_fact_is(texts):
+    made = texts(FAR)
+    facts, found = {"Mary", "John", "Daniel", "Sandra"}, set()
+    for _ in range(6):
+        chunk = made.chunk(0)
+        for row, quiet, begins in zip(chunk.ids, chunk.quiet, chunk.begins, strict=True):
+            first = int(begins.argmax()) if begins.any() else 0
+            assert not quiet[:first].any(), "before its text begins"
+            for segment, still in zip(row[first:], quiet[first:], strict=True):
+                named = any(name in made.tokenizer.decode(segment.tolist()) for name in facts)
+                found.add((bool(still), named))
+    assert (True, False) in found and (False, True) in found and (True, True) not in found
+
+
+def test_documents_may_go_on_from_where_a_stream_is_in_a_way_of_their_own(texts):
+    made = texts(replace(STREAMS, streams=0.5, forks=1.0))
+    read, forked, differ = [""] * 6, 0, 0
+    for _ in range(12):
+        chunk = made.chunk(0)
+        past = [read[source] for source in chunk.source]
+        for b, (ids, ask, ends, labels) in enumerate(zip(chunk.ids, chunk.ask, chunk.ends, chunk.labels, strict=True)):
+            new = made.tokenizer.decode(ids.reshape(-1))
+            read[b] = new if chunk.begins[b, 0] else past[b] + new
+            assert b >= 3 or chunk.source[b] == b, "streams go on from themselves"
+            if chunk.source[b] == b:
+                continue
+            assert chunk.own[b] and not chunk.old[b] and not chunk.begins[b].any()
+            told = dict(re.findall(r"\b(\w+) (\w+)\.", read[b] + made.tokenizer.decode(ask)))
+            for end, label in zip(ends[labels != IGNORE], labels[labels != IGNORE], strict=True):
+                name = made.tokenizer.decode(ask[: end + 1]).split()[-1]
+                assert CLASSES[label] == told.get(name, NEVER)
+                forked += 1
+            differ += (ids != chunk.ids[chunk.source[b]]).any()
+    assert forked > 30 and differ > 20
+
+
+def test_documents_go_on_from_streams_that_are_not_lost_and_have_more_to_tell(texts):
+    made = texts(replace(STREAMS, streams=0.5, forks=1.0, facts=2, least=2, life=500, wait=1.0))
+    made.chunk(0)
+    made.lost = np.array([True, False, False, False, False, False])
+    made.streams[1].text.limit = 0
+    waits = made.streams[2].text
+    waits.wait = 10**6
+    chunk = Chunk.empty(6, 2, (48, 48), 3, 1, 0)
+    forks = [(made._fork(chunk, 5), int(chunk.source[5])) for _ in range(20)]
+    assert {source for _, source in forks} == {2}
+    assert all(fork.text.wait <= 0 and fork.text.pause == 0 for fork, _ in forks) and waits.wait > 10**5
+
+
+def test_background_may_be_chosen_for_words_of_the_stories(file):
+    words, rng = open_tokenizer(file), np.random.default_rng(0)
+    source = Distractor(words, ["It rained all day. The GARDENS were wet. Nobody came there. All were at home."])
+    shares = []
+    for baits in (0.0, 0.9):
+        encode = lambda text: np.array(words.encode(text).ids)  # noqa: E731
+        text = Telling(source, Persons(rng), encode, rng, share=(1e-6, 1e-6), baits=baits).read(2000)[0]
+        sentences = words.decode(text).count(".")
+        shares.append(words.decode(text).count("GARDENS") / sentences)
+    assert 0.15 < shares[0] < 0.35 and 0.8 < shares[1] < 1
+
+
+def test_no_fact_is_told_in_a_pause(file):
+    words, rng = open_tokenizer(file), np.random.default_rng(0)
+    source = Distractor(words, ["It rained all day. All were at home."])
+    encode = lambda text: np.array(words.encode(text).ids)  # noqa: E731
+    for pause, longest in ((0, 0), (400, 200)):
+        text = Telling(source, Persons(rng), encode, rng, share=(1.0, 1.0), pause=pause).read(4000)[0]
+        gaps = [len(gap) for gap in re.findall(r"(?: ?(?:It rained all day|All were at home)\.)+", words.decode(text))]
+        assert max(gaps, default=0) >= longest and bool(gaps) == bool(pause)
+
+
+def test_texts_of_relations_tell_both_facts_as_their_stories_do(texts):
+    stages = rungs(StoryConfig(kinds="qa4"))
+    assert all(stage.least == stage.facts == 2 for stage in stages if not stage.lesson)
+    made = texts(next(stage for stage in stages if stage.name == "short, 2 facts"))
+    for _ in range(5):
+        for ask in made.chunk(0).ask:
+            assert len(re.findall(r"(\w+) (?:north|south|east|west) (\w+)\.", made.tokenizer.decode(ask))) == 2
+
+
+@pytest.mark.parametrize(("wait", "untold"), [(0.0, 0), (1.0, 5)])
+def test_streams_may_wait_for_their_first_fact(texts, wait, untold):
+    waiting = replace(STREAMS, share=(1.0, 1.0), life=500, streams=1.0, wait=wait)
+    chunk = texts(waiting).chunk(0)
+    nothing_told = ((chunk.labels == CLASSES.index(NEVER)) | (chunk.labels == IGNORE)).all(1)
+    assert nothing_told.sum() >= untold and (wait or not nothing_told.any())
