@@ -13,7 +13,7 @@ from rmt.tasks.worlds import World
 LONGEST = 14  # tokens that a fact takes at most
 CHANGE = 0.03  # probability, per sentence, that a new share of facts is drawn
 JUMP = 0.01  # probability, per sentence, that the background continues at another place
-PAUSES = 0.3  # probability that a pause follows a fact
+PAUSES = 0.5  # probability that a pause follows a fact
 NOTHING = np.zeros((2, 0), np.int64)
 
 
@@ -47,12 +47,18 @@ class Telling:
             self._begin_with_background(cut)
             self._tell()
 
-    def fork(self, share: tuple[float, float]) -> "Telling":
-        """Another text that has told what this one has and goes on in its own way, with this range of the share."""
+    def fork(self, share: tuple[float, float], cut: int | None = None) -> "Telling":
+        """Another text that has told what this one has and goes on in its own way, with this range of the share.
+
+        cut: tokens before its first fact, where given and where no fact of this text is still to be read.
+        """
         other = copy(self)
         other.world = deepcopy(self.world, {id(self.world.rng): self.rng})
         other.log_share, other.wait, other.pause, other.waiting = np.log(share), 0, 0, list(self.waiting)
         other.share = other._draw_share()
+        if cut is not None and not self._made()[1].any():
+            other._begin_with_background(cut)
+            other._tell()
         return other
 
     def read(self, n_tokens: int) -> tuple[np.ndarray, np.ndarray]:
@@ -112,6 +118,7 @@ class Telling:
         self.length += len(ids)
 
     def _begin_with_background(self, n_tokens: int) -> None:
+        self.waiting, self.length = [], 0
         while self.length < n_tokens:
             self._put(self._background())
         self.waiting, self.length = [self._made()[:, :n_tokens]], n_tokens

@@ -81,7 +81,7 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
         # took up 40 % of what it was told then, and all of what it was told at once. And some tell the second fact as
         # late as a long text does, some fifty segments of 256 tokens after the first.
         cut, *streams = [replace(rung, facts=2, least=2, hard=0.4, never=0.4) for rung in far]
-        streams = [replace(rung, share=(0.003, 0.4), wait=0.7, cut=0.5) for rung in streams]
+        streams = [replace(rung, share=(0.003, 0.4), wait=0.9, cut=0.5) for rung in streams]
         return [replace(cut, share=(0.05, 0.7)), *streams]
     if kinds in (("qa2",), ("qa3",)):
         cut, *streams = far

@@ -171,7 +171,7 @@ class StoryStreams:
             return None
         chunk.source[b] = able[int(self.rng.integers(len(able)))]
         stream = self.streams[chunk.source[b]]
-        row = replace(stream, text=stream.text.fork((0.05, max(0.05, stage.share[1]))))
+        row = replace(stream, text=stream.text.fork((0.05, max(0.05, stage.share[1])), self._cut(stage, stream.form)))
         row.world = row.text.world
         self._read(row.text, chunk, b, U)
         chunk.own[b] = True
@@ -206,9 +206,7 @@ class StoryStreams:
             rng, short=form == SHORT, varied=form == WHOLE and rung.varied, absent=rng.random() < rung.absent,
             lesson=rng.random() < rung.lesson, hard=rng.random() < rung.hard,
         )  # fmt: skip
-        cut = None
-        if life > 1 and rng.random() < rung.cut:
-            cut = self.tokens - 1 - int(rng.integers(3 if form == SHORT else 7))
+        cut = self._cut(rung, form) if life > 1 else None
         pause = self.tokens * (1 + life // 2) if rng.random() < rung.wait else 0
         wait = int(rng.integers(pause)) if pause else 0
         text = Telling(
@@ -218,6 +216,12 @@ class StoryStreams:
             pause=pause, baits=rung.baits,
         )  # fmt: skip
         return Row(text, world, life, form, list(KINDS).index(kind))
+
+    def _cut(self, rung: Rung, form: int) -> int | None:
+        """Draw how many tokens stand before a fact that the first boundary is to cut; None where it is to cut none."""
+        if self.rng.random() >= rung.cut:
+            return None
+        return self.tokens - 1 - int(self.rng.integers(3 if form == SHORT else 7))
 
     def _ask(self, row: Row, ask: np.ndarray, ends: np.ndarray, labels: np.ndarray) -> None:
         """Fill one row's asking segments: the last part of its text, then questions."""

@@ -123,6 +123,19 @@ def test_documents_go_on_from_streams_that_are_not_lost_and_have_more_to_tell(te
     assert all(fork.text.wait <= 0 and fork.text.pause == 0 for fork, _ in forks) and waits.wait > 10**5
 
 
+def test_a_boundary_may_cut_the_first_fact_of_a_document_that_goes_on(file):
+    words, rng, rare = open_tokenizer(file), np.random.default_rng(0), (1e-9, 1e-9)
+    encode = lambda text: np.array(words.encode(text).ids)  # noqa: E731
+    text = Telling(Distractor.load(words, "train"), Persons(rng), encode, rng, share=rare)
+    text.read(100)
+    whole, cut = (text.fork(rare, tokens).read(96)[1] for tokens in (None, 45))
+    assert not whole.any() and cut.argmax() == 45 and cut[45:50].all() and not cut[60:].any()
+    text._tell()
+    begun = text.read(text.length - 3)[1]
+    left, _ = text.fork(rare, 45).read(96)
+    assert begun[-1] and left[:3].tolist() == text.read(3)[0].tolist(), "a fact is told to its end"
+
+
 def test_background_may_be_chosen_for_words_of_the_stories(file):
     words, rng = open_tokenizer(file), np.random.default_rng(0)
     source = Distractor(words, ["It rained all day. The GARDENS were wet. Nobody came there. All were at home."])
