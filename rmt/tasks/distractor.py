@@ -57,6 +57,15 @@ class Distractor:
         found = [np.flatnonzero([pattern.search(text) is not None for text in self.sentences]) for pattern in patterns]
         return [numbers for numbers in found if len(numbers)]
 
+    def planted(self, rng: np.random.Generator, number: int, word: str) -> str:
+        """Sentence `number` with this word in place of one of its own, which is capitalized or not as this one is."""
+        text = self.sentences[number]
+        own = [match for match in WORD.finditer(text) if match[0][0].isupper() == word[0].isupper() and match.start()]
+        if not own:
+            return text
+        place = own[int(rng.integers(len(own)))]
+        return text[: place.start()] + word + text[place.end() :]
+
     def sample(self, rng: np.random.Generator, n_tokens: int) -> "Passage":
         """Draw n_tokens of text that begin at a random sentence; past the end of a document another one follows."""
         pieces, length = [], 0

@@ -8,7 +8,7 @@ import numpy as np
 from rmt.tasks.base import Rng
 from rmt.tasks.distractor import Distractor
 from rmt.tasks.lures import lure
-from rmt.tasks.worlds import World
+from rmt.tasks.worlds import World, pick
 
 LONGEST = 14  # tokens that a fact takes at most
 CHANGE = 0.03  # probability, per sentence, that a new share of facts is drawn
@@ -25,8 +25,8 @@ class Telling:
     like facts. shuffled: whether the tokens of a background sentence are in random order. limit: facts in all.
     cut: tokens before the first fact, where given, so that a segment boundary can fall into the fact. wait: tokens of
     background before facts are told at all, or after that one. pause: the most tokens of background alone that come
-    after some of the facts. baits: share of background sentences that are drawn among those with a word of the world,
-    "west of the Mississippi".
+    after some of the facts. baits: share of background sentences with a word of the world: half of them have it, "west
+    of the Mississippi", and half are given it in place of another, so that there are endlessly many.
     """
 
     def __init__(
@@ -126,6 +126,9 @@ class Telling:
     def _background(self) -> np.ndarray:
         """The ids of the next sentence of background."""
         if self.baits and self.rng.random() < self.baits:
+            if self.rng.random() < 0.5:
+                number, word = int(self.rng.integers(len(self.source.starts))), pick(self.rng, self.world.words)
+                return self.encode(self.source.planted(self.rng, number, word))
             kinds = self.source.mentioning(self.world.words)
             if kinds:
                 self.sentence = int(self.rng.choice(kinds[int(self.rng.integers(len(kinds)))]))

@@ -34,7 +34,7 @@ class Rung:
     streams: float = 0.0
     forks: float = 0.0  # share of documents beside streams that go on from where one is, see `StoryStreams._fork`
     lures: float = 0.0
-    baits: float = 0.0  # share of background sentences that are chosen since they have a word of the stories
+    baits: float = 0.0  # share of background sentences with a word of the stories, see `Telling`
     varied: bool = False  # whether moves are told in other words than the official ones, too
     cut: float = 0.0  # share of longer documents whose first boundary cuts a fact
     wait: float = 0.0  # share of texts with background alone before the first fact and after some: up to half a life
@@ -193,7 +193,7 @@ def _far(kinds: tuple[str, ...], config: StoryConfig) -> list[Rung]:
     """The rungs that teach the memory to keep facts for long: facts cut by a boundary, then streams."""
     stream = Rung(
         "streams", kinds, share=(0.003, 0.3), unroll=4, varied=True, cut=0.6, absent=0.4, never=0.25, lures=0.06,
-        baits=0.1, forks=0.8, wait=0.5, streams=config.stream_share, steps=config.stream_steps,
+        baits=0.2, forks=0.8, wait=0.5, streams=config.stream_share, steps=config.stream_steps,
     )  # fmt: skip
     return [
         # A fact whose first half must be remembered until its second half is read needs a rung of its own: streams,

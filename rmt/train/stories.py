@@ -6,7 +6,7 @@ carried). The last facts of a text may be in the asking segment, before the ques
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import lru_cache
 from itertools import count, takewhile
 
 import numpy as np
@@ -106,7 +106,8 @@ class StoryStreams:
 
     def __post_init__(self):
         self.source = Distractor.load(self.tokenizer, self.split)
-        self.encode = cache(lambda text: np.array(encode(self.tokenizer, text), dtype=np.int64))
+        # Most texts are facts and questions, which come again; background with a word put into it hardly does.
+        self.encode = lru_cache(1 << 14)(lambda text: np.array(encode(self.tokenizer, text), dtype=np.int64))
         self.number = {name: i for i, name in enumerate(self.classes)}
         apart = any(KINDS[kind].world.alone for rung in self.rungs for kind in rung.kinds)
         self.asking = self.n_questions if apart else 1  # asking segments of a row

@@ -136,16 +136,20 @@ def test_a_boundary_may_cut_the_first_fact_of_a_document_that_goes_on(file):
     assert begun[-1] and left[:3].tolist() == text.read(3)[0].tolist(), "a fact is told to its end"
 
 
-def test_background_may_be_chosen_for_words_of_the_stories(file):
+def test_background_may_be_chosen_for_words_of_the_stories_or_be_given_them(file):
     words, rng = open_tokenizer(file), np.random.default_rng(0)
-    source = Distractor(words, ["It rained all day. The GARDENS were wet. Nobody came there. All were at home."])
-    shares = []
+    prose = "It rained all day. The GARDENS were wet. Nobody came there. All were at home, said Ada."
+    source = Distractor(words, [prose])
+    encode = lambda text: np.array(words.encode(text).ids)  # noqa: E731
+    has, given, capital = {}, {}, 0
     for baits in (0.0, 0.9):
-        encode = lambda text: np.array(words.encode(text).ids)  # noqa: E731
-        text = Telling(source, Persons(rng), encode, rng, share=(1e-6, 1e-6), baits=baits).read(2000)[0]
-        sentences = words.decode(text).count(".")
-        shares.append(words.decode(text).count("GARDENS") / sentences)
-    assert 0.15 < shares[0] < 0.35 and 0.8 < shares[1] < 1
+        text = Telling(source, Persons(rng), encode, rng, share=(1e-6, 1e-6), baits=baits).read(4000)[0]
+        sentences = re.findall(r"[^.]+\.", words.decode(text))
+        has[baits] = np.mean(["GARDENS" in sentence for sentence in sentences])
+        given[baits] = np.mean([any(word in sentence for word in Persons.words) for sentence in sentences])
+        capital += sum(f", said {name}." in sentence for sentence in sentences for name in NAMES)
+    assert 0.15 < has[0.0] < 0.35 and given[0.0] == 0
+    assert 0.45 < has[0.9] < 0.65 and 0.3 < given[0.9] < 0.5 and capital, "a name stands where a name stood"
 
 
 def test_no_fact_is_told_in_a_pause(file):
