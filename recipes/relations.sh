@@ -8,7 +8,7 @@ common="--kinds qa4 --optimizer muon --questions 3 --precision bf16 --compile"
 # First without gates, whose price would shut them before there is anything to write.
 rmt train-stories $common --lr 1.5e-3 --rung-floor 0.1 --patience 700 --go-on --rows 32 --lesson-rows 32 --stream-lr 2.5e-4 --stream-life 60 \
   --minutes 90 --out runs/qa4-without-gates
-rmt train-stories $common --init runs/qa4-without-gates --gated --gate-cost 0.5 --first 13 --rows 48 --stream-lr 4e-4 --floor 0.03 \
+rmt train-stories $common --init runs/qa4-without-gates --gated --gate-cost 0.5 --quiet-cost 2 --first 13 --rows 48 --stream-lr 4e-4 --floor 0.03 \
   --stream-life 800 --stream-share 0.35 --minutes 60 --out runs/qa4
 into qa4
 "$PYTHON" -m benchmarks.babilong assets/checkpoints/qa4 --tasks qa4 --tokens 4k 32k 128k --samples 200 100 50 \

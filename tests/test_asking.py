@@ -61,6 +61,21 @@ def test_what_is_no_fact_about_somebody_named_may_say_anything(sentence, answer)
     assert said(mary, len(ends))[-1] == answer
 
 
+def test_a_relation_says_what_lies_on_a_side_of_either_place_and_nothing_of_its_other_sides():
+    task = TASKS["qa4"]
+    text, ends = words("The garden is north of the office. So be it! The kitchen is east of the garden. What now?")
+    asked = {one.name: [task.classes[c] for c in one.truths(np.array([0, 7, 18]))] for one in of_text(task, text, ends)}
+    assert asked == {
+        "south of the garden": [NEVER, "office", "office"],
+        "north of the office": [NEVER, "garden", "garden"],
+        "east of the garden": [NEVER, NEVER, "kitchen"],
+        "west of the kitchen": [NEVER, NEVER, "garden"],
+    }
+    unclear = of_text(task, *words("The garden is north of the office. The garden was far away."))
+    assert {one.name: int(one.truths(np.array([99]))[0]) >= 0 for one in unclear}["north of the office"]
+    assert not any(one.truths(np.array([99]))[0] >= 0 for one in unclear if one.name.endswith("garden"))
+
+
 def test_facts_are_looked_for_only_where_they_stand():
     text, ends = words("Mary went to the garden. Mary Todd was ill. Mary went to the office.")
     mary = of_text(QA1, text, ends, within=[(0, 5), (9, 14)])[0]

@@ -54,7 +54,7 @@ def of_text(
 
     ends: where each token ends in the text, in bytes. within: tokens from start to end in whose sentences facts stand;
     all sentences by default. A sentence that names somebody and looks like no fact about them may say anything: from
-    there on the right answer is unknown.
+    there on the right answer is unknown. A whole sentence that is a fact changes no more than what it answers.
     """
     plain = text.decode("latin-1")  # a byte a character
     parts = [match.span() for match in SENTENCE.finditer(plain)]
@@ -82,7 +82,7 @@ def _answers(
     classes = {word: i for i, word in enumerate(task.classes)}
     yield 0, classes.get(NEVER)
     for sentence, read in sentences:
-        if not re.search(rf"\b{re.escape(name)}\b", sentence):
+        if not re.search(rf"\b{re.escape(name.split()[-1])}\b", sentence):  # "garden" of "north of the garden"
             continue
         answers = [
             classes.get(match[group])
@@ -91,4 +91,5 @@ def _answers(
             for form, group in look.questions
             if form.format(**match.groupdict()) == question
         ]
-        yield read, answers[-1] if answers else None
+        if answers or not any(look.pattern.fullmatch(sentence.strip()) for look in task.looks):
+            yield read, answers[-1] if answers else None

@@ -4,12 +4,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rmt.tasks.babi_words import CLASSES, CROWD, DROPS, GIVERS, GIVES, NEVER, OBJECTS, TAKES
+from rmt.tasks.babi_words import CLASSES, CROWD, DIRECTIONS, DROPS, GIVERS, GIVES, NEVER, OBJECTS, TAKES
 from rmt.tasks.base import NAMES, PLACES, Rng, Story, Task
 from rmt.tasks.crowd import Crowd
 from rmt.tasks.memorize import MOVE, PEOPLE
 from rmt.tasks.questions import Look
-from rmt.tasks.reasoning import RELATION
 from rmt.tasks.relations import Relations
 from rmt.tasks.worlds import Before, Gifts, Objects, Persons, World, pick
 
@@ -73,6 +72,19 @@ GIFT = Look(
         ("What did {who} give to {whom}?", "what"),
     ),
 )
+RELATIONS = tuple(  # a fact says on which side of each of two places the other one lies
+    Look(
+        re.compile(rf"[Tt]he (?P<a>\w+) is {way} of the (?P<b>\w+)\."),
+        (
+            (f"What is {way} of the {{b}}?", "a"),
+            (f"What is the {{a}} {way} of?", "b"),
+            (f"What is {back} of the {{a}}?", "b"),
+            (f"What is the {{b}} {back} of?", "a"),
+        ),
+    )
+    for way, back in DIRECTIONS.items()
+)
+SIDES = tuple(f"{way} of the {place}" for place in PLACES for way in DIRECTIONS)
 
 
 def _task(name: str, **words) -> Task:
@@ -104,7 +116,7 @@ RECORDS = (
         hint="It knows where an object was before it came to a place.",
     ),
     _task(
-        "qa4", title="qa4, relations", about=PLACES, looks=(RELATION,),
+        "qa4", title="qa4, relations", about=PLACES, looks=RELATIONS, asks=_asks(SIDES, "What is {}?"),
         example="The garden is north of the kitchen. {noise} The kitchen is north of the office. "
         "{noise} What is the kitchen north of?",
         hint="It knows which place lies where of which other place.",
