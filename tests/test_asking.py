@@ -94,6 +94,17 @@ def test_a_story_says_what_is_right_after_each_fact():
     assert of_story(QA1, Story(story.facts, story.question, story.answer), spans) == ()
 
 
+def test_of_a_story_of_relations_the_sides_are_asked_about_that_it_tells_of():
+    task = TASKS["qa4"]
+    story = task.story(np.random.default_rng(4))
+    asked = of_story(task, story, [Span("fact", 0, 5), Span("fact", 10, 15)])
+    assert len(asked) == 4 and [one.truths(np.array([0]))[0] for one in asked] == [task.classes.index(NEVER)] * 4
+    for one in asked:
+        told, answer = one.answers[-1]
+        assert answer == story.questions(2 if told == 15 else 1)[one.text] != task.classes.index(NEVER)
+    assert sorted(one.answers[-1][0] for one in asked) == [5, 5, 15, 15]
+
+
 @pytest.fixture(scope="module")
 def model():
     return untrained(ASSETS / "checkpoints" / "qa1", seed=1).double()

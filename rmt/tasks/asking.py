@@ -40,11 +40,10 @@ def of_story(task: Task, story: Story, spans: Sequence[Span]) -> tuple[Asking, .
     ends = [0, *(span.end for span in spans if span.kind == "fact")]
     if not story.answers:
         return ()
-    new = [(end, dict(answers)) for end, answers in zip(ends, story.answers, strict=True)]
-    return _of_cast(
-        Asking(name, question, tuple((end, answers[question]) for end, answers in new if question in answers))
-        for name, question in task.asks
-    )
+    news = [(end, dict(answers)) for end, answers in zip(ends, story.answers, strict=True)]
+    first = {0: task.classes.index(NEVER)} if NEVER in task.classes else {}
+    told = {question: {end: new[question] for end, new in news if question in new} for _, question in task.asks}
+    return _of_cast(Asking(name, question, tuple((first | told[question]).items())) for name, question in task.asks)
 
 
 def of_text(
@@ -71,8 +70,8 @@ def _of_cast(asked: Iterable[Asking]) -> tuple[Asking, ...]:
     asked = tuple(asked)
     if len(asked) <= CAST:
         return asked
-    told = (one for one in asked if len(one.answers) > 1)  # the first answer is that of before any text
-    return tuple(sorted(told, key=lambda one: one.answers[1][0]))
+    told = {one: [read for read, answer in one.answers if answer not in (None, one.answers[0][1])] for one in asked}
+    return tuple(sorted((one for one in asked if told[one]), key=lambda one: told[one][0]))
 
 
 def _answers(

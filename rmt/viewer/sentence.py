@@ -34,7 +34,7 @@ def sentence(trace: Trace, measures: Measures, record: SegmentRecord, who: str |
     if beat in ("write", "update") and followed:
         was, now = (trace.classes[followed.answer[moment]] for moment in (s, s + 1))
         new = beat == "write" or was == NEVER
-        what = f" where {followed.name} is: " if new else f" {was} with {now} for {followed.name}: "
+        what = f" {_wanted(followed)}: " if new else f" {was} with {now} for {followed.name}: "
         parts += [
             _part(VERBS["write" if new else beat], "strong"),
             _part(f"{what}memory {_looks(record)}"),
@@ -144,6 +144,13 @@ def _path(trace: Trace, record: SegmentRecord) -> list[dict]:
     where = "The last position" if trace.meta["causal"] else "[CLS]"
     share = float(np.asarray(record.answer_read, np.float32).sum(-1).mean())
     return [_part(f"{where}, where the answer is made, gives memory {share:.0%} of its attention. ")]
+
+
+def _wanted(followed: Followed) -> str:
+    """What is known once a question is answered: "where Mary is", "what is north of the garden"."""
+    if followed.question.startswith("What is "):
+        return followed.question[:1].lower() + followed.question[1:].rstrip("?")
+    return f"where {followed.name} is"
 
 
 def _rank(moved: np.ndarray, s: int) -> str:

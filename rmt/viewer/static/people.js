@@ -77,6 +77,11 @@ export function heightOf(overview, each) {
   return n ? HEAD + n * each + 4 : 0
 }
 
+// Pixels that names take at the left end of rows, and the space beside them.
+export function labelsWidth(overview) {
+  return Math.max(0, ...people(overview).map(({ name }) => LETTER * visible(name).length + 10))
+}
+
 // Pixels that scores take at the right end of rows.
 export function scoresWidth(overview, width) {
   return people(overview).length && width > 700 ? COLUMN * columnsOf(overview).length + 6 : 0

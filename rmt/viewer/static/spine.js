@@ -3,7 +3,7 @@
 import { clamp, pointer, range, shown, svg } from "./dom.js"
 import { box, figure, rule, stride, words } from "./draw.js"
 import {
-  drawPeople, heightOf, ownedMark, people, peopleCells, peopleColumns, rowAt, scoresWidth, tipOf, whoOf,
+  drawPeople, heightOf, labelsWidth, ownedMark, people, peopleCells, peopleColumns, rowAt, scoresWidth, tipOf, whoOf,
 } from "./people.js"
 
 const LABELS = 76
@@ -78,8 +78,9 @@ function build(width, frame, act) {
   const rows = rowsOf(overview)
   const scores = Math.max(...frame.all.map((each) => scoresWidth(each.overview, width))) // one axis for two runs
   const [right, columns] = [Math.max(RIGHT, scores), Math.max(...frame.all.map((each) => bins(each.overview)))]
+  const left = Math.max(LABELS, ...frame.all.map((each) => labelsWidth(each.overview)))
   const place = {
-    width, right, scores, left: LABELS, step: (width - LABELS - right) / columns, top: HEAD, row: frame.rowHeight,
+    width, right, scores, left, step: (width - left - right) / columns, top: HEAD, row: frame.rowHeight,
     people: HEAD + rows.length * frame.rowHeight + 4, each: Math.round(frame.rowHeight * 0.35) + 10,
   }
   const height = HEAD + rows.length * place.row + 6 + heightOf(overview, place.each)
@@ -210,7 +211,7 @@ function moveCursor(node, frame) {
 
 function interact(node, frame, act, rows) {
   const { overview, theme } = frame
-  const binAt = (event) => clamp(Math.floor((pointer(event, node).x - LABELS) / node.place.step), 0, bins(overview) - 1)
+  const binAt = (event) => clamp(Math.floor((pointer(event, node).x - node.place.left) / node.place.step), 0, bins(overview) - 1)
   const hover = node.querySelector(".hover")
   const role = { role: "slider", tabindex: 0, "aria-valuemin": 1, "aria-valuemax": overview.meta.n_segments }
   for (const [key, value] of Object.entries(role)) node.setAttribute(key, value)
@@ -218,12 +219,12 @@ function interact(node, frame, act, rows) {
     const { x, y } = pointer(event, node)
     const row = rowAt(overview, node.place, y)
     if (row != null) act.pin({ who: people(overview)[row].name })
-    if (row == null || x >= LABELS) act.go(overview.peak.data[binAt(event)] + 1)
+    if (row == null || x >= node.place.left) act.go(overview.peak.data[binAt(event)] + 1)
   }
   node.onpointermove = (event) => {
     const bin = binAt(event)
     hover.replaceChildren(
-      box(LABELS + bin * node.place.step, HEAD - 22, node.place.step, 400, theme.ink, { opacity: 0.05 }),
+      box(node.place.left + bin * node.place.step, HEAD - 22, node.place.step, 400, theme.ink, { opacity: 0.05 }),
     )
     const single = overview.edges.data[bin + 1] - overview.edges.data[bin] === 1
     act.tip(event, [
