@@ -83,15 +83,18 @@ def test_facts_are_looked_for_only_where_they_stand():
     assert said(of_text(QA1, text, ends)[0], 14)[9] is None, "whoever Mary Todd is"
 
 
-def test_a_story_says_what_is_right_after_each_fact():
-    rng = np.random.default_rng(4)
-    story = QA1.story(rng)
+@pytest.mark.parametrize("name", ["qa1", "qa2", "qa5"])
+def test_a_story_says_what_is_right_after_each_fact(name):
+    task = TASKS[name]
+    story = task.story(np.random.default_rng(4))
     spans = [Span("fact", 10 * i, 10 * i + 5) for i in range(len(story.facts))]
-    for asking in of_story(QA1, story, [*spans, Span("question", 99, 100)]):
+    asked = of_story(task, story, [*spans, Span("question", 999, 1000)])
+    assert len(asked) == len(task.asks)
+    for asking in asked:
         for told in range(len(story.facts) + 1):
-            read = 10 * told if told else 0
-            assert asking.truths(np.array([read]))[0] == story.questions(told)[asking.text]
-    assert of_story(QA1, Story(story.facts, story.question, story.answer), spans) == ()
+            right = story.questions(told).get(asking.text, task.classes.index(NEVER))
+            assert asking.truths(np.array([10 * told]))[0] == right
+    assert of_story(task, Story(story.facts, story.question, story.answer), spans) == ()
 
 
 def test_of_a_story_of_relations_the_sides_are_asked_about_that_it_tells_of():

@@ -119,6 +119,12 @@ def test_a_long_run_has_as_many_bins_for_each(make_trace):
     assert found["who_wrong"][2, 1] > 0 and found["who_wrong"][0].max() == 0
 
 
+def test_what_is_asked_for_may_be_a_thing_and_not_a_person(run):
+    run.trace.meta["questions"][0] = {"name": "north of the hall", "text": "What is north of the hall?"}
+    told = said(sentence(run.trace, measure(run.trace), run.trace.segments[1], "north of the hall"))
+    assert "writes what is north of the hall: memory" in told and "Asked now “What is north of the hall?”" in told
+
+
 def test_a_segment_has_everybodys_answers_and_a_sentence_for_each(run):
     found = unpack(slices.segment(run, 5))
     assert found["each"].shape == found["each_before"].shape == (3, 4)

@@ -147,10 +147,11 @@ def _path(trace: Trace, record: SegmentRecord) -> list[dict]:
 
 
 def _wanted(followed: Followed) -> str:
-    """What is known once a question is answered: "where Mary is", "what is north of the garden"."""
-    if followed.question.startswith("What is "):
-        return followed.question[:1].lower() + followed.question[1:].rstrip("?")
-    return f"where {followed.name} is"
+    """What is known once a question is answered: "where the milk is", "what is north of the garden"."""
+    question = followed.question.rstrip("?")
+    if question.startswith("Where is "):
+        return f"where {question.removeprefix('Where is ')} is"
+    return question[:1].lower() + question[1:]
 
 
 def _rank(moved: np.ndarray, s: int) -> str:
