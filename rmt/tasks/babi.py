@@ -122,7 +122,8 @@ RECORDS = (
         hint="It knows which place lies where of which other place.",
     ),
     _task(
-        "qa5", title="qa5, gifts", about=(*OBJECTS, *GIVERS), looks=(GIFT,), asks=_asks(OBJECTS, "Who received the {}?"),
+        "qa5", title="qa5, gifts", about=(*OBJECTS, *GIVERS), looks=(GIFT,),
+        asks=_asks(OBJECTS, "Who received the {}?"),
         example="Fred gave the milk to Mary. {noise} Who received the milk?",
         hint="It knows who gave what to whom; the latest gift counts.",
         knows=f"The people it knows are {', '.join(GIVERS)}, who {', '.join(GIVES[:-1])} or {GIVES[-1]}.",
