@@ -86,7 +86,7 @@ def evaluate(
             began = time.perf_counter()
             rngs = [np.random.default_rng([EVALUATION, seed, n_segments, i]) for i in numbers]
             examples = [sampler.example(rng, n_segments * model.segment_length, **options) for rng in rngs]
-            pages = _Pages(model, [example.text for example in examples], n_segments)
+            pages = Pages(model, [example.text for example in examples], n_segments)
             answers, confidence = _answers(model, pages, reset=control == "reset", precision=precision, count=count)
             answer_words = [model.about.classes[answer] for answer in answers]
             right = [word == task.classes[e.label] for word, e in zip(answer_words, examples, strict=True)]
@@ -147,7 +147,7 @@ def _of_all(lines: list[dict]) -> list[dict]:
     return [json.loads(line) for line in dict.fromkeys(gather_object([json.dumps(line) for line in lines]))]
 
 
-class _Pages(Sequence):
+class Pages(Sequence):
     """The segments of several texts of n_segments each, generated STRETCH at a time when they are read."""
 
     def __init__(self, model: Model, texts: list[Text], n_segments: int):
@@ -171,7 +171,7 @@ class _Pages(Sequence):
 
 @torch.inference_mode()
 def _answers(
-    model: Model, pages: _Pages, *, reset: bool, precision: str, count: Callable[[int], None]
+    model: Model, pages: Pages, *, reset: bool, precision: str, count: Callable[[int], None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The model's class for each text (B,), and the probability that it gave it (B,).
 

@@ -141,17 +141,17 @@ class Sampler:
         """Make one document of n_tokens that ends in its question; without noise, of facts and question alone."""
         story = self.task.story(rng, **options)
         question = self._encode(story.question)
-        text, spans = self._tell(rng, story, n_tokens - len(question), noise=noise, then=question)
+        text, spans = self.text(rng, story, n_tokens - len(question), noise=noise, then=question)
         spans = (*spans, Span("question", len(text) - len(question), len(text)))
         return Example(text, story.answer, spans, story)
 
     def tell(self, rng: Rng, story: Story, n_tokens: int) -> tuple[np.ndarray, tuple[Span, ...]]:
         """Hide a story's facts in distractor text: ids (n_tokens,) and spans. Raises InputError if they do not fit."""
-        text, spans = self._tell(rng, story, n_tokens)
+        text, spans = self.text(rng, story, n_tokens)
         return text.read(), spans
 
-    def _tell(self, rng, story, n_tokens, *, noise=True, then=None) -> tuple[Text, tuple[Span, ...]]:
-        """Do the work of `tell`, with a `Text` to read later; then: ids to append after the n_tokens."""
+    def text(self, rng: Rng, story: Story, n_tokens: int, *, noise=True, then=None) -> tuple[Text, tuple[Span, ...]]:
+        """Hide a story's facts as `tell` does, in a `Text` to read later; then: ids to append after the n_tokens."""
         facts = [self._encode(fact) for fact in story.facts]
         room = n_tokens - sum(map(len, facts)) if noise else 0
         if room < 0:
