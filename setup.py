@@ -11,7 +11,7 @@ from setuptools.command.build_py import build_py
 
 APP = ("plotly", "streamlit")  # what the app needs beyond the engine
 # Checkpoints in the wheel: those that made the bundled runs and the first page. The others come with the repository.
-CHECKPOINTS = ("detect", "lm-rmt", "many-facts-16", "many-facts-8", "memorize", "qa1", "reasoning")
+CHECKPOINTS = ("detect", "lm-rmt", "many-facts-16", "many-facts-8", "memorize", "qa1", "qa1-gated", "qa4", "reasoning")
 
 
 def pins(file: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from rmt.tasks.babi import NEVER
 from rmt.tasks.base import NAMES
 
 FOLDER = Path(__file__).parents[1] / "assets" / "checkpoints"
-NAMED = [name for name in ("qa1", "qa1-long") if (FOLDER / name / "config.json").is_file()]
+NAMED = [name for name in ("qa1", "qa1-gated", "qa1-long") if (FOLDER / name / "config.json").is_file()]
 STORIES, SEGMENTS = 60, 4
 TOLD, UNTOLD, HAND = 0.94, 0.9, 0.75  # below what was measured (docs/results.md), by what so few questions may miss
 

@@ -52,9 +52,29 @@ TESTS = {  # the tests that watch a file
     "rmt_viz/findings/verdicts.py": ("tests/test_recall_findings.py",),
     "rmt/viewer/block_slices.py": ("tests/test_sparse_memory.py",),
     "rmt/memory/landmark.py": ("tests/test_sparse_memory.py",),
+    "rmt/tasks/asking.py": ("tests/test_asking.py",),
+    "rmt/tasks/telling.py": ("tests/stories/test_story_texts.py",),
+    "rmt/train/stories.py": ("tests/stories/test_story_texts.py",),
+    "rmt/train/story_step.py": ("tests/stories/test_story_step.py",),
 }
 
 TABLE = {
+    "rmt/tasks/asking.py": (
+        ("if answers or not any(", "if answers or any(", "what lies on one side of a place unsets its other sides"),
+        ("tuple((first | told[question]).items())", "tuple(told[question].items())", "before it is told nothing is right"),
+        ("if answer not in (None, one.answers[0][1])", "if answer is not None", "a run asks for what its text does not tell of"),
+    ),
+    "rmt/tasks/telling.py": (
+        ("if cut is not None and not self._made()[1].any():", "if cut is not None:", "a fact is told in part and then asked for"),
+        ("made[1, :n_tokens].astype(bool)", "made[1, :n_tokens].astype(bool) & False", "all segments are quiet, so writing a fact has a price"),
+    ),
+    "rmt/train/stories.py": (
+        ("= ~of_facts.reshape", "= of_facts.reshape", "what is told is quiet, so writing a fact has a price"),
+    ),
+    "rmt/train/story_step.py": (
+        (".mean((2, 3)) * quiet", ".mean((2, 3)) * ~quiet", "writing a fact has a price, writing nothing has none"),
+        ("quiet_cost * writes.sum()", "gate_cost * writes.sum()", "one price is charged for the other"),
+    ),
     "rmt/causes/carried_facts.py": (
         (".sum(-1) / 2  # (N, F, Q)", ".sum(-1)  # (N, F, Q)", "an answer moves by more than all of it"),
         ("return moved.transpose(0, 2, 1)", "return moved", "facts and questions change places"),
