@@ -66,7 +66,7 @@ def test_open_gates_cost_their_mean(texts, model):
 
 
 def test_gates_of_segments_without_a_fact_should_be_shut(texts, model):
-    chunk, gated = texts(FAR).chunk(0), with_gates(model)
+    chunk, gated = texts(replace(FAR, share=(0.1, 0.3))).chunk(0), with_gates(model)
     state = gated.cell.initial(len(chunk.labels))
     logits = torch.stack([gated.cell.gate_logits(step) for step in answers(gated, *tensors(chunk), state)[2]], dim=1)
     wrong = [F.softplus(logits[b, u]).mean() for b, u in zip(*chunk.quiet.nonzero(), strict=True)]

@@ -63,6 +63,19 @@ def test_each_step_may_have_segments_of_a_length_of_its_own_and_its_questions_st
         assert asked and {words.decode([token]).strip() for token in asked} <= set(NAMES)
 
 
+def test_one_question_has_room_for_more_text_before_it(texts):
+    made = texts(replace(STREAMS, share=(0.2, 0.5)))
+    before = {1: [], 3: []}
+    for _ in range(40):
+        chunk = made.chunk(0)
+        for ends, labels in zip(chunk.ends, chunk.labels, strict=True):
+            n = int((labels != IGNORE).sum())
+            if n in before:
+                before[n].append(int(ends[0]))
+    assert len(before[1]) > 60 and len(before[3]) > 100
+    assert np.mean(before[1]) > np.mean(before[3]) + 2 and max(before[1]) > 40
+
+
 def test_many_facts_lessons_tell_of_exactly_so_many(file):
     stages = rungs(StoryConfig(kinds="many-facts"))
     texts = StoryStreams(stages[:2], CLASSES, open_tokenizer(file), 6, 64, 7, np.random.default_rng(0))
