@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes: the checkpoint qa4 (which place lies where of which other, unfiltered background) and its rows of BABILong's table.
+# Makes: the checkpoint qa4 (which place lies where of which other, unfiltered background), its bundled run with controls, and its
+# rows of BABILong's table.
 # Takes: two and a half hours of one CPU core for training, a quarter of an hour for scoring. Needs: make app (no GPU, no network).
 # The shipped weights were made in parts, and this command was not run as a whole: see assets/checkpoints/qa4/README.md.
 source "$(dirname "$0")/common.sh"
@@ -11,6 +12,9 @@ rmt train-stories $common --lr 1.5e-3 --rung-floor 0.1 --patience 700 --go-on --
 rmt train-stories $common --init runs/qa4-without-gates --gated --gate-cost 0.5 --quiet-cost 2 --first 13 --rows 48 --stream-lr 4e-4 --floor 0.03 \
   --stream-life 800 --stream-share 0.35 --minutes 60 --out runs/qa4
 into qa4
-"$PYTHON" -m benchmarks.babilong assets/checkpoints/qa4 --tasks qa4 --tokens 4k 32k 128k --samples 200 100 50 \
+for control in none reset untrained; do
+  rmt record assets/checkpoints/qa4 --task qa4 --segments 12 --seed 7 --control "$control" --detail thin --out "$(traced qa4 "$control")"
+done
+"$PYTHON" -m benchmarks.babilong assets/checkpoints/qa4 --tasks qa4 --tokens 4k 32k 128k 1M --samples 200 200 100 20 \
   --add assets/results/babilong.json --json > runs/babilong.json
 mv runs/babilong.json assets/results/babilong.json
