@@ -6,6 +6,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 from rmt.errors import InputError
+from rmt_viz.shelf.brought import Brought
 from rmt_viz.shelf.json_file import read_json
 from rmt_viz.shelf.library import ASSETS
 from rmt_viz.shelf.recalled import Recalled, Stretched
@@ -17,6 +18,7 @@ MAKES = {  # what to run for a file that is not there
     "length": "python -m benchmarks.lengths --json",
     "babilong": "python -m benchmarks.babilong CHECKPOINT --json",
     "capacity": "recipes/many_facts.sh",
+    "whose_slot": "python -m benchmarks.whose_slot CHECKPOINTS --json",
     "cost": "python -m benchmarks.methods --json",
     "mechanisms": "python -m rmt mechanisms CHECKPOINTS --json",
     "recall": "recipes/mechanisms.sh",
@@ -175,6 +177,7 @@ ROWS = {
     "length": (Score, "results"),
     "babilong": (BabilongScore, "results"),
     "capacity": (Held, "results"),
+    "whose_slot": (Brought, "results"),
     "cost": (Measured, "measured"),
     "mechanisms": (Mechanism, "results"),
     "recall": (Recalled, "results"),
