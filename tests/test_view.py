@@ -6,6 +6,7 @@ import pytest
 
 from rmt.errors import InputError
 from rmt.viewer import keys
+from rmt_viz.forms.pick_run import apart
 from rmt_viz.server import address
 from rmt_viz.shelf.library import Library
 
@@ -74,3 +75,8 @@ def test_old_live_runs_make_room(make_trace, monkeypatch):
     shelf = Library(trace.path.parent)
     ids = [shelf.add(trace) for _ in range(3)]
     assert [shelf.has(id) for id in ids] == [False, True, True]
+
+
+def test_runs_with_the_same_title_have_different_ones_in_a_list():
+    titles = {"qa1": "Who is where, 12 segments", "qa1-gated": "Who is where, 12 segments", "lm": "A text, 8 segments"}
+    assert apart(titles) == titles | {"qa1-gated": "qa1-gated: Who is where, 12 segments"}

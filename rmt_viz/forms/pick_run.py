@@ -113,7 +113,8 @@ def pick_beside(run: Run) -> tuple[Run, str, tuple[str, str]] | None:
             return None
         first = address.read(st.query_params, {"with": ids}, {"with": ids[0]})["with"]
         session.begin("with", first, ids, asked=session.arrived("with") and "with" in st.query_params)
-        id = st.selectbox("Compare with", ids, format_func=_control_first, key="with", persist_state="session")
+        titles = apart({id: _control_first(id) for id in ids})
+        id = st.selectbox("Compare with", ids, format_func=titles.get, key="with", persist_state="session")
     return session.library().open(id), id, (_whole_title(run.id), _whole_title(id))
 
 
@@ -132,7 +133,8 @@ def _control_first(id: str) -> str:
 def _pick_trace(names: list[str], asked: bool) -> str:
     first = address.read(st.query_params, {"trace": names}, {"trace": names[0]})["trace"]
     session.begin("trace", first, names, asked=asked)
-    return st.selectbox("Trace", names, format_func=_title, key="trace", persist_state="session")
+    titles = apart({name: _title(name) for name in names})
+    return st.selectbox("Trace", names, format_func=titles.get, key="trace", persist_state="session")
 
 
 def _pick_control(name: str, asked: bool) -> str:
@@ -153,6 +155,12 @@ def _pick_control(name: str, asked: bool) -> str:
         width="stretch",
         persist_state="session",
     )
+
+
+def apart(titles: dict[str, str]) -> dict[str, str]:
+    """Titles of runs by id, with the id in front where one before has the same: a choice is remembered by its title."""
+    first = {title: id for id, title in reversed(titles.items())}
+    return {id: title if first[title] == id else f"{id}: {title}" for id, title in titles.items()}
 
 
 def _title(name: str) -> str:
