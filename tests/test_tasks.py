@@ -186,7 +186,7 @@ def test_a_story_of_a_world_says_what_can_be_asked_after_each_fact(name):
         story, rng, facts = kind.story(np.random.default_rng(seed)), np.random.default_rng(seed), ()
         while facts != story.facts:  # worlds of which nothing can be asked are left out
             n_facts = min(most, least + int(rng.exponential(mean - least)))
-            world, facts, asked = kind.world(rng), (), []
+            world, facts, asked = kind.world(rng, unseen=True), (), []
             for _ in range(n_facts):
                 asked.append(world.questions())
                 facts += (world.tell(),)

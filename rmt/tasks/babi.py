@@ -1,4 +1,4 @@
-"""The tasks bAbI qa1 to qa5 and many-facts: stories of `worlds`, `relations` and `crowd`, as long as the official."""
+"""The tasks bAbI qa1 to qa5, as long as the official stories, and many-facts and open-words."""
 
 import re
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from rmt.tasks.babi_words import CLASSES, CROWD, DIRECTIONS, DROPS, GIVERS, GIVE
 from rmt.tasks.base import NAMES, PLACES, Rng, Story, Task
 from rmt.tasks.crowd import Crowd
 from rmt.tasks.memorize import MOVE, PEOPLE
+from rmt.tasks.open_words import ANYWHERE, FIRST_NAMES, OpenWords
 from rmt.tasks.questions import Look
 from rmt.tasks.relations import Relations
 from rmt.tasks.worlds import Before, Gifts, Objects, Persons, World, pick
@@ -34,7 +35,7 @@ class Kind:
         while True:
             least, mean, most = (people,) * 3 if people else self.facts
             n_facts = min(most, least + int(rng.exponential(mean - least)))
-            world = self.world(rng, **({"people": people} if people else {}))
+            world = self.world(rng, unseen=True, **({"people": people} if people else {}))
             facts, answers, now = [], [], dict(world.questions())
             answers.append(_new(now, {}, world.classes))
             for fact in filter(None, (world.tell() for _ in range(n_facts))):
@@ -61,6 +62,7 @@ KINDS = {
     "qa4": Kind(Relations, (2, 2, 2)),
     "qa5": Kind(Gifts, (2, 20, 126)),
     "many-facts": Kind(Crowd, (16, 16, 16)),
+    "open-words": Kind(OpenWords, (1, 4, 10)),
 }
 GIFT = Look(
     re.compile(rf"(?P<who>[A-Z]\w+) (?:{'|'.join(GIVES)}) the (?P<what>\w+) to (?P<whom>[A-Z]\w+)\."),
@@ -133,5 +135,12 @@ RECORDS = (
         example="Mary went to the garden. {noise} Tom moved to the office. {noise} Where is Mary?",
         hint="It remembers where each of up to 16 people went, once.",
         knows=f"The people it knows are {', '.join(CROWD)}.",
+    ),
+    _task(
+        "open-words", title="Open words", about=FIRST_NAMES, looks=(MOVE,), asks=_asks(FIRST_NAMES, "Where is {}?"),
+        example="Ada went to the attic. {noise} Oscar moved to the lighthouse. {noise} Where is Ada?",
+        hint="It knows where up to four people are, of hundreds; the latest move counts.",
+        knows=f"It knows {len(FIRST_NAMES)} first names from {FIRST_NAMES[0]} to {FIRST_NAMES[-1]} and "
+        f"{len(ANYWHERE)} places such as the attic, the lighthouse, the museum, the zoo.",
     ),
 )  # fmt: skip

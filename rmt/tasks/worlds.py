@@ -36,7 +36,8 @@ class World:
     short: facts and questions have two or three words, with which a small model learns to bind them first. varied: half
     of the moves use other words than the official ones. absent: some of the people never do anything, so that however
     long the story is, it never mentions them. lesson: an easier story to begin with, where the world has one. hard:
-    only the questions that a shortcut answers wrongly, where the world has such; it says which shortcut.
+    only the questions that a shortcut answers wrongly, where the world has such; it says which shortcut. unseen: tell
+    only what is kept from training, where the world keeps something.
     """
 
     classes: tuple[str, ...]
@@ -45,10 +46,10 @@ class World:
 
     def __init__(
         self, rng: Rng, *, short: bool = False, varied: bool = False, absent: bool = False, lesson: bool = False,
-        hard: bool = False,
+        hard: bool = False, unseen: bool = False,
     ):  # fmt: skip
         self.rng, self.short, self.varied, self.absent = rng, short, varied, absent
-        self.lesson, self.hard = lesson, hard
+        self.lesson, self.hard, self.unseen = lesson, hard, unseen
 
     def tell(self) -> str | None:
         """Tell the next fact as a sentence; None where there is none."""

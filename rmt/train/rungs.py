@@ -104,6 +104,8 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
         return _relations(steps)
     if kind == "many-facts":
         return [replace(rung, least=rung.facts or 1, lesson=1.0, never=0.0) for rung in steps]
+    if kind == "open-words":  # hundreds of words are told apart before anybody is a stranger
+        steps = [replace(rung, lesson=1.0, never=0.15 if rung.unroll else 0.0) for rung in steps]
     if kind in ("qa2", "qa3"):
         # What is wrong of a few facts is wrong more often of many, so each rung is learned well before the next. Half
         # of a story's questions are hard ones as it is: with seven texts of ten asked those alone, it learned never to
@@ -115,7 +117,8 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
         # Which object lies there is learned from questions about those that nobody took.
         steps = [replace(rung, never=0.4) if rung.unroll else rung for rung in steps]
     if kind == "qa5":  # a lesson where facts are few or short; of gifts alone a longer text would tell too many to keep
-        steps = [replace(rung, hard=0.3) for rung in steps]
+        # Each question has an asking segment of its own, so short ones take half of the time.
+        steps = [replace(rung, hard=0.3, tokens=32 if rung.forms == SHORT else None) for rung in steps]
         steps = [
             replace(rung, lesson=1.0, facts=rung.facts or 4) if rung.forms == SHORT or rung.facts else rung
             for rung in steps

@@ -4,7 +4,7 @@ A row is a document (new, of one segment or a few) or a stream (it continues fro
 carried). The last facts of a text may be in the asking segment, before the questions, as at the end of any document.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count, takewhile
@@ -16,6 +16,7 @@ from rmt.tasks.babi import KINDS, NEVER
 from rmt.tasks.base import Rng
 from rmt.tasks.distractor import Distractor, documents
 from rmt.tasks.lures import lure
+from rmt.tasks.open_words import OpenWords
 from rmt.tasks.telling import Telling
 from rmt.tasks.worlds import World
 from rmt.text.segments import IGNORE
@@ -258,14 +259,18 @@ class StoryStreams:
         return [drawn[i] for i in self.rng.permutation(len(drawn))]
 
 
-def vocabulary_texts(rng: Rng, *, rounds: int = 1500) -> Iterator[str]:
+def vocabulary_texts(rng: Rng, kinds: Sequence[str] = (), *, rounds: int = 1500) -> Iterator[str]:
     """Yield the texts that a tokenizer is trained on: addresses of the train split, and facts, questions and lures.
 
-    All worlds are equally frequent, so that each of their words becomes a token.
+    The worlds of bAbI are equally frequent, so that each of their words becomes a token. kinds: the tasks of the run;
+    the hundreds of open words are in its texts where it learns those.
     """
     yield from documents("train").values()
+    worlds = {name: kind.world for name, kind in KINDS.items() if name != "open-words"}
+    if "open-words" in kinds:
+        yield from [" ".join(OpenWords.words)] * 200
     for _ in range(rounds):
-        for kind in KINDS.values():
-            world = kind.world(rng)
+        for made in worlds.values():
+            world = made(rng)
             facts = [fact for _ in range(8) if (fact := world.tell())]
             yield " ".join([*facts, *(question for question, _ in world.questions()[:8]), lure(rng)])

@@ -64,8 +64,8 @@ class StoryTrainer(TrainingRun):
         self.config, self.folder, self.device = config, Path(folder), torch.device(device)
         self.rungs = rungs(config)
         self._check()
-        known = {name for kind in tasks_of(config) for name in KINDS[kind].world.classes}
-        self.classes = tuple(name for name in CLASSES if name in known)
+        known = dict.fromkeys(name for kind in tasks_of(config) for name in KINDS[kind].world.classes)
+        self.classes = tuple(dict.fromkeys(name for name in (*CLASSES[:-1], *known, NEVER) if name in known))
         self.run_folder = RunFolder(self.folder, config)
         saved = self.run_folder.saved()
         self.at = StoryProgress(**saved["at"]) if saved else StoryProgress(rung=config.first)
@@ -244,7 +244,7 @@ class StoryTrainer(TrainingRun):
 
         def make(file: Path) -> None:
             rng = np.random.default_rng([TRAINING, config.seed])
-            train_tokenizer(vocabulary_texts(rng), size=config.vocabulary).save(str(file))
+            train_tokenizer(vocabulary_texts(rng, tasks_of(config)), size=config.vocabulary).save(str(file))
 
         return open_tokenizer(self.run_folder.make_tokenizer(make))
 
