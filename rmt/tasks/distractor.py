@@ -51,20 +51,26 @@ class Distractor:
         return _load(tokenizer.to_str(), split, without)
 
     @lru_cache(maxsize=8)  # noqa: B019 - as many as there are splits and worlds in one training
-    def mentioning(self, words: tuple[str, ...]) -> list[np.ndarray]:
-        """The numbers of the sentences that have a word beginning with each of these words, where there are any."""
-        patterns = [re.compile(rf"\b{re.escape(word)}", re.IGNORECASE) for word in words]
-        found = [np.flatnonzero([pattern.search(text) is not None for text in self.sentences]) for pattern in patterns]
-        return [numbers for numbers in found if len(numbers)]
+    def mentioning(self, words: tuple[str, ...]) -> dict[str, np.ndarray]:
+        """Of each of these words, the numbers of the sentences that have a word beginning with it, if there are any."""
+        patterns = {word: re.compile(rf"\b{re.escape(word)}", re.IGNORECASE) for word in words}
+        found = {
+            word: np.flatnonzero([pattern.search(text) is not None for text in self.sentences])
+            for word, pattern in patterns.items()
+        }
+        return {word: numbers for word, numbers in found.items() if len(numbers)}
 
-    def planted(self, rng: np.random.Generator, number: int, word: str) -> str:
-        """Sentence `number` with this word in place of one of its own, which is capitalized or not as this one is."""
+    def planted(self, rng: np.random.Generator, number: int, word: str) -> tuple[str, int]:
+        """Sentence `number` with this word in place of one of its own, and where it stands.
+
+        The other word was capitalized or not as this one is; where there is none, the sentence is as it was.
+        """
         text = self.sentences[number]
         own = [match for match in WORD.finditer(text) if match[0][0].isupper() == word[0].isupper() and match.start()]
         if not own:
-            return text
+            return text, 0
         place = own[int(rng.integers(len(own)))]
-        return text[: place.start()] + word + text[place.end() :]
+        return text[: place.start()] + word + text[place.end() :], place.start()
 
     def sample(self, rng: np.random.Generator, n_tokens: int) -> "Passage":
         """Draw n_tokens of text that begin at a random sentence; past the end of a document another one follows."""

@@ -1,5 +1,6 @@
 """An endless text: sentences of distractor text with the facts of a world among them, read in pieces of any length."""
 
+import re
 from collections.abc import Callable
 from copy import copy, deepcopy
 
@@ -14,6 +15,7 @@ LONGEST = 14  # tokens that a fact takes at most
 CHANGE = 0.03  # probability, per sentence, that a new share of facts is drawn
 JUMP = 0.01  # probability, per sentence, that the background continues at another place
 PAUSES = 0.5  # probability that a pause follows a fact
+BAITED = 0.3  # where there are baits, probability that one stands at a boundary that is to cut a fact
 NOTHING = np.zeros((2, 0), np.int64)
 
 
@@ -44,8 +46,7 @@ class Telling:
         self.waiting: list[np.ndarray] = []  # ids that are made and not read yet, and which are of facts: (2, n) each
         self.length = 0  # their number
         if cut is not None:
-            self._begin_with_background(cut)
-            self._tell()
+            self._begin_cut(cut)
 
     def fork(self, share: tuple[float, float], cut: int | None = None) -> "Telling":
         """Another text that has told what this one has and goes on in its own way, with this range of the share.
@@ -57,8 +58,7 @@ class Telling:
         other.log_share, other.wait, other.pause, other.waiting = np.log(share), 0, 0, list(self.waiting)
         other.share = other._draw_share()
         if cut is not None and not self._made()[1].any():
-            other._begin_with_background(cut)
-            other._tell()
+            other._begin_cut(cut)
         return other
 
     def read(self, n_tokens: int) -> tuple[np.ndarray, np.ndarray]:
@@ -117,6 +117,16 @@ class Telling:
         self.waiting.append(np.stack([ids, np.full(len(ids), of_fact)]))
         self.length += len(ids)
 
+    def _begin_cut(self, n_tokens: int) -> None:
+        """Begin with so many tokens of background, then a fact, or a bait, of which a boundary leaves "Mary" alone."""
+        self._begin_with_background(n_tokens)
+        if not (self.baits and self.rng.random() < BAITED):
+            self._tell()
+            return
+        text, at = self._bait()
+        first = max(0, len(self.encode(text[:at])) - int(self.rng.integers(7)))  # tokens before the word are a few
+        self._put(self.encode(text)[first:])
+
     def _begin_with_background(self, n_tokens: int) -> None:
         self.waiting, self.length = [], 0
         while self.length < n_tokens:
@@ -126,15 +136,20 @@ class Telling:
     def _background(self) -> np.ndarray:
         """The ids of the next sentence of background."""
         if self.baits and self.rng.random() < self.baits:
-            if self.rng.random() < 0.5:
-                number, word = int(self.rng.integers(len(self.source.starts))), pick(self.rng, self.world.words)
-                return self.encode(self.source.planted(self.rng, number, word))
-            kinds = self.source.mentioning(self.world.words)
-            if kinds:
-                self.sentence = int(self.rng.choice(kinds[int(self.rng.integers(len(kinds)))]))
+            return self.encode(self._bait()[0])
         starts, i = self.source.starts, self.sentence
         last = i + 1 == len(starts)
         ids = self.source.ids[starts[i] : None if last else starts[i + 1]]
         goes_on = not last and self.rng.random() < 1 - JUMP
         self.sentence = i + 1 if goes_on else int(self.rng.integers(len(starts)))
         return self.rng.permutation(ids) if self.shuffled else ids
+
+    def _bait(self) -> tuple[str, int]:
+        """A sentence of background with a word of the world, and where in it the word is."""
+        kinds = self.source.mentioning(self.world.words)
+        if not kinds or self.rng.random() < 0.5:
+            number, word = int(self.rng.integers(len(self.source.starts))), pick(self.rng, self.world.words)
+            return self.source.planted(self.rng, number, word)
+        word, numbers = pick(self.rng, list(kinds.items()))
+        text = self.source.sentences[int(self.rng.choice(numbers))]
+        return text, re.search(rf"\b{re.escape(word)}", text, re.IGNORECASE).start()

@@ -165,6 +165,21 @@ def test_background_may_be_chosen_for_words_of_the_stories_or_be_given_them(file
     assert 0.45 < has[0.9] < 0.65 and 0.3 < given[0.9] < 0.5 and capital, "a name stands where a name stood"
 
 
+def test_a_boundary_may_cut_a_bait_in_place_of_a_fact(file):
+    words, rng = open_tokenizer(file), np.random.default_rng(0)
+    encode = lambda text: np.array(words.encode(text).ids)  # noqa: E731
+    source = Distractor(words, ["It rained for a very long time all over the whole of Maryland in those days."])
+    starts = []
+    for baits in (0.0, 0.5):
+        for _ in range(60):
+            text = Telling(source, Persons(rng), encode, rng, share=(1e-9, 1e-9), baits=baits, cut=30)
+            ids, of_facts = text.read(60)
+            starts.append((baits, bool(of_facts[30]), any(name in words.decode(ids[30:40]) for name in NAMES)))
+    assert all(fact and named for baits, fact, named in starts if not baits)
+    baited = [named for baits, fact, named in starts if baits and not fact]
+    assert 8 <= len(baited) <= 30 and np.mean(baited) > 0.5, "three of ten, and their word is near"
+
+
 def test_no_fact_is_told_in_a_pause(file):
     words, rng = open_tokenizer(file), np.random.default_rng(0)
     source = Distractor(words, ["It rained all day. All were at home."])
