@@ -14,6 +14,7 @@ from rmt.tasks.babi import CLASSES, DROPS, GIVES, KINDS, NEVER, TAKES, Before, G
 from rmt.tasks.base import NAMES, PLACES, Sampler
 from rmt.tasks.lures import lure
 from rmt.tasks.official import official, read_stories
+from rmt.tasks.relations import Chains
 from rmt.text.tokenizer import open_tokenizer
 from rmt.train.config import StoryConfig
 from rmt.train.rungs import Rung, rungs
@@ -154,6 +155,35 @@ def test_hard_questions_about_relations_change_their_answer_with_the_side():
     assert len(world.questions()) == 2 * 2 * 4 + 4 * 2, "of one fact, all is asked"
 
 
+def chain(*facts):
+    """What a world of chains answers, other than NEVER, once it was told these facts."""
+    world = Chains(rng())
+    world.told = [tuple(fact.split()) for fact in facts]
+    return {question: answer for question, answer in world.questions() if answer != NEVER}
+
+
+def test_two_places_away_is_said_by_both_facts_and_by_neither_alone():
+    both = {"What is two places north of the office?": "garden", "What is two places south of the garden?": "office"}
+    facts = ("garden north kitchen", "kitchen north office")
+    assert chain(*facts) == both == chain("garden north kitchen", "office south kitchen")
+    assert chain(facts[0]) == chain(facts[1]) == {}
+    assert set(chain("kitchen north garden", "kitchen south office").values()) == {"garden", "office"}
+    for seed in range(20):
+        story = KINDS["chains"].story(rng(seed))
+        said = chain(*(" ".join(re.fullmatch(r"The (\w+) is (\w+) of the (\w+)\.", f).groups()) for f in story.facts))
+        assert said[story.question] == PLACES[story.answer]
+
+
+def test_the_lesson_of_chains_asks_what_qa4_asks_too():
+    world, lesson = (Chains(rng(1), lesson=lesson) for lesson in (False, True))
+    for _ in range(2):
+        assert world.tell() == lesson.tell()
+    relations = Relations(rng(1))
+    relations.told = world.told
+    assert lesson.questions() == world.questions() + relations.questions()
+    assert not set(dict(world.questions())) & set(dict(relations.questions()))
+
+
 @pytest.mark.parametrize("kind", ["qa2", "qa3"])
 def test_in_the_lesson_of_objects_what_was_taken_has_a_place(kind):
     for seed in range(10):
@@ -234,7 +264,7 @@ def test_the_lesson_of_gifts_tells_gifts_alone():
     assert dict(retold(Gifts(rng(1)), facts).questions()) == dict(world.questions())
 
 
-@pytest.mark.parametrize("kind", ["qa2", "qa3", "qa4", "qa5"])
+@pytest.mark.parametrize("kind", ["qa2", "qa3", "qa4", "qa5", "chains"])
 def test_training_begins_with_a_tasks_lesson_and_ends_with_its_stories(kind):
     steps = rungs(StoryConfig(kinds=kind))
     assert steps[0].lesson == 1 and all(rung.lesson < 1 for rung in steps[-3:])

@@ -1,4 +1,4 @@
-"""The tasks bAbI qa1 to qa5, as long as the official stories, and many-facts and open-words."""
+"""The tasks bAbI qa1 to qa5, as long as the official stories, and many-facts, open-words and chains."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from rmt.tasks.crowd import Crowd
 from rmt.tasks.memorize import MOVE, PEOPLE
 from rmt.tasks.open_words import ANYWHERE, FIRST_NAMES, OpenWords
 from rmt.tasks.questions import Look
-from rmt.tasks.relations import Relations
+from rmt.tasks.relations import Chains, Relations
 from rmt.tasks.worlds import Before, Gifts, Objects, Persons, World, pick
 
 __all__ = [
@@ -63,6 +63,7 @@ KINDS = {
     "qa5": Kind(Gifts, (2, 20, 126)),
     "many-facts": Kind(Crowd, (16, 16, 16)),
     "open-words": Kind(OpenWords, (1, 4, 10)),
+    "chains": Kind(Chains, (2, 2, 2)),
 }
 GIFT = Look(
     re.compile(rf"(?P<who>[A-Z]\w+) (?:{'|'.join(GIVES)}) the (?P<what>\w+) to (?P<whom>[A-Z]\w+)\."),
@@ -142,5 +143,12 @@ RECORDS = (
         hint="It knows where up to four people are, of hundreds; the latest move counts.",
         knows=f"It knows {len(FIRST_NAMES)} first names from {FIRST_NAMES[0]} to {FIRST_NAMES[-1]} and "
         f"{len(ANYWHERE)} places such as the attic, the lighthouse, the museum, the zoo.",
+    ),
+    _task(
+        "chains", title="Chains, both facts", about=PLACES,
+        asks=_asks(tuple(f"two places {side}" for side in SIDES), "What is {}?"),
+        example="The garden is north of the kitchen. {noise} The kitchen is north of the office. "
+        "{noise} What is two places north of the office?",
+        hint="It is told two facts and asked what neither says alone: what lies two places away.",
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The world of bAbI qa4 (Weston et al. 2015, arXiv 1502.05698): places in relation to each other."""
+"""Places in relation to each other: bAbI qa4 (Weston et al. 2015, arXiv 1502.05698), and questions about two facts."""
 
 from rmt.tasks.babi_words import DIRECTIONS, NEVER
 from rmt.tasks.base import PLACES, Rng
@@ -17,6 +17,7 @@ class Relations(World):
     classes, alone = (*PLACES, NEVER), True  # "What is north of the garden?" and "What is south of the office?"
 
     words = (*PLACES, *DIRECTIONS)
+    told_way = True  # whether its lesson asks in the direction told alone
 
     def __init__(self, rng: Rng, **options):
         super().__init__(rng, **options)
@@ -49,7 +50,7 @@ class Relations(World):
         for first, direction, second in self.told:
             for here, way, other in [(first, direction, second), (second, DIRECTIONS[direction], first)]:
                 for question, answer in [(of.format(other, way), here), (front.format(here, way), other)]:
-                    if self.lesson and way != direction:
+                    if self.lesson and self.told_way and way != direction:
                         del answers[question]
                     else:
                         answers[question] = answer
@@ -64,3 +65,30 @@ class Relations(World):
         if answer != NEVER:  # of the place between
             return any(place in question for place in one & other)
         return any(place in question for place in one | other) and any(w in question for w in (way, DIRECTIONS[way]))
+
+
+class Chains(Relations):
+    """Places in a line as in qa4, of which what lies two places away is asked: no fact alone says it.
+
+    The facts may be told in opposite directions ("The garden is north of the kitchen. The office is south of the
+    kitchen."). In its lesson the questions of qa4 are asked, too.
+    """
+
+    told_way = False
+
+    def questions(self) -> list[Question]:
+        """What is two places in a direction from a place; so of each place that was told of, in each direction."""
+        ask = "two {1} {0}" if self.short else "What is two places {1} of the {0}?"
+        next_to = {(second, way): first for first, way, second in self._both_ways()}
+        mentioned = {place for pair in self.told for place in (pair[0], pair[2])}
+        asked = []
+        for place in PLACES:
+            # Of the places that were not mentioned one question is enough.
+            for way in DIRECTIONS if place in mentioned else [way for _, way, _ in self.told[:1]]:
+                answer = next_to.get((next_to.get((place, way), ""), way), NEVER)
+                asked.append((ask.format(place, way), answer))
+        return asked + (super().questions() if self.lesson else [])
+
+    def _both_ways(self) -> list[tuple[str, str, str]]:
+        """The facts so far, each also as told from its other place."""
+        return [*self.told, *((second, DIRECTIONS[way], first) for first, way, second in self.told)]

@@ -75,14 +75,16 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
     """The last rungs of a task that is learned alone, where its stories are not like qa1's."""
     if kinds == ("qa5",):  # gifts are rare among moves, and an endless text has more of them than are kept
         return [replace(rung, facts=16, lesson=0.5, hard=0.3) for rung in far]
-    if kinds == ("qa4",):
+    if kinds in (("qa4",), ("chains",)):
         # With fewer questions of sides that no fact told of than this, it answers those like the others. Its two facts
         # come once in a stream's life, and soon. So most streams wait: without, a memory of 20 segments of background
         # took up 40 % of what it was told then, and all of what it was told at once. And some tell the second fact as
         # late as a long text does, some fifty segments of 256 tokens after the first.
         cut, *streams = [replace(rung, facts=2, least=2, hard=0.4, never=0.4) for rung in far]
         streams = [replace(rung, share=(0.003, 0.4), wait=0.9, cut=0.5) for rung in streams]
-        return [replace(cut, share=(0.05, 0.7)), *streams]
+        far = [replace(cut, share=(0.05, 0.7)), *streams]
+        # Two places away is found by way of the place next to it, so questions about that go on.
+        return [replace(rung, lesson=0.4) for rung in far] if kinds == ("chains",) else far
     if kinds in (("qa2",), ("qa3",)):
         cut, *streams = far
         # Stories of the task tell more than the rungs before: 16 facts in the mean, each of which can change others.
@@ -100,7 +102,7 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
 
 def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
     """The rungs of a task with its world's lesson, where it has one; the world says what it is and why."""
-    if kind == "qa4":
+    if kind in ("qa4", "chains"):
         return _relations(steps)
     if kind == "many-facts":
         return [replace(rung, least=rung.facts or 1, lesson=1.0, never=0.0) for rung in steps]
