@@ -6,6 +6,7 @@ from rmt_viz.shelf.results import BabilongScore, Results
 TASKS = {
     "qa1": "Where is a person?", "qa2": "Where is an object?", "qa3": "Where was an object before?",
     "qa4": "What is north of what?", "qa5": "Who gave what to whom?",
+    "open-words": "Where is one of hundreds of people?", "chains": "What is two places away?",
 }  # fmt: skip
 OURS = {  # what a line is called -> whose stories, which control, whether about what was never mentioned
     "{}": ("ours", "none", False),
