@@ -1,5 +1,7 @@
 """What is drawn: slices for the surface, sentences, and the figures for elsewhere."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from unpacking import unpack
@@ -140,6 +142,18 @@ def test_sentences_hold_movement_against_the_slots_length_and_name_what_was_meas
     assert "moves memory far: it looks most at " in found[0] and "writes" not in found[0]
     assert "leaves memory as it is: it moves by " in found[1]
     assert f"looks at memory: {run.measures.share('read')[run.measures.beats[2].segment]:.0%} of its tokens" in found[2]
+
+
+def test_a_memory_that_does_not_move_is_left_as_it_was(toy):
+    """As gates that are shut leave it: not "little", and beside no usual movement of 0.0."""
+    run = toy()
+    said = {}
+    for moved in (0.0, 0.5):
+        change = np.full_like(run.measures.change, moved)
+        measures = replace(run.measures, change=change, knows=np.zeros_like(run.measures.knows), beats=())
+        said[moved] = told(sentence(run.trace, measures, run.trace.segments[3]))
+    assert said[0.0].startswith("Segment 4 of 8 leaves memory as it was. ")
+    assert said[0.5].startswith("Segment 4 of 8 changes memory little, by 0.5; 0.5 is usual in this run. ")
 
 
 def test_a_loss_of_what_was_known_is_said(toy):

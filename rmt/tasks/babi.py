@@ -126,7 +126,11 @@ RECORDS = (
     ),
     _task(
         "qa5", title="qa5, gifts", about=(*OBJECTS, *GIVERS), looks=(GIFT,),
-        asks=_asks(OBJECTS, "Who received the {}?"),
+        asks=tuple(
+            (f"{role} of the {thing}", f"Who {did} the {thing}?")
+            for thing in OBJECTS
+            for role, did in (("giver", "gave"), ("receiver", "received"))
+        ),
         example="Fred gave the milk to Mary. {noise} Who received the milk?",
         hint="It knows who gave what to whom; the latest gift counts.",
         knows=f"The people it knows are {', '.join(GIVERS)}, who {', '.join(GIVES[:-1])} or {GIVES[-1]}.",

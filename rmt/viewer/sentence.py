@@ -164,6 +164,8 @@ def _rank(moved: np.ndarray, s: int) -> str:
 
 
 def _plain_change(moved: np.ndarray, s: int) -> str:
+    if moved[s] == 0:  # which only a memory with gates does
+        return "leaves memory as it was"
     usual = float(np.median(moved[1:]))
     if moved[s] > QUIET * usual:
         return f"changes memory by {moved[s]:.1f}, more than the usual {usual:.1f}"
