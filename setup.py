@@ -10,8 +10,12 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 APP = ("plotly", "streamlit")  # what the app needs beyond the engine
-# Checkpoints in the wheel: those that made the bundled runs and the first page. The others come with the repository.
-CHECKPOINTS = ("detect", "lm-rmt", "many-facts-16", "many-facts-8", "memorize", "qa1", "qa1-gated", "qa4", "reasoning")
+# Checkpoints in the wheel: those that made the bundled runs and the first page. The others come with the repository, and so
+# does a run of 64 segments with the maps of each head, which takes 3 MB.
+CHECKPOINTS = (
+    "detect", "lm-rmt", "many-facts-16", "many-facts-8", "memorize", "open-words", "qa1", "qa1-gated", "qa4", "qa5",
+    "reasoning",
+)  # fmt: skip
 
 
 def pins(file: str) -> dict[str, str]:
@@ -54,6 +58,7 @@ setup(
             *(f"checkpoints/{name}/*" for name in CHECKPOINTS),
         ],
     },
+    exclude_package_data={"rmt_viz.assets": ["traces/detect-64.*"]},
     install_requires=[*needed.values()],
     extras_require={
         "viz": app,
