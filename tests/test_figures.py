@@ -148,12 +148,14 @@ def test_a_memory_that_does_not_move_is_left_as_it_was(toy):
     """As gates that are shut leave it: not "little", and beside no usual movement of 0.0."""
     run = toy()
     said = {}
-    for moved in (0.0, 0.5):
-        change = np.full_like(run.measures.change, moved)
+    for moved, others in ((0.0, 0.0), (0.5, 0.5), (0.5, 0.0)):
+        change = np.full_like(run.measures.change, others)
+        change[3] = moved
         measures = replace(run.measures, change=change, knows=np.zeros_like(run.measures.knows), beats=())
-        said[moved] = told(sentence(run.trace, measures, run.trace.segments[3]))
-    assert said[0.0].startswith("Segment 4 of 8 leaves memory as it was. ")
-    assert said[0.5].startswith("Segment 4 of 8 changes memory little, by 0.5; 0.5 is usual in this run. ")
+        said[moved, others] = told(sentence(run.trace, measures, run.trace.segments[3]))
+    assert said[0.0, 0.0].startswith("Segment 4 of 8 leaves memory as it was. ")
+    assert said[0.5, 0.5].startswith("Segment 4 of 8 changes memory little, by 0.5; 0.5 is usual in this run. ")
+    assert said[0.5, 0.0].startswith("Segment 4 of 8 changes memory by 0.5; most segments leave it as it was. ")
 
 
 def test_a_loss_of_what_was_known_is_said(toy):

@@ -167,6 +167,8 @@ def _plain_change(moved: np.ndarray, s: int) -> str:
     if moved[s] == 0:  # which only a memory with gates does
         return "leaves memory as it was"
     usual = float(np.median(moved[1:]))
+    if usual == 0:
+        return f"changes memory by {moved[s]:.1f}; most segments leave it as it was"
     if moved[s] > QUIET * usual:
         return f"changes memory by {moved[s]:.1f}, more than the usual {usual:.1f}"
     return f"changes memory little, by {moved[s]:.1f}; {usual:.1f} is usual in this run"
