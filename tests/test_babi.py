@@ -174,6 +174,12 @@ def test_two_places_away_is_said_by_both_facts_and_by_neither_alone():
         assert said[story.question] == PLACES[story.answer]
 
 
+def test_some_texts_of_chains_tell_one_fact_alone():
+    far = rungs(StoryConfig(kinds="chains"))[-3:]
+    assert all((rung.least, rung.facts) == (1, 2) for rung in far)
+    assert all((rung.least, rung.facts) == (2, 2) for rung in rungs(StoryConfig(kinds="qa4"))[-3:])
+
+
 def test_the_lesson_of_chains_asks_what_qa4_asks_too():
     world, lesson = (Chains(rng(1), lesson=lesson) for lesson in (False, True))
     for _ in range(2):
