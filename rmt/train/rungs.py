@@ -83,8 +83,8 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
         cut, *streams = [replace(rung, facts=2, least=2, hard=0.4, never=0.4) for rung in far]
         streams = [replace(rung, share=(0.003, 0.4), wait=0.9, cut=0.5) for rung in streams]
         far = [replace(cut, share=(0.05, 0.7)), *streams]
-        # Two places away is found by way of the place next to it, so questions about that go on. Some texts tell one fact
-        # alone: where all told two, a memory that was told one answered a third of the questions as if it knew both.
+        # Two places away is found by way of the place next to it, so questions about that go on. Some texts tell one
+        # fact alone: where all told two, a memory that was told one answered a third of the questions all the same.
         return [replace(rung, lesson=0.4, least=1) for rung in far] if kinds == ("chains",) else far
     if kinds in (("qa2",), ("qa3",)):
         cut, *streams = far
