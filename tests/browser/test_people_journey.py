@@ -89,3 +89,12 @@ def test_words_above_the_segments_of_a_crowd_do_not_lie_over_each_other(visit):
         }"""
     )
     assert len(boxes) >= 4 and all(one[1] <= other[0] + 1 for one, other in pairwise(boxes)), boxes
+
+
+def test_of_many_answers_the_likeliest_are_drawn_and_the_table_has_all(visit):
+    page = visit("watch?trace=open-words&segment=9")
+    card = page.locator(".panel.answers")
+    expect(card).to_contain_text("the 12 likeliest of 113")
+    expect(card.locator("svg > g")).to_have_count(12)
+    expect(card.locator("svg")).to_contain_text("university ✓")
+    expect(page.locator(".spine .person")).to_have_count(3)
