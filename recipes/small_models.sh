@@ -12,9 +12,10 @@ for task in memorize detect reasoning; do into "$task"; done
 
 while read -r name task segments seed; do
   for control in none reset untrained; do
-    if test "$name" = detect-64 -a "$control" != none; then continue; fi
+    detail=thin
+    if test "$name" = detect-64 -a "$control" != none; then detail=summary; fi
     rmt record "assets/checkpoints/$task" --task "$task" --segments "$segments" --seed "$seed" --control "$control" \
-      --detail thin --out "$(traced "$name" "$control")"
+      --detail "$detail" --out "$(traced "$name" "$control")"
   done
 done <<RUNS
 detect detect 12 0
