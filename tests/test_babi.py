@@ -204,7 +204,18 @@ def test_the_lesson_of_objects_asks_about_people_too():
     facts = ["Mary went to the garden.", "Mary took the milk there.", "Mary went to the office."]
     asked = dict(retold(Objects(rng(), lesson=True), facts).questions())
     assert asked["Where is Mary?"] == asked["Where is the milk?"] == "office" and asked["Where is John?"] == NEVER
-    assert "Where is Mary?" not in dict(retold(Objects(rng()), facts).questions())
+    assert asked["Who took the milk?"] == "Mary" and asked["Who took the apple?"] == NEVER
+    world = retold(Objects(rng()), facts)
+    assert "Where is Mary?" not in dict(world.questions()) and "Where is Mary?" in dict(world.beside())
+
+
+def test_the_lesson_of_what_was_before_asks_where_it_is_too_and_its_hard_questions_are_of_places_left():
+    facts = ["Mary went to the garden.", "Mary took the milk there.", "Mary went to the office."]
+    asked = dict(retold(Before(rng(), lesson=True), facts).questions())
+    assert asked["Where was the milk before the office?"] == "garden" and asked["Where is the milk?"] == "office"
+    assert asked["Who took the milk?"] == "Mary" and asked["Where is Mary?"] == "office"
+    facts = [*facts, "Mary went to the kitchen."]
+    assert retold(Before(rng(), hard=True), facts).questions() == [("Where was the milk before the office?", "garden")]
 
 
 @pytest.mark.parametrize(("lesson", "taken", "carried_on"), [(True, (0.9, 1), (0.5, 1)), (False, (0, 0.7), (0, 0.4))])

@@ -10,7 +10,7 @@ from rmt.tasks.babi_words import NEVER
 from rmt.tasks.base import Span, Story, Task
 from rmt.tasks.spans import SENTENCE
 
-CAST = 8  # of a larger cast not everybody is asked about
+CAST = 10  # of a larger cast not everybody is asked about
 
 
 @dataclass(frozen=True)

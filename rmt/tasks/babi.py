@@ -36,13 +36,13 @@ class Kind:
             least, mean, most = (people,) * 3 if people else self.facts
             n_facts = min(most, least + int(rng.exponential(mean - least)))
             world = self.world(rng, unseen=True, **({"people": people} if people else {}))
-            facts, answers, now = [], [], dict(world.questions())
+            facts, answers, now = [], [], dict(world.questions() + world.beside())
             answers.append(_new(now, {}, world.classes))
             for fact in filter(None, (world.tell() for _ in range(n_facts))):
-                before, now = now, dict(world.questions())
+                before, now = now, dict(world.questions() + world.beside())
                 facts.append(fact)
                 answers.append(_new(now, before, world.classes))
-            candidates = [pair for pair in now.items() if (pair[1] == NEVER) == never]
+            candidates = [pair for pair in world.questions() if (pair[1] == NEVER) == never]
             if candidates:
                 question, answer = pick(rng, candidates)
                 return Story(tuple(facts), question, world.classes.index(answer), tuple(answers))
@@ -87,6 +87,16 @@ RELATIONS = tuple(  # a fact says on which side of each of two places the other 
     )
     for way, back in DIRECTIONS.items()
 )
+CARRIED = (  # whom and what qa2 is asked about: objects, and what their places follow from
+    *((thing, f"Where is the {thing}?") for thing in OBJECTS),
+    *((f"who took the {thing}", f"Who took the {thing}?") for thing in OBJECTS),
+    *((name, f"Where is {name}?") for name in NAMES),
+)
+BEFORE = tuple(
+    (f"{thing} before the {place}", f"Where was the {thing} before the {place}?")
+    for thing in OBJECTS
+    for place in PLACES
+)
 SIDES = tuple(f"{way} of the {place}" for place in PLACES for way in DIRECTIONS)
 
 
@@ -108,12 +118,12 @@ RECORDS = (
         hint="It knows where a person is; the latest move counts.",
     ),
     _task(
-        "qa2", title="qa2, two facts", about=OBJECTS, knows=PEOPLE, asks=_asks(OBJECTS, "Where is the {}?"),
+        "qa2", title="qa2, two facts", about=OBJECTS, knows=PEOPLE, asks=CARRIED,
         example="Mary went to the garden. {noise} Mary took the milk there. {noise} Where is the milk?",
         hint="It knows where an object is: with whoever took it, or where it was dropped.",
     ),
     _task(
-        "qa3", title="qa3, three facts", about=OBJECTS, knows=PEOPLE,
+        "qa3", title="qa3, three facts", about=OBJECTS, knows=PEOPLE, asks=(*BEFORE, *CARRIED),
         example="Mary went to the garden. {noise} Mary took the milk there. {noise} Mary moved to the office. "
         "{noise} Where was the milk before the office?",
         hint="It knows where an object was before it came to a place.",

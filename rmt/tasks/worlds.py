@@ -59,6 +59,10 @@ class World:
         """All questions that can be asked now, with their answers."""
         raise NotImplementedError
 
+    def beside(self) -> list[Question]:
+        """Questions that the task does not ask, of what its answers follow from; where there is a lesson, it asks them."""
+        return []
+
 
 class People(World):
     """A world of people who go from place to place, carry objects and hand them on; only possible facts are told.
@@ -202,37 +206,50 @@ class Persons(People):
 class Objects(People):
     """The world of qa2: where is an object? With the person who carries it, or where it was dropped.
 
-    In its lesson people are asked about, too: where an object is follows from where its carrier is, and a memory that
-    is asked about objects alone has less reason to keep that. Its hard questions are about objects that are not
+    In its lesson people are asked about, too, and who took what: where an object is follows from both, and a memory
+    that is asked about objects alone has less reason to keep them. Its hard questions are about objects that are not
     where somebody went last: to answer with that place needs neither who carries what nor what was left behind.
     """
 
-    classes = (*PLACES, NEVER)
+    classes = (*PLACES, *NAMES, NEVER)
     shares: ClassVar = {"move": 0.5, "take": 0.29, "drop": 0.21}
     in_lesson: ClassVar = {"move": 0.4, "take": 0.35, "drop": 0.25}
 
     def questions(self) -> list[Question]:
-        ask = "{}" if self.short else "Where is the {}?"
         hard = [thing for thing, place in self.seen.items() if place != self.latest] if self.hard else []
-        asked = [(ask.format(thing), self.seen.get(thing) or NEVER) for thing in hard or OBJECTS]
-        return asked + Persons.questions(self) if self.lesson and not hard else asked
+        asked = self._where(hard or OBJECTS)
+        return [*asked, *self.beside()] if self.lesson and not hard else asked
+
+    def beside(self) -> list[Question]:
+        ask = "took {}" if self.short else "Who took the {}?"
+        return Persons.questions(self) + [(ask.format(thing), self.carrier.get(thing, NEVER)) for thing in OBJECTS]
+
+    def _where(self, things) -> list[Question]:
+        ask = "{}" if self.short else "Where is the {}?"
+        return [(ask.format(thing), self.seen.get(thing) or NEVER) for thing in things]
 
 
-class Before(People):
-    """The world of qa3: where was an object before a place? Its latest arrival at that place counts."""
+class Before(Objects):
+    """The world of qa3: where was an object before a place? Its latest arrival at that place counts.
 
-    classes, alone = (*PLACES, NEVER), True  # who asks for the milk before the office says that it was there
+    Its lesson asks what that of qa2 asks, too, which what was before follows from. Its hard questions are about places
+    that an object has left again: to answer with the place where it was last is wrong there.
+    """
+
+    classes, alone = Objects.classes, True  # who asks for the milk before the office says that it was there
     shares: ClassVar = {"move": 0.5, "take": 0.28, "drop": 0.22}
-    in_lesson = Objects.in_lesson
     there: ClassVar = {"take": 0.2, "drop": 0.2}
 
     def questions(self) -> list[Question]:
         ask = "{} {}" if self.short else "Where was the {} before the {}?"
-        return [
-            (ask.format(thing, place), self.before.get(thing, {}).get(place) or NEVER)
-            for thing in OBJECTS
-            for place in PLACES
-        ]
+        known = {(t, place): self.before.get(t, {}).get(place) or NEVER for t in OBJECTS for place in PLACES}
+        left = {key: was for key, was in known.items() if was != NEVER and self.seen[key[0]] != key[1]}
+        hard = left if self.hard else {}
+        asked = [(ask.format(*key), was) for key, was in (hard or known).items()]
+        return [*asked, *self.beside()] if self.lesson and not hard else asked
+
+    def beside(self) -> list[Question]:
+        return self._where(OBJECTS) + super().beside()
 
 
 class Gifts(People):

@@ -113,12 +113,14 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
         # What is wrong of a few facts is wrong more often of many, so each rung is learned well before the next. Half
         # of a story's questions are hard ones as it is: with seven texts of ten asked those alone, it learned never to
         # answer with the place where somebody went last.
-        steps = [replace(rung, lesson=0.4 if i else 1.0, hard=0.3, goal=0.97) for i, rung in enumerate(steps)]
-        # A move, what is taken there, what is dropped, a move on: with a fifth one, something else may be so.
-        # Of more than twelve facts the first are hardly asked about.
-        steps = [replace(rung, facts=max(5, rung.facts or 12), least=3) for rung in steps]
+        steps = [replace(rung, lesson=1.0 if rung.forms == SHORT else 0.7, hard=0.3, goal=0.97) for rung in steps]
+        # A move, what is taken there, what is dropped, a move on: with a fifth one, something else may be so. What was
+        # before needs more. Of more than twelve facts the first are hardly asked about.
+        few = 8 if kind == "qa3" else 5
+        steps = [replace(rung, facts=max(few, rung.facts or 12), least=few - 2) for rung in steps]
         # Which object lies there is learned from questions about those that nobody took.
         steps = [replace(rung, never=0.4) if rung.unroll else rung for rung in steps]
+        steps = [replace(rung, tokens=32 if rung.forms == SHORT else None) for rung in steps]
     if kind == "qa5":  # a lesson where facts are few or short; of gifts alone a longer text would tell too many to keep
         # Each question has an asking segment of its own, so short ones take half of the time.
         steps = [replace(rung, hard=0.3, tokens=32 if rung.forms == SHORT else None) for rung in steps]
