@@ -1,4 +1,4 @@
-"""The shipped models of qa2 and qa3 keep who carries what, where: controls that the places of a text alone would fail."""
+"""The shipped models of qa2 and qa3 keep who carries what where: controls that a text's places alone would fail."""
 
 from pathlib import Path
 

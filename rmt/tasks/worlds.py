@@ -60,7 +60,7 @@ class World:
         raise NotImplementedError
 
     def beside(self) -> list[Question]:
-        """Questions that the task does not ask, of what its answers follow from; where there is a lesson, it asks them."""
+        """Questions beside the task's own, of what its answers follow from; where there is a lesson, it asks them."""
         return []
 
 
