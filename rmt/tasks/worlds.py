@@ -92,6 +92,7 @@ class People(World):
         self.carrier: dict[str, str] = {}  # object -> who carries it, or did last
         self.latest: str | None = None  # where somebody went last
         self.before: dict[str, dict[str, str | None]] = {}  # object -> place -> where it was before it came there
+        self.apart = False  # see Objects
         self.gifts: set[tuple[str, str, str]] = set()  # giver, object, receiver
         self.given: dict[tuple[str, ...], str] = {}  # (role asked for, the other parts of a gift) -> answer: see Gifts
 
@@ -160,9 +161,9 @@ class People(World):
         return f"{opening}{name} {pick(self.rng, MOVES)} the {place}{closing}."
 
     def _take(self, name: str) -> str | None:
-        if self.lesson and name not in self.known:
+        if self.lesson and not self.apart and name not in self.known:
             return None
-        if self.lesson:
+        if self.lesson and not self.apart:
             self.lies |= {thing: self.place[name] for thing in OBJECTS if thing not in self.seen}
         here = [t for t, place in self.lies.items() if t not in self.holder and place == self.place[name]]
         if not here:
@@ -207,13 +208,28 @@ class Objects(People):
     """The world of qa2: where is an object? With the person who carries it, or where it was dropped.
 
     In its lesson people are asked about, too, and who took what: where an object is follows from both, and a memory
-    that is asked about objects alone has less reason to keep them. Its hard questions are about objects that are not
-    where somebody went last: to answer with that place needs neither who carries what nor what was left behind.
+    that is asked about objects alone has less reason to keep them. Half of its stories hand the objects out among
+    several people, who may go somewhere only after that: then an object's place needs both who took it and where that
+    one is. Its hard questions are about objects that are not where somebody went last: to answer with that place needs
+    neither who carries what nor what was left behind.
     """
 
     classes = (*PLACES, *NAMES, NEVER)
     shares: ClassVar = {"move": 0.5, "take": 0.29, "drop": 0.21}
     in_lesson: ClassVar = {"move": 0.4, "take": 0.35, "drop": 0.25}
+
+    def __init__(self, rng: Rng, **options):
+        super().__init__(rng, **options)
+        self.apart = self.lesson and rng.random() < 0.5
+
+    def tell(self) -> str:
+        if not self.apart:
+            return super().tell()
+        name, kind = pick(self.rng, self.present), self.rng.random()
+        if not self.carried(name) and kind < 0.6:
+            self.lies |= {thing: self.place[name] for thing in OBJECTS if thing not in self.carrier}
+            return self._take(name) or self._move(name)
+        return self._drop(name) if self.carried(name) and kind < 0.15 else self._move(name)
 
     def questions(self) -> list[Question]:
         hard = [thing for thing, place in self.seen.items() if place != self.latest] if self.hard else []
