@@ -84,7 +84,7 @@ def convert(file: Path, folder: Path) -> None:
         state.pop("lm_head.weight")
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(config, indent=1))
-    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / "model.safetensors")
 
 

@@ -36,7 +36,7 @@ def save(model: Model, config: dict, folder: Path, *, dtype: torch.dtype | None 
         part.write_text(json.dumps({"format": FORMAT, **config}, indent=1) + "\n")
     if model.tokenizer is not None and config.get("tokenizer") != SHARED_TOKENIZER:
         with written_whole(folder / TOKENIZER) as part:
-            model.tokenizer.save(str(part))
+            model.tokenizer.save(str(part), pretty=False)
     tensors = unshared(model)
     if dtype:
         tensors = {name: v.to(dtype) if v.is_floating_point() else v for name, v in tensors.items()}

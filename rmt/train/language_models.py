@@ -209,7 +209,7 @@ class LMTrainer(TrainingRun):
             if self.config.init:
                 shutil.copyfile(Path(self.config.init) / "tokenizer.json", file)
             else:
-                train_tokenizer(self.corpus.train["text"], size=self.config.vocabulary).save(str(file))
+                train_tokenizer(self.corpus.train["text"], size=self.config.vocabulary).save(str(file), pretty=False)
 
         file = self.run_folder.make_tokenizer(make)
         self.accelerator.wait_for_everyone()

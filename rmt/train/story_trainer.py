@@ -244,7 +244,9 @@ class StoryTrainer(TrainingRun):
 
         def make(file: Path) -> None:
             rng = np.random.default_rng([TRAINING, config.seed])
-            train_tokenizer(vocabulary_texts(rng, tasks_of(config)), size=config.vocabulary).save(str(file))
+            train_tokenizer(vocabulary_texts(rng, tasks_of(config)), size=config.vocabulary).save(
+                str(file), pretty=False
+            )
 
         return open_tokenizer(self.run_folder.make_tokenizer(make))
 

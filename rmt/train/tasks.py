@@ -252,7 +252,7 @@ class Trainer(TrainingRun):
             rng = np.random.default_rng([TRAINING, self.config.seed])
             tales = (self.task.story(rng) for _ in range(3000))
             texts = [*documents("train").values(), *(" ".join([*tale.facts, tale.question]) for tale in tales)]
-            train_tokenizer(texts, size=self.config.vocabulary).save(str(file))
+            train_tokenizer(texts, size=self.config.vocabulary).save(str(file), pretty=False)
 
         file = self.run_folder.make_tokenizer(make, again=bool(self.config.init))
         self.accelerator.wait_for_everyone()
@@ -274,7 +274,7 @@ class Trainer(TrainingRun):
         spec = {**self.spec, "tokenizer": SHARED_TOKENIZER, "ended": {"segments": stage.n_segments, **asdict(self.at)}}
         checkpoint.save(self.model, spec, folder / name, dtype=torch.float16)
         with written_whole(folder / "tokenizer.json") as part:
-            self.model.tokenizer.save(str(part))
+            self.model.tokenizer.save(str(part), pretty=False)
 
     def _restore(self, saved: dict) -> None:
         if len(saved["streams"]) != self.accelerator.num_processes:
