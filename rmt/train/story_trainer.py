@@ -243,10 +243,8 @@ class StoryTrainer(TrainingRun):
             return tokenizer
 
         def make(file: Path) -> None:
-            rng = np.random.default_rng([TRAINING, config.seed])
-            train_tokenizer(vocabulary_texts(rng, tasks_of(config)), size=config.vocabulary).save(
-                str(file), pretty=False
-            )
+            texts = vocabulary_texts(np.random.default_rng([TRAINING, config.seed]), tasks_of(config))
+            train_tokenizer(texts, size=config.vocabulary).save(str(file), pretty=False)
 
         return open_tokenizer(self.run_folder.make_tokenizer(make))
 
