@@ -210,8 +210,8 @@ class Objects(People):
     In its lesson people are asked about, too, and who took what: where an object is follows from both, and a memory
     that is asked about objects alone has less reason to keep them. Half of its stories hand the objects out among
     several people, who may go somewhere only after that: then an object's place needs both who took it and where that
-    one is. Its hard questions are about objects that are not where somebody went last: to answer with that place needs
-    neither who carries what nor what was left behind.
+    one is. Its hard questions are about objects left behind by somebody who went on, or else about those that are not
+    where somebody went last: to answer with that place needs neither who carries what nor what was left behind.
     """
 
     classes = (*PLACES, *NAMES, NEVER)
@@ -233,6 +233,8 @@ class Objects(People):
 
     def questions(self) -> list[Question]:
         hard = [thing for thing, place in self.seen.items() if place != self.latest] if self.hard else []
+        lying = {thing: place for thing, place in self.seen.items() if thing in hard and thing not in self.holder}
+        hard = [thing for thing, place in lying.items() if place != self.place[self.carrier[thing]]] or hard
         asked = self._where(hard or OBJECTS)
         return [*asked, *self.beside()] if self.lesson and not hard else asked
 

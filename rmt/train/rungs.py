@@ -90,7 +90,7 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
         cut, *streams = far
         # Stories of the task tell more than the rungs before: 16 facts in the mean, each of which can change others.
         many = Rung("many facts", kinds, share=DENSE, life=5, unroll=4)
-        return [replace(rung, lesson=0.3, hard=0.3) for rung in (replace(cut, facts=12, goal=0.93), many, *streams)]
+        return [replace(rung, lesson=0.3, hard=0.4) for rung in (replace(cut, facts=12, goal=0.93), many, *streams)]
     if kinds == ("many-facts",):
         cut, *streams = far
         # Documents like those of the measurement, first of sixteen people; then of any number, and strangers. Sentences
@@ -113,7 +113,8 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
         # What is wrong of a few facts is wrong more often of many, so each rung is learned well before the next. Half
         # of a story's questions are hard ones as it is: with seven texts of ten asked those alone, it learned never to
         # answer with the place where somebody went last.
-        steps = [replace(rung, lesson=1.0 if rung.forms == SHORT else 0.7, hard=0.3, goal=0.97) for rung in steps]
+        shares = (1.0, 0.7) if kind == "qa2" else (0.6, 0.5)  # the lesson of qa3 asks little of its own
+        steps = [replace(rung, lesson=shares[rung.forms != SHORT], hard=0.3, goal=0.97) for rung in steps]
         # A move, what is taken there, what is dropped, a move on: with a fifth one, something else may be so. What was
         # before needs more. Of more than twelve facts the first are hardly asked about.
         few = 8 if kind == "qa3" else 5
