@@ -229,7 +229,7 @@ class Objects(People):
         if not self.carried(name) and kind < 0.6:
             self.lies |= {thing: self.place[name] for thing in OBJECTS if thing not in self.carrier}
             return self._take(name) or self._move(name)
-        return self._drop(name) if self.carried(name) and kind < 0.15 else self._move(name)
+        return self._drop(name) if self.carried(name) and kind < 0.3 else self._move(name)
 
     def questions(self) -> list[Question]:
         hard = [thing for thing, place in self.seen.items() if place != self.latest] if self.hard else []

@@ -89,8 +89,15 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
     if kinds in (("qa2",), ("qa3",)):
         cut, *streams = far
         # Stories of the task tell more than the rungs before: 16 facts in the mean, each of which can change others.
-        many = Rung("many facts", kinds, share=DENSE, life=5, unroll=4)
-        return [replace(rung, lesson=0.3, hard=0.4) for rung in (replace(cut, facts=12, goal=0.93), many, *streams)]
+        many = Rung("many facts", kinds, share=DENSE, life=5, unroll=4, goal=0.99)
+        # What is dropped a segment after its carrier came there is where that one is: memory has to be read to write.
+        left = Rung(
+            "left behind", kinds, share=(0.1, 0.6), facts=12, life=6, unroll=5, varied=True, never=0.25, goal=0.99
+        )
+        far = [
+            replace(rung, lesson=0.3, hard=0.4) for rung in (replace(cut, facts=12, goal=0.93), many, left, *streams)
+        ]
+        return [replace(rung, lesson=0.5, hard=0.6) if rung.name == left.name else rung for rung in far]
     if kinds == ("many-facts",):
         cut, *streams = far
         # Documents like those of the measurement, first of sixteen people; then of any number, and strangers. Sentences
@@ -129,6 +136,8 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
             for rung in steps
         ]
         steps = [replace(rung, tokens=32 if rung.forms == SHORT else None) for rung in steps]
+        at = 1 + max(i for i, rung in enumerate(steps) if rung.forms == SHORT)
+        steps.insert(at, replace(steps[at - 1], name="short, left behind", share=DENSE, life=5, unroll=4, hard=0.6))
     if kind == "qa5":  # a lesson where facts are few or short; of gifts alone a longer text would tell too many to keep
         # Each question has an asking segment of its own, so short ones take half of the time.
         steps = [replace(rung, hard=0.3, tokens=32 if rung.forms == SHORT else None) for rung in steps]
