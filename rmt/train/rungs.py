@@ -93,15 +93,15 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
         streams = [replace(rung, share=(0.01, 0.7)) for rung in streams]
         # Stories of the task tell more than the rungs before: 16 facts in the mean, each of which can change others.
         many = Rung("many facts", kinds, share=DENSE, life=5, unroll=4, goal=0.99)
-        # What is dropped a segment after its carrier came there is where that one is: memory has to be read to write.
+        # What is dropped segments after its carrier came there is where that one is: to write it, memory has to be read.
+        # So segments are short, of few facts each, and there are more of both than in a document of prose.
         left = Rung(
-            "left behind", kinds, share=(0.5, 0.95), facts=16, least=8, life=8, unroll=7, tokens=32, varied=True,
-            never=0.25, goal=0.97,
+            "left behind", kinds, share=(0.4, 0.95), facts=30, least=10, life=12, unroll=11, tokens=32, varied=True,
+            never=0.2, lesson=0.5, hard=0.6, goal=0.99,
         )  # fmt: skip
-        far = [
-            replace(rung, lesson=0.3, hard=0.4) for rung in (replace(cut, facts=12, goal=0.93), many, left, *streams)
-        ]
-        return [replace(rung, lesson=0.5, hard=0.6) if rung.name == left.name else rung for rung in far]
+        far = (replace(cut, facts=12, goal=0.93), many, *streams)
+        cut, many, *streams = (replace(rung, lesson=0.3, hard=0.4) for rung in far)
+        return [cut, many, left, *streams]
     if kinds == ("many-facts",):
         cut, *streams = far
         # Documents like those of the measurement, first of sixteen people; then of any number, and strangers. Sentences
