@@ -8,10 +8,11 @@ from rmt.tasks.babi_words import CLASSES, CROWD, DIRECTIONS, DROPS, GIVERS, GIVE
 from rmt.tasks.base import NAMES, PLACES, Rng, Story, Task
 from rmt.tasks.crowd import Crowd
 from rmt.tasks.memorize import MOVE, PEOPLE
+from rmt.tasks.objects import Before, Objects
 from rmt.tasks.open_words import ANYWHERE, FIRST_NAMES, OpenWords
 from rmt.tasks.questions import Look
 from rmt.tasks.relations import Chains, Relations
-from rmt.tasks.worlds import Before, Gifts, Objects, Persons, World, pick
+from rmt.tasks.worlds import Gifts, Persons, World, pick
 
 __all__ = [
     "CLASSES", "DROPS", "GIVES", "KINDS", "NEVER", "RECORDS", "TAKES",

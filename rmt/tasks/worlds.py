@@ -1,6 +1,6 @@
-"""The worlds of bAbI qa1, qa2, qa3 and qa5: people who move, take, drop and give.
+"""The worlds of bAbI qa1 and qa5: people who move, take, drop and give.
 
-qa4 is in `rmt.tasks.relations`, many facts in `rmt.tasks.crowd`.
+qa2 and qa3 are in `rmt.tasks.objects`, qa4 in `rmt.tasks.relations`, many facts in `rmt.tasks.crowd`.
 Weston et al. 2015, "Towards AI-Complete Question Answering" (arXiv 1502.05698). The sentences, the meaning of the
 questions and the frequency of each kind of fact are those of the paper's files; the stories are generated here and
 have no end. A world also answers questions that the official files do not ask, about people and objects that were
@@ -92,7 +92,7 @@ class People(World):
         self.carrier: dict[str, str] = {}  # object -> who carries it, or did last
         self.latest: str | None = None  # where somebody went last
         self.before: dict[str, dict[str, str | None]] = {}  # object -> place -> where it was before it came there
-        self.apart = False  # see Objects
+        self.apart = False  # see `rmt.tasks.objects`
         self.gifts: set[tuple[str, str, str]] = set()  # giver, object, receiver
         self.given: dict[tuple[str, ...], str] = {}  # (role asked for, the other parts of a gift) -> answer: see Gifts
 
@@ -202,72 +202,6 @@ class Persons(People):
     def questions(self) -> list[Question]:
         ask = "{}" if self.short else "Where is {}?"
         return [(ask.format(name), self.place[name] if name in self.known else NEVER) for name in self.names]
-
-
-class Objects(People):
-    """The world of qa2: where is an object? With the person who carries it, or where it was dropped.
-
-    In its lesson people are asked about, too, and who took what: where an object is follows from both, and a memory
-    that is asked about objects alone has less reason to keep them. Half of its stories hand the objects out among
-    several people, who may go somewhere only after that: then an object's place needs both who took it and where that
-    one is. Its hard questions are about objects left behind by somebody who went on, or else about those that are not
-    where somebody went last: to answer with that place needs neither who carries what nor what was left behind.
-    """
-
-    classes = (*PLACES, *NAMES, NEVER)
-    shares: ClassVar = {"move": 0.5, "take": 0.29, "drop": 0.21}
-    in_lesson: ClassVar = {"move": 0.4, "take": 0.35, "drop": 0.25}
-
-    def __init__(self, rng: Rng, **options):
-        super().__init__(rng, **options)
-        self.apart = self.lesson and rng.random() < 0.5
-
-    def tell(self) -> str:
-        if not self.apart:
-            return super().tell()
-        name, kind = pick(self.rng, self.present), self.rng.random()
-        if not self.carried(name) and kind < 0.6:
-            self.lies |= {thing: self.place[name] for thing in OBJECTS if thing not in self.carrier}
-            return self._take(name) or self._move(name)
-        return self._drop(name) if self.carried(name) and kind < 0.3 else self._move(name)
-
-    def questions(self) -> list[Question]:
-        hard = [thing for thing, place in self.seen.items() if place != self.latest] if self.hard else []
-        lying = {thing: place for thing, place in self.seen.items() if thing in hard and thing not in self.holder}
-        hard = [thing for thing, place in lying.items() if place != self.place[self.carrier[thing]]] or hard
-        asked = self._where(hard or OBJECTS)
-        return [*asked, *self.beside()] if self.lesson and not hard else asked
-
-    def beside(self) -> list[Question]:
-        ask = "took {}" if self.short else "Who took the {}?"
-        return Persons.questions(self) + [(ask.format(thing), self.carrier.get(thing, NEVER)) for thing in OBJECTS]
-
-    def _where(self, things) -> list[Question]:
-        ask = "{}" if self.short else "Where is the {}?"
-        return [(ask.format(thing), self.seen.get(thing) or NEVER) for thing in things]
-
-
-class Before(Objects):
-    """The world of qa3: where was an object before a place? Its latest arrival at that place counts.
-
-    Its lesson asks what that of qa2 asks, too, which what was before follows from. Its hard questions are about places
-    that an object has left again: to answer with the place where it was last is wrong there.
-    """
-
-    classes, alone = Objects.classes, True  # who asks for the milk before the office says that it was there
-    shares: ClassVar = {"move": 0.5, "take": 0.28, "drop": 0.22}
-    there: ClassVar = {"take": 0.2, "drop": 0.2}
-
-    def questions(self) -> list[Question]:
-        ask = "{} {}" if self.short else "Where was the {} before the {}?"
-        known = {(t, place): self.before.get(t, {}).get(place) or NEVER for t in OBJECTS for place in PLACES}
-        left = {key: was for key, was in known.items() if was != NEVER and self.seen[key[0]] != key[1]}
-        hard = left if self.hard else {}
-        asked = [(ask.format(*key), was) for key, was in (hard or known).items()]
-        return [*asked, *self.beside()] if self.lesson and not hard else asked
-
-    def beside(self) -> list[Question]:
-        return self._where(OBJECTS) + super().beside()
 
 
 class Gifts(People):

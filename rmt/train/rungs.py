@@ -93,7 +93,7 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
         streams = [replace(rung, share=(0.01, 0.7)) for rung in streams]
         # Stories of the task tell more than the rungs before: 16 facts in the mean, each of which can change others.
         many = Rung("many facts", kinds, share=DENSE, life=5, unroll=4, goal=0.99)
-        # What is dropped segments after its carrier came there is where that one is: to write it, memory has to be read.
+        # What is dropped segments after its carrier came there is where that one is: to write it, memory is to be read.
         # So segments are short, of few facts each, and there are more of both than in a document of prose.
         left = Rung(
             "left behind", kinds, share=(0.4, 0.95), facts=30, least=10, life=12, unroll=11, tokens=32, varied=True,
