@@ -13,7 +13,9 @@ rmt train-stories $common --init runs/qa4-without-gates --gated --gate-cost 0.5 
   --stream-life 800 --stream-share 0.35 --minutes 60 --out runs/qa4
 into qa4
 for control in none reset untrained; do
-  rmt record assets/checkpoints/qa4 --task qa4 --segments 12 --seed 7 --control "$control" --detail thin --out "$(traced qa4 "$control")"
+  detail=$(test "$control" = none && echo thin || echo summary)
+  rmt record assets/checkpoints/qa4 --task qa4 --segments 12 --seed 7 --control "$control" --detail "$detail" \
+    --out "$(traced qa4 "$control")"
 done
 "$PYTHON" -m benchmarks.babilong assets/checkpoints/qa4 --tasks qa4 --tokens 4k 32k 128k 1M --samples 200 200 100 20 \
   --add assets/results/babilong.json --json > runs/babilong.json
