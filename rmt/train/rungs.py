@@ -116,33 +116,12 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
     """The rungs of a task with its world's lesson, where it has one; the world says what it is and why."""
     if kind in ("qa4", "chains"):
         return _relations(steps)
+    if kind in ("qa2", "qa3"):
+        return _objects(kind, steps)
     if kind == "many-facts":
         return [replace(rung, least=rung.facts or 1, lesson=1.0, never=0.0) for rung in steps]
     if kind == "open-words":  # hundreds of words are told apart before anybody is a stranger
         steps = [replace(rung, lesson=1.0, never=0.15 if rung.unroll else 0.0) for rung in steps]
-    if kind in ("qa2", "qa3"):
-        # What is wrong of a few facts is wrong more often of many, so each rung is learned well before the next. Half
-        # of a story's questions are hard ones as it is: with seven texts of ten asked those alone, it learned never to
-        # answer with the place where somebody went last.
-        shares = (1.0, 0.7) if kind == "qa2" else (0.6, 0.5)  # the lesson of qa3 asks little of its own
-        steps = [replace(rung, lesson=shares[rung.forms != SHORT], hard=0.3, goal=0.97) for rung in steps]
-        # A move, what is taken there, what is dropped, a move on: with a fifth one, something else may be so. What was
-        # before needs more. Of more than twelve facts the first are hardly asked about.
-        few = 8 if kind == "qa3" else 5
-        steps = [replace(rung, facts=max(few, rung.facts or 12), least=few - 2) for rung in steps]
-        # Which object lies there is learned from questions about those that nobody took. And who took what is carried
-        # over a boundary only where it must be: among sentences of background, which are long, half of all facts came
-        # after the last boundary, and 91 % of all questions were right where 36 % of those about takers were.
-        steps = [
-            replace(rung, never=0.4, share=ALMOST_ALL if rung.forms != WHOLE and rung.life > 1 else rung.share)
-            if rung.unroll
-            else rung
-            for rung in steps
-        ]
-        steps = [replace(rung, tokens=32 if rung.forms == SHORT else None) for rung in steps]
-        at = 1 + max(i for i, rung in enumerate(steps) if rung.forms == SHORT)
-        left = dict(share=(0.4, 0.9), least=6, life=7, unroll=6, tokens=16, hard=0.7)
-        steps.insert(at, replace(steps[at - 1], name="short, left behind", **left))
     if kind == "qa5":  # a lesson where facts are few or short; of gifts alone a longer text would tell too many to keep
         # Each question has an asking segment of its own, so short ones take half of the time.
         steps = [replace(rung, hard=0.3, tokens=32 if rung.forms == SHORT else None) for rung in steps]
@@ -151,6 +130,34 @@ def _with_lessons(kind: str, steps: list[Rung]) -> list[Rung]:
             for rung in steps
         ]
     return steps
+
+
+def _objects(kind: str, steps: list[Rung]) -> list[Rung]:
+    """The rungs of qa2 and qa3. What is wrong of a few facts is wrong more often of many, so each is learned well.
+
+    Half of a story's questions are hard ones as it is: with seven texts of ten asked those alone, it learned never to
+    answer with the place where somebody went last. qa3 goes on from the weights of qa2, whose questions are its lesson.
+    """
+    shares = (1.0, 0.7) if kind == "qa2" else (0.6, 0.5)
+    # A move, what is taken there, what is dropped, a move on: with a fifth fact, something else may be so. What was
+    # before needs more. Of more than twelve facts the first are hardly asked about.
+    few = 8 if kind == "qa3" else 5
+    made = []
+    for rung in steps:
+        rung = replace(
+            rung, lesson=shares[rung.forms != SHORT], hard=0.3, goal=0.97, tokens=32 if rung.forms == SHORT else None,
+            facts=max(few, rung.facts or 12), least=few - 2,
+        )  # fmt: skip
+        if rung.unroll:  # which object lies there is learned from questions about those that nobody took
+            rung = replace(rung, never=0.4)
+        # Who took what is carried over a boundary only where it must be: among sentences of background, which are long,
+        # half of all facts came after the last one, and 91 % of all answers were right where of takers 36 % were.
+        if rung.life > 1 and rung.forms != WHOLE:
+            rung = replace(rung, share=ALMOST_ALL)
+        made.append(rung)
+    at = 1 + max(i for i, rung in enumerate(made) if rung.forms == SHORT)
+    left = replace(made[at - 1], share=(0.4, 0.9), least=6, life=7, unroll=6, tokens=16, hard=0.7)
+    return [*made[:at], replace(left, name="short, left behind"), *made[at:]]
 
 
 def _relations(steps: list[Rung]) -> list[Rung]:
