@@ -4,9 +4,9 @@ python -m benchmarks.hard_questions CHECKPOINT [--facts 2] [--segments 0 1 4 16 
 
 Hard questions are those that a shortcut answers wrongly: of qa4 what lies on either side of the place between two
 others, of qa2 where an object is that somebody left behind (or that is not where somebody went last), of qa5 what
-another gift would answer otherwise; other tasks have none. They hide behind the others in a task's accuracy. Facts stand at random places of held-out State
-of the Union addresses, so many segments long (0: with the question, in one segment), and every question is put alone to
-a copy of the memory after them. The control: of a memory that is reset.
+another gift would answer otherwise; other tasks have none. They hide behind the others in a task's accuracy. Facts
+stand at random places of held-out State of the Union addresses, so many segments long (0: with the question, in one
+segment), and every question is put alone to a copy of the memory after them. The control: of a memory that is reset.
 """
 
 import argparse
