@@ -54,7 +54,8 @@ def test_the_same_rng_gives_the_same_example_and_another_another(sampler):
 
 def test_every_class_is_asked_for_equally_often(sampler):
     rng = np.random.default_rng(5)
-    answers = [name for name in sampler.task.classes if name != NEVER]
+    about_people = sampler.task.name not in ("qa2", "qa3")  # whose models name people, but only beside their task
+    answers = [name for name in sampler.task.classes if name != NEVER and (about_people or name not in NAMES)]
     counts = np.bincount([sampler.task.story(rng).answer for _ in range(80 * len(answers))], minlength=len(answers))
     people = ("Bill", "Fred", "Jeff", "Mary")  # of qa5: who gave or received is asked for more often than what
     even = [c for name, c in zip(answers, counts, strict=False) if ("Bill" in answers) == (name in people)]
@@ -188,9 +189,9 @@ def test_a_story_of_a_world_says_what_can_be_asked_after_each_fact(name):
             n_facts = min(most, least + int(rng.exponential(mean - least)))
             world, facts, asked = kind.world(rng, unseen=True), (), []
             for _ in range(n_facts):
-                asked.append(world.questions())
+                asked.append(world.questions() + world.beside())
                 facts += (world.tell(),)
-            facts, asked = tuple(filter(None, facts)), [*asked, world.questions()]
+            facts, asked = tuple(filter(None, facts)), [*asked, world.questions() + world.beside()]
         for told in range(len(facts) + 1):
             assert story.questions(told) == {question: classes.index(answer) for question, answer in asked[told]}
         assert story.questions(len(facts))[story.question] == story.answer
