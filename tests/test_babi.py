@@ -258,6 +258,7 @@ def test_hard_questions_about_objects_are_about_those_that_are_not_where_somebod
     world.moved("Daniel", "kitchen")
     assert sorted(world.questions()) == [("Where is the apple?", "office"), ("Where is the milk?", "garden")]
     world.dropped("Mary", "milk")
+    assert len(world.questions()) == 2, "where its carrier still is, it is not left behind"
     world.moved("Mary", "kitchen")
     assert world.questions() == [("Where is the milk?", "garden")], "left behind by Mary, who went on"
     assert len(retold(Objects(rng(), hard=True), facts[:2]).questions()) == 3, "where there is none, all is asked"
