@@ -1,4 +1,4 @@
-# What the recipes share: the Python of .venv (or PYTHON=...), the root of the repository, and copying a finished run.
+# What the recipes share: the Python of .venv (or PYTHON=...), the root of the repository, copying a finished run, recording one.
 # Sourced, not run. Every training command goes on where it stopped: start a recipe again after an interruption.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,3 +16,13 @@ into() {
 
 # traced NAME CONTROL: the path of a bundled trace.
 traced() { echo "assets/traces/$1$(test "$2" = none || echo ".$2").trace.safetensors"; }
+
+# recorded TASK SEED: the bundled run of the checkpoint of a task, with its controls, which have no maps: a tenth of the size.
+recorded() {
+  local control detail
+  for control in none reset untrained; do
+    detail=$(test "$control" = none && echo thin || echo summary)
+    rmt record "assets/checkpoints/$1" --task "$1" --segments 12 --seed "$2" --control "$control" --detail "$detail" \
+      --out "$(traced "$1" "$control")"
+  done
+}

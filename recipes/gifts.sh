@@ -9,11 +9,7 @@ rmt train-stories --kinds qa5 --gated --quiet-cost 0.3 --n-memory 16 --optimizer
   --rows 32 --lesson-rows 32 --questions 3 --stream-lr 4e-4 --stream-life 400 --stream-share 0.4 --stream-steps 1500 --minutes 75 \
   --precision bf16 --compile --out runs/qa5
 into qa5
-for control in none reset untrained; do # the controls without their maps, a tenth of the size
-  detail=$(test "$control" = none && echo thin || echo summary)
-  rmt record assets/checkpoints/qa5 --task qa5 --segments 12 --seed 5 --control "$control" --detail "$detail" \
-    --out "$(traced qa5 "$control")"
-done
+recorded qa5 5
 "$PYTHON" -m benchmarks.babilong assets/checkpoints/qa5 --tasks qa5 --tokens 4k 32k 128k 1M --samples 200 200 100 20 \
   --add assets/results/babilong.json --json > runs/babilong.json
 mv runs/babilong.json assets/results/babilong.json

@@ -9,11 +9,7 @@ rmt train-stories --kinds qa2 --gated --quiet-cost 0.3 --n-memory 16 --optimizer
   --rows 32 --lesson-rows 32 --questions 4 --stream-lr 6e-4 --stream-life 200 --stream-share 0.5 --minutes 75 \
   --precision bf16 --compile --out runs/qa2
 into qa2
-for control in none reset untrained; do # the controls without their maps, a tenth of the size
-  detail=$(test "$control" = none && echo thin || echo summary)
-  rmt record assets/checkpoints/qa2 --task qa2 --segments 12 --seed 5 --control "$control" --detail "$detail" \
-    --out "$(traced qa2 "$control")"
-done
+recorded qa2 5
 "$PYTHON" -m benchmarks.babilong assets/checkpoints/qa2 --tasks qa2 --tokens 4k 32k 128k 1M --samples 200 200 100 20 \
   --add assets/results/babilong.json --json > runs/babilong.json
 mv runs/babilong.json assets/results/babilong.json

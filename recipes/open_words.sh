@@ -10,11 +10,7 @@ rmt train-stories --kinds open-words --word-std 1 --gated --quiet-cost 0.3 --n-m
   --patience 1000 --go-on --rows 48 --stream-lr 4e-4 --stream-life 300 --stream-share 0.4 --stream-steps 900 --minutes 90 \
   --precision bf16 --compile --out runs/open-words
 into open-words
-for control in none reset untrained; do # the controls without their maps, a tenth of the size
-  detail=$(test "$control" = none && echo thin || echo summary)
-  rmt record assets/checkpoints/open-words --task open-words --segments 12 --seed 12 --control "$control" --detail "$detail" \
-    --out "$(traced open-words "$control")"
-done
+recorded open-words 12
 "$PYTHON" -m benchmarks.babilong assets/checkpoints/open-words --tasks open-words --tokens 4k 32k 128k --samples 200 200 100 \
   --add assets/results/babilong.json --json > runs/babilong.json
 mv runs/babilong.json assets/results/babilong.json

@@ -12,11 +12,7 @@ rmt train-stories $common --lr 1.5e-3 --rung-floor 0.1 --patience 700 --go-on --
 rmt train-stories $common --init runs/qa4-without-gates --gated --gate-cost 0.5 --quiet-cost 2 --first 13 --rows 48 --stream-lr 4e-4 --floor 0.03 \
   --stream-life 800 --stream-share 0.35 --minutes 60 --out runs/qa4
 into qa4
-for control in none reset untrained; do
-  detail=$(test "$control" = none && echo thin || echo summary)
-  rmt record assets/checkpoints/qa4 --task qa4 --segments 12 --seed 7 --control "$control" --detail "$detail" \
-    --out "$(traced qa4 "$control")"
-done
+recorded qa4 7
 "$PYTHON" -m benchmarks.babilong assets/checkpoints/qa4 --tasks qa4 --tokens 4k 32k 128k 1M --samples 200 200 100 20 \
   --add assets/results/babilong.json --json > runs/babilong.json
 mv runs/babilong.json assets/results/babilong.json
