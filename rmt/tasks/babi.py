@@ -39,14 +39,20 @@ class Kind:
             world = self.world(rng, unseen=True, **({"people": people} if people else {}))
             facts, answers, now = [], [], dict(world.questions() + world.beside())
             answers.append(_new(now, {}, world.classes))
-            for fact in filter(None, (world.tell() for _ in range(n_facts))):
+            # A story without an answer goes on until there is one: drawn again, they were a fifth longer.
+            while len(facts) < n_facts or (not (never or self._askable(world)) and len(facts) < most):
+                if (fact := world.tell()) is None:
+                    break
                 before, now = now, dict(world.questions() + world.beside())
                 facts.append(fact)
                 answers.append(_new(now, before, world.classes))
-            candidates = [pair for pair in world.questions() if (pair[1] == NEVER) == never]
-            if candidates:
-                question, answer = pick(rng, candidates)
+            if candidates := self._askable(world, never=never):
+                question, answer = pick(rng, candidates, world.weights(candidates))
                 return Story(tuple(facts), question, world.classes.index(answer), tuple(answers))
+
+    @staticmethod
+    def _askable(world: World, *, never: bool = False) -> list[tuple[str, str]]:
+        return [pair for pair in world.questions() if (pair[1] == NEVER) == never]
 
 
 def _new(now: dict[str, str], before: dict[str, str], classes: tuple[str, ...]) -> tuple[tuple[str, int], ...]:

@@ -248,13 +248,15 @@ class StoryStreams:
     def _draw(self, world: World, n: int) -> list[tuple[str, str]]:
         """Draw questions in random order, mostly about facts, few about what was never mentioned.
 
-        With many of the latter a model learned only to answer NEVER whenever its segment has no fact.
+        With many of the latter a model learned only to answer NEVER whenever its segment has no fact. What the official
+        files seldom ask is asked more often here: between as they do and evenly.
         """
         questions = world.questions()
         told = [pair for pair in questions if pair[1] != NEVER]
         never = [pair for pair in questions if pair[1] == NEVER]
         n_never = min(len(never), max(int(self.rng.binomial(n, self.rungs[self.at].never)), not told))
-        drawn = [told[i] for i in self.rng.permutation(len(told))[: n - n_never]]
+        turn = self.rng.exponential(size=len(told)) / np.sqrt(world.weights(told) or 1.0)
+        drawn = [told[i] for i in np.argsort(turn)[: n - n_never]]
         drawn += [never[i] for i in self.rng.permutation(len(never))[:n_never]]
         return [drawn[i] for i in self.rng.permutation(len(drawn))]
 
