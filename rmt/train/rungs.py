@@ -144,18 +144,18 @@ def _objects(kind: str, steps: list[Rung]) -> list[Rung]:
     Half of a story's questions are hard ones as it is: with seven texts of ten asked those alone, it learned never to
     answer with the place where somebody went last. qa3 goes on from the weights of qa2, whose questions are its lesson.
     """
-    shares = (1.0, 0.7) if kind == "qa2" else (0.6, 0.5)
+    shares, goal = ((1.0, 0.7), 0.97) if kind == "qa2" else ((0.9, 0.6), 0.98)
     # A move, what is taken there, what is dropped, a move on: with a fifth fact, something else may be so. What was
     # before needs more. Of more than twelve facts the first are hardly asked about.
     few = 8 if kind == "qa3" else 5
     made = []
     for rung in steps:
         rung = replace(
-            rung, lesson=shares[rung.forms != SHORT], hard=0.3, goal=0.97, tokens=32 if rung.forms == SHORT else None,
+            rung, lesson=shares[rung.forms != SHORT], hard=0.3, goal=goal, tokens=32 if rung.forms == SHORT else None,
             facts=max(few, rung.facts or 12), least=few - 2,
         )  # fmt: skip
         if rung.unroll:  # which object lies there is learned from questions about those that nobody took
-            rung = replace(rung, never=0.4)
+            rung = replace(rung, never=0.4 if kind == "qa2" else 0.2)
         # Who took what is carried over a boundary only where it must be: among sentences of background, which are long,
         # half of all facts came after the last one, and 91 % of all answers were right where of takers 36 % were.
         if rung.life > 1 and rung.forms != WHOLE:
