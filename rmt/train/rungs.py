@@ -236,7 +236,7 @@ def _far(kinds: tuple[str, ...], config: StoryConfig) -> list[Rung]:
     """The rungs that teach the memory to keep facts for long: facts cut by a boundary, then streams."""
     stream = Rung(
         "streams", kinds, share=(0.003, 0.3), unroll=4, varied=True, cut=0.6, absent=0.4, never=0.25, lures=0.06,
-        baits=0.2, forks=0.8, wait=0.5, streams=config.stream_share, steps=config.stream_steps,
+        baits=0.5, forks=0.8, wait=0.5, streams=config.stream_share, steps=config.stream_steps,
     )  # fmt: skip
     return [
         # A fact whose first half must be remembered until its second half is read needs a rung of its own: streams,
