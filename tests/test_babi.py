@@ -378,7 +378,7 @@ def test_training_asks_about_older_facts_more_often_than_the_official_files(toke
     assert 0.6 < np.mean(of_latest) < 0.93
 
 
-def test_the_lesson_of_what_was_before_asks_of_that_in_half_of_its_questions():
+def test_the_lesson_of_what_was_before_asks_of_that_in_a_third_of_its_questions():
     asked, people = [], set()
     for seed in range(100):
         world = Before(rng(seed), lesson=True)
@@ -388,7 +388,7 @@ def test_the_lesson_of_what_was_before_asks_of_that_in_half_of_its_questions():
         shares = np.sqrt(world.weights(told))
         asked.append(sum(shares[i] for i, (question, _) in enumerate(told) if "before" in question) / sum(shares))
         people.add(len(world.present))
-    assert 0.4 < np.mean(asked) < 0.8 and people == {1, 2, 3, 4}
+    assert 0.25 < np.mean(asked) < 0.6 and people == {1, 2, 3, 4}
 
 
 def test_lures_move_nobody_who_is_asked_for():

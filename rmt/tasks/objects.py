@@ -9,7 +9,7 @@ from rmt.tasks.babi_words import NEVER, OBJECTS
 from rmt.tasks.base import NAMES, PLACES, Rng
 from rmt.tasks.worlds import People, Persons, Question, pick
 
-BESIDE = 0.02  # how often qa3's lesson asks one of the questions of qa2, where 1 is of where an object came last
+BESIDE = 0.1  # how often qa3's lesson asks one of the questions of qa2, where 1 is of where an object came last
 
 
 class Objects(People):

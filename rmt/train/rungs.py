@@ -106,7 +106,7 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
             never=0.2, lesson=0.5, hard=0.6, goal=0.99,
         )  # fmt: skip
         far = (replace(cut, facts=12, goal=0.93), many, *streams)
-        cut, many, *streams = (replace(rung, lesson=0.3, hard=0.4) for rung in far)
+        cut, many, *streams = (replace(rung, lesson=0.3 if kinds == ("qa2",) else 0.5, hard=0.4) for rung in far)
         return [cut, many, left, *streams]
     if kinds == ("many-facts",):
         cut, *streams = far
