@@ -77,7 +77,7 @@ class Before(Objects):
         return "{} {}" if self.short else "Where was the {} before the {}?"
 
     def weights(self, questions: list[Question]) -> list[float]:
-        """Of 1,000 official questions 793 name the place where the object came last, 162 the one before that.
+        """The official frequency: 793 of 1,000 questions name the place where the object came last, 162 the one before.
 
         Those of its lesson are many, and each is asked seldom: asked all alike, they were nine of ten, and what was
         before was right for 36 % where 95 % of all answers were.
