@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from zipfile import BadZipFile
 
 import numpy as np
@@ -59,6 +59,12 @@ class Distractor:
             for word, pattern in patterns.items()
         }
         return {word: numbers for word, numbers in found.items() if len(numbers)}
+
+    @cached_property
+    def capitalized(self) -> list[str]:
+        """The capitalized words that do not begin a sentence, each once: most are names."""
+        found = {match[0] for text in self.sentences for match in WORD.finditer(text) if match.start()}
+        return sorted(word for word in found if word[0].isupper())
 
     def planted(self, rng: np.random.Generator, number: int, word: str) -> tuple[str, int]:
         """Sentence `number` with this word in place of one of its own, and where it stands.

@@ -16,6 +16,7 @@ CHANGE = 0.03  # probability, per sentence, that a new share of facts is drawn
 JUMP = 0.01  # probability, per sentence, that the background continues at another place
 PAUSES = 0.5  # probability that a pause follows a fact
 BAITED = 0.3  # where there are baits, probability that one stands at a boundary that is to cut a fact
+SURNAMED = 0.4  # share of names put into background that a surname follows, "Daniel Webster", which no fact has
 NOTHING = np.zeros((2, 0), np.int64)
 
 
@@ -149,6 +150,8 @@ class Telling:
         kinds = self.source.mentioning(self.world.words)
         if not kinds or self.rng.random() < 0.5:
             number, word = int(self.rng.integers(len(self.source.starts))), pick(self.rng, self.world.words)
+            if word[0].isupper() and self.rng.random() < SURNAMED:
+                word = f"{word} {pick(self.rng, self.source.capitalized)}"
             return self.source.planted(self.rng, number, word)
         word, numbers = pick(self.rng, list(kinds.items()))
         text = self.source.sentences[int(self.rng.choice(numbers))]

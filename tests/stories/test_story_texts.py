@@ -165,6 +165,16 @@ def test_background_may_be_chosen_for_words_of_the_stories_or_be_given_them(file
     assert 0.45 < has[0.9] < 0.65 and 0.3 < given[0.9] < 0.5 and capital, "a name stands where a name stood"
 
 
+def test_names_put_into_background_may_have_a_surname(file):
+    words, rng = open_tokenizer(file), np.random.default_rng(0)
+    encode = lambda text: np.array(words.encode(text).ids)  # noqa: E731
+    source = Distractor(words, ["The words of Brown were true. A word by Webster, and none of Taylor now."])
+    assert source.capitalized == ["Brown", "Taylor", "Webster"]
+    text = Telling(source, Persons(rng), encode, rng, share=(1e-6, 1e-6), baits=0.9).read(4000)[0]
+    follows = re.findall(rf"(?:{'|'.join(NAMES)}),? (\w+)", words.decode(text))
+    assert len(follows) > 50 and 0.3 < np.mean([word in source.capitalized for word in follows]) < 0.5
+
+
 def test_a_boundary_may_cut_a_bait_in_place_of_a_fact(file):
     words, rng = open_tokenizer(file), np.random.default_rng(0)
     encode = lambda text: np.array(words.encode(text).ids)  # noqa: E731
