@@ -15,8 +15,8 @@ LONGEST = 14  # tokens that a fact takes at most
 CHANGE = 0.03  # probability, per sentence, that a new share of facts is drawn
 JUMP = 0.01  # probability, per sentence, that the background continues at another place
 PAUSES = 0.5  # probability that a pause follows a fact
-BAITED = 0.3  # where there are baits, probability that one stands at a boundary that is to cut a fact
-SURNAMED = 0.4  # share of names put into background that a surname follows, "Daniel Webster", which no fact has
+BAITED = 0.5  # where there are baits, probability that one stands at a boundary that is to cut a fact
+SURNAMED = 0.4  # share of words put into background that are a name with a surname, "Daniel Webster", as in no fact
 NOTHING = np.zeros((2, 0), np.int64)
 
 
@@ -124,7 +124,7 @@ class Telling:
         if not (self.baits and self.rng.random() < BAITED):
             self._tell()
             return
-        text, at = self._bait()
+        text, at = self._planted(surnamed=True) if self.rng.random() < 0.5 else self._bait()
         first = max(0, len(self.encode(text[:at])) - int(self.rng.integers(7)))  # tokens before the word are a few
         self._put(self.encode(text)[first:])
 
@@ -149,10 +149,15 @@ class Telling:
         """A sentence of background with a word of the world, and where in it the word is."""
         kinds = self.source.mentioning(self.world.words)
         if not kinds or self.rng.random() < 0.5:
-            number, word = int(self.rng.integers(len(self.source.starts))), pick(self.rng, self.world.words)
-            if word[0].isupper() and self.rng.random() < SURNAMED:
-                word = f"{word} {pick(self.rng, self.source.capitalized)}"
-            return self.source.planted(self.rng, number, word)
+            return self._planted(surnamed=self.rng.random() < SURNAMED)
         word, numbers = pick(self.rng, list(kinds.items()))
         text = self.source.sentences[int(self.rng.choice(numbers))]
         return text, re.search(rf"\b{re.escape(word)}", text, re.IGNORECASE).start()
+
+    def _planted(self, *, surnamed: bool) -> tuple[str, int]:
+        """A sentence of background with a word of the world put into it, and where; or with a name and a surname."""
+        names = [word for word in self.world.words if word[0].isupper()] if surnamed else []
+        number, word = int(self.rng.integers(len(self.source.starts))), pick(self.rng, names or self.world.words)
+        if names:
+            word = f"{word} {pick(self.rng, self.source.capitalized)}"
+        return self.source.planted(self.rng, number, word)

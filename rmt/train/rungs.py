@@ -110,7 +110,7 @@ def _far_of_task(kinds: tuple[str, ...], far: list[Rung]) -> list[Rung]:
         if kinds == ("qa3",):
             # Its stories tell fifty facts. Where streams paused between them, few were told within a life: people were
             # right for 99 % of 15 facts, and of 50 for 70, since a memory that was told so many no longer wrote.
-            streams = [replace(rung, share=(0.08, 0.7), wait=0.15, lesson=0.6, hard=0.25) for rung in streams]
+            streams = [replace(rung, share=(0.08, 0.7), wait=0.15, lesson=0.8, hard=0.2) for rung in streams]
         return [cut, many, left, *streams]
     if kinds == ("many-facts",):
         cut, *streams = far
