@@ -17,12 +17,14 @@ into() {
 # traced NAME CONTROL: the path of a bundled trace.
 traced() { echo "assets/traces/$1$(test "$2" = none || echo ".$2").trace.safetensors"; }
 
-# recorded TASK SEED: the bundled run of the checkpoint of a task, with its controls, which have no maps: a tenth of the size.
+# detail CONTROL: how much a bundled trace holds; those of controls have no maps: a tenth of the size.
+detail() { test "$1" = none && echo thin || echo summary; }
+
+# recorded TASK SEED: the bundled run of the checkpoint of a task, with its controls.
 recorded() {
-  local control detail
+  local control
   for control in none reset untrained; do
-    detail=$(test "$control" = none && echo thin || echo summary)
-    rmt record "assets/checkpoints/$1" --task "$1" --segments 12 --seed "$2" --control "$control" --detail "$detail" \
-      --out "$(traced "$1" "$control")"
+    rmt record "assets/checkpoints/$1" --task "$1" --segments 12 --seed "$2" --control "$control" \
+      --detail "$(detail "$control")" --out "$(traced "$1" "$control")"
   done
 }

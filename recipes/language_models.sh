@@ -29,6 +29,6 @@ rmt evaluate-loss --precision bf16 --json assets/checkpoints/lm-rmt --history 0 
   --plain sliding-window=64 > assets/results/lm.json
 rmt mechanisms "${beside[@]}" --plain sliding-window=64 --rest --json > assets/results/mechanisms.json
 for control in none reset untrained; do
-  rmt record assets/checkpoints/lm-rmt --task language_model --segments 8 --seed 22 --control "$control" --detail thin \
-    --out "$(traced lm "$control")"
+  rmt record assets/checkpoints/lm-rmt --task language_model --segments 8 --seed 22 --control "$control" \
+    --detail "$(detail "$control")" --out "$(traced lm "$control")"
 done

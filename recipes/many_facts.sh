@@ -16,8 +16,8 @@ for slots in ${SLOTS:-8 16}; do
   into "many-facts-$slots"
 done
 for control in none reset untrained; do
-  rmt record assets/checkpoints/many-facts-16 --task many-facts --segments 12 --seed 1 --control "$control" --detail thin \
-    --out "$(traced many-facts "$control")"
+  rmt record assets/checkpoints/many-facts-16 --task many-facts --segments 12 --seed 1 --control "$control" \
+    --detail "$(detail "$control")" --out "$(traced many-facts "$control")"
 done
 "$PYTHON" -m benchmarks.capacity assets/checkpoints/many-facts-* --segments 7 100 --documents 200 --json > runs/capacity.json
 mv runs/capacity.json assets/results/capacity.json

@@ -12,10 +12,8 @@ for task in memorize detect reasoning; do into "$task"; done
 
 while read -r name task segments seed; do
   for control in none reset untrained; do
-    detail=thin
-    if test "$name" = detect-64 -a "$control" != none; then detail=summary; fi
     rmt record "assets/checkpoints/$task" --task "$task" --segments "$segments" --seed "$seed" --control "$control" \
-      --detail "$detail" --out "$(traced "$name" "$control")"
+      --detail "$(detail "$control")" --out "$(traced "$name" "$control")"
   done
 done <<RUNS
 detect detect 12 0
