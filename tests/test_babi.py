@@ -342,6 +342,13 @@ def test_objects_are_few_in_the_lessons_and_many_before_the_streams():
     assert len(across) == 4 and all(rung.share[0] >= 0.8 for rung in across), "told before the boundary, not after it"
 
 
+def test_streams_of_what_was_before_tell_as_much_as_its_stories():
+    """Fifty facts within a life: where streams paused between them, a memory that was told so many no longer wrote."""
+    *_, many, left, first, last = rungs(StoryConfig(kinds="qa3"))
+    for stream in (first, last):
+        assert stream.streams and stream.share[0] >= 0.05 and stream.wait <= 0.2 and stream.lesson >= 0.5
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_stories_ask_what_was_told_or_what_never_was(kind):
     task = TASKS[kind]

@@ -156,8 +156,9 @@ class Telling:
 
     def _planted(self, *, surnamed: bool) -> tuple[str, int]:
         """A sentence of background with a word of the world put into it, and where; or with a name and a surname."""
-        names = [word for word in self.world.words if word[0].isupper()] if surnamed else []
+        surnames = self.source.capitalized if surnamed else []
+        names = [word for word in self.world.words if surnames and word[0].isupper()]
         number, word = int(self.rng.integers(len(self.source.starts))), pick(self.rng, names or self.world.words)
         if names:
-            word = f"{word} {pick(self.rng, self.source.capitalized)}"
+            word = f"{word} {pick(self.rng, surnames)}"
         return self.source.planted(self.rng, number, word)
