@@ -13,8 +13,8 @@ APP = ("plotly", "streamlit")  # what the app needs beyond the engine
 # Checkpoints in the wheel: those that made the bundled runs and the first page. The others come with the repository, as
 # does a run of 64 segments with the maps of each head, which takes 3 MB.
 CHECKPOINTS = (
-    "detect", "lm-rmt", "many-facts-16", "many-facts-8", "memorize", "open-words", "qa1", "qa1-gated", "qa2", "qa4",
-    "qa5", "reasoning",
+    "detect", "lm-rmt", "many-facts-16", "many-facts-8", "memorize", "open-words", "qa1", "qa1-gated", "qa2", "qa3",
+    "qa4", "qa5", "reasoning",
 )  # fmt: skip
 
 

