@@ -344,7 +344,7 @@ def test_objects_are_few_in_the_lessons_and_many_before_the_streams():
 
 def test_streams_of_what_was_before_tell_as_much_as_its_stories():
     """Fifty facts within a life: where streams paused between them, a memory that was told so many no longer wrote."""
-    *_, many, left, first, last = rungs(StoryConfig(kinds="qa3"))
+    first, last = rungs(StoryConfig(kinds="qa3"))[-2:]
     for stream in (first, last):
         assert stream.streams and stream.share[0] >= 0.05 and stream.wait <= 0.2 and stream.lesson >= 0.5
 
