@@ -53,7 +53,7 @@ def test_what_made_a_bundled_run_is_in_the_wheel(setup):
         file for line in setup["exclude_package_data"]["rmt_viz.assets"] for file in (ROOT / "assets").glob(line)
     }
     kept = {file for found in files.values() for file in found} - left_out
-    assert left_out and sum(file.stat().st_size for file in kept) < 37_000_000
+    assert left_out and sum(file.stat().st_size for file in kept) < 36_000_000
 
 
 def test_every_package_and_what_is_drawn_is_in_the_wheel(setup):
