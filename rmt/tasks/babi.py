@@ -52,7 +52,8 @@ class Kind:
 
     @staticmethod
     def _askable(world: World, *, never: bool = False) -> list[tuple[str, str]]:
-        return [pair for pair in world.questions() if (pair[1] == NEVER) == never]
+        pairs = [pair for pair in world.questions() if (pair[1] == NEVER) == never]
+        return pairs if never else world.official(pairs)
 
 
 def _new(now: dict[str, str], before: dict[str, str], classes: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
@@ -65,7 +66,7 @@ def _new(now: dict[str, str], before: dict[str, str], classes: tuple[str, ...]) 
 KINDS = {
     "qa1": Kind(Persons, (2, 6, 10)),
     "qa2": Kind(Objects, (2, 16, 68)),
-    "qa3": Kind(Before, (4, 50, 320)),
+    "qa3": Kind(Before, (4, 30, 320)),  # and on until a question may be asked: 50 in the mean
     "qa4": Kind(Relations, (2, 2, 2)),
     "qa5": Kind(Gifts, (2, 20, 126)),
     "many-facts": Kind(Crowd, (16, 16, 16)),

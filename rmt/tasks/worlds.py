@@ -67,6 +67,10 @@ class World:
         """Questions beside the task's own, of what its answers follow from; where there is a lesson, it asks them."""
         return []
 
+    def official(self, questions: list[Question]) -> list[Question]:
+        """Those of these questions that the official files might ask now."""
+        return questions
+
     def weights(self, questions: list[Question]) -> list[float] | None:
         """How often the official files ask each of these questions, relative to the others; None for all alike."""
         return None
