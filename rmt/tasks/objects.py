@@ -10,7 +10,7 @@ from rmt.tasks.babi_words import NEVER, OBJECTS
 from rmt.tasks.base import NAMES, PLACES, Rng
 from rmt.tasks.worlds import People, Persons, Question, pick
 
-# How often training asks a question of qa3 that is one of qa2's, or about an older journey, where 1 is about the latest.
+# How often training asks a question of qa3 that is one of qa2, or about an older journey, where 1 is about the latest.
 BESIDE, OLDER = 0.1, 0.02
 
 
