@@ -1,5 +1,6 @@
 """Beginning a training on stories with the weights of another model, which may be smaller."""
 
+import logging
 import re
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from rmt.errors import InputError
 from rmt.model import Model
 
+LOG = logging.getLogger(__name__)
 ADDS = ("o_proj", "down_proj", "c_proj")  # what a layer of llama or gpt2 adds comes out of these
 
 
@@ -16,8 +18,8 @@ def start_from(other: Model, model: Model, classes: Sequence[str], name: str) ->
     """Copy the weights of another model of this shape; slots and classes that it does not have keep their fresh rows.
 
     Layers that it does not have come after its own and change nothing at first, and gates that it does not have are
-    nearly open. classes: of the model that begins. Raises InputError, which calls the other one by its name, where the
-    shapes do not fit.
+    nearly open. Slots that the model has no room for are left behind, with a warning. classes: of the model that
+    begins. Raises InputError, which calls the other one by its name, where the shapes do not fit.
     """
     weights, fresh = dict(other.state_dict()), model.state_dict()
     head, slots = next(key for key in fresh if key.endswith("score.weight")), "cell.memory"
@@ -29,8 +31,10 @@ def start_from(other: Model, model: Model, classes: Sequence[str], name: str) ->
         gates = {key: fresh[key] for key in fresh if key.startswith("cell.gate.")}
         taken = {**gates, **_new_layers(fresh, other.backbone.n_layers), **weights, head: rows}
         if slots in weights and slots in fresh:
-            n = len(fresh[slots])
-            taken[slots] = torch.cat([weights[slots][:n], fresh[slots][len(weights[slots]) :]])
+            n, has = len(fresh[slots]), len(weights[slots])
+            if n < has:
+                LOG.warning("%s has %d memory slots: %d are lost; --n-memory %d keeps all.", name, has, has - n, has)
+            taken[slots] = torch.cat([weights[slots][:n], fresh[slots][has:]])
         model.load_state_dict(taken)
     except (KeyError, RuntimeError):
         raise InputError(

@@ -209,7 +209,7 @@ def test_what_cannot_be_trained_is_refused_with_a_sentence(config, tmp_path, set
         StoryTrainer(replace(config, **settings), tmp_path / "run")
 
 
-def test_a_run_may_start_from_another_and_keeps_the_classes_and_slots_they_share(config, tmp_path):
+def test_a_run_may_start_from_another_and_keeps_the_classes_and_slots_they_share(config, tmp_path, caplog):
     first = StoryTrainer(replace(config, first=10), tmp_path / "first")
     list(first.steps())
     both = replace(config, kinds="qa1,qa5", init=str(tmp_path / "first"), tokenizer="")
@@ -223,6 +223,8 @@ def test_a_run_may_start_from_another_and_keeps_the_classes_and_slots_they_share
     for n in (1, len(slots) + 3):
         resized = StoryTrainer(replace(both, n_memory=n), tmp_path / str(n)).model.cell.memory
         assert len(resized) == n and torch.equal(resized[: len(slots)], slots[:n])
+        assert (f"{len(slots) - n} are lost" in caplog.text) == (n < len(slots))
+        caplog.clear()
     with pytest.raises(InputError, match="another shape"):
         StoryTrainer(replace(both, width=32), tmp_path / "wide")
 
