@@ -10,7 +10,7 @@ rmt train-stories --kinds qa3 --init assets/checkpoints/qa2 --gated --quiet-cost
   --minutes 210 \
   --precision bf16 --compile --out runs/qa3
 into qa3
-recorded qa3 1
+recorded qa3 2
 "$PYTHON" -m benchmarks.babilong assets/checkpoints/qa3 --tasks qa3 --tokens 4k 32k 128k 1M --samples 200 200 100 20 \
   --add assets/results/babilong.json --json > runs/babilong.json
 mv runs/babilong.json assets/results/babilong.json
