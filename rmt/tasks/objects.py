@@ -64,7 +64,7 @@ class Before(Objects):
     that an object has left again: to answer with the place where it was last is wrong there.
 
     journeys: object -> the places where it came since somebody took it last. handled: object -> number of the fact that
-    told of its latest taking or dropping, where `told` is that of the latest fact.
+    told of its latest taking or dropping, where `n_facts` is that of the latest fact.
     """
 
     classes, alone = Objects.classes, True  # who asks for the milk before the office says that it was there
@@ -76,37 +76,37 @@ class Before(Objects):
         super().__init__(rng, **options)
         self.journeys: dict[str, list[str]] = {}
         self.handled: dict[str, int] = {}
-        self.told = 0
+        self.n_facts = 0
         if self.lesson and rng.random() < 0.5:  # the fewer people, the more an object's journeys
             self.present = tuple(rng.permutation(self.present)[: 1 + int(rng.integers(len(self.present)))].tolist())
 
     def moved(self, name: str, place: str) -> None:
         super().moved(name, place)
-        self.told += 1
+        self.n_facts += 1
         for thing in self.carried(name):
             self.journeys[thing].append(place)
 
     def took(self, name: str, thing: str) -> None:
         super().took(name, thing)
-        self.told += 1
-        self.journeys[thing], self.handled[thing] = [], self.told
+        self.n_facts += 1
+        self.journeys[thing], self.handled[thing] = [], self.n_facts
 
     def dropped(self, name: str, thing: str) -> None:
         super().dropped(name, thing)
-        self.told += 1
-        self.handled[thing] = self.told
+        self.n_facts += 1
+        self.handled[thing] = self.n_facts
 
     @property
     def ask(self) -> str:
         return "{} {}" if self.short else "Where was the {} before the {}?"
 
     def official(self, questions: list[Question]) -> list[Question]:
-        """Those about an object's latest journey, soon after it, as all 1,000 questions of the official file are.
+        """The questions about an object's latest journey, soon after it: all 1,000 of the official file are such.
 
         Somebody took the object, came to one place with it and then to another, before which it was where they came
         first; and one of the latest five facts is that they took it, or that they dropped it.
         """
-        now = self._journeys(thing for thing, fact in self.handled.items() if self.told - fact < 5)
+        now = self._journeys(thing for thing, fact in self.handled.items() if self.n_facts - fact < 5)
         return [(question, answer) for question, answer in questions if question in now]
 
     def weights(self, questions: list[Question]) -> list[float]:

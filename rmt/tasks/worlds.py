@@ -68,11 +68,11 @@ class World:
         return []
 
     def official(self, questions: list[Question]) -> list[Question]:
-        """Those of these questions that the official files might ask now."""
+        """The questions among these that the official files might ask now."""
         return questions
 
     def weights(self, questions: list[Question]) -> list[float] | None:
-        """How often the official files ask each of these questions, relative to the others; None for all alike."""
+        """How often each of these questions is asked, relative to the others; None for all alike."""
         return None
 
 
